@@ -1,0 +1,16 @@
+import { TcpServer } from 'hp-socket';
+import type { StartContender } from '../harness/contract.ts';
+
+export const start: StartContender = async () => {
+  // Room for the 10,000 connections of the memory measurement, wherever the default limit stands.
+  const server = new TcpServer(
+    {
+      onReceive(sender, connId, data) {
+        sender.send(connId, data);
+      },
+    },
+    { maxConnectionCount: 20_000 },
+  );
+  const { port } = await server.start('127.0.0.1', 0);
+  return { port };
+};

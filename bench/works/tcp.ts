@@ -1,0 +1,121 @@
+import { headerSize, packFlag } from '../baselines/framing-by-hand.ts';
+import { measureAgentAgainstServer } from '../drivers/closed-loop.ts';
+import { connectPlain } from '../drivers/connections.ts';
+import { measureEcho } from '../drivers/echo.ts';
+import { type EchoShape, fillBody, plainShape } from '../drivers/echo-stream.ts';
+import { measureIdleMemory } from '../drivers/memory.ts';
+import { alternate, type Work } from '../harness/work.ts';
+
+/** A package of HP-Socket's pack model: one little-endian word (flag in the upper 10 bits, length below), then the body. */
+export function packShape(bodySize: number, inFlight: number): EchoShape {
+  return {
+    messageSize: headerSize + bodySize,
+    inFlight,
+    fill(message, connection) {
+      message.writeUInt32LE(((packFlag << 22) | bodySize) >>> 0, 0);
+      fillBody(message.subarray(headerSize), connection);
+    },
+  };
+}
+
+function echo(baseline: string, subject: string, connections: number, shape: EchoShape): Work['measurePair'] {
+  return alternate(baseline, subject, (module, run) =>
+    measureEcho(module, { connections, shape, connect: connectPlain }, run),
+  );
+}
+
+export const tcpWorks: readonly Work[] = [
+  {
+    id: 'tcp-echo-64',
+    area: 'tcp',
+    title: 'TcpServer echo, 64 B ping-pong, 100 connections',
+    against: 'node:net echo',
+    unit: 'us/msg',
+    judgement: 'ratio',
+    bar: 0.9,
+    measurePair: echo('baselines/net-echo.ts', 'subjects/tcp-echo.ts', 100, plainShape(64, 1)),
+  },
+  {
+    id: 'tcp-echo-1k',
+    area: 'tcp',
+    title: 'TcpServer echo, 1 KiB, 16 in flight, 100 connections',
+    against: 'node:net echo',
+    unit: 'us/msg',
+    judgement: 'ratio',
+    bar: 0.8,
+    measurePair: echo('baselines/net-echo.ts', 'subjects/tcp-echo.ts', 100, plainShape(1024, 16)),
+  },
+  {
+    id: 'tcp-echo-64k',
+    area: 'tcp',
+    title: 'TcpServer echo, 64 KiB, 4 in flight, 10 connections',
+    against: 'node:net echo',
+    unit: 'us/msg',
+    judgement: 'ratio',
+    bar: 0.8,
+    measurePair: echo('baselines/net-echo.ts', 'subjects/tcp-echo.ts', 10, plainShape(65_536, 4)),
+  },
+  {
+    id: 'tcp-pack-64',
+    area: 'tcp',
+    title: 'TcpPackServer echo, 64 B, 16 in flight, 100 connections',
+    against: 'framing by hand on node:net',
+    unit: 'us/msg',
+    judgement: 'ratio',
+    bar: 0.1,
+    measurePair: echo('baselines/net-pack-echo.ts', 'subjects/tcp-pack-echo.ts', 100, packShape(64, 16)),
+  },
+  {
+    id: 'tcp-pack-1k',
+    area: 'tcp',
+    title: 'TcpPackServer echo, 1 KiB, 16 in flight, 100 connections',
+    against: 'framing by hand on node:net',
+    unit: 'us/msg',
+    judgement: 'ratio',
+    bar: 0.12,
+    measurePair: echo('baselines/net-pack-echo.ts', 'subjects/tcp-pack-echo.ts', 100, packShape(1024, 16)),
+  },
+  {
+    id: 'tcp-pull-64',
+    area: 'tcp',
+    title: 'TcpPullServer echo of 64 B records, ping-pong, 100 connections',
+    against: 'our TcpServer echo',
+    unit: 'us/msg',
+    judgement: 'ratio',
+    bar: 1.1,
+    measurePair: echo('subjects/tcp-echo.ts', 'subjects/tcp-pull-echo.ts', 100, plainShape(64, 1)),
+  },
+  {
+    // No bar: the push echo sends a read of many records back in one piece, the pull echo handles each one.
+    id: 'tcp-pull-64x16',
+    area: 'tcp',
+    title: 'TcpPullServer echo of 64 B records, 16 in flight, 100 connections',
+    against: 'our TcpServer echo',
+    unit: 'us/msg',
+    judgement: 'ratio',
+    measurePair: echo('subjects/tcp-echo.ts', 'subjects/tcp-pull-echo.ts', 100, plainShape(64, 16)),
+  },
+  {
+    id: 'tcp-agent-10k',
+    area: 'tcp',
+    title: 'TcpAgent echo, 64 B ping-pong, 10,000 connections',
+    against: 'our TcpServer at the other end',
+    unit: 'us/msg',
+    judgement: 'ratio',
+    bar: 1.1,
+    measurePair: (run) =>
+      measureAgentAgainstServer('subjects/tcp-counting-echo.ts', 'subjects/tcp-agent-echo.ts', 10_000, run),
+  },
+  {
+    id: 'tcp-memory-10k',
+    area: 'tcp',
+    title: 'TcpServer memory per idle connection, 10,000 connections',
+    against: 'node:net server',
+    unit: 'KB',
+    judgement: 'difference',
+    bar: 0.5,
+    measurePair: alternate('baselines/net-echo.ts', 'subjects/tcp-echo.ts', (module, run) =>
+      measureIdleMemory(module, { connections: 10_000, connect: connectPlain }, run),
+    ),
+  },
+];
