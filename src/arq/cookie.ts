@@ -1,0 +1,152 @@
+import { randomBytes } from 'node:crypto';
+import {
+  HANDSHAKE_BYTES,
+  handshakePeerId,
+  handshakeSelfId,
+  isHandshake,
+  isHandshakeComplete,
+  writeHandshake,
+} from './handshake.ts';
+import { SipHash } from './siphash.ts';
+
+/*
+ * A server that creates a session for every first packet can be filled up by anyone who can write a false source address.
+ * So it does what TCP's SYN cookies do: its own conversation ID for a new peer is not counted up but computed,
+ *
+ *   ID = keyed hash(peer address, peer port, peer's ID, coarse time),
+ *
+ * sent back in one handshake packet, and forgotten. Who echoes it must have received it, and only then is a session made.
+ *
+ *   client                      server
+ *   {c, 0}          ------->    s = hash(...); keeps nothing
+ *                   <-------    {s, c}           12 bytes for 12 bytes: no amplification
+ *   ready
+ *   {c, s, flag 1}  ------->    hash(...) == s: session made, ready
+ *                   <-------    {s, c, flag 1}
+ *
+ * An HP-Socket client cannot tell: a server may know the client's ID in its very first packet (AQ-015, AQ-016).
+ *
+ * Coarse time is the number of a window of `windowMs`; a cookie of the current and of the last window is accepted.
+ *
+ *   window k                                 | window k+1
+ *   --------------------------[ tail        ]|[ head        ]------------------------------>
+ *
+ * A client that has no answer within 60 ms asks again, and if the window ends in between would see the server's ID change,
+ * which it must take for a reset (AQ-016). So a peer answered in the tail keeps its cookie in the head. That needs memory, but
+ * not memory per peer: one bit in a table of fixed size, at a place the hash chooses. If a flood sets all bits, or two peers
+ * share one, somebody's cookie is a window older than need be, which is harmless.
+ */
+const ANSWERED_BITS = 65_536;
+const MAX_ADDRESS_CHARS = 64;
+
+/** What a datagram of a peer without a session is. */
+export const CookieVerdict = Object.freeze({
+  /** Not an acceptable handshake packet: do not answer, do not allocate. */
+  Ignore: 0,
+  /** A first packet: `out` holds the 12 bytes to send back. */
+  Answer: 1,
+  /** The peer has echoed its cookie: make a session with `selfId`, `peerId` and `isPeerComplete`. */
+  Proved: 2,
+} as const);
+export type CookieVerdict = (typeof CookieVerdict)[keyof typeof CookieVerdict];
+
+/** Answers the handshake packets of peers that have not yet proved their address, without keeping anything about them. */
+export class ArqCookies {
+  /** After `Proved`: the server's ID for this peer, ... */
+  selfId = 0;
+  /** ... the peer's own ID, ... */
+  peerId = 0;
+  /** ... and whether its packet carried the complete flag. */
+  isPeerComplete = false;
+  /** The answer, after `Answer`. Overwritten by the next call. */
+  readonly out: Buffer = Buffer.alloc(HANDSHAKE_BYTES);
+
+  answered = 0;
+  proved = 0;
+  ignored = 0;
+
+  private readonly sip: SipHash;
+  private readonly windowMs: number;
+  private readonly edgeMs: number;
+  private readonly scratch = new Uint8Array(MAX_ADDRESS_CHARS + 32);
+  private readonly answeredInTail = new Uint8Array(ANSWERED_BITS / 8);
+  private tailWindow = -1;
+
+  /**
+   * @param handShakeTimeoutMs How long a client tries; the window is a multiple of it.
+   * @param secret 16 bytes; random unless given.
+   */
+  constructor(handShakeTimeoutMs = 5_000, secret: Uint8Array = randomBytes(16)) {
+    if (secret.length !== 16) throw new RangeError(`the secret must have 16 bytes, not ${secret.length}`);
+    this.sip = new SipHash(secret);
+    this.edgeMs = handShakeTimeoutMs;
+    this.windowMs = Math.max(30_000, 4 * handShakeTimeoutMs);
+  }
+
+  /**
+   * Looks at a datagram from an address without a session.
+   *
+   * @param address Textual address of the peer, as `node:dgram` gives it (always the same text for one peer).
+   * @param nowMs Any steady clock.
+   */
+  input(datagram: Uint8Array, address: string, port: number, nowMs: number): CookieVerdict {
+    if (isHandshake(datagram)) {
+      const from = handshakeSelfId(datagram);
+      const echoed = handshakePeerId(datagram);
+      const now = Math.floor(nowMs);
+      const window = Math.floor(now / this.windowMs);
+      if (from !== 0 && echoed === 0) {
+        writeHandshake(this.out, this.issue(address, port, from, now, window), from, false);
+        this.answered++;
+        return CookieVerdict.Answer;
+      }
+      if (
+        from !== 0 &&
+        (echoed === this.cookie(address, port, from, window) || echoed === this.cookie(address, port, from, window - 1))
+      ) {
+        this.selfId = echoed;
+        this.peerId = from;
+        this.isPeerComplete = isHandshakeComplete(datagram);
+        this.proved++;
+        return CookieVerdict.Proved;
+      }
+    }
+    this.ignored++;
+    return CookieVerdict.Ignore;
+  }
+
+  /** The ID to answer with: of this window, or in its head of the last one for who got that shortly before. */
+  private issue(address: string, port: number, peerId: number, now: number, window: number): number {
+    const phase = now - window * this.windowMs;
+    const cookie = this.cookie(address, port, peerId, window);
+    if (phase < this.edgeMs) {
+      if (this.tailWindow !== window - 1) return cookie;
+      const last = this.cookie(address, port, peerId, window - 1);
+      const bit = this.sip.high & (ANSWERED_BITS - 1);
+      return (this.answeredInTail[bit >> 3]! & (1 << (bit & 7))) !== 0 ? last : cookie;
+    }
+    if (phase >= this.windowMs - this.edgeMs) {
+      if (this.tailWindow !== window) {
+        this.tailWindow = window;
+        this.answeredInTail.fill(0);
+      }
+      const bit = this.sip.high & (ANSWERED_BITS - 1);
+      this.answeredInTail[bit >> 3]! |= 1 << (bit & 7);
+    }
+    return cookie;
+  }
+
+  /** Leaves the hash's other half in `sip.high`, which picks the bit. */
+  private cookie(address: string, port: number, peerId: number, window: number): number {
+    const bytes = this.scratch;
+    const chars = Math.min(address.length, MAX_ADDRESS_CHARS);
+    let at = 0;
+    for (let i = 0; i < chars; i++) bytes[at++] = address.charCodeAt(i);
+    bytes[at++] = port;
+    bytes[at++] = port >> 8;
+    for (let shift = 0; shift < 32; shift += 8) bytes[at++] = peerId >>> shift;
+    for (let shift = 0; shift < 32; shift += 8) bytes[at++] = window >> shift;
+    this.sip.hash(bytes, at);
+    return this.sip.low >>> 0 || 1; // 0 means "not known" on the wire
+  }
+}

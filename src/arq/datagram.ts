@@ -1,0 +1,32 @@
+import { KCP_HEADER_BYTES } from './constants.ts';
+import { HANDSHAKE_BYTES } from './handshake.ts';
+
+/** The 16 bytes that end a UDP or ARQ connection (UD-011). Frozen in meaning: never write to it. */
+export const CLOSE_NOTIFY: Buffer = Buffer.from('beb61febda5246ba923359dbbfe6c8e4', 'hex');
+
+/** Kinds of datagram of an ARQ connection (AQ-001..005). */
+export const ArqDatagram = Object.freeze({
+  Heartbeat: 0,
+  CloseNotify: 1,
+  Handshake: 2,
+  Segments: 3,
+  /** Of no legal length: EBADMSG. */
+  Invalid: 4,
+} as const);
+export type ArqDatagram = (typeof ArqDatagram)[keyof typeof ArqDatagram];
+
+/** What a datagram is by its length, and for 16 bytes by its content. Its contents are checked by whoever takes it. */
+export function classifyDatagram(datagram: Uint8Array): ArqDatagram {
+  const length = datagram.length;
+  if (length >= KCP_HEADER_BYTES) return ArqDatagram.Segments;
+  if (length === HANDSHAKE_BYTES) return ArqDatagram.Handshake;
+  if (length === 0) return ArqDatagram.Heartbeat;
+  return isCloseNotify(datagram) ? ArqDatagram.CloseNotify : ArqDatagram.Invalid;
+}
+
+/** True for the close notify: exactly those 16 bytes (AQ-002). */
+export function isCloseNotify(datagram: Uint8Array): boolean {
+  if (datagram.length !== CLOSE_NOTIFY.length) return false;
+  for (let i = 0; i < CLOSE_NOTIFY.length; i++) if (datagram[i] !== CLOSE_NOTIFY[i]) return false;
+  return true;
+}
