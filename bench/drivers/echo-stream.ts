@@ -22,7 +22,7 @@ export class EchoStream {
   /** Messages that came back whole, in all. */
   messages = 0;
   /** Set to stop answering, so that what is on its way can come back and be counted. */
-  draining = false;
+  isPaused = true;
   failure: Error | undefined;
 
   readonly #shape: EchoShape;
@@ -41,9 +41,14 @@ export class EchoStream {
     for (let at = shape.messageSize; at < this.#pattern.length; at += shape.messageSize) first.copy(this.#pattern, at);
   }
 
-  /** Fills the window. */
-  begin(socket: Socket): void {
+  attach(socket: Socket): void {
     this.#socket = socket;
+  }
+
+  /** Fills the window. */
+  resume(): void {
+    if (!this.isSettled) throw new Error('resumed before everything had come back');
+    this.isPaused = false;
     this.#send(this.#shape.inFlight);
   }
 
@@ -65,12 +70,12 @@ export class EchoStream {
     this.#reads++;
     this.#offset = (this.#offset + received.length) % messageSize;
     this.messages += whole;
-    if (whole > 0 && !this.draining) this.#send(whole);
+    if (whole > 0 && !this.isPaused) this.#send(whole);
   }
 
   fail(error: Error): void {
     this.failure ??= error;
-    this.draining = true;
+    this.isPaused = true;
     this.#socket?.destroy();
   }
 

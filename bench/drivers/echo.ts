@@ -1,61 +1,80 @@
+import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { withChild } from '../harness/child.ts';
+import { Child } from '../harness/child.ts';
 import type { Settings } from '../harness/contract.ts';
-import type { RunSettings, Sample } from '../harness/work.ts';
 import { type Connector, closeAll, openAll } from './connections.ts';
 import { type EchoShape, EchoStream } from './echo-stream.ts';
-import { measureCpuPerMessage } from './window.ts';
+import type { Session } from './sessions.ts';
 
 export interface EchoLoad {
   readonly connections: number;
   readonly shape: EchoShape;
   readonly connect: Connector;
-  readonly settings?: Settings;
+  settings?(): Promise<Settings>;
 }
 
-/** Drives an echo server over a stream transport, and measures the server's CPU time per message in microseconds. */
-export async function measureEcho(module: string, load: EchoLoad, run: RunSettings): Promise<Sample> {
-  return withChild(module, load.settings ?? {}, async (child) => {
-    const streams = Array.from({ length: load.connections }, (_, index) => new EchoStream(load.shape, index));
-    const sockets = await openAll(load.connections, async (index) => {
-      const stream = streams[index]!;
-      const socket = await load.connect(child.port, (bytes) => stream.take(bytes));
-      socket.on('error', (error) => stream.fail(error));
-      socket.on('close', () => {
-        if (!stream.isSettled) stream.fail(new Error('the server closed the connection'));
-      });
-      return socket;
+/** Starts an echo server and connects to it over a stream transport. */
+export async function openEcho(module: string, load: EchoLoad): Promise<Session> {
+  const child = await Child.start(module, await load.settings?.());
+  try {
+    const streams: EchoStream[] = [];
+    const sockets = await openAll(load.connections, (index) => {
+      const stream = new EchoStream(load.shape, index);
+      streams[index] = stream;
+      return connectStream(child.port, stream, load.connect);
     });
-    try {
-      sockets.forEach((socket, index) => {
-        streams[index]!.begin(socket);
-      });
-      const countMessages = (): number => {
-        let messages = 0;
-        for (const stream of streams) {
-          if (stream.failure) throw stream.failure;
-          messages += stream.messages;
-        }
-        return messages;
-      };
-      const sample = await measureCpuPerMessage(child, countMessages, run);
-      await settle(streams);
-      return sample;
-    } finally {
-      for (const stream of streams) stream.draining = true;
-      await closeAll(sockets);
-    }
-  });
+    return new EchoSession(child, streams, sockets);
+  } catch (error) {
+    await child.stop();
+    throw error;
+  }
 }
 
-/** Lets everything on its way come back: the count is exact only if nothing was lost, doubled or changed. */
-async function settle(streams: readonly EchoStream[]): Promise<void> {
-  for (const stream of streams) stream.draining = true;
-  for (const deadline = Date.now() + 5_000; Date.now() < deadline; await delay(5)) {
-    const failed = streams.find((stream) => stream.failure);
-    if (failed?.failure) throw failed.failure;
-    if (streams.every((stream) => stream.isSettled)) return;
+async function connectStream(port: number, stream: EchoStream, connect: Connector): Promise<Socket> {
+  const socket = await connect(port, (bytes) => stream.take(bytes));
+  stream.attach(socket);
+  socket.on('error', (error) => stream.fail(error));
+  socket.on('close', () => stream.fail(new Error('the server closed the connection')));
+  return socket;
+}
+
+class EchoSession implements Session {
+  readonly child: Child;
+  readonly #streams: readonly EchoStream[];
+  readonly #sockets: readonly Socket[];
+
+  constructor(child: Child, streams: readonly EchoStream[], sockets: readonly Socket[]) {
+    this.child = child;
+    this.#streams = streams;
+    this.#sockets = sockets;
   }
-  const open = streams.filter((stream) => !stream.isSettled).length;
-  throw new Error(`${open} of ${streams.length} connections did not get everything back`);
+
+  resume(): void {
+    for (const stream of this.#streams) stream.resume();
+  }
+
+  countMessages(): number {
+    let messages = 0;
+    for (const stream of this.#streams) {
+      if (stream.failure) throw stream.failure;
+      messages += stream.messages;
+    }
+    return messages;
+  }
+
+  /** The count is exact only if everything that is on its way comes back: nothing lost, doubled or changed. */
+  async pause(): Promise<void> {
+    for (const stream of this.#streams) stream.isPaused = true;
+    for (const deadline = Date.now() + 5_000; Date.now() < deadline; await delay(2)) {
+      this.countMessages();
+      if (this.#streams.every((stream) => stream.isSettled)) return;
+    }
+    const open = this.#streams.filter((stream) => !stream.isSettled).length;
+    throw new Error(`${open} of ${this.#streams.length} connections did not get everything back`);
+  }
+
+  async close(): Promise<void> {
+    await closeAll(this.#sockets);
+    await this.child.stop();
+  }
 }

@@ -7,7 +7,7 @@ import { type Connector, closeAll, openAll } from './connections.ts';
 export interface IdleLoad {
   readonly connections: number;
   readonly connect: Connector;
-  readonly settings?: Settings;
+  settings?(): Promise<Settings>;
 }
 
 // Connected and gone again before the first look: loads what the first connection of a process loads.
@@ -15,7 +15,7 @@ const warmUpConnections = 50;
 
 /** Resident kilobytes that each idle connection costs the server. */
 export async function measureIdleMemory(module: string, load: IdleLoad, run: RunSettings): Promise<Sample> {
-  return withChild(module, load.settings ?? {}, async (child) => {
+  return withChild(module, (await load.settings?.()) ?? {}, async (child) => {
     const count = Math.ceil(load.connections / run.shrink);
     const open = (): ReturnType<Connector> => load.connect(child.port, () => {});
     await closeAll(await openAll(warmUpConnections, open));

@@ -5,7 +5,8 @@ import ts from 'typescript';
 
 const benchFolder = fileURLToPath(new URL('..', import.meta.url));
 // Inside the package, so that `import 'hp-socket'` in a contender still means this package's own dist/.
-const buildFolder = join(benchFolder, '.build');
+// One folder per run, for several runs may share a checkout.
+const buildFolder = join(benchFolder, '.build', String(process.pid));
 
 /**
  * Turns the modules that run in measured processes into plain JavaScript, once per run.
@@ -14,7 +15,7 @@ const buildFolder = join(benchFolder, '.build');
  * and its rewritten closures. Both would be measured with the server.
  */
 export function compileContenders(): void {
-  rmSync(buildFolder, { recursive: true, force: true });
+  process.once('exit', () => rmSync(buildFolder, { recursive: true, force: true }));
   for (const folder of ['harness', 'baselines', 'subjects']) {
     for (const file of readdirSync(join(benchFolder, folder))) {
       if (file.endsWith('.ts')) compile(join(folder, file));

@@ -117,7 +117,7 @@ function judgeSelfCheck(work: Work, value: number): WorkResult['verdict'] {
   return off <= 1 ? 'pass' : 'fail';
 }
 
-/** The usual `measurePair`: first the baseline, then the subject, by the same means. */
+/** The `measurePair` for what can only be measured one after the other: first the baseline, then the subject. */
 export function alternate(
   baseline: string,
   subject: string,
