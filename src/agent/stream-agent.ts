@@ -1,0 +1,167 @@
+import { isIP } from 'node:net';
+import { ComplexStream, type StopOptions } from '../core/complex-stream.ts';
+import { isSignalAborted } from '../core/component.ts';
+import { type ConnectOptions, checkTarget, connect } from '../core/connecting.ts';
+import { ServiceState, SocketErrorCode } from '../core/enums.ts';
+import { Errno } from '../core/errno.ts';
+import { SocketError } from '../core/errors.ts';
+import type { ConnId } from '../core/listener.ts';
+import { defineProperties, integer } from '../core/properties.ts';
+import type { StopReport } from '../core/stats.ts';
+import { ConnectionState, StreamConnection } from '../core/stream-connection.ts';
+import { makeConnectingSocket } from '../transport/tcp-connect.ts';
+
+/** How an agent starts. */
+export interface AgentStartOptions {
+  /** Own IP address that connections are made from, unless `connect` names another. */
+  bindAddress?: string;
+  /**
+   * HP-Socket's asynchronous mode: `connect` resolves as soon as connecting is under way, and a failure is told by
+   * `onClose`. Default false: `connect` resolves when the connection is open and rejects when it fails.
+   */
+  asyncConnect?: boolean;
+  /** Aborting stops the agent. */
+  signal?: AbortSignal;
+}
+
+/** Where an agent connects to. */
+export interface AgentConnectOptions<Extra> extends ConnectOptions {
+  /** Data attached to the connection before its first hook. */
+  extra?: Extra;
+}
+
+/** Properties of every stream agent beside those of all stream components. */
+export interface StreamAgentProperties {
+  /** Milliseconds for the system to connect (TCP-A-010); a time-out is ETIMEDOUT. Default 10,000. */
+  syncConnectTimeout: number;
+}
+
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the accessors are defined from the table below
+export interface StreamAgent<Extra = unknown> extends StreamAgentProperties {}
+
+/** What TCP and TLS agents of all receive models share: many outgoing connections in one object (`IAgent`, `ITcpAgent`). */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
+export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> {
+  #bindAddress = '';
+  #isAsync = false;
+
+  /**
+   * Makes the agent ready to connect (`Start`, AGT-001).
+   * @param bindAddress Own IP address that connections are made from; or all options in one object.
+   * @param asyncConnect See `AgentStartOptions`.
+   * @throws SocketError: IllegalState, SocketCreate (EADDRNOTAVAIL for what is no IP address).
+   */
+  async start(bindAddress?: string | null | AgentStartOptions, asyncConnect = false): Promise<void> {
+    const options =
+      typeof bindAddress === 'object' && bindAddress !== null
+        ? bindAddress
+        : { bindAddress: bindAddress ?? '', asyncConnect };
+    if (!this.isStopped) throw this.illegalState('start');
+    this.checkReady();
+    const { signal } = options;
+    if (isSignalAborted(signal)) throw this.aborted('start', signal);
+    this.begin();
+    const address = options.bindAddress ?? '';
+    if (address !== '' && isIP(address) === 0) {
+      return this.startFailed(
+        new SocketError({
+          code: SocketErrorCode.SocketCreate,
+          errno: Errno.EADDRNOTAVAIL,
+          operation: 'start',
+          message: `the bind address ${address} is no IP address; give one of this machine's, or none`,
+        }),
+      );
+    }
+    this.#bindAddress = address;
+    this.#isAsync = options.asyncConnect ?? false;
+    this.transition(ServiceState.Started);
+    if (signal !== undefined) {
+      const run = this.host;
+      const stop = (): void => {
+        if (this.host === run && this.hasStarted) this.stop().catch(() => {});
+      };
+      signal.addEventListener('abort', stop, { once: true });
+      this.wait().then(() => signal.removeEventListener('abort', stop));
+    }
+  }
+
+  /** Throws if something that must be set up before a start is missing. @internal */
+  protected checkReady(): void {}
+
+  /**
+   * Makes a connection (`Connect`, AGT-002). Fires `onPrepareConnect`, then, when connected, `onConnect` and `onHandShake`.
+   * @returns The ID of the connection, when it is open; in asynchronous mode as soon as connecting is under way.
+   * @throws SocketError: IllegalState (not started), InvalidParam, SocketCreate (address families), SocketPrepare,
+   *   ConnectServer with the system's errno (ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ...). No `onClose` follows a rejection.
+   */
+  connect(
+    host: string,
+    port: number,
+    options?: Omit<AgentConnectOptions<Extra>, 'host' | 'port' | 'path'>,
+  ): Promise<ConnId>;
+  connect(options: AgentConnectOptions<Extra>): Promise<ConnId>;
+  async connect(
+    host: string | AgentConnectOptions<Extra>,
+    port?: number,
+    options?: Omit<AgentConnectOptions<Extra>, 'host' | 'port' | 'path'>,
+  ): Promise<ConnId> {
+    const target = typeof host === 'object' && host !== null ? { ...host } : { ...options, host, port: port as number };
+    if (this.state !== ServiceState.Started) throw this.illegalState('connect');
+    if (this.#bindAddress !== '' && target.path === undefined) target.localAddress ??= this.#bindAddress;
+    const problem = checkTarget(target, 'connect');
+    if (problem !== null) throw this.failed(problem);
+    const run = this.host!;
+    if (this.table.size >= this.maxConnectionCount) {
+      run.limits.connections++;
+      throw this.failed({
+        code: SocketErrorCode.ConnectServer,
+        errno: Errno.ENOSR,
+        operation: 'connect',
+        message: `the agent has maxConnectionCount (${this.maxConnectionCount}) connections; close some or raise it`,
+      });
+    }
+    const connection = new StreamConnection(run, ConnectionState.Connecting, (self) => this.makeSocket(self));
+    connection.extra = target.extra;
+    const connId = this.table.insert(connection);
+    await connect(this, run, connection, target, this.#isAsync, this.syncConnectTimeout, {
+      connected: () => {},
+      open: (done) => this.letIn(connection, done),
+    });
+    return connId;
+  }
+
+  /** @internal */
+  protected makeSocket(connection: StreamConnection): StreamConnection['socket'] {
+    return makeConnectingSocket(connection, connection.host.isFast);
+  }
+
+  /** Runs the first hooks of a connection. @internal */
+  protected letIn(connection: StreamConnection, done: (error?: SocketError) => void): void {
+    connection.open('onConnect', undefined, done);
+  }
+
+  /** The host given to `connect`, not resolved, and the port; null for an unknown ID (`GetRemoteHost`, AGT-003). */
+  getRemoteHost(connId: ConnId): { host: string; port: number } | null {
+    const connection = this.table.get(connId);
+    if (connection === undefined) {
+      this.unknownId('getRemoteHost', connId);
+      return null;
+    }
+    return { host: connection.remoteHost, port: connection.remotePort };
+  }
+
+  /**
+   * Closes all connections, each with its `onClose`, then fires `onShutdown` (`Stop`, CS-001).
+   * @returns How the connections ended.
+   * @throws SocketError (IllegalState) if it is not started. An aborted `signal` ends the draining, not the stopping.
+   */
+  async stop(options: StopOptions = {}): Promise<StopReport> {
+    if (!this.hasStarted) throw this.illegalState('stop');
+    this.transition(ServiceState.Stopping);
+    const report = await this.closeAll(options);
+    await this.shutDown();
+    return report;
+  }
+}
+
+defineProperties(StreamAgent.prototype, { syncConnectTimeout: integer(10_000, 1, 0x7fffffff) });

@@ -1,0 +1,228 @@
+import { localAddressOf, type SocketAddress } from '../core/address.ts';
+import { type AbortOptions, isSignalAborted } from '../core/component.ts';
+import { type ConnectOptions, checkTarget, connect } from '../core/connecting.ts';
+import { ConnectionHost, type ConnectionOwner } from '../core/connection-host.ts';
+import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
+import { Errno } from '../core/errno.ts';
+import type { SocketError } from '../core/errors.ts';
+import type { AnyHooks, ConnId } from '../core/listener.ts';
+import { defineProperties, integer } from '../core/properties.ts';
+import { SingleSocket } from '../core/single-socket.ts';
+import type { ComponentStats } from '../core/stats.ts';
+import { ConnectionState, StreamConnection } from '../core/stream-connection.ts';
+import { type StreamProperties, streamProperties } from '../core/stream-properties.ts';
+import { type PackFraming, readSmallFile, type Sendable, sendOn, sendPacketsOn, toBytes } from '../core/stream-send.ts';
+import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
+import { makeConnectingSocket } from '../transport/tcp-connect.ts';
+
+/** Where and how a stream client connects. */
+export interface ClientStartOptions extends ConnectOptions {
+  /**
+   * HP-Socket's asynchronous mode: `start` resolves as soon as connecting is under way, and a failure is told by `onClose`.
+   * Default false: `start` resolves when the connection is open and rejects when it fails.
+   */
+  asyncConnect?: boolean;
+}
+
+/** How `stop` ends the connection of a client. */
+export interface ClientStopOptions extends AbortOptions {
+  /** Send what is queued, then a FIN, and wait so many milliseconds for the peer's. Without it, the connection is cut. */
+  drainTimeoutMs?: number;
+}
+
+/** Properties of every stream client beside those of all stream components. */
+export interface StreamClientProperties {
+  /** Milliseconds for the system to connect (TCP-C-010); a time-out is ETIMEDOUT. Default 10,000. */
+  syncConnectTimeout: number;
+}
+
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the accessors are defined from the tables below
+export interface StreamClient<Extra = unknown> extends StreamProperties, StreamClientProperties {}
+
+/** What TCP and TLS clients of all receive models share: one connection in one object (`IClient`, `ITcpClient`). */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
+export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> implements ConnectionOwner {
+  /** @internal */
+  protected readonly listener: AnyHooks;
+  /** @internal */
+  protected framing: PackFraming | null = null;
+  /** @internal */
+  protected host: ConnectionHost | null = null;
+  /** @internal */
+  protected connection: StreamConnection | null = null;
+  #isStoppedByUser = false;
+
+  constructor(listener: object, options: object | undefined) {
+    super(options);
+    if (typeof listener !== 'object' || listener === null) {
+      throw new TypeError(
+        'the listener must be an object with hooks such as onReceive, or an instance of a listener class',
+      );
+    }
+    this.listener = listener as AnyHooks;
+  }
+
+  /**
+   * Connects (`Start`, CLI-001). Fires `onPrepareConnect`, then, when connected, `onConnect` and `onHandShake`. The client
+   * goes back to Stopped by itself when the connection closes, and can be started again then.
+   * @returns when the connection is open; in asynchronous mode as soon as connecting is under way.
+   * @throws SocketError: IllegalState, InvalidParam, SocketCreate (address families), SocketPrepare, ConnectServer with the
+   *   system's errno (ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ...). No `onClose` follows a rejection.
+   */
+  start(host: string, port: number, options?: Omit<ClientStartOptions, 'host' | 'port' | 'path'>): Promise<void>;
+  start(options: ClientStartOptions): Promise<void>;
+  async start(
+    host: string | ClientStartOptions,
+    port?: number,
+    options?: Omit<ClientStartOptions, 'host' | 'port' | 'path'>,
+  ): Promise<void> {
+    const target: ClientStartOptions =
+      typeof host === 'object' && host !== null ? host : { ...options, host, port: port as number };
+    if (!this.isStopped) throw this.illegalState('start');
+    const problem = checkTarget(target, 'start');
+    if (problem !== null) throw this.failed(problem);
+    this.checkReady();
+    if (isSignalAborted(target.signal)) throw this.aborted('start', target.signal);
+    this.transition(ServiceState.Starting);
+    this.#isStoppedByUser = false;
+    this.prepareLayers();
+    const run = new ConnectionHost(this, this.listener, this.isSecure);
+    this.host = run;
+    const connection = new StreamConnection(run, ConnectionState.Connecting, (self) => this.makeSocket(self));
+    connection.id = this.nextConnectionId();
+    this.connection = connection;
+    await connect(this, run, connection, target, target.asyncConnect ?? false, this.syncConnectTimeout, {
+      connected: () => this.transition(ServiceState.Started),
+      open: (done) => this.letIn(connection, done),
+    });
+  }
+
+  /** Throws if something that must be set up before a start is missing. @internal */
+  protected checkReady(): void {}
+
+  /** Fixes what receive layers and framing need from the properties of this run. @internal */
+  protected abstract prepareLayers(): void;
+
+  /** @internal */
+  abstract createLayer(sink: ReceiveSink): ReceiveLayer;
+
+  /** @internal */
+  protected makeSocket(connection: StreamConnection): StreamConnection['socket'] {
+    return makeConnectingSocket(connection, connection.host.isFast);
+  }
+
+  /** Runs the first hooks of the connection. @internal */
+  protected letIn(connection: StreamConnection, done: (error?: SocketError) => void): void {
+    connection.open('onConnect', undefined, done);
+  }
+
+  /**
+   * Closes the connection, with its `onClose` (`Stop`, CLI-002); unsent data is dropped unless `drainTimeoutMs` is given.
+   * @throws SocketError (IllegalState) if it is not started, also after the peer closed.
+   */
+  async stop(options: ClientStopOptions = {}): Promise<void> {
+    const { connection } = this;
+    if (!this.hasStarted || connection === null) throw this.illegalState('stop');
+    this.transition(ServiceState.Stopping);
+    this.#isStoppedByUser = true;
+    const stopped = this.wait();
+    const { drainTimeoutMs = 0, signal } = options;
+    const cut = (): void => connection.close(SocketOperation.Close, 0);
+    if (drainTimeoutMs > 0 && !isSignalAborted(signal) && connection.state === ConnectionState.Open) {
+      connection.drain(drainTimeoutMs);
+      signal?.addEventListener('abort', cut, { once: true });
+    } else {
+      cut();
+    }
+    const giveUp = setTimeout(() => connection.abandonHooks(), drainTimeoutMs + 50);
+    await stopped;
+    clearTimeout(giveUp);
+    signal?.removeEventListener('abort', cut);
+  }
+
+  /** @internal */
+  closing(_connection: StreamConnection): void {
+    if (this.hasStarted) this.transition(ServiceState.Stopping);
+  }
+
+  /** @internal */
+  released(connection: StreamConnection): void {
+    if (this.connection !== connection) return;
+    // The last error of a run that the user stopped is not an error.
+    if (!this.#isStoppedByUser && connection.closeError !== undefined) this.failed(connection.closeError);
+    this.connection = null;
+    this.transition(ServiceState.Stopped);
+  }
+
+  /** Queues bytes (`Send`, CLI-003). As `TcpServer.send`; EPERM when not connected. */
+  send(data: Sendable, offset = 0, length?: number): boolean {
+    const connection = this.#sendable('send');
+    return connection !== null && sendOn(this, connection, this.framing, toBytes(data, offset, length));
+  }
+
+  /** Queues several pieces in a row, as one package for pack clients (`SendPackets`, CLI-004). */
+  sendPackets(packets: readonly Sendable[]): boolean {
+    const connection = this.#sendable('sendPackets');
+    return connection !== null && sendPacketsOn(this, connection, this.framing, packets);
+  }
+
+  /** Sends a file with optional bytes before and behind it, 4,194,303 bytes in all at most (`SendSmallFile`, TCP-C-001). */
+  async sendSmallFile(fileName: string | URL, head?: Sendable, tail?: Sendable): Promise<boolean> {
+    if (this.#sendable('sendSmallFile') === null) return false;
+    const parts = await readSmallFile(this, this.connectionId, fileName, head, tail);
+    return parts === null ? false : this.sendPackets(parts);
+  }
+
+  #sendable(operation: string): StreamConnection | null {
+    const { connection } = this;
+    if (connection?.isConnected === true) return connection;
+    this.refuse(operation, SocketErrorCode.IllegalState, Errno.EPERM, 'the client is not connected', this.connectionId);
+    return null;
+  }
+
+  /** Stops or goes on receiving (`PauseReceive`, CLI-005); false (EPERM) when not connected. */
+  pauseReceive(isPaused = true): boolean {
+    const connection = this.#sendable('pauseReceive');
+    connection?.pauseReceive(isPaused);
+    return connection !== null;
+  }
+
+  /** Whether receiving is paused (`IsPauseReceive`, CLI-018). */
+  get isPauseReceive(): boolean {
+    return this.connection?.isPaused ?? false;
+  }
+
+  /** True between `onConnect` and `onClose` (`IsConnected`, CLI-019). */
+  get isConnected(): boolean {
+    return this.connection?.isConnected ?? false;
+  }
+
+  /** Bytes that were sent and not yet taken by the system (`GetPendingDataLength`, CLI-017). */
+  get pendingDataLength(): number {
+    return this.connection?.pendingBytes ?? 0;
+  }
+
+  /** Local address, null while there is no socket (`GetLocalAddress`, CLI-015). */
+  getLocalAddress(): SocketAddress | null {
+    return this.connection === null ? null : localAddressOf(this.connection.socket);
+  }
+
+  /** Host and port given to `start`, null when stopped (`GetRemoteHost`, CLI-016). */
+  getRemoteHost(): { host: string; port: number } | null {
+    const { connection } = this;
+    return connection === null ? null : { host: connection.remoteHost, port: connection.remotePort };
+  }
+
+  /** Snapshot of this run, or of the last one. */
+  stats(): ComponentStats {
+    const host = this.host ?? new ConnectionHost(this, this.listener, this.isSecure);
+    return host.stats(this.connection === null ? 0 : 1, this.pendingDataLength);
+  }
+
+  /** The connection, for adapters. @internal */
+  connectionOf(_connId?: ConnId): StreamConnection | undefined {
+    return this.connection ?? undefined;
+  }
+}
+
+defineProperties(StreamClient.prototype, { ...streamProperties, syncConnectTimeout: integer(10_000, 1, 0x7fffffff) });

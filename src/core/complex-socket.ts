@@ -1,0 +1,267 @@
+import { availableParallelism } from 'node:os';
+import type { SocketAddress } from './address.ts';
+import { Component } from './component.ts';
+import { ConnectionTable } from './connection-table.ts';
+import { OnSendSyncPolicy, ReuseAddressPolicy, SendPolicy, SocketErrorCode } from './enums.ts';
+import { Errno } from './errno.ts';
+import type { ConnId } from './listener.ts';
+import { defineProperties, flag, integer, oneOf } from './properties.ts';
+import type { ConnectionStats } from './stats.ts';
+
+/** What a component with many connections asks of one of them. */
+export interface ManagedConnection {
+  id: number;
+  extra: unknown;
+  readonly isValid: boolean;
+  readonly isConnected: boolean;
+  readonly isPaused: boolean;
+  readonly openedAt: number;
+  readonly lastReceiveAt: number;
+  readonly pendingBytes: number;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: SocketAddress | null;
+  disconnect(): void;
+  drain(timeoutMs: number): void;
+  pauseReceive(isPaused: boolean): void;
+  stats(): ConnectionStats;
+}
+
+/** Properties of every server and agent. Each is also an option of the constructor. */
+export interface ComplexSocketProperties {
+  /** How the local address may be shared; HP-Socket's `ReuseAddressPolicy`. `AddrAndPort` needs Node 23.1 (CS-025). Default `AddrOnly`. */
+  reuseAddressPolicy: ReuseAddressPolicy;
+  /** When queued bytes are handed to the system (CS-027). Default `SendPolicy.Pack`. */
+  sendPolicy: SendPolicy;
+  /** Stored for compatibility; one thread is always the strictest (CS-029). */
+  onSendSyncPolicy: OnSendSyncPolicy;
+  /** Most connections at once, 1 to 5,000,000; more are closed at once, without a hook (CS-031). Default 10,000. */
+  maxConnectionCount: number;
+  /** Stored for compatibility, milliseconds (CS-033). */
+  freeSocketObjLockTime: number;
+  /** Stored for compatibility (CS-035). */
+  freeSocketObjPool: number;
+  /** Stored for compatibility (CS-037). */
+  freeBufferObjPool: number;
+  /** Stored for compatibility (CS-039). */
+  freeSocketObjHold: number;
+  /** Stored for compatibility (CS-041). */
+  freeBufferObjHold: number;
+  /** Stored for compatibility: there is one thread (CS-043). */
+  workerThreadCount: number;
+  /** Whether the time of the last receive is kept, for silence (CS-045). Default true. */
+  markSilence: boolean;
+}
+
+/** Longest period that the `disconnect...Connections` methods take, milliseconds. */
+const MAX_PERIOD_MS = 1_073_741_823;
+
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the accessors are defined from the table below
+export interface ComplexSocket<C extends ManagedConnection, Extra = unknown> extends ComplexSocketProperties {}
+
+/**
+ * A component with many connections, found by their IDs: what servers and agents have in common (`IComplexSocket`).
+ * `Extra` is the type of the data that a user attaches to connections.
+ */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
+export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown> extends Component {
+  /** @internal */
+  protected table: ConnectionTable<C>;
+
+  constructor(options: object | undefined) {
+    super(options);
+    this.table = new ConnectionTable<C>(this.maxConnectionCount);
+  }
+
+  /** Whether this is a TLS component (`IsSecure`, CS-011). */
+  get isSecure(): boolean {
+    return false;
+  }
+
+  /** Connections in use, connecting and closing ones included (`GetConnectionCount`, CS-014). */
+  get connectionCount(): number {
+    return this.table.size;
+  }
+
+  /** IDs of all connections (`GetAllConnectionIDs`, CS-015). */
+  getAllConnectionIDs(): ConnId[] {
+    return Array.from(this.table.values(), (connection) => connection.id);
+  }
+
+  /** Attaches data to a connection, also inside `onClose` (`SetConnectionExtra`, CS-009). False for an unknown ID. */
+  setConnectionExtra(connId: ConnId, extra: Extra | undefined): boolean {
+    const connection = this.table.get(connId);
+    if (connection === undefined) return this.unknownId('setConnectionExtra', connId);
+    connection.extra = extra;
+    return true;
+  }
+
+  /** Data attached to a connection, undefined if none or the ID is unknown (`GetConnectionExtra`, CS-010). */
+  getConnectionExtra(connId: ConnId): Extra | undefined {
+    return this.table.get(connId)?.extra as Extra | undefined;
+  }
+
+  /**
+   * Closes a connection at the end of this turn of the event loop; `onClose(Close, 0)` follows (`Disconnect`, CS-005).
+   * What is queued is offered to the system once more; what that does not take is dropped, unless `drain` is asked for.
+   * @param options `drain: true` takes no more sends, writes everything, then closes: with a FIN, after which the peer's
+   *   is awaited for `timeoutMs` milliseconds (default 30,000).
+   * @returns false (EBADSLT) if the ID is unknown or already closed.
+   */
+  disconnect(connId: ConnId, options: boolean | { drain?: boolean; timeoutMs?: number } = true): boolean {
+    const connection = this.table.get(connId);
+    if (connection === undefined || !connection.isValid) return this.unknownId('disconnect', connId);
+    if (typeof options === 'object' && options.drain === true) connection.drain(options.timeoutMs ?? 30_000);
+    else connection.disconnect();
+    return true;
+  }
+
+  /** Disconnects each connection that is at least `periodMs` old (`DisconnectLongConnections`, CS-006). */
+  disconnectLongConnections(periodMs: number): boolean {
+    if (!this.#isPeriod('disconnectLongConnections', periodMs)) return false;
+    const now = this.wheel.clock.now();
+    for (const connection of this.table.values()) {
+      if (connection.isValid && now - connection.openedAt >= periodMs) connection.disconnect();
+    }
+    return true;
+  }
+
+  /**
+   * Disconnects each connection that received nothing for `periodMs` (`DisconnectSilenceConnections`, CS-007). Sending
+   * does not count. False if `markSilence` is off.
+   */
+  disconnectSilenceConnections(periodMs: number): boolean {
+    if (!this.#isPeriod('disconnectSilenceConnections', periodMs)) return false;
+    if (!this.markSilence) {
+      return this.refuse(
+        'disconnectSilenceConnections',
+        SocketErrorCode.IllegalState,
+        Errno.EPERM,
+        'markSilence is off',
+      );
+    }
+    const now = this.wheel.clock.now();
+    for (const connection of this.table.values()) {
+      if (connection.isValid && now - connection.lastReceiveAt >= periodMs) connection.disconnect();
+    }
+    return true;
+  }
+
+  #isPeriod(operation: string, periodMs: number): boolean {
+    if (typeof periodMs !== 'number' || Number.isNaN(periodMs)) throw new TypeError('periodMs must be a number');
+    if (periodMs >= 0 && periodMs <= MAX_PERIOD_MS) return true;
+    return this.refuse(operation, SocketErrorCode.InvalidParam, Errno.EINVAL, `periodMs must be 0 to ${MAX_PERIOD_MS}`);
+  }
+
+  /**
+   * Stops or goes on receiving on one connection (`PauseReceive`, CS-004). True also when it already is so. A peer's FIN
+   * or reset is noticed after resuming, behind all bytes that came before it.
+   */
+  pauseReceive(connId: ConnId, isPaused = true): boolean {
+    const connection = this.table.get(connId);
+    if (connection === undefined || !connection.isValid) return this.unknownId('pauseReceive', connId);
+    if (!connection.isConnected) {
+      return this.refuse('pauseReceive', SocketErrorCode.IllegalState, Errno.EPERM, 'it is still connecting', connId);
+    }
+    connection.pauseReceive(isPaused);
+    return true;
+  }
+
+  /** Whether receiving is paused by `pauseReceive`, undefined for an unknown ID (`IsPauseReceive`, CS-023). */
+  isPauseReceive(connId: ConnId): boolean | undefined {
+    return this.#valid('isPauseReceive', connId)?.isPaused;
+  }
+
+  /** True from `onAccept` / `onConnect` until the connection closes, false inside `onClose` (`IsConnected`, CS-024). */
+  isConnected(connId: ConnId): boolean {
+    return this.table.get(connId)?.isConnected ?? false;
+  }
+
+  /** Milliseconds since accept or connect, undefined for an unknown ID (`GetConnectPeriod`, CS-016). */
+  getConnectPeriod(connId: ConnId): number | undefined {
+    const connection = this.#valid('getConnectPeriod', connId);
+    return connection === undefined ? undefined : Math.floor(this.wheel.clock.now() - connection.openedAt);
+  }
+
+  /** Milliseconds since bytes last arrived, undefined for an unknown ID or with `markSilence` off (`GetSilencePeriod`, CS-017). */
+  getSilencePeriod(connId: ConnId): number | undefined {
+    if (!this.markSilence) {
+      this.refuse('getSilencePeriod', SocketErrorCode.IllegalState, Errno.EPERM, 'markSilence is off', connId);
+      return undefined;
+    }
+    const connection = this.#valid('getSilencePeriod', connId);
+    return connection === undefined ? undefined : Math.floor(this.wheel.clock.now() - connection.lastReceiveAt);
+  }
+
+  /** Local address of a connection, null for an unknown ID and inside `onClose` (`GetLocalAddress`, CS-018). */
+  getLocalAddress(connId: ConnId): SocketAddress | null {
+    return this.#valid('getLocalAddress', connId)?.localAddress ?? null;
+  }
+
+  /** Numeric address of the peer, also inside `onClose`; null for an unknown ID (`GetRemoteAddress`, CS-019). */
+  getRemoteAddress(connId: ConnId): SocketAddress | null {
+    const connection = this.table.get(connId);
+    if (connection === undefined) {
+      this.unknownId('getRemoteAddress', connId);
+      return null;
+    }
+    return { address: connection.remoteAddress, port: connection.remotePort };
+  }
+
+  /**
+   * Bytes that were sent and not yet taken by the system, pack headers included; undefined for an unknown ID
+   * (`GetPendingDataLength`, CS-022).
+   */
+  getPendingDataLength(connId: ConnId): number | undefined {
+    return this.#valid('getPendingDataLength', connId)?.pendingBytes;
+  }
+
+  /** Snapshot of one connection, undefined for an unknown ID. */
+  getConnectionStats(connId: ConnId): ConnectionStats | undefined {
+    return this.table.get(connId)?.stats();
+  }
+
+  #valid(operation: string, connId: ConnId): C | undefined {
+    const connection = this.table.get(connId);
+    if (connection?.isValid === true) return connection;
+    this.unknownId(operation, connId);
+    return undefined;
+  }
+
+  /** @internal */
+  protected unknownId(operation: string, connId: ConnId): false {
+    return this.refuse(
+      operation,
+      SocketErrorCode.IllegalState,
+      Errno.EBADSLT,
+      'there is no such connection, or it is closed',
+      connId,
+    );
+  }
+
+  /** Begins a run: IDs start at 1 again (CID-003). @internal */
+  protected resetTable(): void {
+    this.table = new ConnectionTable<C>(this.maxConnectionCount);
+  }
+
+  /** Bytes pending on all connections. @internal */
+  protected pendingBytesOfAll(): number {
+    let sum = 0;
+    for (const connection of this.table.values()) sum += connection.pendingBytes;
+    return sum;
+  }
+}
+
+defineProperties(ComplexSocket.prototype, {
+  reuseAddressPolicy: oneOf(ReuseAddressPolicy.AddrOnly, Object.values(ReuseAddressPolicy)),
+  sendPolicy: oneOf(SendPolicy.Pack, Object.values(SendPolicy)),
+  onSendSyncPolicy: oneOf(OnSendSyncPolicy.None, Object.values(OnSendSyncPolicy)),
+  maxConnectionCount: integer(10_000, 1, 5_000_000),
+  freeSocketObjLockTime: integer(30_000, 1000),
+  freeSocketObjPool: integer(600, 0),
+  freeBufferObjPool: integer(1024, 0),
+  freeSocketObjHold: integer(600, 0),
+  freeBufferObjHold: integer(1024, 0),
+  workerThreadCount: integer(Math.min(2 * availableParallelism() + 2, 512), 1, 512),
+  markSilence: flag(true),
+});

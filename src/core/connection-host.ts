@@ -1,0 +1,175 @@
+import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
+import {
+  isFastPathAllowed,
+  type StreamHandle,
+  type WriteRequest,
+  writeRequestConstructor,
+} from '../transport/fast-io.ts';
+import type { Component } from './component.ts';
+import type { SendPolicy } from './enums.ts';
+import type { AnyHooks } from './listener.ts';
+import { keptSendSlabPool, type ReadMemory, sharedMemory } from './read-memory.ts';
+import type { SendSlabPool } from './slab-pool.ts';
+import { type ComponentStats, type LimitCounters, newLimitCounters } from './stats.ts';
+import type { StreamConnection } from './stream-connection.ts';
+import type { TimerWheel } from './timer-wheel.ts';
+
+/** What a connection asks of the component that it belongs to. */
+export interface ConnectionOwner extends Component {
+  /** Makes the receive layer of a new connection. @internal */
+  createLayer(sink: ReceiveSink): ReceiveLayer;
+  /** The connection is gone, `onClose` comes next if it is owed. @internal */
+  closing(connection: StreamConnection): void;
+  /** The connection is gone, `onClose` was called: take it out of the tables. @internal */
+  released(connection: StreamConnection): void;
+}
+
+/** Properties that the connections of a stream component read, as they stood when it started. */
+export interface StreamSettings {
+  readonly sendPolicy: SendPolicy;
+  readonly markSilence: boolean;
+  readonly fastPath: boolean;
+  readonly noDelay: boolean;
+  readonly keepAliveTime: number;
+  readonly keepAliveInterval: number;
+  readonly highWaterMarkBytes: number;
+  readonly lowWaterMarkBytes: number;
+  readonly maxPendingBytes: number;
+  readonly pendingPolicy: 'refuse' | 'close';
+  readonly idleTimeoutMs: number;
+  readonly connectionTimeoutMs: number;
+  readonly closeTimeoutMs: number;
+  readonly handshakeTimeoutMs: number;
+  readonly maxReceiveBytesPerSecond: number;
+  readonly maxReceiveMessagesPerSecond: number;
+  readonly receiveRatePolicy: 'pause' | 'close';
+}
+
+/**
+ * What all stream connections of one running component share: its listener, settings, memory, counters, and the list of
+ * connections that have something to do at the end of this turn of the event loop. Made anew by each start.
+ */
+export class ConnectionHost {
+  readonly owner: ConnectionOwner;
+  readonly listener: AnyHooks;
+  readonly settings: StreamSettings;
+  readonly wheel: TimerWheel;
+  readonly read: ReadMemory;
+  readonly sendSlabs: SendSlabPool;
+  readonly limits: LimitCounters = newLimitCounters();
+  readonly isSecure: boolean;
+  readonly isFast: boolean;
+  readonly canWriteDirectly: boolean;
+  readonly reportsSends: boolean;
+  opened = 0;
+  closed = 0;
+  refused = 0;
+  acceptErrors = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  messagesIn = 0;
+  messagesOut = 0;
+  /** The connection whose read is being delivered: its sends are flushed when that is over, without a detour. */
+  active: StreamConnection | null = null;
+  #dirty: StreamConnection[] = [];
+  #isScheduled = false;
+  #spareRequest: WriteRequest | null = null;
+  #turnEnd = (): void => this.#endTurn();
+
+  constructor(owner: ConnectionOwner, listener: AnyHooks, isSecure: boolean) {
+    this.owner = owner;
+    this.listener = listener;
+    const settings = { ...owner.settings } as unknown as StreamSettings;
+    const highWaterMarkBytes = Math.min(
+      settings.highWaterMarkBytes,
+      settings.maxPendingBytes || Number.POSITIVE_INFINITY,
+    );
+    const lowWaterMarkBytes = Math.min(settings.lowWaterMarkBytes, highWaterMarkBytes);
+    this.settings = { ...settings, highWaterMarkBytes, lowWaterMarkBytes };
+    this.wheel = owner.wheel;
+    this.isSecure = isSecure;
+    const memory = sharedMemory();
+    this.read = memory.read;
+    this.reportsSends = typeof listener.onSend === 'function';
+    this.sendSlabs = this.reportsSends ? keptSendSlabPool() : memory.sendSlabs;
+    this.isFast = this.settings.fastPath && isFastPathAllowed();
+    this.canWriteDirectly = this.isFast && writeRequestConstructor() !== null;
+  }
+
+  /** Asks for `connection.turnEnded()` at the end of this turn of the event loop. */
+  schedule(connection: StreamConnection): void {
+    if (connection.isScheduled) return;
+    connection.isScheduled = true;
+    this.#dirty.push(connection);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    // The check phase comes after all reads of this turn, so that answers to many connections are gathered too.
+    setImmediate(this.#turnEnd);
+  }
+
+  #endTurn(): void {
+    this.#isScheduled = false;
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    for (const connection of dirty) {
+      connection.isScheduled = false;
+      connection.turnEnded();
+    }
+  }
+
+  /** Lets `handle` write `chunks`. 0: done; a request: under way; a negative number: libuv's error. */
+  writeDirectly(handle: StreamHandle, chunks: Uint8Array[], connection: StreamConnection): WriteRequest | number {
+    const request = this.#spareRequest ?? newRequest();
+    this.#spareRequest = null;
+    request.handle = handle;
+    const status = chunks.length === 1 ? handle.writeBuffer(request, chunks[0]!) : handle.writev(request, chunks, true);
+    // A request that completed at once was never attached to anything (its async ID is still -1) and can serve again.
+    if (status !== 0 || (request as unknown as { getAsyncId(): number }).getAsyncId() === -1) {
+      request.handle = null;
+      this.#spareRequest = request;
+      return status;
+    }
+    request.connection = connection;
+    request.buffer = chunks; // the system still reads from these
+    return request;
+  }
+
+  stats(connections: number, pendingBytes: number): ComponentStats {
+    const { slabs, sendSlabs, read } = sharedMemory();
+    return {
+      connections,
+      opened: this.opened,
+      closed: this.closed,
+      refused: this.refused,
+      acceptErrors: this.acceptErrors,
+      bytesIn: this.bytesIn,
+      bytesOut: this.bytesOut,
+      messagesIn: this.messagesIn,
+      messagesOut: this.messagesOut,
+      pendingBytes,
+      pool: {
+        receiveSlabs: slabs.slabCount,
+        sendSlabs: sendSlabs.slabCount,
+        freeSendSlabs: sendSlabs.freeCount,
+        readWindows: read.windowCount,
+      },
+      limits: { ...this.limits },
+    };
+  }
+}
+
+function onRequestComplete(this: WriteRequest, status: number): void {
+  const connection = this.connection as StreamConnection;
+  this.connection = null;
+  this.buffer = null;
+  connection.writeCompleted(status);
+}
+
+function newRequest(): WriteRequest {
+  const request = new (writeRequestConstructor()!)();
+  request.oncomplete = onRequestComplete;
+  request.async = false;
+  request.buffer = null;
+  request.connection = null;
+  return request;
+}

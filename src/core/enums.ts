@@ -1,0 +1,98 @@
+/**
+ * HP-Socket's enumerations with HP-Socket's numbers: frozen const objects, each with a union type of the same name.
+ */
+
+/** State of a component (`EnServiceState`). */
+export const ServiceState = Object.freeze({ Starting: 0, Started: 1, Stopping: 2, Stopped: 3 } as const);
+export type ServiceState = (typeof ServiceState)[keyof typeof ServiceState];
+
+/** What a connection was doing when it closed (`EnSocketOperation`), the `operation` of `onClose`. */
+export const SocketOperation = Object.freeze({
+  Unknown: 0,
+  Accept: 1,
+  Connect: 2,
+  Send: 3,
+  Receive: 4,
+  Close: 5,
+} as const);
+export type SocketOperation = (typeof SocketOperation)[keyof typeof SocketOperation];
+
+/** What a hook answers (`EnHandleResult`). Returning nothing means `Ok`; `Ignore` is the same as `Ok`. */
+export const HandleResult = Object.freeze({ Ok: 0, Ignore: 1, Error: 2 } as const);
+export type HandleResult = (typeof HandleResult)[keyof typeof HandleResult];
+
+/** Result of `fetch` and `peek` when they return no bytes (`EnFetchResult`). */
+export const FetchResult = Object.freeze({ Ok: 0, LengthTooLong: 1, DataNotFound: 2 } as const);
+export type FetchResult = (typeof FetchResult)[keyof typeof FetchResult];
+
+/** When queued bytes are handed to the system (`EnSendPolicy`). */
+export const SendPolicy = Object.freeze({
+  /** Gather what is sent during one turn of the event loop and hand it over in one system call. */
+  Pack: 0,
+  /** As `Pack`, and never more than `highWaterMark` bytes of one connection with the system at once. */
+  Safe: 1,
+  /** Hand over at once. */
+  Direct: 2,
+} as const);
+export type SendPolicy = (typeof SendPolicy)[keyof typeof SendPolicy];
+
+/** Ordering of `onSend` against other hooks (`EnOnSendSyncPolicy`). Stored; one JavaScript thread is always the strictest. */
+export const OnSendSyncPolicy = Object.freeze({ None: 0, Close: 1, Receive: 2 } as const);
+export type OnSendSyncPolicy = (typeof OnSendSyncPolicy)[keyof typeof OnSendSyncPolicy];
+
+/** How a local address may be shared (`EnReuseAddressPolicy`). */
+export const ReuseAddressPolicy = Object.freeze({ None: 0, AddrOnly: 1, AddrAndPort: 2 } as const);
+export type ReuseAddressPolicy = (typeof ReuseAddressPolicy)[keyof typeof ReuseAddressPolicy];
+
+/** Kind of destination of a datagram component (`EnCastMode`). */
+export const CastMode = Object.freeze({ Unicast: -1, Multicast: 0, Broadcast: 1 } as const);
+export type CastMode = (typeof CastMode)[keyof typeof CastMode];
+
+/** Kind of IP address (`EnIPAddrType`). */
+export const IPAddrType = Object.freeze({ All: 0, IPv4: 1, IPv6: 2 } as const);
+export type IPAddrType = (typeof IPAddrType)[keyof typeof IPAddrType];
+
+/** Error of a component (`EnSocketError`). */
+export const SocketErrorCode = Object.freeze({
+  Ok: 0,
+  IllegalState: 1,
+  InvalidParam: 2,
+  SocketCreate: 3,
+  SocketBind: 4,
+  SocketPrepare: 5,
+  SocketListen: 6,
+  CpCreate: 7,
+  WorkerThreadCreate: 8,
+  DetectThreadCreate: 9,
+  SocketAttachToCp: 10,
+  ConnectServer: 11,
+  Network: 12,
+  DataProc: 13,
+  DataSend: 14,
+  SslEnvNotReady: 101,
+} as const);
+export type SocketErrorCode = (typeof SocketErrorCode)[keyof typeof SocketErrorCode];
+
+const descriptions: Readonly<Record<number, string>> = {
+  [SocketErrorCode.Ok]: 'SUCCESS',
+  [SocketErrorCode.IllegalState]: 'Illegal State',
+  [SocketErrorCode.InvalidParam]: 'Invalid Parameter',
+  [SocketErrorCode.SocketCreate]: 'Create SOCKET Fail',
+  [SocketErrorCode.SocketBind]: 'Bind SOCKET Fail',
+  [SocketErrorCode.SocketPrepare]: 'Prepare SOCKET Fail',
+  [SocketErrorCode.SocketListen]: 'Listen SOCKET Fail',
+  [SocketErrorCode.CpCreate]: 'Create IOCP Fail',
+  [SocketErrorCode.WorkerThreadCreate]: 'Create Worker Thread Fail',
+  [SocketErrorCode.DetectThreadCreate]: 'Create Detector Thread Fail',
+  [SocketErrorCode.SocketAttachToCp]: 'Attach SOCKET to IOCP Fail',
+  [SocketErrorCode.ConnectServer]: 'Connect to Server Fail',
+  [SocketErrorCode.Network]: 'Network Error',
+  [SocketErrorCode.DataProc]: 'Process Data Error',
+  [SocketErrorCode.DataSend]: 'Send Data Fail',
+  [SocketErrorCode.SslEnvNotReady]: 'SSL environment not ready',
+};
+
+/** HP-Socket's fixed English text for a component error (`GetSocketErrorDesc`); "UNKNOWN ERROR" for any other number. */
+export function getSocketErrorDesc(code: number): string {
+  return descriptions[code] ?? 'UNKNOWN ERROR';
+}

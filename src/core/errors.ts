@@ -1,0 +1,85 @@
+import type { SocketErrorCode } from './enums.ts';
+import { errnoName, errnoOf } from './errno.ts';
+
+/** What `SocketError` is made of. */
+export interface SocketErrorInit {
+  /** HP-Socket's number of the component error. */
+  code: SocketErrorCode;
+  /** A sentence that says what happened and what to do. */
+  message: string;
+  /** Linux errno, as HP-Socket's system error. Taken from `cause` when left out. */
+  errno?: number;
+  /** The connection concerned, if there is one. */
+  connId?: number;
+  /** The operation that failed: `'start'`, `'connect'`, `'send'`, ... */
+  operation: string;
+  /** The error of the system, or what a hook threw. */
+  cause?: unknown;
+}
+
+const brand: unique symbol = Symbol.for('hp-socket.SocketError') as never;
+
+/**
+ * The one error class of this library.
+ *
+ * `code` is HP-Socket's `EnSocketError`, `errno` HP-Socket's system error (Linux numbers on every platform), `errnoName`
+ * its name, `cause` the error of the system. `instanceof` works across two copies of this package in one process.
+ */
+export class SocketError extends Error {
+  override readonly name = 'SocketError';
+  readonly code: SocketErrorCode;
+  readonly errno: number;
+  readonly errnoName: string;
+  readonly connId: number | undefined;
+  readonly operation: string;
+  /** @internal */
+  readonly [brand] = true;
+
+  constructor(init: SocketErrorInit) {
+    super(init.message, init.cause === undefined ? undefined : { cause: init.cause });
+    this.code = init.code;
+    this.errno = init.errno ?? (init.cause === undefined ? 0 : errnoOf(init.cause));
+    this.errnoName = this.errno === 0 ? '' : errnoName(this.errno);
+    this.connId = init.connId;
+    this.operation = init.operation;
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== SocketError) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return typeof value === 'object' && value !== null && brand in value;
+  }
+}
+
+/** An impossible state inside the library: never the caller's fault, please report it. */
+export function internalError(message: string): Error {
+  return new Error(`hp-socket internal error: ${message}. Please report it.`);
+}
+
+/** Sentences for what the system refuses, by errno name: what it means and what to do. */
+const advice: Readonly<Record<string, string>> = {
+  EADDRINUSE:
+    'another program (or another component) already uses it; stop that one, choose another port, or use port 0',
+  EACCES: 'this process may not use it; ports below 1024 and foreign socket files need rights, so choose a higher port',
+  EADDRNOTAVAIL: 'no network interface of this machine has that address; use an own address, 0.0.0.0 or ::',
+  EHOSTUNREACH: 'the host name does not resolve or no route leads there; check the name and the network',
+  ENETUNREACH: 'no route leads to that network; check the address and the network',
+  ECONNREFUSED: 'nothing listens there; check host and port, and that the server is started',
+  ETIMEDOUT:
+    'no answer came in time; check that the host is up and no firewall drops the packets, or raise the time-out',
+  ECONNRESET: 'the peer reset the connection; its log may tell why',
+  EMFILE: 'this process has no file descriptors left; raise the limit (ulimit -n) or keep fewer connections',
+  ENFILE: 'this machine has no file descriptors left; raise the system limit or keep fewer connections',
+  ENOENT: 'the path does not exist; for a socket file, check that the server is started',
+  EINVAL: 'an argument is not valid; check address, port and options',
+  EAFNOSUPPORT: 'the address family does not fit; do not mix IPv4 and IPv6 addresses',
+  ECANCELED: 'it was cancelled; a hook answered HandleResult.Error or a signal aborted it',
+  ENOBUFS: 'the system has no buffer space left; send slower or raise the limits',
+};
+
+/** "what failed: reason (ECODE); what to do." */
+export function describeSystemError(what: string, errno: number, cause?: unknown): string {
+  const name = errnoName(errno);
+  const reason = cause instanceof Error ? cause.message : '';
+  const help = advice[name];
+  return `${what}: ${name}${help === undefined ? '' : ` - ${help}`}${reason === '' || reason.includes(name) ? '' : ` (${reason})`}`;
+}

@@ -1,0 +1,94 @@
+import type { Socket } from 'node:net';
+import type { HandleResult, SocketOperation } from './enums.ts';
+import type { SocketError } from './errors.ts';
+
+/** ID of a connection: a positive safe integer, never used twice by one component while it runs. */
+export type ConnId = number;
+
+/** What a hook may return: nothing means `HandleResult.Ok`. While a promise is pending, its connection is not read further. */
+// biome-ignore lint/suspicious/noConfusingVoidType: hooks are usually written without a return
+export type HookResult = HandleResult | void | Promise<HandleResult | void>;
+
+/** Hooks that every listener may have. */
+export interface CommonHooks<S> {
+  /**
+   * A hook threw or rejected. Connections are told by `onClose` too; errors of `onClose`, `onSend` and `onShutdown` only
+   * here. Without this hook they become a process warning.
+   */
+  onHookError?(sender: S, hook: string, error: unknown, connId: ConnId): void;
+}
+
+/** Hooks about one connection that is open. `data` belongs to the listener for ever. */
+export interface ConnectionHooks<S, Data> extends CommonHooks<S> {
+  /**
+   * The connection is ready for application data: right after `onAccept` / `onConnect`, over TLS after the handshake.
+   * `HandleResult.Error` ends the connection, without `onClose` on plain TCP (EV-S-03, NOC-002).
+   */
+  onHandShake?(sender: S, connId: ConnId): HookResult;
+  /**
+   * Bytes arrived (push, pack), or the total length of what is held (pull). Error ends the connection with
+   * `onClose(Receive, ECANCELED)` (EV-S-04, EV-S-05).
+   */
+  onReceive?(sender: S, connId: ConnId, data: Data): HookResult;
+  /** Bytes were handed to the system, in order, pack headers included; the return value is ignored (EV-S-06). */
+  onSend?(sender: S, connId: ConnId, data: Buffer): HookResult;
+  /** More than `highWaterMarkBytes` are pending: stop sending. Once per crossing. */
+  onSendBlocked?(sender: S, connId: ConnId, pendingBytes: number): HookResult;
+  /** Pending bytes fell to `lowWaterMarkBytes`: go on sending. Once per crossing. */
+  onSendDrained?(sender: S, connId: ConnId, pendingBytes: number): HookResult;
+  /**
+   * The connection ended: exactly once for each that was let in (EV-S-07). `errorCode` is 0 for a graceful end, else a
+   * Linux errno, or `SocketErrorCode.DataProc` when a hook failed; `error` tells the reason in a sentence.
+   */
+  onClose?(sender: S, connId: ConnId, operation: SocketOperation, errorCode: number, error?: SocketError): HookResult;
+}
+
+/** Hooks of a server (EV-S). */
+export interface ServerHooks<S, Data> extends ConnectionHooks<S, Data> {
+  /** Before the socket listens; Error makes `start` fail with SocketPrepare (EV-S-01). `listener` is the `net.Server`. */
+  onPrepareListen?(sender: S, listener: unknown): HookResult;
+  /** A connection was accepted. Error drops it without `onClose` (EV-S-02, NOC-001). */
+  onAccept?(sender: S, connId: ConnId, socket: Socket): HookResult;
+  /** The server stopped; nothing follows (EV-S-08). */
+  onShutdown?(sender: S): HookResult;
+}
+
+/** Hooks of an agent (EV-A). */
+export interface AgentHooks<S, Data> extends ConnectionHooks<S, Data> {
+  /** Inside `connect`, before the socket connects; Error makes `connect` fail (EV-A-01). */
+  onPrepareConnect?(sender: S, connId: ConnId, socket: Socket): HookResult;
+  /** Connected; Error ends the connection without `onClose` (EV-A-02, NOC-004). */
+  onConnect?(sender: S, connId: ConnId): HookResult;
+  /** The agent stopped; nothing follows (EV-A-08). */
+  onShutdown?(sender: S): HookResult;
+}
+
+/** Hooks of a client (EV-C). */
+export interface ClientHooks<S, Data> extends ConnectionHooks<S, Data> {
+  /** Inside `start`, before the socket connects; Error makes `start` fail with SocketPrepare (EV-C-01). */
+  onPrepareConnect?(sender: S, connId: ConnId, socket: Socket): HookResult;
+  /** Connected; Error ends the connection without `onClose` (EV-C-02, NOC-004). */
+  onConnect?(sender: S, connId: ConnId): HookResult;
+}
+
+/** Every hook, as the core calls them. A listener class need not implement any. @internal */
+export interface AnyHooks {
+  onPrepareListen?(sender: unknown, listener: unknown): unknown;
+  onAccept?(sender: unknown, connId: ConnId, socket: unknown): unknown;
+  onPrepareConnect?(sender: unknown, connId: ConnId, socket: unknown): unknown;
+  onConnect?(sender: unknown, connId: ConnId): unknown;
+  onHandShake?(sender: unknown, connId: ConnId): unknown;
+  onReceive?(sender: unknown, connId: ConnId, data: unknown): unknown;
+  onSend?(sender: unknown, connId: ConnId, data: Uint8Array): unknown;
+  onSendBlocked?(sender: unknown, connId: ConnId, pendingBytes: number): unknown;
+  onSendDrained?(sender: unknown, connId: ConnId, pendingBytes: number): unknown;
+  onClose?(
+    sender: unknown,
+    connId: ConnId,
+    operation: SocketOperation,
+    errorCode: number,
+    error?: SocketError,
+  ): unknown;
+  onShutdown?(sender: unknown): unknown;
+  onHookError?(sender: unknown, hook: string, error: unknown, connId: ConnId): unknown;
+}

@@ -1,0 +1,153 @@
+import { ServiceState, SocketErrorCode } from './enums.ts';
+import { Errno } from './errno.ts';
+import { SocketError } from './errors.ts';
+
+/**
+ * Properties of components: HP-Socket's `SetX` / `GetX` pairs as one property `x`, which is also an option of the
+ * constructor. Written once as a table per interface; the accessors are made from it.
+ */
+export interface PropertyRule {
+  readonly default: unknown;
+  /** Throws a TypeError or RangeError that names the property. */
+  readonly check: (name: string, value: unknown) => void;
+}
+
+export type PropertyTable = Readonly<Record<string, PropertyRule>>;
+
+/** What the accessors work on. */
+interface PropertyOwner {
+  readonly state: ServiceState;
+  readonly settings: Record<string, unknown>;
+}
+
+/** An integer in [min, max]; with `orZero`, also 0. */
+export function integer(
+  defaultValue: number,
+  min: number,
+  max: number = Number.MAX_SAFE_INTEGER,
+  orZero = false,
+): PropertyRule {
+  return {
+    default: defaultValue,
+    check(name, value) {
+      if (typeof value !== 'number') throw new TypeError(`${name} must be a number, not ${describe(value)}`);
+      if (orZero && value === 0) return;
+      if (!Number.isInteger(value) || value < min || value > max) {
+        const upper = max === Number.MAX_SAFE_INTEGER ? 'or more' : `to ${max}`;
+        throw new RangeError(`${name} must be ${orZero ? '0, or ' : ''}a whole number, ${min} ${upper}, not ${value}`);
+      }
+    },
+  };
+}
+
+/** True or false. */
+export function flag(defaultValue: boolean): PropertyRule {
+  return {
+    default: defaultValue,
+    check(name, value) {
+      if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false, not ${describe(value)}`);
+    },
+  };
+}
+
+/** One of a few values. */
+export function oneOf<T>(defaultValue: T, values: readonly T[]): PropertyRule {
+  return {
+    default: defaultValue,
+    check(name, value) {
+      if (!values.includes(value as T)) {
+        throw new RangeError(`${name} must be one of ${values.map(String).join(', ')}, not ${describe(value)}`);
+      }
+    },
+  };
+}
+
+/** Any value that `check` lets pass. */
+export function custom(defaultValue: unknown, check: (name: string, value: unknown) => void): PropertyRule {
+  return { default: defaultValue, check };
+}
+
+export function describe(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined)
+    return String(value);
+  return `a value of type ${typeof value}`;
+}
+
+const tables = new WeakMap<object, PropertyTable>();
+
+/** Defines the accessors of `table` on `prototype`; those of its parents stay in force. */
+export function defineProperties(prototype: object, table: PropertyTable): void {
+  tables.set(prototype, table);
+  for (const [name, rule] of Object.entries(table)) {
+    Object.defineProperty(prototype, name, {
+      configurable: true,
+      enumerable: true,
+      get(this: PropertyOwner) {
+        return this.settings[name];
+      },
+      set(this: PropertyOwner, value: unknown) {
+        if (this.state !== ServiceState.Stopped) {
+          throw new SocketError({
+            code: SocketErrorCode.IllegalState,
+            errno: Errno.EPERM,
+            operation: `set ${name}`,
+            message: `${name} can only be set while the component is stopped; await stop() first`,
+          });
+        }
+        rule.check(name, value);
+        this.settings[name] = value;
+      },
+    });
+  }
+}
+
+/** Default values of every property that `component` has. */
+export function defaultSettings(component: object): Record<string, unknown> {
+  const settings: Record<string, unknown> = {};
+  for (let p: object | null = component; p !== null; p = Object.getPrototypeOf(p)) {
+    for (const [name, rule] of Object.entries(tables.get(p) ?? {})) settings[name] ??= rule.default;
+  }
+  return settings;
+}
+
+/** Sets each option as a property; an unknown name is an error that suggests the nearest one. */
+export function applyOptions(component: PropertyOwner, options: object | undefined): void {
+  if (options === undefined) return;
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError(`options must be an object, not ${describe(options)}`);
+  for (const [name, value] of Object.entries(options)) {
+    if (!Object.hasOwn(component.settings, name)) {
+      const near = nearest(name, Object.keys(component.settings));
+      throw new TypeError(
+        `unknown option ${JSON.stringify(name)} of ${component.constructor.name}${near === '' ? '' : `; did you mean ${near}?`}`,
+      );
+    }
+    if (value !== undefined) (component as unknown as Record<string, unknown>)[name] = value;
+  }
+}
+
+function nearest(name: string, names: string[]): string {
+  let best = '';
+  let bestDistance = Math.max(3, Math.floor(name.length / 2));
+  for (const candidate of names) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

@@ -1,0 +1,186 @@
+import { internalError } from './errors.ts';
+import { copyBytes, type SendSlab, type SendSlabPool } from './slab-pool.ts';
+
+/** Sends up to this length are copied at once; longer ones are kept by reference until they are written. */
+export const COPY_LIMIT_BYTES = 4096;
+/** Most bytes of one connection that are handed to the system in one call. */
+export const MAX_WRITE_BYTES = 1024 * 1024;
+
+/** How a queue hands bytes to the system. */
+export interface StreamWriter {
+  /**
+   * Writes `chunks` in order.
+   * @returns 0: all of it is with the system; 1: it is under way, the queue's `written` will be called; negative: failed,
+   *          and the writer's owner has been told.
+   */
+  write(chunks: Uint8Array[]): number;
+}
+
+/** A run of queued bytes: a piece of a shared slab, or a buffer of the caller. */
+interface Segment {
+  bytes: Uint8Array;
+  start: number;
+  end: number;
+  slab: SendSlab | null;
+}
+
+/**
+ * What one connection has still to send.
+ *
+ * ```
+ *   send(small) send(small)   send(large)     send(small)
+ *        v          v             v               v
+ *   [slab 0..64 | 64..128 ]  [caller's bytes]  [slab 128..192]     <- segments; neighbours in a slab become one
+ *   `----------------------- one write --------------------'
+ * ```
+ *
+ * At most one write is under way; what comes meanwhile is gathered for the next one.
+ */
+export class SendQueue {
+  #pool: SendSlabPool;
+  #writer: StreamWriter;
+  #segments: Segment[] = [];
+  #inFlight: Uint8Array[] | null = null;
+  #inFlightSegments: Segment[] = [];
+  #queuedBytes = 0;
+  #inFlightBytes = 0;
+  /** Most bytes handed over in one write. */
+  maxWriteBytes = MAX_WRITE_BYTES;
+  /** Bytes that the system has taken since the start. */
+  writtenBytes = 0;
+  /** Pieces of the stream that were written and not yet reported through `onSend`; null when nobody asks. */
+  reports: Uint8Array[] | null = null;
+
+  constructor(pool: SendSlabPool, writer: StreamWriter) {
+    this.#pool = pool;
+    this.#writer = writer;
+  }
+
+  /** Bytes that the system has not taken yet. */
+  get pendingBytes(): number {
+    return this.#queuedBytes + this.#inFlightBytes;
+  }
+
+  /** Bytes that wait for a write, without those under way. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  get isWriting(): boolean {
+    return this.#inFlight !== null;
+  }
+
+  /** Appends `data[start, end)`: copies short pieces, keeps longer ones by reference. */
+  append(data: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    if (length <= COPY_LIMIT_BYTES) {
+      const slab = this.#reserve(length);
+      copyBytes(data, start, end, slab.bytes, slab.end - length);
+    } else if (length > 0) {
+      this.#segments.push({ bytes: data, start, end, slab: null });
+      this.#queuedBytes += length;
+    }
+  }
+
+  /** Appends the little-endian word `value`: the header of a package. */
+  appendUInt32LE(value: number): void {
+    const slab = this.#reserve(4);
+    const bytes = slab.bytes;
+    const at = slab.end - 4;
+    bytes[at] = value & 255;
+    bytes[at + 1] = (value >>> 8) & 255;
+    bytes[at + 2] = (value >>> 16) & 255;
+    bytes[at + 3] = value >>> 24;
+  }
+
+  /** Room for `length` bytes at the end of the queue, in front of `slab.end`. */
+  #reserve(length: number): SendSlab {
+    const slab = this.#pool.current(length);
+    const last = this.#segments.length > 0 ? this.#segments[this.#segments.length - 1]! : undefined;
+    if (last !== undefined && last.slab === slab && last.end === slab.end) {
+      last.end += length;
+    } else {
+      this.#segments.push({ bytes: slab.bytes, start: slab.end, end: slab.end + length, slab });
+      slab.users++;
+    }
+    slab.end += length;
+    this.#queuedBytes += length;
+    return slab;
+  }
+
+  /** Hands what is queued to the system, unless a write is under way. Returns the writer's answer, 0 if there was nothing. */
+  flush(): number {
+    while (this.#segments.length > 0 && this.#inFlight === null) {
+      const chunks = this.#take();
+      this.#inFlight = chunks;
+      const status = this.#writer.write(chunks);
+      if (status !== 0) return status;
+      this.#complete();
+    }
+    return 0;
+  }
+
+  /** Moves up to `maxWriteBytes` from the queue to what is in flight. */
+  #take(): Uint8Array[] {
+    let room = this.maxWriteBytes;
+    const chunks: Uint8Array[] = [];
+    const segments = this.#segments;
+    let used = 0;
+    while (used < segments.length && room > 0) {
+      const segment = segments[used]!;
+      const length = segment.end - segment.start;
+      const taken = Math.min(length, room);
+      const { bytes, start } = segment;
+      chunks.push(taken === bytes.length ? bytes : bytes.subarray(start, start + taken));
+      room -= taken;
+      if (taken < length) {
+        segment.start += taken; // the rest stays; a slab stays in use until its last byte is written
+        break;
+      }
+      used++;
+    }
+    const bytes = this.maxWriteBytes - room;
+    this.#queuedBytes -= bytes;
+    this.#inFlightBytes = bytes;
+    if (used === segments.length) {
+      this.#inFlightSegments = segments;
+      this.#segments = [];
+    } else {
+      this.#inFlightSegments = segments.splice(0, used);
+    }
+    return chunks;
+  }
+
+  /** The write under way is done. */
+  written(): void {
+    if (this.#inFlight === null) throw internalError('a write completed that was not under way');
+    this.#complete();
+  }
+
+  #complete(): void {
+    this.writtenBytes += this.#inFlightBytes;
+    this.#inFlightBytes = 0;
+    if (this.reports !== null) this.reports.push(...this.#inFlight!);
+    this.#inFlight = null;
+    for (const segment of this.#inFlightSegments) {
+      if (segment.slab !== null) this.#pool.release(segment.slab);
+    }
+    this.#inFlightSegments = [];
+  }
+
+  /** Drops everything that no write is using; called when the connection is gone. */
+  clear(): void {
+    for (const segment of this.#segments) if (segment.slab !== null) this.#pool.release(segment.slab);
+    this.#segments = [];
+    this.#queuedBytes = 0;
+  }
+
+  /** Also gives up the write under way: the socket is closed, so the system no longer reads those bytes. */
+  abandon(): void {
+    this.clear();
+    for (const segment of this.#inFlightSegments) if (segment.slab !== null) this.#pool.release(segment.slab);
+    this.#inFlightSegments = [];
+    this.#inFlight = null;
+    this.#inFlightBytes = 0;
+  }
+}

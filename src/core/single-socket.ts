@@ -1,0 +1,64 @@
+import { Component } from './component.ts';
+import { ReuseAddressPolicy, SendPolicy } from './enums.ts';
+import type { ConnId } from './listener.ts';
+import { defineProperties, flag, integer, oneOf } from './properties.ts';
+
+/** Properties of every client. Each is also an option of the constructor. */
+export interface SingleSocketProperties {
+  /** How the local address may be shared (CLI-020). Default `AddrOnly`. */
+  reuseAddressPolicy: ReuseAddressPolicy;
+  /** Stored for compatibility (CLI-022). */
+  freeBufferPoolSize: number;
+  /** Stored for compatibility (CLI-024). */
+  freeBufferPoolHold: number;
+  /** When queued bytes are handed to the system. Default `SendPolicy.Pack`. */
+  sendPolicy: SendPolicy;
+  /** Whether the time of the last receive is kept. Default true. */
+  markSilence: boolean;
+}
+
+/** IDs of clients are one count for the whole process (CID-005). */
+let lastConnectionId = 0;
+
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the accessors are defined from the table below
+export interface SingleSocket<Extra = unknown> extends SingleSocketProperties {}
+
+/** A component with one connection: what all clients have in common (`IClient`). */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
+export abstract class SingleSocket<Extra = unknown> extends Component {
+  #extra: Extra | undefined = undefined;
+  #connectionId = 0;
+
+  /** Whether this is a TLS component (`IsSecure`, CLI-009). */
+  get isSecure(): boolean {
+    return false;
+  }
+
+  /** Data attached to the client; survives restarts (`SetExtra` / `GetExtra`, CLI-007, CLI-008). */
+  get extra(): Extra | undefined {
+    return this.#extra;
+  }
+
+  set extra(extra: Extra | undefined) {
+    this.#extra = extra;
+  }
+
+  /** ID of the present or the last connection; 0 before the first (`GetConnectionID`, CLI-014). */
+  get connectionId(): ConnId {
+    return this.#connectionId;
+  }
+
+  /** @internal */
+  protected nextConnectionId(): ConnId {
+    this.#connectionId = ++lastConnectionId;
+    return this.#connectionId;
+  }
+}
+
+defineProperties(SingleSocket.prototype, {
+  reuseAddressPolicy: oneOf(ReuseAddressPolicy.AddrOnly, Object.values(ReuseAddressPolicy)),
+  freeBufferPoolSize: integer(60, 0),
+  freeBufferPoolHold: integer(60, 0),
+  sendPolicy: oneOf(SendPolicy.Pack, Object.values(SendPolicy)),
+  markSilence: flag(true),
+});

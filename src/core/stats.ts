@@ -1,0 +1,107 @@
+/** What limits and deadlines did. Each counts how often it struck. */
+export interface LimitCounters {
+  /** Connections refused because `maxConnectionCount` was reached. */
+  connections: number;
+  /** Connections refused by `maxConnectionsPerAddress`. */
+  perAddress: number;
+  /** Connections refused by `acceptsPerSecond`. */
+  acceptRate: number;
+  /** Connections refused by `allowList` or `blockList`. */
+  blockedAddresses: number;
+  /** Sends refused, or connections closed, by `maxPendingBytes`. */
+  pendingBytes: number;
+  /** Times a connection was paused or closed by a receive rate. */
+  receiveRate: number;
+  /** Connections closed by `idleTimeoutMs`. */
+  idle: number;
+  /** Connections closed by `connectionTimeoutMs`. */
+  lifetime: number;
+  /** Connections closed because they did not finish connecting, or their handshake, in time. */
+  handshake: number;
+  /** Connections closed because the peer did not take what was left, or did not close, in time. */
+  closing: number;
+  /** Connections closed because they held more unfetched bytes than `maxPullBufferBytes`. */
+  pullBuffer: number;
+}
+
+export function newLimitCounters(): LimitCounters {
+  return {
+    connections: 0,
+    perAddress: 0,
+    acceptRate: 0,
+    blockedAddresses: 0,
+    pendingBytes: 0,
+    receiveRate: 0,
+    idle: 0,
+    lifetime: 0,
+    handshake: 0,
+    closing: 0,
+    pullBuffer: 0,
+  };
+}
+
+/** Snapshot of a component since its last start. */
+export interface ComponentStats {
+  /** Connections now. */
+  connections: number;
+  /** Connections that were let in. */
+  opened: number;
+  /** Connections that ended. */
+  closed: number;
+  /** Connections that a hook or a limit refused, and connects that failed. */
+  refused: number;
+  /** Accepts that failed in the system, for example for want of file descriptors. */
+  acceptErrors: number;
+  bytesIn: number;
+  /** Bytes that the system has taken. */
+  bytesOut: number;
+  /** Calls of `onReceive`: packages for pack components. */
+  messagesIn: number;
+  /** Accepted calls of `send` and `sendPackets`. */
+  messagesOut: number;
+  /** Bytes that the system has not taken yet, of all connections. */
+  pendingBytes: number;
+  /** Memory shared by all components of the process. */
+  pool: {
+    /** Slabs allocated for received bytes. */
+    receiveSlabs: number;
+    /** Slabs allocated for small sends. */
+    sendSlabs: number;
+    /** Of these, free for reuse. */
+    freeSendSlabs: number;
+    /** Connections with a read window of their own. */
+    readWindows: number;
+  };
+  limits: LimitCounters;
+}
+
+/** Snapshot of one connection. */
+export interface ConnectionStats {
+  bytesIn: number;
+  bytesOut: number;
+  messagesIn: number;
+  messagesOut: number;
+  pendingBytes: number;
+  /** Bytes received and held: incomplete packages, unfetched bytes, what waits for a paused listener. */
+  bufferedBytes: number;
+  /** Milliseconds since accept or connect. */
+  ageMs: number;
+  /** Milliseconds since bytes last arrived. */
+  silenceMs: number;
+}
+
+/** How the connections ended that were open when `stop` was called. */
+export interface StopReport {
+  /** Connections that were open. */
+  connections: number;
+  /** Of these, closed after all that was queued had been sent and the peer had closed too. */
+  drained: number;
+  /** Of these, cut off: without `drainTimeoutMs`, or because it ran out. */
+  forced: number;
+  /** Of these, ended by an error, for example a reset by the peer. */
+  failed: number;
+  /** Bytes that were queued and never sent. */
+  droppedBytes: number;
+  /** Milliseconds that `stop` took. */
+  durationMs: number;
+}

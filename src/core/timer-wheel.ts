@@ -1,0 +1,183 @@
+import type { Clock } from './clock.ts';
+import { systemClock } from './clock.ts';
+
+/** How a wheel is woken: `setTimeout` of the platform, or a simulated one in tests. */
+export interface TimerHost {
+  set(callback: () => void, delayMs: number): unknown;
+  clear(handle: unknown): void;
+}
+
+const systemHost: TimerHost = {
+  set: (callback, delayMs) => {
+    const timer = setTimeout(callback, delayMs);
+    timer.unref(); // sockets keep the process alive, deadlines do not
+    return timer;
+  },
+  clear: (handle) => clearTimeout(handle as NodeJS.Timeout),
+};
+
+/**
+ * One deadline in a wheel. Subclass or assign `onExpire`; arm it with `TimerWheel.arm`. A node is reusable and belongs to
+ * at most one wheel position at a time.
+ */
+export class WheelTimer {
+  /** @internal */ next: WheelTimer | null = null;
+  /** @internal */ previous: WheelTimer | null = null;
+  /** Tick in which it expires; -1 while not armed. @internal */
+  tick = -1;
+  readonly onExpire: () => void;
+
+  constructor(onExpire: () => void) {
+    this.onExpire = onExpire;
+  }
+
+  /** Whether it waits in a wheel. */
+  get isArmed(): boolean {
+    return this.tick >= 0;
+  }
+}
+
+/** Milliseconds per tick: the finest interval of KCP, far finer than any deadline needs. */
+export const TICK_MS = 10;
+const SLOTS = 1024;
+const MASK = SLOTS - 1;
+
+/**
+ * A hashed timing wheel: all deadlines of all components, with arming, re-arming and cancelling in constant time and one
+ * system timer for all of them.
+ *
+ * ```
+ *   slot = tick & 1023            each slot: a ring of timers, list head <-> timer <-> timer <-> list head
+ *   [0][1][2] ... [1023]          one turn = 10.24 s; a timer further away stays for another turn
+ *          ^ current
+ * ```
+ *
+ * There is no periodic tick: the system timer is set to the next slot that holds anything, so a wheel with nothing to do
+ * costs nothing.
+ */
+export class TimerWheel {
+  readonly clock: Clock;
+  #host: TimerHost;
+  #slots: WheelTimer[] = [];
+  #occupied = new Uint32Array(SLOTS / 32);
+  #current: number;
+  #count = 0;
+  #wake: unknown = null;
+  #wakeTick = Number.POSITIVE_INFINITY;
+  #running = false;
+
+  constructor(clock: Clock = systemClock, host: TimerHost = systemHost) {
+    this.clock = clock;
+    this.#host = host;
+    this.#current = Math.floor(clock.now() / TICK_MS);
+    for (let i = 0; i < SLOTS; i++) {
+      const head = new WheelTimer(() => {});
+      head.next = head;
+      head.previous = head;
+      this.#slots.push(head);
+    }
+  }
+
+  /** Number of armed timers. */
+  get size(): number {
+    return this.#count;
+  }
+
+  /** Arms `timer` to expire in `delayMs` milliseconds, never early, at most one tick and the system's delay late. Re-arms if armed. */
+  arm(timer: WheelTimer, delayMs: number): void {
+    const due = Math.ceil((this.clock.now() + Math.max(delayMs, 0)) / TICK_MS);
+    if (this.#count === 0 && !this.#running) this.#current = Math.floor(this.clock.now() / TICK_MS);
+    if (timer.tick >= 0) this.#unlink(timer);
+    timer.tick = Math.max(due, this.#current + 1);
+    const index = timer.tick & MASK;
+    const head = this.#slots[index]!;
+    timer.previous = head.previous;
+    timer.next = head;
+    head.previous!.next = timer;
+    head.previous = timer;
+    this.#occupied[index >> 5]! |= 1 << (index & 31);
+    this.#count++;
+    if (timer.tick < this.#wakeTick && !this.#running) this.#setWake(timer.tick);
+  }
+
+  /** Cancels `timer`; nothing happens if it is not armed. */
+  cancel(timer: WheelTimer): void {
+    if (timer.tick < 0) return;
+    this.#unlink(timer);
+    if (this.#count === 0 && this.#wake !== null && !this.#running) {
+      this.#host.clear(this.#wake);
+      this.#wake = null;
+      this.#wakeTick = Number.POSITIVE_INFINITY;
+    }
+  }
+
+  /** Runs everything that is due. Called by the system timer; a simulation calls it itself. */
+  advance(): void {
+    this.#wake = null;
+    this.#wakeTick = Number.POSITIVE_INFINITY;
+    this.#running = true;
+    const target = Math.floor(this.clock.now() / TICK_MS);
+    // After a long sleep one turn visits every slot, which is enough: due timers are told by their tick.
+    const first = Math.max(this.#current + 1, target - SLOTS + 1);
+    try {
+      for (let tick = first; tick <= target; tick++) {
+        this.#current = tick;
+        if ((this.#occupied[(tick & MASK) >> 5]! & (1 << (tick & 31))) !== 0) this.#expire(tick & MASK, target);
+      }
+      if (target > this.#current) this.#current = target;
+    } finally {
+      this.#running = false;
+      if (this.#count > 0) this.#setWake(this.#nextOccupied());
+    }
+  }
+
+  #expire(index: number, target: number): void {
+    const head = this.#slots[index]!;
+    let timer = head.next!;
+    while (timer !== head) {
+      // A hook may cancel any timer, also the next one; so take the list up again from the front after each call.
+      if (timer.tick <= target) {
+        this.#unlink(timer);
+        timer.onExpire();
+        timer = head.next!;
+      } else {
+        timer = timer.next!;
+      }
+    }
+  }
+
+  #unlink(timer: WheelTimer): void {
+    const index = timer.tick & MASK;
+    timer.previous!.next = timer.next;
+    timer.next!.previous = timer.previous;
+    timer.next = null;
+    timer.previous = null;
+    timer.tick = -1;
+    this.#count--;
+    const head = this.#slots[index]!;
+    if (head.next === head) this.#occupied[index >> 5]! &= ~(1 << (index & 31));
+  }
+
+  #nextOccupied(): number {
+    for (let tick = this.#current + 1; tick <= this.#current + SLOTS; ) {
+      const word = this.#occupied[(tick & MASK) >> 5]! >>> (tick & 31);
+      if (word !== 0) return tick + (31 - Math.clz32(word & -word));
+      tick += 32 - (tick & 31);
+    }
+    return this.#current + SLOTS;
+  }
+
+  #setWake(tick: number): void {
+    if (this.#wake !== null) this.#host.clear(this.#wake);
+    this.#wakeTick = tick;
+    this.#wake = this.#host.set(() => this.advance(), Math.max(tick * TICK_MS - this.clock.now(), 1));
+  }
+}
+
+let shared: TimerWheel | undefined;
+
+/** The wheel that every component of this process shares. */
+export function sharedTimerWheel(): TimerWheel {
+  shared ??= new TimerWheel();
+  return shared;
+}

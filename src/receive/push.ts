@@ -1,0 +1,56 @@
+import type { ReceiveContext, ReceiveLayer, ReceiveSink } from './receive-layer.ts';
+
+/** What push connections of one component share. */
+export interface PushContext extends ReceiveContext {
+  /** Most bytes of one `onReceive`; 0 for as many as a read brings. */
+  readonly maxChunkBytes: number;
+}
+
+/** Push: every read is one `onReceive`, cut to `maxChunkBytes` if that is set (EV-S-04). */
+export class PushLayer implements ReceiveLayer {
+  #context: PushContext;
+  #sink: ReceiveSink;
+  #backlog: Buffer | null = null;
+
+  constructor(context: PushContext, sink: ReceiveSink) {
+    this.#context = context;
+    this.#sink = sink;
+  }
+
+  get hasBacklog(): boolean {
+    return this.#backlog !== null;
+  }
+
+  get bufferedBytes(): number {
+    return this.#backlog?.length ?? 0;
+  }
+
+  receive(bytes: Buffer, isBorrowed: boolean): void {
+    const own = isBorrowed ? this.#context.pool.copy(bytes, 0, bytes.length) : bytes;
+    if (this.#backlog !== null) {
+      this.#backlog = Buffer.concat([this.#backlog, own]);
+      return;
+    }
+    const max = this.#context.maxChunkBytes;
+    if (max === 0 || own.length <= max) this.#sink.deliver(own);
+    else this.#deliverInChunks(own, max);
+  }
+
+  resume(): void {
+    const backlog = this.#backlog;
+    if (backlog === null) return;
+    this.#backlog = null;
+    this.#deliverInChunks(backlog, this.#context.maxChunkBytes || backlog.length);
+  }
+
+  #deliverInChunks(own: Buffer, max: number): void {
+    let at = 0;
+    while (at < own.length) {
+      const end = Math.min(at + max, own.length);
+      const goesOn = this.#sink.deliver(own.subarray(at, end));
+      at = end;
+      if (!goesOn) break;
+    }
+    if (at < own.length) this.#backlog = own.subarray(at);
+  }
+}

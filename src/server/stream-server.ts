@@ -1,0 +1,311 @@
+import type { BlockList } from 'node:net';
+import {
+  type AddressList,
+  checkAddressList,
+  isListed,
+  limitKey,
+  type SocketAddress,
+  toBlockList,
+} from '../core/address.ts';
+import { ComplexStream, type StopOptions } from '../core/complex-stream.ts';
+import { isSignalAborted, isThenable } from '../core/component.ts';
+import type { ConnectionHost } from '../core/connection-host.ts';
+import { HandleResult, ReuseAddressPolicy, ServiceState, SocketErrorCode } from '../core/enums.ts';
+import { Errno, errnoOf } from '../core/errno.ts';
+import { describeSystemError, SocketError } from '../core/errors.ts';
+import { custom, defineProperties, integer } from '../core/properties.ts';
+import type { StopReport } from '../core/stats.ts';
+import { ConnectionState, StreamConnection } from '../core/stream-connection.ts';
+import { isPort } from '../core/stream-properties.ts';
+import { TokenBucket } from '../core/token-bucket.ts';
+import { type AcceptedSocket, TcpListener } from '../transport/tcp-listener.ts';
+
+/** Where a stream server listens. */
+export interface ServerStartOptions {
+  /** Local IP address; `0.0.0.0` if left out. `::` listens on IPv4 as well unless `ipv6Only`. */
+  host?: string;
+  /** 0 to 65535; 0, the default, lets the system choose: the result tells. */
+  port?: number;
+  /** Path of a Unix domain socket (a pipe on Windows) instead of host and port. */
+  path?: string;
+  /** Connections that may wait to be accepted. Default: property `socketListenQueue`. */
+  backlog?: number;
+  /** No IPv4 on `::`. */
+  ipv6Only?: boolean;
+  /** In cluster workers: do not share the listening socket. */
+  exclusive?: boolean;
+  /** Aborting cancels the start, or stops the started server. */
+  signal?: AbortSignal;
+}
+
+/** Properties of every stream server beside those of all stream components. */
+export interface StreamServerProperties {
+  /** Stored for compatibility (TCP-S-002). Default 64. */
+  acceptSocketCount: number;
+  /** Connections that may wait to be accepted (TCP-S-006). Default 4096; the system may lower it. */
+  socketListenQueue: number;
+  /** Most connections of one peer: an IPv4 address or an IPv6 /64 network. 0 for no limit, the default. */
+  maxConnectionsPerAddress: number;
+  /** Most connections accepted per second on average; more are closed at once. 0 for no limit, the default. */
+  acceptsPerSecond: number;
+  /** Only peers listed here are let in; null for all. Checked before anything is allocated for a connection. */
+  allowList: AddressList | null;
+  /** Peers listed here are turned away; null for none. */
+  blockList: AddressList | null;
+}
+
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the accessors are defined from the table below
+export interface StreamServer<Extra = unknown> extends StreamServerProperties {}
+
+/** What TCP and TLS servers of all receive models share: listening, letting in, stopping (`IServer`, `ITcpServer`). */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
+export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra> {
+  #listener: TcpListener | null = null;
+  #perAddress = new Map<string, number>();
+  #acceptRate: TokenBucket | null = null;
+  #allowed: BlockList | null = null;
+  #blocked: BlockList | null = null;
+
+  /**
+   * Begins to listen (`Start`, SRV-001). Fires `onPrepareListen`; a start that fails later than that also fires
+   * `onShutdown`, as in HP-Socket.
+   * @returns The address that it listens on, with the real port.
+   * @throws SocketError: IllegalState, InvalidParam, SocketCreate, SocketBind, SocketPrepare, SocketListen.
+   */
+  async start(host?: string | null | ServerStartOptions, port?: number): Promise<SocketAddress> {
+    const target: ServerStartOptions = typeof host === 'object' && host !== null ? host : startOptions(host, port);
+    if (!this.isStopped) throw this.illegalState('start');
+    this.#check(target);
+    this.checkReady();
+    const { signal } = target;
+    if (isSignalAborted(signal)) throw this.aborted('start', signal);
+    const run = this.begin();
+    this.#perAddress.clear();
+    this.#acceptRate =
+      this.acceptsPerSecond > 0 ? new TokenBucket(this.acceptsPerSecond, this.wheel.clock.now()) : null;
+    this.#allowed = this.allowList === null ? null : toBlockList('allowList', this.allowList);
+    this.#blocked = this.blockList === null ? null : toBlockList('blockList', this.blockList);
+    const listener = new TcpListener(
+      {
+        accepted: (socket) => this.#accept(run, socket),
+        acceptFailed: () => void run.acceptErrors++,
+      },
+      run.isFast,
+    );
+    this.#listener = listener;
+    await this.#prepare(run, listener);
+    try {
+      await listener.listen({
+        ...(target.path === undefined
+          ? { host: target.host || '0.0.0.0', port: target.port ?? 0 }
+          : { path: target.path }),
+        backlog: target.backlog ?? this.socketListenQueue,
+        ipv6Only: target.ipv6Only ?? false,
+        exclusive: target.exclusive ?? false,
+        reusePort: this.reuseAddressPolicy === ReuseAddressPolicy.AddrAndPort,
+      });
+    } catch (cause) {
+      if (!this.isStarting(run)) throw this.#cancelled();
+      this.#listener = null;
+      return this.startFailed(listenError(cause, target));
+    }
+    const isAborted = isSignalAborted(signal);
+    if (!this.isStarting(run) || isAborted) {
+      const error = isAborted ? this.aborted('start', signal) : this.#cancelled();
+      await listener.close();
+      if (this.isStarting(run)) return this.startFailed(error);
+      throw error;
+    }
+    this.transition(ServiceState.Started);
+    if (signal !== undefined) this.#stopOnAbort(run, signal);
+    return this.getListenAddress() as SocketAddress;
+  }
+
+  #check(target: ServerStartOptions): void {
+    const invalid = (message: string): SocketError =>
+      this.failed({ code: SocketErrorCode.InvalidParam, errno: Errno.EINVAL, operation: 'start', message });
+    const { host, port, path, backlog } = target;
+    if (port !== undefined && !isPort(port))
+      throw invalid(`port must be a whole number, 0 to 65535, not ${String(port)}`);
+    if (host !== undefined && typeof host !== 'string') throw invalid('host must be a string');
+    if (path !== undefined && (typeof path !== 'string' || path === ''))
+      throw invalid('path must be a string that is not empty');
+    if (backlog !== undefined && !(Number.isInteger(backlog) && backlog > 0))
+      throw invalid('backlog must be a whole number, 1 or more');
+  }
+
+  /** Throws if something that must be set up before a start is missing. @internal */
+  protected checkReady(): void {}
+
+  async #prepare(run: ConnectionHost, listener: TcpListener): Promise<void> {
+    let problem: SocketError | null = null;
+    try {
+      let result = this.listener.onPrepareListen?.(this, listener.server);
+      if (isThenable(result)) result = await result;
+      if (result === HandleResult.Error) problem = prepareError('answered HandleResult.Error');
+    } catch (thrown) {
+      problem = prepareError('failed', thrown);
+      this.reportHookError(this.listener, 'onPrepareListen', thrown, 0, true);
+    }
+    if (!this.isStarting(run)) throw this.#cancelled();
+    if (problem !== null) {
+      this.#listener = null;
+      await this.startFailed(problem);
+    }
+  }
+
+  #cancelled(): SocketError {
+    return this.failed({
+      code: SocketErrorCode.IllegalState,
+      errno: Errno.ECANCELED,
+      operation: 'start',
+      message: 'start was cancelled because stop() was called before it was done',
+    });
+  }
+
+  #stopOnAbort(run: ConnectionHost, signal: AbortSignal): void {
+    const stop = (): void => {
+      if (this.host === run && this.hasStarted) this.stop().catch(() => {});
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    this.wait().then(() => signal.removeEventListener('abort', stop));
+  }
+
+  /** Address that the server listens on, null while it does not (`GetListenAddress`, SRV-002). */
+  getListenAddress(): SocketAddress | null {
+    const address = this.#listener?.address() ?? null;
+    if (address === null) return null;
+    return typeof address === 'string' ? { address, port: 0 } : { address: address.address, port: address.port };
+  }
+
+  /**
+   * Stops listening, closes all connections, each with its `onClose`, then fires `onShutdown` (`Stop`, CS-001).
+   * @returns How the connections ended.
+   * @throws SocketError (IllegalState) if it is not started. An aborted `signal` ends the draining, not the stopping.
+   */
+  stop(options: StopOptions = {}): Promise<StopReport> {
+    if (!this.hasStarted) return Promise.reject(this.illegalState('stop'));
+    this.transition(ServiceState.Stopping);
+    return this.#stop(options);
+  }
+
+  async #stop(options: StopOptions): Promise<StopReport> {
+    const listener = this.#listener;
+    this.#listener = null;
+    const closed = listener?.close();
+    const report = await this.closeAll(options);
+    await closed;
+    await this.shutDown();
+    return report;
+  }
+
+  #accept(run: ConnectionHost, accepted: AcceptedSocket): void {
+    if (this.host !== run || !this.hasStarted) return accepted.reject();
+    const key = this.#admit(run, accepted.address);
+    if (key === null) {
+      run.refused++;
+      return accepted.reject();
+    }
+    const connection = new StreamConnection(run, ConnectionState.Opening, (self) => this.makeSocket(accepted, self));
+    connection.remoteAddress = accepted.address;
+    connection.remotePort = accepted.port;
+    const { settings } = run;
+    if (settings.noDelay) connection.socket.setNoDelay(true);
+    if (settings.keepAliveTime > 0 && settings.keepAliveInterval > 0) {
+      connection.socket.setKeepAlive(true, settings.keepAliveTime);
+    }
+    this.table.insert(connection);
+    if (key !== '') connection.onReleased = () => this.#leave(key);
+    this.letIn(connection);
+  }
+
+  /** Makes the socket of an accepted connection. @internal */
+  protected makeSocket(accepted: AcceptedSocket, connection: StreamConnection): StreamConnection['socket'] {
+    return accepted.makeSocket(connection);
+  }
+
+  /** Runs the first hooks of an accepted connection. @internal */
+  protected letIn(connection: StreamConnection): void {
+    connection.open('onAccept', connection.socket, () => {});
+  }
+
+  /** Whether a peer may come in: null if not, else its key in the count per address ('' if that is not kept). */
+  #admit(run: ConnectionHost, address: string): string | null {
+    const { limits } = run;
+    if (address !== '') {
+      const isOut =
+        (this.#allowed !== null && !isListed(this.#allowed, address)) ||
+        (this.#blocked !== null && isListed(this.#blocked, address));
+      if (isOut) {
+        limits.blockedAddresses++;
+        return null;
+      }
+    }
+    if (this.table.size >= this.maxConnectionCount) {
+      limits.connections++;
+      return null;
+    }
+    if (this.#acceptRate !== null && !this.#acceptRate.tryTake(1, this.wheel.clock.now())) {
+      limits.acceptRate++;
+      return null;
+    }
+    const { maxConnectionsPerAddress } = this;
+    if (maxConnectionsPerAddress === 0 || address === '') return '';
+    const key = limitKey(address);
+    const count = this.#perAddress.get(key) ?? 0;
+    if (count >= maxConnectionsPerAddress) {
+      limits.perAddress++;
+      return null;
+    }
+    this.#perAddress.set(key, count + 1);
+    return key;
+  }
+
+  #leave(key: string): void {
+    const count = this.#perAddress.get(key) ?? 0;
+    if (count <= 1) this.#perAddress.delete(key);
+    else this.#perAddress.set(key, count - 1);
+  }
+}
+
+defineProperties(StreamServer.prototype, {
+  acceptSocketCount: integer(64, 1),
+  socketListenQueue: integer(4096, 1, 0x7fffffff),
+  maxConnectionsPerAddress: integer(0, 0),
+  acceptsPerSecond: integer(0, 0),
+  allowList: custom(null, checkAddressList),
+  blockList: custom(null, checkAddressList),
+});
+
+function startOptions(host: string | null | undefined, port: number | undefined): ServerStartOptions {
+  return { ...(host === null || host === undefined ? {} : { host }), ...(port === undefined ? {} : { port }) };
+}
+
+function prepareError(what: string, cause?: unknown): SocketError {
+  return new SocketError({
+    code: SocketErrorCode.SocketPrepare,
+    errno: Errno.ECANCELED,
+    operation: 'start',
+    message: `start failed because the hook onPrepareListen ${what}`,
+    cause,
+  });
+}
+
+/** HP-Socket's component error for what `listen` reported. */
+function listenError(cause: unknown, target: ServerStartOptions): SocketError {
+  const { code: name, syscall } = cause as NodeJS.ErrnoException;
+  const isName = syscall === 'getaddrinfo';
+  const errno = isName ? Errno.EADDRNOTAVAIL : errnoOf(cause);
+  let code: SocketErrorCode = SocketErrorCode.SocketListen;
+  if (isName || name === 'EMFILE' || name === 'ENFILE' || name === 'EAFNOSUPPORT') code = SocketErrorCode.SocketCreate;
+  else if (name === 'EADDRINUSE' || name === 'EADDRNOTAVAIL' || name === 'EACCES' || name === 'EINVAL')
+    code = SocketErrorCode.SocketBind;
+  const where = target.path ?? `${target.host || '0.0.0.0'}:${target.port ?? 0}`;
+  return new SocketError({
+    code,
+    errno,
+    operation: 'start',
+    message: describeSystemError(`cannot listen on ${where}`, errno, cause),
+    cause,
+  });
+}

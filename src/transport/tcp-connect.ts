@@ -1,0 +1,32 @@
+import net from 'node:net';
+import type { StreamConnection } from '../core/stream-connection.ts';
+import { onreadFor, readThroughData } from './tcp-listener.ts';
+
+/** Where and how to connect. */
+export interface ConnectTarget {
+  host?: string | undefined;
+  port?: number | undefined;
+  path?: string | undefined;
+  localAddress?: string | undefined;
+  localPort?: number | undefined;
+}
+
+/** A socket that does not connect yet, with its reads going to `connection`. */
+export function makeConnectingSocket(connection: StreamConnection, isFast: boolean): net.Socket {
+  if (!isFast) return readThroughData(new net.Socket({ allowHalfOpen: true }), connection);
+  const socket = new net.Socket({ allowHalfOpen: true, onread: onreadFor(connection) } as net.SocketConstructorOpts);
+  socket.pause(); // nothing is read before the first hooks have run
+  return socket;
+}
+
+/** Begins to connect; the socket tells by its events. Throws what Node throws for arguments it will not take. */
+export function connectSocket(socket: net.Socket, target: ConnectTarget, connected: () => void): void {
+  const { host, port, path, localAddress, localPort } = target;
+  const options: Record<string, unknown> = path === undefined ? { host, port } : { path };
+  if (localAddress !== undefined && localAddress !== '') options.localAddress = localAddress;
+  if (localPort !== undefined && localPort !== 0) options.localPort = localPort;
+  // An attempt of 250 ms, Node's default, gives up on hosts that are merely far away.
+  if (path === undefined && localAddress === undefined) options.autoSelectFamilyAttemptTimeout = 1000;
+  socket.once('connect', connected);
+  socket.connect(options as unknown as net.NetConnectOpts);
+}
