@@ -8,9 +8,10 @@ import { compileContenders } from './harness/compile.ts';
 import { type Options, readOptions, usage } from './harness/options.ts';
 import { format, formatTable, writeJson } from './harness/report.ts';
 import { judgedValue, runWork, selfCheckTolerance, type Work, type WorkResult } from './harness/work.ts';
+import { sslWorks } from './works/ssl.ts';
 import { tcpWorks } from './works/tcp.ts';
 
-const allWorks: readonly Work[] = [...tcpWorks];
+const allWorks: readonly Work[] = [...tcpWorks, ...sslWorks];
 
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2));
@@ -47,7 +48,7 @@ async function main(): Promise<number> {
   if (options.run.selfCheck) {
     const { ratio, difference } = selfCheckTolerance;
     process.stdout.write(
-      `Self-check, baseline on both sides; to pass: ratio 1 +- ${ratio}, difference 0 +- ${difference}.\n`,
+      `Self-check, baseline on both sides; to pass: ratio 1 +- ${ratio}, difference 0 +- ${difference} of the bar.\n`,
     );
   }
   return results.some(({ verdict }) => verdict === 'error' || verdict === 'fail') ? 1 : 0;

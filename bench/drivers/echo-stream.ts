@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { headerSize, packFlag } from '../baselines/framing-by-hand.ts';
 
 /** What each connection sends, over and over. */
 export interface EchoShape {
@@ -102,8 +103,20 @@ export function plainShape(messageSize: number, inFlight: number): EchoShape {
   return { messageSize, inFlight, fill: fillBody };
 }
 
+/** A package of HP-Socket's pack model: one little-endian word (flag in the upper 10 bits, length below), then the body. */
+export function packShape(bodySize: number, inFlight: number): EchoShape {
+  return {
+    messageSize: headerSize + bodySize,
+    inFlight,
+    fill(message, connection) {
+      message.writeUInt32LE(((packFlag << 22) | bodySize) >>> 0, 0);
+      fillBody(message.subarray(headerSize), connection);
+    },
+  };
+}
+
 /** Bytes that differ from connection to connection and from place to place. */
-export function fillBody(body: Buffer, connection: number): void {
+function fillBody(body: Buffer, connection: number): void {
   for (let at = 0; at < body.length; at++) body[at] = (at * 7 + connection * 31) & 0xff;
   if (body.length >= 4) body.writeUInt32LE(connection, 0);
 }

@@ -41,12 +41,16 @@ function report(): Report {
   };
 }
 
-/** Several rounds with a pause between: finalizers of the first round free what only the second one can collect. */
+/** Rounds with a pause between until nothing more comes back: finalizers of one round free what the next can collect. */
 async function collectGarbage(): Promise<void> {
   if (!globalThis.gc) throw new Error('the process was started without --expose-gc');
-  for (let round = 0; round < 4; round++) {
+  let lowest = Number.POSITIVE_INFINITY;
+  for (let round = 0, idle = 0; idle < 3 && round < 30; round++) {
     globalThis.gc();
-    await delay(50);
+    await delay(60);
+    const resident = process.memoryUsage.rss();
+    idle = resident < lowest - 64 * 1024 ? 0 : idle + 1;
+    lowest = Math.min(lowest, resident);
   }
 }
 

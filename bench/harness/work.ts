@@ -106,15 +106,14 @@ function judge(work: Work, value: number): WorkResult['verdict'] {
   return (work.judgement === 'atLeast' ? value >= work.bar : value <= work.bar) ? 'pass' : 'fail';
 }
 
-/** How far the baseline may be from itself: what is within this is noise of the machine, also in a real run. */
-export const selfCheckTolerance = { ratio: 0.1, difference: 0.3 };
+/** How far the baseline may be from itself, as a share of 1 or of the bar: what is within is noise of the machine. */
+export const selfCheckTolerance = { ratio: 0.1, difference: 0.6 };
 
 function judgeSelfCheck(work: Work, value: number): WorkResult['verdict'] {
-  const off =
-    work.judgement === 'difference'
-      ? Math.abs(value) / selfCheckTolerance.difference
-      : Math.abs(value - 1) / selfCheckTolerance.ratio;
-  return off <= 1 ? 'pass' : 'fail';
+  const { ratio, difference } = selfCheckTolerance;
+  const isSame =
+    work.judgement === 'difference' ? Math.abs(value) <= difference * (work.bar ?? 1) : Math.abs(value - 1) <= ratio;
+  return isSame ? 'pass' : 'fail';
 }
 
 /** The `measurePair` for what can only be measured one after the other: first the baseline, then the subject. */

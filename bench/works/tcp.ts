@@ -1,23 +1,10 @@
-import { headerSize, packFlag } from '../baselines/framing-by-hand.ts';
 import { measureAgentAgainstServer } from '../drivers/closed-loop.ts';
 import { connectPlain } from '../drivers/connections.ts';
 import { openEcho } from '../drivers/echo.ts';
-import { type EchoShape, fillBody, plainShape } from '../drivers/echo-stream.ts';
+import { type EchoShape, packShape, plainShape } from '../drivers/echo-stream.ts';
 import { measureIdleMemory } from '../drivers/memory.ts';
 import { takeTurns } from '../drivers/sessions.ts';
 import { alternate, type Work } from '../harness/work.ts';
-
-/** A package of HP-Socket's pack model: one little-endian word (flag in the upper 10 bits, length below), then the body. */
-export function packShape(bodySize: number, inFlight: number): EchoShape {
-  return {
-    messageSize: headerSize + bodySize,
-    inFlight,
-    fill(message, connection) {
-      message.writeUInt32LE(((packFlag << 22) | bodySize) >>> 0, 0);
-      fillBody(message.subarray(headerSize), connection);
-    },
-  };
-}
 
 function echo(baseline: string, subject: string, connections: number, shape: EchoShape): Work['measurePair'] {
   return takeTurns(baseline, subject, (module) => openEcho(module, { connections, shape, connect: connectPlain }));
