@@ -10,8 +10,9 @@ import { format, formatTable, writeJson } from './harness/report.ts';
 import { judgedValue, runWork, selfCheckTolerance, type Work, type WorkResult } from './harness/work.ts';
 import { sslWorks } from './works/ssl.ts';
 import { tcpWorks } from './works/tcp.ts';
+import { udpWorks } from './works/udp.ts';
 
-const allWorks: readonly Work[] = [...tcpWorks, ...sslWorks];
+const allWorks: readonly Work[] = [...tcpWorks, ...sslWorks, ...udpWorks];
 
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2));
@@ -56,8 +57,13 @@ async function main(): Promise<number> {
 
 function select({ only, run }: Options): Work[] {
   const words = only?.split(',').map((word) => word.trim().toLowerCase());
+  // A word that is an ID or an area means just that, though other IDs may contain it.
+  const isMeant = ({ id, area }: Work, word: string): boolean => {
+    const isExact = allWorks.some((work) => work.id === word || work.area === word);
+    return isExact ? id === word || area === word : id.includes(word);
+  };
   return allWorks
-    .filter(({ id, area }) => !words || words.some((word) => area === word || id.includes(word)))
+    .filter((work) => !words || words.some((word) => isMeant(work, word)))
     .filter(({ against }) => !run.selfCheck || against !== undefined);
 }
 

@@ -32,14 +32,13 @@ const rampSeconds = 0.1;
  * Values are the CPU time of the contender's process per message, in microseconds.
  */
 export function takeTurns(
-  baseline: string,
-  subject: string,
-  open: (module: string) => Promise<Session>,
+  openBaseline: () => Promise<Session>,
+  openSubject: () => Promise<Session>,
 ): (run: RunSettings) => Promise<Pair> {
   return async (run) => {
-    const first = await open(baseline);
+    const first = await openBaseline();
     try {
-      const second = await open(run.selfCheck ? baseline : subject);
+      const second = await (run.selfCheck ? openBaseline : openSubject)();
       try {
         return await measure(first, second, run);
       } finally {

@@ -13,6 +13,8 @@ export interface Settings {
   readonly port?: number;
   /** How many connections such a contender opens. */
   readonly connectionCount?: number;
+  /** Options for the component under test, beyond those that the contender sets itself. */
+  readonly options?: Readonly<Record<string, unknown>>;
   /** Bytes per message, for a contender that counts messages itself. */
   readonly messageSize?: number;
 }

@@ -11,8 +11,10 @@ import { alternate, type Work } from '../harness/work.ts';
 const settings = async (): Promise<Settings> => ({ certificate: await testCertificate() });
 
 function echo(baseline: string, subject: string, connections: number, shape: EchoShape): Work['measurePair'] {
-  return takeTurns(baseline, subject, (module) =>
-    openEcho(module, { connections, shape, connect: connectTls, settings }),
+  const load = { connections, shape, connect: connectTls, settings };
+  return takeTurns(
+    () => openEcho(baseline, load),
+    () => openEcho(subject, load),
   );
 }
 
@@ -55,7 +57,10 @@ export const sslWorks: readonly Work[] = [
     unit: 'us/handshake',
     judgement: 'ratio',
     bar: 1,
-    measurePair: takeTurns('baselines/tls-echo.ts', 'subjects/ssl-echo.ts', openHandshakes),
+    measurePair: takeTurns(
+      () => openHandshakes('baselines/tls-echo.ts'),
+      () => openHandshakes('subjects/ssl-echo.ts'),
+    ),
   },
   {
     id: 'ssl-memory-2k',

@@ -7,7 +7,11 @@ import { takeTurns } from '../drivers/sessions.ts';
 import { alternate, type Work } from '../harness/work.ts';
 
 function echo(baseline: string, subject: string, connections: number, shape: EchoShape): Work['measurePair'] {
-  return takeTurns(baseline, subject, (module) => openEcho(module, { connections, shape, connect: connectPlain }));
+  const load = { connections, shape, connect: connectPlain };
+  return takeTurns(
+    () => openEcho(baseline, load),
+    () => openEcho(subject, load),
+  );
 }
 
 export const tcpWorks: readonly Work[] = [

@@ -1,0 +1,16 @@
+import type { StartContender } from '../harness/contract.ts';
+import { component, type EchoServerClass } from './component.ts';
+
+export const start: StartContender = async ({ options }) => {
+  const UdpServer = component<EchoServerClass>('UdpServer');
+  const server = new UdpServer(
+    {
+      onReceive(sender, connId, data) {
+        sender.send(connId, data);
+      },
+    },
+    options,
+  );
+  const { port } = await server.start('127.0.0.1', 0);
+  return { port };
+};
