@@ -2,13 +2,14 @@ import { isIP } from 'node:net';
 import { ComplexStream, type StopOptions } from '../core/complex-stream.ts';
 import { isSignalAborted } from '../core/component.ts';
 import { type ConnectOptions, checkTarget, connect } from '../core/connecting.ts';
+import { ConnectionState } from '../core/connection-state.ts';
 import { ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import type { ConnId } from '../core/listener.ts';
 import { defineProperties, integer } from '../core/properties.ts';
 import type { StopReport } from '../core/stats.ts';
-import { ConnectionState, StreamConnection } from '../core/stream-connection.ts';
+import { StreamConnection } from '../core/stream-connection.ts';
 import { makeConnectingSocket } from '../transport/tcp-connect.ts';
 
 /** How an agent starts. */

@@ -2,6 +2,7 @@ import { localAddressOf, type SocketAddress } from '../core/address.ts';
 import { type AbortOptions, isSignalAborted } from '../core/component.ts';
 import { type ConnectOptions, checkTarget, connect } from '../core/connecting.ts';
 import { ConnectionHost, type ConnectionOwner } from '../core/connection-host.ts';
+import { ConnectionState } from '../core/connection-state.ts';
 import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
@@ -9,7 +10,7 @@ import type { AnyHooks, ConnId } from '../core/listener.ts';
 import { defineProperties, integer } from '../core/properties.ts';
 import { SingleSocket } from '../core/single-socket.ts';
 import type { ComponentStats } from '../core/stats.ts';
-import { ConnectionState, StreamConnection } from '../core/stream-connection.ts';
+import { StreamConnection } from '../core/stream-connection.ts';
 import { type StreamProperties, streamProperties } from '../core/stream-properties.ts';
 import { type PackFraming, readSmallFile, type Sendable, sendOn, sendPacketsOn, toBytes } from '../core/stream-send.ts';
 import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
@@ -149,7 +150,7 @@ export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> 
   released(connection: StreamConnection): void {
     if (this.connection !== connection) return;
     // The last error of a run that the user stopped is not an error.
-    if (!this.#isStoppedByUser && connection.closeError !== undefined) this.failed(connection.closeError);
+    if (!this.#isStoppedByUser && connection.closeReason.error !== undefined) this.failed(connection.closeReason.error);
     this.connection = null;
     this.transition(ServiceState.Stopped);
   }

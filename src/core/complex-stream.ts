@@ -189,11 +189,11 @@ export abstract class ComplexStream<Extra = unknown>
 }
 
 function countEnd(report: StopReport, connection: StreamConnection): void {
+  const { droppedBytes, errorCode, error } = connection.closeReason;
   report.connections++;
-  report.droppedBytes += connection.droppedBytes;
-  if (connection.closeErrorCode !== 0) report.failed++;
-  else if (connection.hasDrained && connection.droppedBytes === 0 && connection.closeError === undefined)
-    report.drained++;
+  report.droppedBytes += droppedBytes;
+  if (errorCode !== 0) report.failed++;
+  else if (connection.isShutDown && droppedBytes === 0 && error === undefined) report.drained++;
   else report.forced++;
 }
 

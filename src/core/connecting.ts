@@ -4,6 +4,7 @@ import { splitHost } from './address.ts';
 import type { Component } from './component.ts';
 import { isSignalAborted, isThenable } from './component.ts';
 import type { ConnectionHost } from './connection-host.ts';
+import { ConnectionState } from './connection-state.ts';
 import { HandleResult, SocketErrorCode, SocketOperation } from './enums.ts';
 import { Errno } from './errno.ts';
 import { SocketError } from './errors.ts';
@@ -110,15 +111,15 @@ export async function connect(
     signal?.addEventListener('abort', abort, { once: true });
     onRelease(connection, () => {
       signal?.removeEventListener('abort', abort);
-      settle(connection.closeError ?? cancelled(connection));
+      settle(connection.closeReason.error ?? cancelled(connection));
     });
-    if (connection.state !== 0) return; // closed by a hook; its release settles
+    if (connection.state !== ConnectionState.Connecting) return; // closed by a hook; its release settles
     if (isAsync) connection.wasLetIn = true;
-    connection.armHandshakeDeadline(timeoutMs, `connecting to ${connection.remoteHost}`, 'syncConnectTimeout');
+    connection.deadlines.armHandshake(timeoutMs, `connecting to ${connection.remoteHost}`, 'syncConnectTimeout');
     try {
       connectSocket(socket, { ...target, host: dial, path }, () => {
-        if (connection.state !== 0) return;
-        connection.disarmDeadline();
+        if (connection.state !== ConnectionState.Connecting) return;
+        connection.deadlines.disarmStage();
         connection.remoteAddress = socket.remoteAddress ?? '';
         connection.remotePort = socket.remotePort ?? port;
         if (run.settings.noDelay) socket.setNoDelay(true);
@@ -132,7 +133,7 @@ export async function connect(
     } catch (thrown) {
       connection.socketFailed(thrown as Error);
     }
-    if (isAsync && connection.state === 0) settle();
+    if (isAsync && connection.state === ConnectionState.Connecting) settle();
   });
 }
 

@@ -6,6 +6,7 @@ import {
   writeRequestConstructor,
 } from '../transport/fast-io.ts';
 import type { Component } from './component.ts';
+import type { ConnectionSender } from './connection-sender.ts';
 import type { SendPolicy } from './enums.ts';
 import type { AnyHooks } from './listener.ts';
 import { keptSendSlabPool, type ReadMemory, sharedMemory } from './read-memory.ts';
@@ -61,6 +62,10 @@ export class ConnectionHost {
   readonly isFast: boolean;
   readonly canWriteDirectly: boolean;
   readonly reportsSends: boolean;
+  /** Whether reads note their time. */
+  readonly marksReceives: boolean;
+  /** Whether open connections have deadlines. */
+  readonly hasDeadlines: boolean;
   opened = 0;
   closed = 0;
   refused = 0;
@@ -88,6 +93,8 @@ export class ConnectionHost {
     this.settings = { ...settings, highWaterMarkBytes, lowWaterMarkBytes };
     this.wheel = owner.wheel;
     this.isSecure = isSecure;
+    this.marksReceives = settings.markSilence || settings.idleTimeoutMs > 0;
+    this.hasDeadlines = settings.idleTimeoutMs > 0 || settings.connectionTimeoutMs > 0;
     const memory = sharedMemory();
     this.read = memory.read;
     this.reportsSends = typeof listener.onSend === 'function';
@@ -118,7 +125,7 @@ export class ConnectionHost {
   }
 
   /** Lets `handle` write `chunks`. 0: done; a request: under way; a negative number: libuv's error. */
-  writeDirectly(handle: StreamHandle, chunks: Uint8Array[], connection: StreamConnection): WriteRequest | number {
+  writeDirectly(handle: StreamHandle, chunks: Uint8Array[], sender: ConnectionSender): WriteRequest | number {
     const request = this.#spareRequest ?? newRequest();
     this.#spareRequest = null;
     request.handle = handle;
@@ -129,7 +136,7 @@ export class ConnectionHost {
       this.#spareRequest = request;
       return status;
     }
-    request.connection = connection;
+    request.sender = sender;
     request.buffer = chunks; // the system still reads from these
     return request;
   }
@@ -159,10 +166,10 @@ export class ConnectionHost {
 }
 
 function onRequestComplete(this: WriteRequest, status: number): void {
-  const connection = this.connection as StreamConnection;
-  this.connection = null;
+  const sender = this.sender as ConnectionSender;
+  this.sender = null;
   this.buffer = null;
-  connection.writeCompleted(status);
+  sender.writeCompleted(status);
 }
 
 function newRequest(): WriteRequest {
@@ -170,6 +177,6 @@ function newRequest(): WriteRequest {
   request.oncomplete = onRequestComplete;
   request.async = false;
   request.buffer = null;
-  request.connection = null;
+  request.sender = null;
   return request;
 }

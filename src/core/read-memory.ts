@@ -22,10 +22,17 @@ const MAX_WINDOWS = 64;
 export class ReadMemory {
   readonly shared: Buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
   #windows = 0;
+  #view: Buffer = this.shared;
 
   /** Connections that have windows of their own. */
   get windowCount(): number {
     return this.#windows;
+  }
+
+  /** The first `length` bytes of the shared buffer. Messages of one size come in rows, so the last view often fits. */
+  view(length: number): Buffer {
+    if (this.#view.length !== length) this.#view = this.shared.subarray(0, length);
+    return this.#view;
   }
 
   /** A window for a connection that has none; null when there are enough. */

@@ -1,157 +1,120 @@
 import type { Socket } from 'node:net';
-import { getSystemErrorName } from 'node:util';
-import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
-import { directHandle, type StreamHandle, type WriteRequest } from '../transport/fast-io.ts';
+import type { ReceiveLayer } from '../receive/receive-layer.ts';
 import { localAddressOf, type SocketAddress } from './address.ts';
 import { isThenable } from './component.ts';
+import { ConnectionDeadlines, timeoutError } from './connection-deadlines.ts';
 import type { ConnectionHost } from './connection-host.ts';
-import { HandleResult, SendPolicy, SocketErrorCode, SocketOperation } from './enums.ts';
+import { ConnectionReceiver, PAUSED_BY_HOOK } from './connection-receiver.ts';
+import { ConnectionSender } from './connection-sender.ts';
+import { ConnectionState } from './connection-state.ts';
+import { HandleResult, SocketErrorCode, SocketOperation } from './enums.ts';
 import { Errno, errnoOf } from './errno.ts';
 import { describeSystemError, internalError, SocketError } from './errors.ts';
-import { WINDOW_ENTER_BYTES, WINDOW_LEAVE_BYTES } from './read-memory.ts';
-import { SendQueue, type StreamWriter } from './send-queue.ts';
 import type { ConnectionStats } from './stats.ts';
-import { WheelTimer } from './timer-wheel.ts';
-import { TokenBucket } from './token-bucket.ts';
-
-/**
- * State of a connection. Legal transitions, everything else is an internal error:
- *
- * ```
- *  Connecting --> Opening --> Open --> Draining --+
- *      |             |          |                 v
- *      +-------------+----------+------------> Closing --> Closed
- * ```
- *
- * - Connecting: the socket connects (agents and clients only).
- * - Opening:    connected or accepted; the first hooks run, or TLS shakes hands. Nothing is delivered yet.
- * - Open:       data flows.
- * - Draining:   no more sends are taken; what is queued is written, then a FIN, then the peer's FIN is awaited.
- * - Closing:    the socket is being closed. No hook runs until
- * - Closed:     `onClose` was called, if the connection had been let in, and the ID is free.
- */
-export const ConnectionState = Object.freeze({
-  Connecting: 0,
-  Opening: 1,
-  Open: 2,
-  Draining: 3,
-  Closing: 4,
-  Closed: 5,
-} as const);
-export type ConnectionState = (typeof ConnectionState)[keyof typeof ConnectionState];
 
 /** Takes the place of the listener for one connection: a stream adapter or an iterator. */
 export interface ConnectionTap {
   /** @returns false to pause receiving until `resumeTap` is called. */
   data(data: Buffer | number): boolean;
+  /** Pending bytes fell to the low-water mark. */
   drained(): void;
   /** The peer will send nothing more; what was received has been delivered. */
   ended(): void;
   closed(error: SocketError | undefined): void;
 }
 
-/** Why receiving stands still; bits of `#pause`. */
-const PAUSED_BY_USER = 1;
-const PAUSED_BY_HOOK = 2;
-const PAUSED_BY_RATE = 4;
-const PAUSED_BY_TAP = 8;
+/** Why a connection closed, and what of it is known then. */
+export interface CloseReason {
+  readonly operation: SocketOperation;
+  readonly errorCode: number;
+  readonly error: SocketError | undefined;
+  /** Bytes that were queued and not sent. */
+  readonly droppedBytes: number;
+}
 
-/** Queued bytes of one turn beyond which they are handed over at once: what one read can bring. */
-const GATHER_LIMIT_BYTES = 256 * 1024;
+const gracefully: CloseReason = { operation: SocketOperation.Close, errorCode: 0, error: undefined, droppedBytes: 0 };
 
-/** One TCP or TLS connection of any component: its states, its receive layer, its send queue, its deadlines. */
-export class StreamConnection implements ReceiveSink, StreamWriter {
+/**
+ * One TCP or TLS connection of any component: how it opens, how it closes, and the parts that it is made of. What an idle
+ * connection does not need (a send queue, deadlines) is made when it is needed.
+ */
+export class StreamConnection {
   id = 0;
   isScheduled = false;
   /** Whether `onClose` is owed: set once the first hooks have let the connection in. */
   wasLetIn = false;
   /** Whether it was counted as opened. */
   hasOpened = false;
+  /** Over TLS: whether clear text may be sent before the handshake, because that is started by hand. */
+  canSendWhileOpening = false;
   extra: unknown = undefined;
   remoteAddress = '';
   remotePort = 0;
   /** The host given to `connect`, agents and clients. */
   remoteHost = '';
   readonly host: ConnectionHost;
+  readonly receiver: ConnectionReceiver;
+  sender: ConnectionSender | null = null;
   readonly socket: Socket;
-  readonly layer: ReceiveLayer;
   readonly openedAt: number;
-  bytesIn = 0;
-  messagesIn = 0;
-  messagesOut = 0;
-  /** Time of the last read, 0 before the first. */
-  lastReceiveAt: number;
   tap: ConnectionTap | null = null;
-  /** Over TLS: whether clear text may be sent before the handshake, because that is started by hand. */
-  canSendWhileOpening = false;
-  /** What `stop` is told: whether this connection ended by draining. */
-  hasDrained = false;
-  droppedBytes = 0;
+  /** Whether everything was sent and a FIN after it. */
+  isShutDown = false;
+  closeReason: CloseReason = gracefully;
+  /** Called once when the connection is gone, whether it had been let in or not. */
+  onReleased: (() => void) | null = null;
   #state: ConnectionState;
-  #queue: SendQueue | null = null;
-  #handle: StreamHandle | null = null;
-  #pause = 0;
-  #isDelivering = false;
-  #hasEnded = false;
-  #isShutDown = false;
-  #isBlocked = false;
+  #deadlines: ConnectionDeadlines | null = null;
   #mustResume = false;
   #disconnects = false;
-  #window: Buffer | null = null;
-  #nextWindow: Buffer | undefined = undefined;
-  #view: Buffer | null = null;
-  #operation: SocketOperation = SocketOperation.Close;
-  #errorCode = 0;
-  #error: SocketError | undefined = undefined;
-  #idleTimer: WheelTimer | null = null;
-  #deadline: WheelTimer | null = null;
-  #rateTimer: WheelTimer | null = null;
-  #byteRate: TokenBucket | null = null;
-  #messageRate: TokenBucket | null = null;
-  /** Called once when the connection is closed, whether it was let in or not. */
-  onReleased: (() => void) | null = null;
+  #isReleased = false;
 
-  /** @param makeSocket Makes the socket; gets what its `onread` option wants, if reads go through that. */
+  /** @param makeSocket Makes the socket; reads of it are to go to the connection that it is given. */
   constructor(host: ConnectionHost, state: ConnectionState, makeSocket: (connection: StreamConnection) => Socket) {
     this.host = host;
     this.#state = state;
     this.openedAt = host.wheel.clock.now();
-    this.lastReceiveAt = this.openedAt;
-    this.layer = host.owner.createLayer(this);
+    this.receiver = new ConnectionReceiver(this);
     this.socket = makeSocket(this);
-    taggedConnection.set(this.socket, this);
-    this.socket.on('error', onSocketError);
-    this.socket.on('end', onSocketEnd);
-    this.socket.on('close', onSocketClose);
-    const { settings } = host;
-    if (settings.maxReceiveBytesPerSecond > 0) {
-      this.#byteRate = new TokenBucket(settings.maxReceiveBytesPerSecond, this.openedAt);
-    }
-    if (settings.maxReceiveMessagesPerSecond > 0) {
-      this.#messageRate = new TokenBucket(settings.maxReceiveMessagesPerSecond, this.openedAt);
-    }
+    this.adopt(this.socket);
+  }
+
+  /** Takes a socket's events. */
+  protected adopt(socket: Socket): void {
+    tagged(socket)[connectionTag] = this;
+    socket.on('error', onSocketError);
+    socket.on('end', onSocketEnd);
+    socket.on('close', onSocketClose);
   }
 
   get state(): ConnectionState {
     return this.#state;
   }
 
-  /** True from `onAccept` / `onConnect` until the connection closes. */
-  get isConnected(): boolean {
-    return (
-      this.#state === ConnectionState.Opening ||
-      this.#state === ConnectionState.Open ||
-      this.#state === ConnectionState.Draining
-    );
+  get layer(): ReceiveLayer {
+    return this.receiver.layer;
   }
 
-  /** Whether the connection exists for calls with its ID: not closed, and not told to close. */
+  get lastReceiveAt(): number {
+    return this.receiver.lastReceiveAt;
+  }
+
+  /** True from `onAccept` / `onConnect` until the connection closes. */
+  get isConnected(): boolean {
+    return this.#state >= ConnectionState.Opening && this.#state <= ConnectionState.Draining;
+  }
+
+  /** Whether the connection exists for calls with its ID: it is not closing. */
   get isValid(): boolean {
     return this.#state < ConnectionState.Closing;
   }
 
+  get isPaused(): boolean {
+    return this.receiver.isPausedByUser;
+  }
+
   get pendingBytes(): number {
-    return this.#queue === null ? 0 : this.#queue.pendingBytes;
+    return this.sender === null ? 0 : this.sender.queue.pendingBytes;
   }
 
   /** Local address, null once the socket is closed. */
@@ -159,8 +122,15 @@ export class StreamConnection implements ReceiveSink, StreamWriter {
     return localAddressOf(this.socket);
   }
 
-  get isPaused(): boolean {
-    return (this.#pause & PAUSED_BY_USER) !== 0;
+  get deadlines(): ConnectionDeadlines {
+    this.#deadlines ??= new ConnectionDeadlines(this);
+    return this.#deadlines;
+  }
+
+  /** The sending side, made when it is first needed. */
+  useSender(): ConnectionSender {
+    this.sender ??= new ConnectionSender(this);
+    return this.sender;
   }
 
   #move(to: ConnectionState): void {
@@ -196,7 +166,8 @@ export class StreamConnection implements ReceiveSink, StreamWriter {
           if (this.#state === ConnectionState.Closed) this.#release();
           return;
         }
-        this.#armDeadlines();
+        if (this.host.hasDeadlines) this.deadlines.armOpen();
+        else this.#deadlines?.disarmStage();
         if (this.host.isSecure) done();
         else this.handShake(done);
       },
@@ -213,7 +184,7 @@ export class StreamConnection implements ReceiveSink, StreamWriter {
       () => {
         if (this.#state !== ConnectionState.Opening) return done(this.#closedBefore('onHandShake'));
         this.#move(ConnectionState.Open);
-        this.startReading();
+        this.receiver.start();
         done();
       },
     );
@@ -221,9 +192,9 @@ export class StreamConnection implements ReceiveSink, StreamWriter {
 
   /** Calls a hook that may refuse the connection: Error, a throw or a rejection end it without `onClose`. */
   #callOpening(hook: string, call: () => unknown, done: (error?: SocketError) => void, next: () => void): void {
-    const refuse = (thrown: unknown, hasThrown: boolean): void => {
-      const { component, error } = this.#refusal(hook, thrown, hasThrown);
-      if (hasThrown) component.reportHookError(this.host.listener, hook, thrown, this.id, false);
+    const refuse = (hasThrown: boolean, thrown?: unknown): void => {
+      const error = this.#refusal(hook, hasThrown, thrown);
+      if (hasThrown) this.host.owner.reportHookError(this.host.listener, hook, thrown, this.id, false);
       this.wasLetIn = false;
       this.close(SocketOperation.Close, Errno.ECANCELED, error);
       if (this.#state === ConnectionState.Closed) this.#release();
@@ -233,46 +204,43 @@ export class StreamConnection implements ReceiveSink, StreamWriter {
     try {
       result = call();
     } catch (thrown) {
-      return refuse(thrown, true);
+      return refuse(true, thrown);
     }
     if (isThenable(result)) {
-      this.#pause |= PAUSED_BY_HOOK;
+      this.receiver.pauses |= PAUSED_BY_HOOK;
       result.then(
         (value) => {
-          this.#pause &= ~PAUSED_BY_HOOK;
-          if (value === HandleResult.Error) refuse(undefined, false);
+          this.receiver.pauses &= ~PAUSED_BY_HOOK;
+          if (value === HandleResult.Error) refuse(false);
           else next();
         },
         (thrown: unknown) => {
-          this.#pause &= ~PAUSED_BY_HOOK;
-          refuse(thrown, true);
+          this.receiver.pauses &= ~PAUSED_BY_HOOK;
+          refuse(true, thrown);
         },
       );
-    } else if (result === HandleResult.Error) refuse(undefined, false);
+    } else if (result === HandleResult.Error) refuse(false);
     else next();
   }
 
-  #refusal(hook: string, thrown: unknown, hasThrown: boolean) {
-    const component = this.host.owner;
-    const error = new SocketError({
+  #refusal(hook: string, hasThrown: boolean, thrown: unknown): SocketError {
+    return new SocketError({
       code: hasThrown ? SocketErrorCode.DataProc : SocketErrorCode.ConnectServer,
       errno: Errno.ECANCELED,
       operation: hook,
       connId: this.id,
-      message: hasThrown
-        ? `the hook ${hook} failed, so connection ${this.id} was refused`
-        : `the hook ${hook} refused connection ${this.id}`,
+      message: `the hook ${hook} ${hasThrown ? 'failed, so' : 'refused'} connection ${this.id}${hasThrown ? ' was refused' : ''}`,
       ...(hasThrown ? { cause: thrown } : {}),
     });
-    return { component, error };
   }
 
   #closedBefore(hook: string): SocketError {
+    const { error, errorCode } = this.closeReason;
     return (
-      this.#error ??
+      error ??
       new SocketError({
         code: SocketErrorCode.ConnectServer,
-        errno: this.#errorCode || Errno.ECONNABORTED,
+        errno: errorCode || Errno.ECONNABORTED,
         operation: hook,
         connId: this.id,
         message: `connection ${this.id} closed before it was ready`,
@@ -280,431 +248,34 @@ export class StreamConnection implements ReceiveSink, StreamWriter {
     );
   }
 
-  // ---- receiving -------------------------------------------------------------------------------------------------
+  // ---- what is left to do at the end of a turn of the event loop ---------------------------------------------------
 
-  /** `onread` of the socket: where its next read lands; undefined to stay. Called before each read. */
-  nextReadBuffer(): Buffer | undefined {
-    if (this.#state < ConnectionState.Open) return this.host.read.shared;
-    const next = this.#nextWindow;
-    this.#nextWindow = undefined;
-    return next;
-  }
-
-  /** `onread` of the socket: `length` bytes landed in `buffer`. Returns false to stop reading. */
-  readInto(length: number, buffer: Buffer): boolean {
-    const isShared = buffer === this.host.read.shared;
-    if (isShared) {
-      // Messages of one size come in rows, so the view of the last read usually fits this one.
-      let view = this.#view;
-      if (view === null || view.length !== length) {
-        view = buffer.subarray(0, length);
-        this.#view = view;
-      }
-      if (length >= WINDOW_ENTER_BYTES && this.#window === null && this.#state === ConnectionState.Open) {
-        this.#window = this.host.read.open();
-        if (this.#window !== null) this.#nextWindow = this.#window;
-      }
-      this.received(view, true);
-    } else {
-      if (length < WINDOW_LEAVE_BYTES) {
-        this.#window = null;
-        this.#nextWindow = this.host.read.shared;
-        this.host.read.close();
-      } else {
-        this.#window = this.host.read.next(buffer, length);
-        this.#nextWindow = this.#window;
-      }
-      this.received(length === buffer.length ? buffer : buffer.subarray(0, length), false);
-    }
-    return this.#pause === 0 && this.#state < ConnectionState.Closing;
-  }
-
-  /** Bytes arrived. Borrowed bytes are overwritten after the call. */
-  received(bytes: Buffer, isBorrowed: boolean): void {
-    const { host } = this;
-    if (this.#state >= ConnectionState.Closing) return;
-    host.bytesIn += bytes.length;
-    this.bytesIn += bytes.length;
-    if (host.settings.markSilence || this.#idleTimer !== null) this.lastReceiveAt = host.wheel.clock.now();
-    if (this.#byteRate !== null) this.#limitRate(this.#byteRate, bytes.length);
-    if (this.#state >= ConnectionState.Closing) return;
-    const outer = host.active;
-    host.active = this;
-    this.#isDelivering = true;
-    this.layer.receive(bytes, isBorrowed);
-    this.#isDelivering = false;
-    host.active = outer;
-    this.#flushAndSettle();
-    if (this.#pause !== 0 && this.#state < ConnectionState.Closing) this.socket.pause();
-  }
-
-  /** The receive layer has something for the listener. Returns false to stop for now. */
-  deliver(data: Buffer | number): boolean {
-    const { host } = this;
-    this.messagesIn++;
-    host.messagesIn++;
-    if (this.#messageRate !== null) this.#limitRate(this.#messageRate, 1);
-    if (this.tap !== null) {
-      if (!this.tap.data(data)) this.#pause |= PAUSED_BY_TAP;
-    } else {
-      let result: unknown;
-      try {
-        result = host.listener.onReceive?.(host.owner, this.id, data);
-      } catch (thrown) {
-        this.#hookFailed('onReceive', thrown, SocketOperation.Receive);
-        return false;
-      }
-      if (result !== undefined && result !== HandleResult.Ok) this.#handleResult(result);
-    }
-    return this.#pause === 0 && (this.#state === ConnectionState.Open || this.#state === ConnectionState.Draining);
-  }
-
-  #handleResult(result: unknown): void {
-    if (result === HandleResult.Error) {
-      this.#listenerRefused();
-    } else if (isThenable(result)) {
-      this.#pause |= PAUSED_BY_HOOK;
-      result.then(
-        (value) => {
-          this.#pause &= ~PAUSED_BY_HOOK;
-          if (value === HandleResult.Error) this.#listenerRefused();
-          else this.#resume();
-        },
-        (thrown: unknown) => {
-          this.#pause &= ~PAUSED_BY_HOOK;
-          this.#hookFailed('onReceive', thrown, SocketOperation.Receive);
-        },
-      );
-    }
-  }
-
-  #listenerRefused(): void {
-    this.close(
-      SocketOperation.Receive,
-      Errno.ECANCELED,
-      new SocketError({
-        code: SocketErrorCode.DataProc,
-        errno: Errno.ECANCELED,
-        operation: 'onReceive',
-        connId: this.id,
-        message: `the hook onReceive answered HandleResult.Error, so connection ${this.id} was closed`,
-      }),
-    );
-  }
-
-  /** A receive layer found bytes that violate its protocol (CLS-007, CLS-008). */
-  violate(errno: number, message: string): void {
-    this.close(
-      SocketOperation.Receive,
-      errno,
-      new SocketError({ code: SocketErrorCode.DataProc, errno, operation: 'receive', connId: this.id, message }),
-    );
-  }
-
-  startReading(): void {
-    if (this.#pause === 0) this.socket.resume();
-  }
-
-  /** Pauses or resumes receiving on behalf of the user (`PauseReceive`). Takes effect at once, delivers nothing itself. */
-  pauseReceive(isPaused: boolean): void {
-    if (isPaused) {
-      this.#pause |= PAUSED_BY_USER;
-      if (!this.#isDelivering && this.#state >= ConnectionState.Open) this.socket.pause();
-    } else if ((this.#pause & PAUSED_BY_USER) !== 0) {
-      this.#pause &= ~PAUSED_BY_USER;
-      this.#resumeSoon();
-    }
-  }
-
-  /** The tap can take more. */
-  resumeTap(): void {
-    if ((this.#pause & PAUSED_BY_TAP) === 0) return;
-    this.#pause &= ~PAUSED_BY_TAP;
-    this.#resumeSoon();
-  }
-
-  /** Resumes at the end of this turn: what is kept is delivered by hooks, and no call fires a hook from inside itself. */
-  #resumeSoon(): void {
-    if (this.#isDelivering) return;
+  /** Delivers what a resumed receiver kept, at the end of this turn. */
+  resumeAtTurnEnd(): void {
     this.#mustResume = true;
     this.host.schedule(this);
   }
 
-  #resume(): void {
-    if (this.#pause !== 0 || this.#isDelivering) return;
-    if (this.#state !== ConnectionState.Open && this.#state !== ConnectionState.Draining) return;
-    if (this.layer.hasBacklog) {
-      const outer = this.host.active;
-      this.host.active = this;
-      this.#isDelivering = true;
-      this.layer.resume();
-      this.#isDelivering = false;
-      this.host.active = outer;
-    }
-    this.#flushAndSettle();
-    if (this.#pause !== 0 || this.layer.hasBacklog || this.#state >= ConnectionState.Closing) return;
-    if (this.#hasEnded) this.#peerEnded();
-    else this.socket.resume();
-  }
-
-  /** The peer sent a FIN. What was received is delivered first, then what is queued is sent, then the connection closes. */
-  end(): void {
-    this.#hasEnded = true;
-    if (this.#pause === 0 && !this.layer.hasBacklog && !this.#isDelivering) this.#peerEnded();
-  }
-
-  #peerEnded(): void {
-    if (this.tap !== null) this.tap.ended();
-    this.drain(this.host.settings.closeTimeoutMs);
-  }
-
-  #limitRate(bucket: TokenBucket, count: number): void {
-    const waitMs = bucket.take(count, this.host.wheel.clock.now());
-    if (waitMs <= 0) return;
-    const { settings, limits } = this.host;
-    if (settings.receiveRatePolicy === 'close') {
-      limits.receiveRate++;
-      this.violate(
-        Errno.ENOBUFS,
-        `connection ${this.id} received more than its rate allows (maxReceiveBytesPerSecond, maxReceiveMessagesPerSecond)`,
-      );
-      return;
-    }
-    if ((this.#pause & PAUSED_BY_RATE) === 0) limits.receiveRate++;
-    this.#pause |= PAUSED_BY_RATE;
-    this.#rateTimer ??= new WheelTimer(() => {
-      this.#pause &= ~PAUSED_BY_RATE;
-      this.#resume();
-    });
-    this.host.wheel.arm(this.#rateTimer, waitMs);
-  }
-
-  // ---- sending ---------------------------------------------------------------------------------------------------
-
-  /** The send queue, if `length` more bytes may be queued; else null, and `refusal` says why. */
-  queueFor(length: number): SendQueue | null {
-    const { settings, limits } = this.host;
-    const queue = this.#queue ?? this.#makeQueue();
-    if (settings.maxPendingBytes > 0 && queue.pendingBytes + length > settings.maxPendingBytes) {
-      limits.pendingBytes++;
-      if (settings.pendingPolicy === 'close') {
-        const message = `connection ${this.id} had more than maxPendingBytes (${settings.maxPendingBytes}) to send; its peer reads too slowly`;
-        this.close(
-          SocketOperation.Send,
-          Errno.ENOBUFS,
-          new SocketError({
-            code: SocketErrorCode.DataSend,
-            errno: Errno.ENOBUFS,
-            operation: 'send',
-            connId: this.id,
-            message,
-          }),
-        );
-      }
-      return null;
-    }
-    return queue;
-  }
-
-  #makeQueue(): SendQueue {
-    const queue = new SendQueue(this.host.sendSlabs, this);
-    if (this.host.reportsSends) queue.reports = [];
-    if (this.host.settings.sendPolicy === SendPolicy.Safe) queue.maxWriteBytes = this.host.settings.highWaterMarkBytes;
-    if (this.host.canWriteDirectly) this.#handle = directHandle(this.socket);
-    this.#queue = queue;
-    return queue;
-  }
-
-  /** Something was appended to the queue: it leaves now, at the end of the read being delivered, or of this turn. */
-  appended(): void {
-    const { host } = this;
-    const queue = this.#queue!;
-    this.messagesOut++;
-    host.messagesOut++;
-    if (host.settings.sendPolicy === SendPolicy.Direct || queue.queuedBytes >= GATHER_LIMIT_BYTES) {
-      this.#flush();
-      // Hooks about it wait until the caller's turn is over.
-      if (host.active !== this) host.schedule(this);
-    } else if (host.active !== this) {
-      host.schedule(this);
-    }
-  }
-
-  /** End of a turn in which something was left to do. */
   turnEnded(): void {
-    this.#flushAndSettle();
+    this.sender?.flushAndSettle();
     if (this.#mustResume) {
       this.#mustResume = false;
-      this.#resume();
+      this.receiver.resume();
     }
-    if (this.#disconnects && this.#state < ConnectionState.Closing) this.close(SocketOperation.Close, 0);
+    if (this.#disconnects) this.close(SocketOperation.Close, 0);
   }
 
-  #flush(): void {
-    const queue = this.#queue;
-    if (queue === null || queue.queuedBytes === 0 || queue.isWriting || this.#state >= ConnectionState.Closing) return;
-    const before = queue.writtenBytes;
-    queue.flush();
-    this.host.bytesOut += queue.writtenBytes - before;
-  }
-
-  #flushAndSettle(): void {
-    const queue = this.#queue;
-    if (queue === null || this.#state >= ConnectionState.Closing) return;
-    if (queue.queuedBytes > 0) this.#flush();
-    if (queue.reports !== null && queue.reports.length > 0) this.#reportSends(queue);
-    this.#settleMarks(queue);
-    if (this.#state === ConnectionState.Draining && queue.pendingBytes === 0) this.#shutDown();
-  }
-
-  #reportSends(queue: SendQueue): void {
-    const reports = queue.reports!;
-    queue.reports = [];
-    for (const data of reports) {
-      if (this.#state >= ConnectionState.Closing) return;
-      this.#call('onSend', SocketOperation.Send, () => this.host.listener.onSend?.(this.host.owner, this.id, data));
-    }
-  }
-
-  #settleMarks(queue: SendQueue): void {
-    const { listener, settings, owner } = this.host;
-    const pending = queue.pendingBytes;
-    if (!this.#isBlocked && pending > settings.highWaterMarkBytes) {
-      this.#isBlocked = true;
-      if (listener.onSendBlocked !== undefined) {
-        this.#call('onSendBlocked', SocketOperation.Send, () => listener.onSendBlocked!(owner, this.id, pending));
-      }
-    } else if (this.#isBlocked && pending <= settings.lowWaterMarkBytes) {
-      this.#isBlocked = false;
-      if (listener.onSendDrained !== undefined) {
-        this.#call('onSendDrained', SocketOperation.Send, () => listener.onSendDrained!(owner, this.id, pending));
-      }
-      this.tap?.drained();
-    }
-  }
-
-  /** Whether more than the high-water mark is pending. */
-  get isBlocked(): boolean {
-    return this.#isBlocked || this.pendingBytes > this.host.settings.highWaterMarkBytes;
-  }
-
-  /** A hook whose result does not matter, only that it did not fail. */
-  #call(hook: string, operation: SocketOperation, call: () => unknown): void {
-    try {
-      const result = call();
-      if (isThenable(result)) result.then(undefined, (thrown: unknown) => this.#hookFailed(hook, thrown, operation));
-    } catch (thrown) {
-      this.#hookFailed(hook, thrown, operation);
-    }
-  }
-
-  /** Writes to the socket: directly if this Node allows it, else as documented. */
-  write(chunks: Uint8Array[]): number {
-    const handle = this.#handle;
-    if (handle === null) {
-      this.#writeToStream(chunks);
-      return 1;
-    }
-    const result: WriteRequest | number = this.host.writeDirectly(handle, chunks, this);
-    if (typeof result !== 'number') return 1;
-    if (result !== 0)
-      this.#systemFailed(
-        SocketOperation.Send,
-        Object.assign(new Error(`write ${nameOf(result)}`), { code: nameOf(result), syscall: 'write' }),
-      );
-    return result;
-  }
-
-  #writeToStream(chunks: Uint8Array[]): void {
-    const { socket } = this;
-    const last = chunks.length - 1;
-    if (last > 0) socket.cork();
-    for (let i = 0; i < last; i++) socket.write(chunks[i]!);
-    socket.write(chunks[last]!, (error) => {
-      if (error === null || error === undefined) this.writeCompleted(0);
-      // Otherwise the socket's 'error' event tells.
-    });
-    if (last > 0) socket.uncork();
-  }
-
-  /** The write that was under way is done, or failed with libuv's number. */
-  writeCompleted(status: number): void {
-    const queue = this.#queue;
-    if (queue === null || !queue.isWriting || this.#state >= ConnectionState.Closing) return;
-    if (status !== 0) {
-      this.#systemFailed(
-        SocketOperation.Send,
-        Object.assign(new Error(`write ${nameOf(status)}`), { code: nameOf(status), syscall: 'write' }),
-      );
-      return;
-    }
-    const before = queue.writtenBytes;
-    queue.written();
-    this.host.bytesOut += queue.writtenBytes - before;
-    this.#flushAndSettle();
-  }
-
-  // ---- deadlines -------------------------------------------------------------------------------------------------
-
-  /** Closes the connection with ETIMEDOUT unless it is open in `delayMs`. */
-  armHandshakeDeadline(delayMs: number, what: string, option: string): void {
-    if (delayMs <= 0) return;
-    this.#deadline = new WheelTimer(() => {
-      this.host.limits.handshake++;
-      this.#timedOut(SocketOperation.Connect, `${what} did not end within ${delayMs} ms (${option})`);
-    });
-    this.host.wheel.arm(this.#deadline, delayMs);
-  }
-
-  disarmDeadline(): void {
-    if (this.#deadline !== null) this.host.wheel.cancel(this.#deadline);
-    this.#deadline = null;
-  }
-
-  #armDeadlines(): void {
-    const { settings, wheel, limits } = this.host;
-    this.disarmDeadline();
-    if (settings.connectionTimeoutMs > 0) {
-      this.#deadline = new WheelTimer(() => {
-        limits.lifetime++;
-        this.#timedOut(
-          SocketOperation.Close,
-          `connection ${this.id} was open for ${settings.connectionTimeoutMs} ms (connectionTimeoutMs)`,
-        );
-      });
-      wheel.arm(this.#deadline, settings.connectionTimeoutMs);
-    }
-    if (settings.idleTimeoutMs > 0) {
-      this.lastReceiveAt = wheel.clock.now();
-      const timer = new WheelTimer(() => {
-        const left = this.lastReceiveAt + settings.idleTimeoutMs - wheel.clock.now();
-        if (left > 0) return wheel.arm(timer, left);
-        limits.idle++;
-        this.#timedOut(
-          SocketOperation.Close,
-          `connection ${this.id} received nothing for ${settings.idleTimeoutMs} ms (idleTimeoutMs)`,
-        );
-      });
-      this.#idleTimer = timer;
-      wheel.arm(timer, settings.idleTimeoutMs);
-    }
-  }
-
-  #timedOut(operation: SocketOperation, message: string): void {
-    this.close(
-      operation,
-      Errno.ETIMEDOUT,
-      new SocketError({
-        code: SocketErrorCode.Network,
-        errno: Errno.ETIMEDOUT,
-        operation: 'deadline',
-        connId: this.id,
-        message,
-      }),
-    );
+  pauseReceive(isPaused: boolean): void {
+    this.receiver.pause(isPaused);
   }
 
   // ---- closing ---------------------------------------------------------------------------------------------------
+
+  /** The peer's FIN, and everything before it was delivered: what is queued is sent, then the connection closes (CLS-001). */
+  peerEnded(): void {
+    this.tap?.ended();
+    this.drain(this.host.settings.closeTimeoutMs);
+  }
 
   /** `Disconnect`: at the end of this turn, what is queued is offered to the system once more, then the connection closes. */
   disconnect(): void {
@@ -715,62 +286,46 @@ export class StreamConnection implements ReceiveSink, StreamWriter {
   /** Takes no more sends, writes what is queued, sends a FIN, waits for the peer's, and closes; at the latest in `timeoutMs`. */
   drain(timeoutMs: number): void {
     if (this.#state < ConnectionState.Open) return this.disconnect();
+    if (this.#state > ConnectionState.Draining) return;
     if (this.#state === ConnectionState.Open) {
       this.#move(ConnectionState.Draining);
-      this.disarmDeadline();
-      if (timeoutMs > 0) {
-        this.#deadline = new WheelTimer(() => {
-          this.host.limits.closing++;
-          this.close(
-            SocketOperation.Close,
-            this.#hasEnded || this.#isShutDown ? 0 : Errno.ETIMEDOUT,
-            new SocketError({
-              code: SocketErrorCode.Network,
-              errno: Errno.ETIMEDOUT,
-              operation: 'drain',
-              connId: this.id,
-              message: `the peer of connection ${this.id} did not take the last ${this.pendingBytes} bytes and close within ${timeoutMs} ms`,
-            }),
-          );
-        });
-        this.host.wheel.arm(this.#deadline, timeoutMs);
-      }
+      this.deadlines.armStage(timeoutMs, () => {
+        this.host.limits.closing++;
+        const message = `the peer of connection ${this.id} did not take the last ${this.pendingBytes} bytes and close within ${timeoutMs} ms`;
+        const isComplete = this.receiver.hasEnded || this.isShutDown;
+        this.close(SocketOperation.Close, isComplete ? 0 : Errno.ETIMEDOUT, timeoutError(this, 'drain', message));
+      });
     }
-    if (this.pendingBytes === 0) this.#shutDown();
+    if (this.pendingBytes === 0) this.shutDown();
     else this.host.schedule(this);
   }
 
-  #shutDown(): void {
-    if (this.#isShutDown) return;
-    this.#isShutDown = true;
-    this.hasDrained = true;
+  /** Sends a FIN: everything before it is with the system. */
+  shutDown(): void {
+    if (this.isShutDown) return;
+    this.isShutDown = true;
     this.socket.end();
   }
 
-  /** An error of the system on this socket (CLS-002 to CLS-005, CLS-017). */
-  socketFailed(error: Error): void {
+  /** An error of the system on this socket (CLS-002 to CLS-005, CLS-014, CLS-017). */
+  socketFailed(cause: Error): void {
     if (this.#state >= ConnectionState.Closing) return;
-    const { syscall, code } = error as NodeJS.ErrnoException;
-    if (this.#state === ConnectionState.Connecting) return this.#systemFailed(SocketOperation.Connect, error);
-    if (syscall === 'write') return this.#systemFailed(SocketOperation.Send, error);
-    if (code === 'ECONNRESET' || code === 'ETIMEDOUT' || syscall === undefined)
-      return this.#systemFailed(SocketOperation.Close, error);
-    this.#systemFailed(SocketOperation.Receive, error);
-  }
-
-  #systemFailed(operation: SocketOperation, cause: Error): void {
+    const { syscall, code } = cause as NodeJS.ErrnoException;
+    let operation: SocketOperation = SocketOperation.Receive;
+    if (this.#state === ConnectionState.Connecting) operation = SocketOperation.Connect;
+    else if (syscall === 'write') operation = SocketOperation.Send;
+    else if (code === 'ECONNRESET' || code === 'ETIMEDOUT' || syscall === undefined) operation = SocketOperation.Close;
+    const isConnect = operation === SocketOperation.Connect;
     const errno = errnoOf(cause);
-    const peer = this.remoteAddress === '' ? this.remoteHost : `${this.remoteAddress}:${this.remotePort}`;
-    const what =
-      operation === SocketOperation.Connect ? `connect to ${peer}` : `connection ${this.id} with ${peer} failed`;
+    const peer = `${this.remoteAddress || this.remoteHost}:${this.remotePort}`;
+    const what = isConnect ? `connecting to ${peer} failed` : `connection ${this.id} with ${peer} failed`;
     this.close(
       operation,
       errno,
       new SocketError({
-        code: operation === SocketOperation.Connect ? SocketErrorCode.ConnectServer : SocketErrorCode.Network,
+        code: isConnect ? SocketErrorCode.ConnectServer : SocketErrorCode.Network,
         errno,
-        operation:
-          operation === SocketOperation.Connect ? 'connect' : ((cause as NodeJS.ErrnoException).syscall ?? 'socket'),
+        operation: isConnect ? 'connect' : (syscall ?? 'socket'),
         connId: this.id,
         message: describeSystemError(what, errno, cause),
         cause,
@@ -778,17 +333,18 @@ export class StreamConnection implements ReceiveSink, StreamWriter {
     );
   }
 
-  #hookFailed(hook: string, thrown: unknown, operation: SocketOperation): void {
+  /** A hook threw or rejected: the connection is closed, the error is handed on. */
+  hookFailed(hook: string, thrown: unknown, operation: SocketOperation): void {
     const isTold = this.#state < ConnectionState.Closing && this.wasLetIn;
     this.close(
       operation,
       SocketErrorCode.DataProc,
       new SocketError({
         code: SocketErrorCode.DataProc,
+        errno: Errno.ECANCELED,
         operation: hook,
         connId: this.id,
         message: `the hook ${hook} failed, so connection ${this.id} was closed`,
-        errno: Errno.ECANCELED,
         cause: thrown,
       }),
     );
@@ -798,55 +354,32 @@ export class StreamConnection implements ReceiveSink, StreamWriter {
   /** Closes the socket; the first reason given is the one that `onClose` tells, when the socket is closed. */
   close(operation: SocketOperation, errorCode: number, error?: SocketError): void {
     if (this.#state >= ConnectionState.Closing) return;
-    this.#operation = operation;
-    this.#errorCode = errorCode;
-    this.#error = error;
-    this.#beginClosing();
-  }
-
-  #beginClosing(): void {
     this.#move(ConnectionState.Closing);
-    this.disarmDeadline();
-    if (this.#idleTimer !== null) this.host.wheel.cancel(this.#idleTimer);
-    if (this.#rateTimer !== null) this.host.wheel.cancel(this.#rateTimer);
-    this.droppedBytes = this.pendingBytes;
-    this.#queue?.clear();
+    const droppedBytes = this.pendingBytes;
+    if (operation !== SocketOperation.Close || errorCode !== 0 || error !== undefined || droppedBytes !== 0) {
+      this.closeReason = { operation, errorCode, error, droppedBytes };
+    }
+    this.#deadlines?.cancel();
+    this.sender?.queue.clear();
     this.socket.destroy();
-  }
-
-  get closeOperation(): SocketOperation {
-    return this.#operation;
-  }
-
-  get closeErrorCode(): number {
-    return this.#errorCode;
-  }
-
-  get closeError(): SocketError | undefined {
-    return this.#error;
   }
 
   /** The socket is closed. */
   socketClosed(): void {
-    if (this.#state < ConnectionState.Closing) this.#beginClosing();
     if (this.#state === ConnectionState.Closed) return;
-    this.#queue?.abandon();
-    if (this.#window !== null) {
-      this.#window = null;
-      this.host.read.close();
-    }
-    const isHookPending = (this.#pause & PAUSED_BY_HOOK) !== 0 && !this.wasLetIn;
+    this.close(SocketOperation.Close, 0);
+    this.sender?.queue.abandon();
+    this.receiver.close();
     this.#move(ConnectionState.Closed);
     // While an async onAccept or onConnect is still thinking, nobody knows whether onClose is owed.
-    if (!isHookPending) this.#release();
+    const isUndecided = (this.receiver.pauses & PAUSED_BY_HOOK) !== 0 && !this.wasLetIn;
+    if (!isUndecided) this.#release();
   }
 
-  /** Gives up waiting for a hook that never answers: used by `stop`. */
+  /** Gives up waiting for a hook that does not answer: the connection counts as not let in. */
   abandonHooks(): void {
     if (this.#state === ConnectionState.Closed) this.#release();
   }
-
-  #isReleased = false;
 
   #release(): void {
     if (this.#isReleased) return;
@@ -855,71 +388,60 @@ export class StreamConnection implements ReceiveSink, StreamWriter {
     if (this.hasOpened) host.closed++;
     else host.refused++;
     host.owner.closing(this);
+    const { operation, errorCode, error } = this.closeReason;
     if (this.wasLetIn) {
-      const { listener, owner } = host;
-      if (listener.onClose !== undefined) {
-        try {
-          const result = listener.onClose(owner, this.id, this.#operation, this.#errorCode, this.#error);
-          if (isThenable(result)) result.then(undefined, (thrown) => this.#reportCloseError(thrown));
-        } catch (thrown) {
-          this.#reportCloseError(thrown);
-        }
+      const failed = (thrown: unknown): void =>
+        host.owner.reportHookError(host.listener, 'onClose', thrown, this.id, false);
+      try {
+        const result = host.listener.onClose?.(host.owner, this.id, operation, errorCode, error);
+        if (isThenable(result)) result.then(undefined, failed);
+      } catch (thrown) {
+        failed(thrown);
       }
     }
-    this.tap?.closed(this.#error);
+    this.tap?.closed(error);
     this.tap = null;
+    host.owner.released(this);
     const { onReleased } = this;
     this.onReleased = null;
-    host.owner.released(this);
     onReleased?.();
-  }
-
-  #reportCloseError(thrown: unknown): void {
-    this.host.owner.reportHookError(this.host.listener, 'onClose', thrown, this.id, false);
   }
 
   stats(): ConnectionStats {
     const now = this.host.wheel.clock.now();
     return {
-      bytesIn: this.bytesIn,
-      bytesOut: this.#queue?.writtenBytes ?? 0,
-      messagesIn: this.messagesIn,
-      messagesOut: this.messagesOut,
+      bytesIn: this.receiver.bytesIn,
+      bytesOut: this.sender?.queue.writtenBytes ?? 0,
+      messagesIn: this.receiver.messagesIn,
+      messagesOut: this.sender?.messagesOut ?? 0,
       pendingBytes: this.pendingBytes,
       bufferedBytes: this.layer.bufferedBytes,
       ageMs: now - this.openedAt,
-      silenceMs: now - this.lastReceiveAt,
+      silenceMs: now - this.receiver.lastReceiveAt,
     };
   }
 }
 
-/** Connection of a socket, for the shared event handlers below. */
-const taggedConnection = {
-  set(socket: Socket, connection: StreamConnection): void {
-    (socket as unknown as Record<symbol, unknown>)[tag] = connection;
-  },
-  get(socket: Socket): StreamConnection {
-    return (socket as unknown as Record<symbol, unknown>)[tag] as StreamConnection;
-  },
-};
-const tag = Symbol('hp-socket.connection');
+/** The connection of a socket, under a symbol, so that all sockets can share their handlers. */
+const connectionTag = Symbol('hp-socket.connection');
+
+function tagged(socket: Socket): { [connectionTag]?: StreamConnection } {
+  return socket as { [connectionTag]?: StreamConnection };
+}
+
+/** The connection that a socket belongs to. */
+export function connectionOfSocket(socket: Socket): StreamConnection {
+  return tagged(socket)[connectionTag]!;
+}
 
 function onSocketError(this: Socket, error: Error): void {
-  taggedConnection.get(this).socketFailed(error);
+  connectionOfSocket(this).socketFailed(error);
 }
 
 function onSocketEnd(this: Socket): void {
-  taggedConnection.get(this).end();
+  connectionOfSocket(this).receiver.end();
 }
 
 function onSocketClose(this: Socket): void {
-  taggedConnection.get(this).socketClosed();
-}
-
-function nameOf(status: number): string {
-  try {
-    return getSystemErrorName(status);
-  } catch {
-    return 'EIO';
-  }
+  connectionOfSocket(this).socketClosed();
 }

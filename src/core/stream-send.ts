@@ -1,9 +1,10 @@
 import { readFile, stat } from 'node:fs/promises';
 import { MAX_PACK_SIZE, PACK_HEADER_BYTES, packHeader } from '../receive/pack.ts';
 import type { Component } from './component.ts';
+import { ConnectionState } from './connection-state.ts';
 import { SocketErrorCode } from './enums.ts';
 import { Errno, errnoName, errnoOf } from './errno.ts';
-import { ConnectionState, type StreamConnection } from './stream-connection.ts';
+import type { StreamConnection } from './stream-connection.ts';
 
 /** What can be sent: bytes, or text that is sent as UTF-8. */
 export type Sendable = Uint8Array | string;
@@ -35,19 +36,18 @@ export function sendOn(
 ): boolean {
   const { length } = bytes;
   if (connection.state !== ConnectionState.Open && !canSendNow(component, connection)) return false;
+  const sender = connection.useSender();
   if (framing === null) {
     if (length === 0) return true;
-    const queue = connection.queueFor(length);
-    if (queue === null) return full(component, connection, length);
-    queue.append(bytes, 0, length);
+    if (!sender.hasRoomFor(length)) return full(component, connection, length);
+    sender.queue.append(bytes, 0, length);
   } else {
     if (length === 0 || length > framing.maxPackSize) return badPackSize(component, connection, framing, length);
-    const queue = connection.queueFor(length + PACK_HEADER_BYTES);
-    if (queue === null) return full(component, connection, length);
-    queue.appendUInt32LE(packHeader(framing.packHeaderFlag, length));
-    queue.append(bytes, 0, length);
+    if (!sender.hasRoomFor(length + PACK_HEADER_BYTES)) return full(component, connection, length);
+    sender.queue.appendUInt32LE(packHeader(framing.packHeaderFlag, length));
+    sender.queue.append(bytes, 0, length);
   }
-  connection.appended();
+  sender.appended();
   return true;
 }
 
@@ -76,11 +76,13 @@ export function sendPacketsOn(
     return badPackSize(component, connection, framing, length);
   }
   if (length === 0) return true;
-  const queue = connection.queueFor(length + (framing === null ? 0 : PACK_HEADER_BYTES));
-  if (queue === null) return full(component, connection, length);
+  const sender = connection.useSender();
+  const { queue } = sender;
+  if (!sender.hasRoomFor(length + (framing === null ? 0 : PACK_HEADER_BYTES)))
+    return full(component, connection, length);
   if (framing !== null) queue.appendUInt32LE(packHeader(framing.packHeaderFlag, length));
   for (const part of parts) queue.append(part, 0, part.length);
-  connection.appended();
+  sender.appended();
   return true;
 }
 

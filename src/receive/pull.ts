@@ -75,7 +75,7 @@ export class PullLayer implements ReceiveLayer {
     if (length > this.#total) return FetchResult.LengthTooLong;
     const chunk = this.#chunks[this.#first]!;
     const end = this.#head + length;
-    if (end <= chunk.length) return chunk.subarray(this.#head, end);
+    if (end <= chunk.length) return length === chunk.length ? chunk : chunk.subarray(this.#head, end);
     const joined = Buffer.allocUnsafe(length);
     let at = chunk.copy(joined, 0, this.#head);
     for (let i = this.#first + 1; at < length; i++) at += this.#chunks[i]!.copy(joined, at, 0, length - at);

@@ -10,12 +10,13 @@ import {
 import { ComplexStream, type StopOptions } from '../core/complex-stream.ts';
 import { isSignalAborted, isThenable } from '../core/component.ts';
 import type { ConnectionHost } from '../core/connection-host.ts';
+import { ConnectionState } from '../core/connection-state.ts';
 import { HandleResult, ReuseAddressPolicy, ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
 import { custom, defineProperties, integer } from '../core/properties.ts';
 import type { StopReport } from '../core/stats.ts';
-import { ConnectionState, StreamConnection } from '../core/stream-connection.ts';
+import { StreamConnection } from '../core/stream-connection.ts';
 import { isPort } from '../core/stream-properties.ts';
 import { TokenBucket } from '../core/token-bucket.ts';
 import { type AcceptedSocket, TcpListener } from '../transport/tcp-listener.ts';

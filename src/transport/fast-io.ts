@@ -21,7 +21,7 @@ export interface WriteRequest {
   oncomplete: (this: WriteRequest, status: number) => void;
   async: boolean;
   buffer: unknown;
-  connection: unknown;
+  sender: unknown;
 }
 
 /** The part of a stream handle that the fast path uses. */
@@ -35,7 +35,7 @@ export interface StreamHandle {
 
 /** Constructor of write requests, or null where this Node does not show it. */
 function probeWriteRequest(): (new () => WriteRequest) | null {
-  let constructor: (new () => WriteRequest) | null = null;
+  let found: (new () => WriteRequest) | null = null;
   const fake = {
     reading: false,
     bytesRead: 0,
@@ -49,7 +49,7 @@ function probeWriteRequest(): (new () => WriteRequest) | null {
     close: (callback?: () => void) => void (callback === undefined || setImmediate(callback)),
     writeBuffer: (request: { constructor?: unknown } | null) => {
       if (typeof request?.constructor === 'function' && request.constructor !== Object) {
-        constructor = request.constructor as new () => WriteRequest;
+        found = request.constructor as new () => WriteRequest;
       }
       return 0;
     },
@@ -62,7 +62,7 @@ function probeWriteRequest(): (new () => WriteRequest) | null {
   } catch {
     return null;
   }
-  return constructor;
+  return found;
 }
 
 let probed: (new () => WriteRequest) | null | undefined;

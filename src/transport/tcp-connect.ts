@@ -1,6 +1,6 @@
 import net from 'node:net';
 import type { StreamConnection } from '../core/stream-connection.ts';
-import { onreadFor, readThroughData } from './tcp-listener.ts';
+import { readThroughData, sharedOnread } from './tcp-listener.ts';
 
 /** Where and how to connect. */
 export interface ConnectTarget {
@@ -14,7 +14,7 @@ export interface ConnectTarget {
 /** A socket that does not connect yet, with its reads going to `connection`. */
 export function makeConnectingSocket(connection: StreamConnection, isFast: boolean): net.Socket {
   if (!isFast) return readThroughData(new net.Socket({ allowHalfOpen: true }), connection);
-  const socket = new net.Socket({ allowHalfOpen: true, onread: onreadFor(connection) } as net.SocketConstructorOpts);
+  const socket = new net.Socket({ allowHalfOpen: true, onread: sharedOnread } as net.SocketConstructorOpts);
   socket.pause(); // nothing is read before the first hooks have run
   return socket;
 }

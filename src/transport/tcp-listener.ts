@@ -1,6 +1,8 @@
 import net from 'node:net';
 import { normalizeAddress } from '../core/address.ts';
-import type { StreamConnection } from '../core/stream-connection.ts';
+import type { ConnectionReceiver } from '../core/connection-receiver.ts';
+import { sharedMemory } from '../core/read-memory.ts';
+import { connectionOfSocket, type StreamConnection } from '../core/stream-connection.ts';
 import type { StreamHandle } from './fast-io.ts';
 
 /** A connection that the system accepted and nobody has taken or turned away yet. */
@@ -131,12 +133,12 @@ class HandleSocket implements AcceptedSocket {
     this.port = peer.port ?? 0;
   }
 
-  makeSocket(connection: StreamConnection): net.Socket {
+  makeSocket(): net.Socket {
     return new net.Socket({
       handle: this.#handle,
       allowHalfOpen: true,
       manualStart: true,
-      onread: onreadFor(connection),
+      onread: sharedOnread,
     } as net.SocketConstructorOpts);
   }
 
@@ -179,19 +181,32 @@ class DocumentedSocket implements AcceptedSocket {
   }
 }
 
-/** The `onread` option that sends the reads of a socket to `connection`. */
-export function onreadFor(connection: StreamConnection): net.OnReadOpts {
-  return {
-    // Between reads, undefined means: stay with the buffer at hand. Node's types do not know that.
-    buffer: () => connection.nextReadBuffer() as Buffer,
-    callback: (length, buffer) => connection.readInto(length, buffer as Buffer),
-  };
-}
+/** The receiver whose read was just delivered: Node asks for its next buffer right after, and does not say whose. */
+let lastReader: ConnectionReceiver | null = null;
+
+/**
+ * The `onread` option that sends the reads of any socket to its connection. One object for all sockets, since two
+ * closures for each would be a tenth of what an idle connection costs.
+ */
+export const sharedOnread: net.OnReadOpts = {
+  buffer: () => {
+    const reader = lastReader;
+    lastReader = null;
+    // A new socket begins with the shared buffer. Later, undefined means: stay with the buffer at hand.
+    return reader === null ? sharedMemory().read.shared : (reader.nextReadBuffer() as Buffer);
+  },
+  callback(this: unknown, length, buffer) {
+    const { receiver } = connectionOfSocket(this as net.Socket);
+    const goesOn = receiver.readInto(length, buffer as Buffer);
+    lastReader = receiver;
+    return goesOn;
+  },
+};
 
 /** Sends the reads of a paused socket to `connection` the documented way. */
 export function readThroughData(socket: net.Socket, connection: StreamConnection): net.Socket {
   socket.pause();
-  socket.on('data', (chunk: Buffer) => connection.received(chunk, false));
+  socket.on('data', (chunk: Buffer) => connection.receiver.received(chunk, false));
   return socket;
 }
 

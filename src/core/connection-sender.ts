@@ -1,0 +1,173 @@
+import { getSystemErrorName } from 'node:util';
+import { directHandle, type StreamHandle } from '../transport/fast-io.ts';
+import { isThenable } from './component.ts';
+import { ConnectionState } from './connection-state.ts';
+import { SendPolicy, SocketErrorCode, SocketOperation } from './enums.ts';
+import { Errno } from './errno.ts';
+import { SocketError } from './errors.ts';
+import { SendQueue, type StreamWriter } from './send-queue.ts';
+import type { StreamConnection } from './stream-connection.ts';
+
+/** Queued bytes of one turn beyond which they are handed over at once: what one read can bring. */
+const GATHER_LIMIT_BYTES = 256 * 1024;
+
+/** The sending side of a stream connection: its queue, how that is written, and the marks. Made by the first send. */
+export class ConnectionSender implements StreamWriter {
+  readonly queue: SendQueue;
+  messagesOut = 0;
+  #connection: StreamConnection;
+  #handle: StreamHandle | null;
+  #isBlocked = false;
+
+  constructor(connection: StreamConnection) {
+    const { host } = connection;
+    this.#connection = connection;
+    this.queue = new SendQueue(host.sendSlabs, this);
+    if (host.reportsSends) this.queue.reports = [];
+    if (host.settings.sendPolicy === SendPolicy.Safe) this.queue.maxWriteBytes = host.settings.highWaterMarkBytes;
+    this.#handle = host.canWriteDirectly ? directHandle(connection.socket) : null;
+  }
+
+  /** Whether `length` more bytes may be queued. If not, the policy has been carried out. */
+  hasRoomFor(length: number): boolean {
+    const connection = this.#connection;
+    const { settings, limits } = connection.host;
+    if (settings.maxPendingBytes === 0 || this.queue.pendingBytes + length <= settings.maxPendingBytes) return true;
+    limits.pendingBytes++;
+    if (settings.pendingPolicy === 'close') {
+      const message = `connection ${connection.id} had more than maxPendingBytes (${settings.maxPendingBytes}) to send; its peer reads too slowly`;
+      const { id: connId } = connection;
+      connection.close(
+        SocketOperation.Send,
+        Errno.ENOBUFS,
+        new SocketError({ code: SocketErrorCode.DataSend, errno: Errno.ENOBUFS, operation: 'send', connId, message }),
+      );
+    }
+    return false;
+  }
+
+  /** Something was appended to the queue: it leaves now, at the end of the read being delivered, or of this turn. */
+  appended(): void {
+    const connection = this.#connection;
+    const { host } = connection;
+    this.messagesOut++;
+    host.messagesOut++;
+    const isUrgent = host.settings.sendPolicy === SendPolicy.Direct || this.queue.queuedBytes >= GATHER_LIMIT_BYTES;
+    if (isUrgent) this.#flush();
+    // After a read, whoever delivers it flushes. Hooks about an urgent flush wait until the caller's turn is over.
+    if (host.active !== connection) host.schedule(connection);
+  }
+
+  #flush(): void {
+    const { queue } = this;
+    if (queue.queuedBytes === 0 || queue.isWriting || this.#connection.state >= ConnectionState.Closing) return;
+    const before = queue.writtenBytes;
+    queue.flush();
+    this.#connection.host.bytesOut += queue.writtenBytes - before;
+  }
+
+  /** Writes what is queued, then tells what there is to tell: sent bytes, crossed marks, an empty queue. */
+  flushAndSettle(): void {
+    const { queue } = this;
+    const connection = this.#connection;
+    if (connection.state >= ConnectionState.Closing) return;
+    if (queue.queuedBytes > 0) this.#flush();
+    if (queue.reports !== null && queue.reports.length > 0) this.#reportSends(queue.reports);
+    this.#settleMarks();
+    if (connection.state === ConnectionState.Draining && queue.pendingBytes === 0) connection.shutDown();
+  }
+
+  #reportSends(reports: Uint8Array[]): void {
+    this.queue.reports = [];
+    const connection = this.#connection;
+    const { listener, owner } = connection.host;
+    for (const data of reports) {
+      if (connection.state >= ConnectionState.Closing) return;
+      this.#call('onSend', () => listener.onSend?.(owner, connection.id, data));
+    }
+  }
+
+  #settleMarks(): void {
+    const connection = this.#connection;
+    const { listener, settings, owner } = connection.host;
+    const pending = this.queue.pendingBytes;
+    if (!this.#isBlocked && pending > settings.highWaterMarkBytes) {
+      this.#isBlocked = true;
+      if (listener.onSendBlocked !== undefined) {
+        this.#call('onSendBlocked', () => listener.onSendBlocked?.(owner, connection.id, pending));
+      }
+    } else if (this.#isBlocked && pending <= settings.lowWaterMarkBytes) {
+      this.#isBlocked = false;
+      if (listener.onSendDrained !== undefined) {
+        this.#call('onSendDrained', () => listener.onSendDrained?.(owner, connection.id, pending));
+      }
+      connection.tap?.drained();
+    }
+  }
+
+  /** Whether more than the high-water mark is pending, or was and has not drained yet. */
+  get isBlocked(): boolean {
+    return this.#isBlocked || this.queue.pendingBytes > this.#connection.host.settings.highWaterMarkBytes;
+  }
+
+  /** Calls a hook whose result does not matter, only that it did not fail. */
+  #call(hook: string, call: () => unknown): void {
+    const failed = (thrown: unknown): void => this.#connection.hookFailed(hook, thrown, SocketOperation.Send);
+    try {
+      const result = call();
+      if (isThenable(result)) result.then(undefined, failed);
+    } catch (thrown) {
+      failed(thrown);
+    }
+  }
+
+  /** Writes to the socket: directly if this Node allows it, else as documented. */
+  write(chunks: Uint8Array[]): number {
+    const handle = this.#handle;
+    if (handle === null) {
+      this.#writeToStream(chunks);
+      return 1;
+    }
+    const result = this.#connection.host.writeDirectly(handle, chunks, this);
+    if (typeof result !== 'number') return 1;
+    if (result !== 0) this.#connection.socketFailed(writeError(result));
+    return result;
+  }
+
+  #writeToStream(chunks: Uint8Array[]): void {
+    const { socket } = this.#connection;
+    const last = chunks.length - 1;
+    if (last > 0) socket.cork();
+    for (let i = 0; i < last; i++) socket.write(chunks[i]!);
+    socket.write(chunks[last]!, (error) => {
+      if (error === null || error === undefined) this.writeCompleted(0);
+      // Otherwise the socket's 'error' event tells.
+    });
+    if (last > 0) socket.uncork();
+  }
+
+  /** The write that was under way is done, or failed with libuv's number. */
+  writeCompleted(status: number): void {
+    const { queue } = this;
+    const connection = this.#connection;
+    if (!queue.isWriting || connection.state >= ConnectionState.Closing) return;
+    if (status !== 0) {
+      connection.socketFailed(writeError(status));
+      return;
+    }
+    const before = queue.writtenBytes;
+    queue.written();
+    connection.host.bytesOut += queue.writtenBytes - before;
+    this.flushAndSettle();
+  }
+}
+
+function writeError(status: number): Error {
+  let code = 'EIO';
+  try {
+    code = getSystemErrorName(status);
+  } catch {
+    // A number that this libuv does not know.
+  }
+  return Object.assign(new Error(`write ${code}`), { code, syscall: 'write' });
+}
