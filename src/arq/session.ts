@@ -175,7 +175,8 @@ export class ArqSession {
     }
     if (this.handshake.isReady) {
       if (now >= this.nextHelloMs) this.sendHello(now);
-      this.kcp.update(now);
+      // A KCP update restarts the interval even if there is nothing to send, and so would put off what becomes due meanwhile.
+      if (this.kcp.check(now) <= now) this.kcp.update(now);
       if (this.isFlushDue) this.flush(now);
     }
     return 0;

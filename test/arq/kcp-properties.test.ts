@@ -206,9 +206,12 @@ function play(config: KcpOptions, sn: number, start: number, steps: Array<Step |
 
 describe('against a naive implementation of the protocol text', () => {
   test('KC-001 to KC-029: same datagrams, same state, for any order of events', () => {
-    fc.assert(fc.property(options, firstSn, startMs, fc.array(step, { minLength: 1, maxLength: 150, size: 'max' }), play), {
-      numRuns: runs,
-    });
+    fc.assert(
+      fc.property(options, firstSn, startMs, fc.array(step, { minLength: 1, maxLength: 150, size: 'max' }), play),
+      {
+        numRuns: runs,
+      },
+    );
   });
 
   test('KC-026 KC-028: same, when datagrams are also corrupted and cut', () => {
@@ -217,7 +220,10 @@ describe('against a naive implementation of the protocol text', () => {
         options,
         firstSn,
         startMs,
-        fc.array(fc.oneof({ weight: 4, arbitrary: step }, { weight: 1, arbitrary: hostile }), { maxLength: 100, size: 'max' }),
+        fc.array(fc.oneof({ weight: 4, arbitrary: step }, { weight: 1, arbitrary: hostile }), {
+          maxLength: 100,
+          size: 'max',
+        }),
         play,
       ),
       { numRuns: runs },

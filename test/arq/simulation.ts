@@ -10,6 +10,7 @@ export class SimulatedEnd {
   link: ImpairedLink | undefined;
   onMessage: (message: Buffer) => void = () => {};
   error = 0;
+  toleratesErrors = false;
   private readonly clock: VirtualClock;
   private timerAt = Infinity;
 
@@ -31,7 +32,8 @@ export class SimulatedEnd {
   }
 
   input(datagram: Buffer): void {
-    this.error ||= this.kcp.input(datagram, this.clock.now());
+    const result = this.kcp.input(datagram, this.clock.now());
+    if (!this.toleratesErrors) this.error ||= result;
     for (let message = this.kcp.recv(); message !== null; message = this.kcp.recv()) this.onMessage(message);
     this.error ||= this.kcp.fault;
     this.kcp.flush(this.clock.now());

@@ -138,6 +138,19 @@ export class UdpRelay {
     }
   }
 
+  /** Datagrams of all clients, both directions. */
+  counters(): { sent: number; delivered: number; lost: number } {
+    const sum = { sent: 0, delivered: 0, lost: 0 };
+    for (const { up, down } of this.peers.values()) {
+      for (const link of [up, down]) {
+        sum.sent += link.sent;
+        sum.delivered += link.delivered;
+        sum.lost += link.lost + link.overflowed;
+      }
+    }
+    return sum;
+  }
+
   stop(): void {
     this.clock.close();
     this.front.close();

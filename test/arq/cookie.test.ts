@@ -1,0 +1,187 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, test } from 'vitest';
+import { ArqCookies, CookieVerdict } from '../../src/arq/cookie.ts';
+import {
+  ArqHandshake,
+  HANDSHAKE_BYTES,
+  handshakePeerId,
+  handshakeSelfId,
+  writeHandshake,
+} from '../../src/arq/handshake.ts';
+import { SipHash } from '../../src/arq/siphash.ts';
+import { Random } from '../tools/random.ts';
+
+const SECRET = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex');
+
+function packet(selfId: number, peerId: number, isComplete = false): Buffer {
+  const out = Buffer.alloc(HANDSHAKE_BYTES);
+  writeHandshake(out, selfId, peerId, isComplete);
+  return out;
+}
+
+/** The ID that the server answers a first packet with. */
+function issued(cookies: ArqCookies, address: string, port: number, id: number, now: number): number {
+  expect(cookies.input(packet(id, 0), address, port, now)).toBe(CookieVerdict.Answer);
+  expect(cookies.out).toHaveLength(HANDSHAKE_BYTES);
+  expect([handshakePeerId(cookies.out), cookies.out[3]]).toEqual([id, 0]);
+  return handshakeSelfId(cookies.out);
+}
+
+describe('SipHash-2-4', () => {
+  test("the authors' test vectors", () => {
+    const sip = new SipHash(SECRET);
+    const hashOf = (length: number): string => {
+      const bytes = new Uint8Array(80);
+      for (let i = 0; i < length; i++) bytes[i] = i;
+      sip.hash(bytes, length);
+      return (sip.high >>> 0).toString(16).padStart(8, '0') + (sip.low >>> 0).toString(16).padStart(8, '0');
+    };
+    expect(hashOf(0)).toBe('726fdb47dd0e0e31');
+    expect(hashOf(1)).toBe('74f839c593dc67fd');
+    expect(hashOf(8)).toBe('93f5f5799a932462');
+    expect(hashOf(15)).toBe('a129ca6149be45e5');
+  });
+});
+
+describe('stateless answers', () => {
+  test('AQ-009 AQ-010 AQ-016: one 12-byte {own ID, peer ID} for one 12-byte {ID, 0}; its echo proves the peer', () => {
+    const cookies = new ArqCookies(5000, SECRET);
+    const id = issued(cookies, '192.0.2.1', 5555, 0x01020304, 1000);
+    expect(id).not.toBe(0);
+    expect(issued(cookies, '192.0.2.1', 5555, 0x01020304, 1500)).toBe(id);
+    expect(cookies.input(packet(0x01020304, id, true), '192.0.2.1', 5555, 1600)).toBe(CookieVerdict.Proved);
+    expect([cookies.selfId, cookies.peerId, cookies.isPeerComplete]).toEqual([id, 0x01020304, true]);
+    expect(cookies.input(packet(0x01020304, id), '192.0.2.1', 5555, 1600)).toBe(CookieVerdict.Proved);
+    expect(cookies.isPeerComplete).toBe(false);
+    expect([cookies.answered, cookies.proved, cookies.ignored]).toEqual([2, 2, 0]);
+  });
+
+  test('another address, port, ID or secret, or a changed bit, proves nothing and is not answered', () => {
+    const cookies = new ArqCookies(5000, SECRET);
+    const id = issued(cookies, '192.0.2.1', 5555, 7, 0);
+    const proves = (address: string, port: number, peer: number, echo: number, at = cookies): boolean =>
+      at.input(packet(peer, echo), address, port, 0) === CookieVerdict.Proved;
+    expect(proves('192.0.2.1', 5555, 7, id)).toBe(true);
+    expect(proves('192.0.2.2', 5555, 7, id)).toBe(false);
+    expect(proves('192.0.2.11', 5555, 7, id)).toBe(false);
+    expect(proves('192.0.2.1', 5556, 7, id)).toBe(false);
+    expect(proves('192.0.2.1', 5555 ^ 0x100, 7, id)).toBe(false);
+    expect(proves('192.0.2.1', 5555, 8, id)).toBe(false);
+    expect(proves('192.0.2.1', 5555, 7, id, new ArqCookies(5000))).toBe(false);
+    for (let bit = 0; bit < 32; bit++) expect(proves('192.0.2.1', 5555, 7, (id ^ (1 << bit)) >>> 0)).toBe(false);
+  });
+
+  test('anything but a valid handshake packet with an ID is ignored', () => {
+    const cookies = new ArqCookies(5000, SECRET);
+    const good = packet(7, 0);
+    for (let length = 0; length < 64; length++) {
+      const datagram = Buffer.concat([good, Buffer.alloc(60)]).subarray(0, length);
+      if (length !== 12) expect(cookies.input(datagram, '192.0.2.1', 1, 0)).toBe(CookieVerdict.Ignore);
+    }
+    for (let at = 0; at < 4; at++) {
+      const bad = Buffer.from(good);
+      bad[at]! ^= 0x80;
+      expect(cookies.input(bad, '192.0.2.1', 1, 0)).toBe(CookieVerdict.Ignore);
+    }
+    expect(cookies.input(packet(0, 0), '192.0.2.1', 1, 0)).toBe(CookieVerdict.Ignore);
+  });
+
+  test('a cookie is good in its window and the next, and not later', () => {
+    const cookies = new ArqCookies(5000, SECRET);
+    const id = issued(cookies, '2001:db8::1%eth0', 9, 7, 31_000);
+    const verdict = (now: number): CookieVerdict => cookies.input(packet(7, id, true), '2001:db8::1%eth0', 9, now);
+    expect([31_000, 59_999, 60_000, 89_999].map(verdict)).toEqual(Array(4).fill(CookieVerdict.Proved));
+    expect([90_000, 120_000, 29_999].map(verdict)).toEqual(Array(3).fill(CookieVerdict.Ignore));
+    expect(issued(cookies, '2001:db8::1%eth0', 9, 7, 95_000)).not.toBe(id);
+  });
+
+  test('a client that asks again across the end of a window gets the same ID: it would take another for a reset', () => {
+    const cookies = new ArqCookies(5000, SECRET);
+    for (let window = 1; window < 50; window++) {
+      const end = window * 30_000;
+      const early = issued(cookies, '192.0.2.1', 5555, window, end - 4_000);
+      expect(issued(cookies, '192.0.2.1', 5555, window, end + 900)).toBe(early);
+      expect(cookies.input(packet(window, early, true), '192.0.2.1', 5555, end + 5_900)).toBe(CookieVerdict.Proved);
+      // Who is new in this window gets one of this window, good for all of the next one.
+      const fresh = issued(cookies, '192.0.2.2', 5555, window, end + 900);
+      expect(cookies.input(packet(window, fresh), '192.0.2.2', 5555, end + 59_000)).toBe(CookieVerdict.Proved);
+    }
+  });
+
+  test('a client as in HP-Socket gets ready on the one answer, and the proof that it sends is complete', () => {
+    const cookies = new ArqCookies(5000, SECRET);
+    const client = new ArqHandshake(99, 0, 60, 5000);
+    const out = Buffer.alloc(HANDSHAKE_BYTES);
+    client.poll(0, out);
+    expect(cookies.input(out, '192.0.2.1', 5, 0)).toBe(CookieVerdict.Answer);
+    expect(client.input(cookies.out, 40)).toBe(0);
+    expect(client.isReady).toBe(true);
+    expect(client.poll(40, out)).toBe(true);
+    expect(cookies.input(out, '192.0.2.1', 5, 80)).toBe(CookieVerdict.Proved);
+    const server = new ArqHandshake(cookies.selfId, 80, 60, 5000);
+    server.prove(cookies.peerId, cookies.isPeerComplete);
+    expect([server.isReady, server.isSending]).toEqual([true, true]);
+    expect(server.poll(80, out)).toBe(true);
+    expect(server.isSending).toBe(false);
+    expect(client.input(out, 120)).toBe(0);
+    expect([client.isComplete, client.isSending]).toEqual([true, false]);
+  });
+
+  test('AQ-017: if that flag 1 is lost, the client asks again and is answered', () => {
+    const server = new ArqHandshake(5, 0, 60, 5000);
+    const out = Buffer.alloc(HANDSHAKE_BYTES);
+    server.prove(99, true);
+    expect(server.poll(0, out)).toBe(true);
+    expect(server.input(packet(99, 5, true), 60)).toBe(0);
+    expect(server.poll(60, out)).toBe(true);
+  });
+
+  test('100,000 spoofed first packets leave the heap flat', () => {
+    const cookies = new ArqCookies();
+    const random = new Random(1);
+    const flood = (count: number): void => {
+      for (let i = 0; i < count; i++) {
+        const address = `10.${random.int(0, 255)}.${random.int(0, 255)}.${random.int(0, 255)}`;
+        const verdict = cookies.input(packet(random.uint32(), 0), address, random.int(1, 65_535), i);
+        if (verdict !== CookieVerdict.Answer && verdict !== CookieVerdict.Ignore) throw new Error('proved by chance');
+      }
+    };
+    flood(20_000);
+    const live = settledHeap();
+    flood(100_000);
+    // One small object per packet would be some 10 MB.
+    expect(settledHeap() - live).toBeLessThan(500_000);
+    expect(cookies.answered).toBeGreaterThan(119_000);
+    const id = issued(cookies, '192.0.2.1', 5555, 7, 100_000);
+    expect(cookies.input(packet(7, id), '192.0.2.1', 5555, 100_001)).toBe(CookieVerdict.Proved);
+  });
+
+  test('IDs are spread evenly and do not collide more than chance has it', () => {
+    const cookies = new ArqCookies(5000, SECRET);
+    const ids = new Set<number>();
+    const buckets = new Array<number>(16).fill(0);
+    for (let i = 0; i < 50_000; i++) {
+      const id = issued(cookies, `10.0.${i >> 8}.${i & 255}`, 1000, 7, 0);
+      ids.add(id);
+      buckets[id >>> 28]!++;
+    }
+    expect(ids.size).toBeGreaterThan(50_000 - 10);
+    for (const count of buckets) expect(Math.abs(count - 3125)).toBeLessThan(300);
+  });
+
+  test('a secret of another length is refused', () => {
+    expect(() => new ArqCookies(5000, Buffer.alloc(8))).toThrow(RangeError);
+  });
+});
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+/** Live bytes of the heap and beside it. */
+function settledHeap(): number {
+  collect();
+  collect();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
