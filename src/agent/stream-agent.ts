@@ -37,11 +37,9 @@ export interface StreamAgentProperties {
   syncConnectTimeout: number;
 }
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the accessors are defined from the table below
 export interface StreamAgent<Extra = unknown> extends StreamAgentProperties {}
 
 /** What TCP and TLS agents of all receive models share: many outgoing connections in one object (`IAgent`, `ITcpAgent`). */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> {
   #bindAddress = '';
   #isAsync = false;

@@ -87,7 +87,6 @@ export class TcpPullAgent<Extra = unknown> extends StreamAgent<Extra> {
   }
 }
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the accessors are defined below
 export interface TcpPullAgent<Extra = unknown> extends PullProperties {}
 defineProperties(TcpPullAgent.prototype, pullProperties);
 
@@ -114,6 +113,5 @@ export class TcpPackAgent<Extra = unknown> extends StreamAgent<Extra> {
   }
 }
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the accessors are defined below
 export interface TcpPackAgent<Extra = unknown> extends PackProperties {}
 defineProperties(TcpPackAgent.prototype, packProperties);

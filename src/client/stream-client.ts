@@ -37,11 +37,9 @@ export interface StreamClientProperties {
   syncConnectTimeout: number;
 }
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the accessors are defined from the tables below
 export interface StreamClient<Extra = unknown> extends StreamProperties, StreamClientProperties {}
 
 /** What TCP and TLS clients of all receive models share: one connection in one object (`IClient`, `ITcpClient`). */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> implements ConnectionOwner {
   /** @internal */
   protected readonly listener: AnyHooks;

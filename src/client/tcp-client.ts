@@ -89,7 +89,6 @@ export class TcpPullClient<Extra = unknown> extends StreamClient<Extra> {
   }
 }
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the accessors are defined below
 export interface TcpPullClient<Extra = unknown> extends PullProperties {}
 defineProperties(TcpPullClient.prototype, pullProperties);
 
@@ -119,6 +118,5 @@ export class TcpPackClient<Extra = unknown> extends StreamClient<Extra> {
   }
 }
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the accessors are defined below
 export interface TcpPackClient<Extra = unknown> extends PackProperties {}
 defineProperties(TcpPackClient.prototype, packProperties);

@@ -56,14 +56,12 @@ export interface ComplexSocketProperties {
 /** Longest period that the `disconnect...Connections` methods take, milliseconds. */
 const MAX_PERIOD_MS = 1_073_741_823;
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the accessors are defined from the table below
 export interface ComplexSocket<C extends ManagedConnection, Extra = unknown> extends ComplexSocketProperties {}
 
 /**
  * A component with many connections, found by their IDs: what servers and agents have in common (`IComplexSocket`).
  * `Extra` is the type of the data that a user attaches to connections.
  */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown> extends Component {
   /** @internal */
   protected table: ConnectionTable<C>;

@@ -21,11 +21,9 @@ export interface StopOptions extends AbortOptions {
   drainTimeoutMs?: number;
 }
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the accessors are defined from the table below
 export interface ComplexStream<Extra = unknown> extends StreamProperties {}
 
 /** TCP and TLS servers and agents: many stream connections, sends by ID, and how they stop. */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export abstract class ComplexStream<Extra = unknown>
   extends ComplexSocket<StreamConnection, Extra>
   implements ConnectionOwner

@@ -20,11 +20,9 @@ export interface SingleSocketProperties {
 /** IDs of clients are one count for the whole process (CID-005). */
 let lastConnectionId = 0;
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the accessors are defined from the table below
 export interface SingleSocket<Extra = unknown> extends SingleSocketProperties {}
 
 /** A component with one connection: what all clients have in common (`IClient`). */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export abstract class SingleSocket<Extra = unknown> extends Component {
   #extra: Extra | undefined = undefined;
   #connectionId = 0;

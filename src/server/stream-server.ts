@@ -55,11 +55,9 @@ export interface StreamServerProperties {
   blockList: AddressList | null;
 }
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the accessors are defined from the table below
 export interface StreamServer<Extra = unknown> extends StreamServerProperties {}
 
 /** What TCP and TLS servers of all receive models share: listening, letting in, stopping (`IServer`, `ITcpServer`). */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra> {
   #listener: TcpListener | null = null;
   #perAddress = new Map<string, number>();

@@ -88,7 +88,6 @@ export class TcpPullServer<Extra = unknown> extends StreamServer<Extra> {
   }
 }
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the accessors are defined below
 export interface TcpPullServer<Extra = unknown> extends PullProperties {}
 defineProperties(TcpPullServer.prototype, pullProperties);
 
@@ -118,6 +117,5 @@ export class TcpPackServer<Extra = unknown> extends StreamServer<Extra> {
   }
 }
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the accessors are defined below
 export interface TcpPackServer<Extra = unknown> extends PackProperties {}
 defineProperties(TcpPackServer.prototype, packProperties);
