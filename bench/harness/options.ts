@@ -16,7 +16,8 @@ export const usage = `Usage: npm run bench -- [options]
   --seconds <n>     seconds measured per process (1.5; with --quick 0.5)
   --quick           a short trial run, with a tenth of the connections in the large works: its numbers do not count
   --self-check      the baseline against itself: every ratio must come out as about 1
-  --json <file>     where the results go (bench/results/latest.json)
+  --json <file>     where the results go (bench/results/latest.json; after --only, --quick or --self-check
+                    bench/results/trial.local.json)
   --list            list the works and end
   --help            this text
 `;
@@ -38,6 +39,7 @@ export function readOptions(args: readonly string[]): Options | 'help' {
   });
   if (values.help) return 'help';
   const quick = values.quick;
+  const isTrial = quick || values['self-check'] || values.only !== undefined;
   return {
     pairs: Math.ceil(positive('--pairs', values.pairs, quick ? 3 : 7)),
     run: {
@@ -47,8 +49,8 @@ export function readOptions(args: readonly string[]): Options | 'help' {
       selfCheck: values['self-check'],
     },
     only: values.only,
-    // A trial must not replace results that count.
-    jsonPath: values.json ?? `bench/results/${quick || values['self-check'] ? 'trial.local' : 'latest'}.json`,
+    // Only a whole run replaces the results that count.
+    jsonPath: values.json ?? `bench/results/${isTrial ? 'trial.local' : 'latest'}.json`,
     list: values.list,
   };
 }

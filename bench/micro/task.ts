@@ -1,0 +1,9 @@
+/** One thing to time. A micro benchmark module exports `microTasks`, which makes its tasks. */
+export interface MicroTask {
+  readonly name: string;
+  /** How many operations one call of `run` does: enough that reading the clock around it does not matter. */
+  readonly operations: number;
+  run(): void;
+}
+
+export type MakeMicroTasks = () => MicroTask[];
