@@ -76,6 +76,10 @@ function endProgress(line: string): void {
   process.stderr.write(`${process.stderr.isTTY ? '\r\x1b[K' : ''}${line}\n`);
 }
 
+// By way of 'exit', where the compiled contenders are cleared away; the children end when their channel closes.
+process.once('SIGINT', () => process.exit(130));
+process.once('SIGTERM', () => process.exit(143));
+
 main().then(
   (code) => process.exit(code),
   (error: unknown) => {
