@@ -7,6 +7,7 @@ export { TcpClientListener, TcpPullClientListener } from './client/tcp-client-li
 export type { AddressList, SocketAddress } from './core/address.ts';
 export type { StopOptions } from './core/complex-stream.ts';
 export type { AbortOptions, Component } from './core/component.ts';
+export { ConnectionStream } from './core/connection-stream.ts';
 export {
   CastMode,
   FetchResult,
@@ -31,6 +32,7 @@ export type {
   HookResult,
   ServerHooks,
 } from './core/listener.ts';
+export type { MessagesOptions } from './core/message-queue.ts';
 export type { ComponentStats, ConnectionStats, LimitCounters, StopReport } from './core/stats.ts';
 export type { Sendable } from './core/stream-send.ts';
 export type { ServerStartOptions } from './server/stream-server.ts';

@@ -172,6 +172,7 @@ export class Kcp {
     if (size < KCP_HEADER_BYTES) return KcpError.NotOurs;
     const { sender, receiver, current } = this;
     let highestAck = 0;
+    let highestAckTs = 0;
     let hasAck = false;
     let result = 0;
     this.datagramsIn++;
@@ -205,7 +206,10 @@ export class Kcp {
         if (cmd === CMD_ACK) {
           sender.rtt.sample((current - ts) | 0);
           sender.acknowledge(sn);
-          if (!hasAck || ((sn - highestAck) | 0) > 0) highestAck = sn;
+          if (!hasAck || ((sn - highestAck) | 0) > 0) {
+            highestAck = sn;
+            highestAckTs = ts;
+          }
           hasAck = true;
         } else if (cmd === CMD_WINDOW_ASK) {
           this.probe |= TELL;
@@ -215,7 +219,7 @@ export class Kcp {
       at = data + length;
     }
     if (result === 0) {
-      if (hasAck) sender.skipBelow(highestAck);
+      if (hasAck) sender.skipBelow(highestAck, highestAckTs);
       sender.endInput();
     }
     return result;

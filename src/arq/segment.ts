@@ -10,6 +10,8 @@ const EMPTY = new Uint8Array(0);
 export class Segment {
   sn = 0;
   frg = 0;
+  /** Time of the last transmission; the next one if nothing is heard. */
+  sentTs = 0;
   resendTs = 0;
   rto = 0;
   /** Acknowledgements of later segments seen since the last transmission (KC-025). */

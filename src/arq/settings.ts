@@ -16,6 +16,13 @@ export interface KcpOptions {
   recvWndSize?: number;
   /** Smallest retransmission timeout in milliseconds, > 0, default 30. */
   minRto?: number;
+  /**
+   * `true`: after a fast resend only acknowledgements of segments sent later count, so that one loss is repaired by one
+   * resend (ikcp's FASTACK_CONSERVE). `false` (default) is HP-Socket's way: while the round trip lasts, every further
+   * `resendByAcks` acknowledgements resend once more, up to `fastLimit`, which costs bandwidth and CPU and wins a little time
+   * when resends are lost too. The peer cannot tell.
+   */
+  conserveResend?: boolean;
   /** Fast resends apply to a segment's first so many transmissions; 0 = always. Default 5. */
   fastLimit?: number;
   /** Bytes of a datagram, header included: 72..65507; 0 (default) = `maxDatagramSize`. */
@@ -65,6 +72,7 @@ export class KcpSettings {
   readonly flushInterval: number;
   readonly interval: number;
   readonly resendByAcks: number;
+  readonly conserveResend: boolean;
   readonly sendWndSize: number;
   readonly recvWndSize: number;
   readonly minRto: number;
@@ -87,6 +95,7 @@ export class KcpSettings {
     this.flushInterval = value.flushInterval!;
     this.interval = Math.min(Math.max(this.flushInterval, INTERVAL_MIN_MS), INTERVAL_MAX_MS);
     this.resendByAcks = value.resendByAcks!;
+    this.conserveResend = options.conserveResend ?? false;
     this.sendWndSize = value.sendWndSize!;
     this.recvWndSize = Math.max(value.recvWndSize!, RECV_WINDOW_MIN);
     this.minRto = value.minRto!;
@@ -124,6 +133,7 @@ export const bulk: Readonly<KcpOptions> = Object.freeze({
   turnoffCongestCtrl: true,
   flushInterval: 10,
   resendByAcks: 2,
+  conserveResend: true,
   sendWndSize: 1024,
   recvWndSize: 2048,
 });

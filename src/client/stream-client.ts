@@ -3,10 +3,12 @@ import { type AbortOptions, isSignalAborted } from '../core/component.ts';
 import { type ConnectOptions, checkTarget, connect } from '../core/connecting.ts';
 import { ConnectionHost, type ConnectionOwner } from '../core/connection-host.ts';
 import { ConnectionState } from '../core/connection-state.ts';
+import { attachTap, ConnectionStream } from '../core/connection-stream.ts';
 import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
 import type { AnyHooks, ConnId } from '../core/listener.ts';
+import { MessageQueue, type MessagesOptions } from '../core/message-queue.ts';
 import { defineProperties, integer } from '../core/properties.ts';
 import { SingleSocket } from '../core/single-socket.ts';
 import type { ComponentStats } from '../core/stats.ts';
@@ -210,6 +212,29 @@ export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> 
   getRemoteHost(): { host: string; port: number } | null {
     const { connection } = this;
     return connection === null ? null : { host: connection.remoteHost, port: connection.remotePort };
+  }
+
+  /**
+   * The connection as a `stream.Duplex`: what arrives is read from the stream instead of going to `onReceive`. Call it in
+   * `onConnect` or `onHandShake`, or right after `await start(...)`.
+   * @throws SocketError (IllegalState): not connected, or the connection has a stream or iterator already.
+   */
+  createStream(): ConnectionStream {
+    return new ConnectionStream(this, this.connection ?? undefined, (bytes) => this.send(bytes));
+  }
+
+  /**
+   * Messages of this connection for `for await`, instead of `onReceive`: packages for pack clients, chunks otherwise. Call
+   * it right after `await start(...)`. The loop ends when the connection does, and throws when that ended with an error.
+   * @throws SocketError (IllegalState): not connected, or the connection has a stream.
+   */
+  messages(options: MessagesOptions = {}): AsyncIterableIterator<Buffer> {
+    const { connection } = this;
+    if (connection === null || !(connection.tap instanceof MessageQueue)) {
+      const queue = new MessageQueue(connection as StreamConnection, options.maxQueued ?? 1024);
+      attachTap(this, connection ?? undefined, queue);
+    }
+    return (connection!.tap as MessageQueue)[Symbol.asyncIterator]();
   }
 
   /** Snapshot of this run, or of the last one. */

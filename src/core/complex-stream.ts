@@ -3,6 +3,7 @@ import { ComplexSocket } from './complex-socket.ts';
 import type { AbortOptions } from './component.ts';
 import { isThenable } from './component.ts';
 import { ConnectionHost, type ConnectionOwner } from './connection-host.ts';
+import { ConnectionStream } from './connection-stream.ts';
 import { ServiceState, SocketOperation } from './enums.ts';
 import { internalError, type SocketError } from './errors.ts';
 import type { AnyHooks, ConnId } from './listener.ts';
@@ -78,6 +79,15 @@ export abstract class ComplexStream<Extra = unknown>
     if (this.table.get(connId) === undefined) return this.unknownId('sendSmallFile', connId);
     const parts = await readSmallFile(this, connId, fileName, head, tail);
     return parts === null ? false : this.sendPackets(connId, parts);
+  }
+
+  /**
+   * One connection as a `stream.Duplex`: what arrives is read from the stream instead of going to `onReceive`. Call it in
+   * `onAccept`, `onConnect` or `onHandShake`, so that no byte comes before.
+   * @throws SocketError (IllegalState): unknown ID, or the connection has a stream already.
+   */
+  createStream(connId: ConnId): ConnectionStream {
+    return new ConnectionStream(this, this.table.get(connId), (bytes) => this.send(connId, bytes));
   }
 
   /** Snapshot of this run, or of the last one. */

@@ -6,7 +6,6 @@ import type { SocketError } from './errors.ts';
 export type ConnId = number;
 
 /** What a hook may return: nothing means `HandleResult.Ok`. While a promise is pending, its connection is not read further. */
-// biome-ignore lint/suspicious/noConfusingVoidType: hooks are usually written without a return
 export type HookResult = HandleResult | void | Promise<HandleResult | void>;
 
 /** Hooks that every listener may have. */

@@ -20,7 +20,8 @@ export interface ConnectionTap {
   drained(): void;
   /** The peer will send nothing more; what was received has been delivered. */
   ended(): void;
-  closed(error: SocketError | undefined): void;
+  /** The connection is gone. */
+  connectionClosed(error: SocketError | undefined): void;
 }
 
 /** Why a connection closed, and what of it is known then. */
@@ -273,8 +274,9 @@ export class StreamConnection {
 
   /** The peer's FIN, and everything before it was delivered: what is queued is sent, then the connection closes (CLS-001). */
   peerEnded(): void {
-    this.tap?.ended();
-    this.drain(this.host.settings.closeTimeoutMs);
+    // A stream or an iterator may still hold what the answer depends on, so it says itself when it is done.
+    if (this.tap !== null) this.tap.ended();
+    else this.drain(this.host.settings.closeTimeoutMs);
   }
 
   /** `Disconnect`: at the end of this turn, what is queued is offered to the system once more, then the connection closes. */
@@ -399,7 +401,7 @@ export class StreamConnection {
         failed(thrown);
       }
     }
-    this.tap?.closed(error);
+    this.tap?.connectionClosed(error);
     this.tap = null;
     host.owner.released(this);
     const { onReleased } = this;

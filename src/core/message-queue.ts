@@ -1,0 +1,93 @@
+import { bytesOf } from './connection-stream.ts';
+import type { SocketError } from './errors.ts';
+import type { ConnectionTap, StreamConnection } from './stream-connection.ts';
+
+/** Options of `messages`. */
+export interface MessagesOptions {
+  /** Messages that may wait before the connection is read no further. Default 1024. */
+  maxQueued?: number;
+}
+
+/**
+ * Messages of one connection for `for await`. Reading stops while `maxQueued` messages wait, so a slow loop slows its peer
+ * down and nothing is lost. Leaving the loop keeps what waits for the next one.
+ */
+export class MessageQueue implements ConnectionTap, AsyncIterable<Buffer> {
+  readonly #connection: StreamConnection;
+  readonly #maxQueued: number;
+  #queue: Buffer[] = [];
+  #head = 0;
+  #waiting: { resolve: (result: IteratorResult<Buffer>) => void; reject: (error: Error) => void }[] = [];
+  #hasEnded = false;
+  #error: SocketError | undefined;
+
+  constructor(connection: StreamConnection, maxQueued: number) {
+    if (!Number.isInteger(maxQueued) || maxQueued < 1) {
+      throw new RangeError(`maxQueued must be a whole number, 1 or more, not ${maxQueued}`);
+    }
+    this.#connection = connection;
+    this.#maxQueued = maxQueued;
+  }
+
+  /** Messages that wait. */
+  get length(): number {
+    return this.#queue.length - this.#head;
+  }
+
+  data(data: Buffer | number): boolean {
+    const message = bytesOf(this.#connection, data);
+    const waiting = this.#waiting.shift();
+    if (waiting !== undefined) waiting.resolve({ done: false, value: message });
+    else this.#queue.push(message);
+    return this.length < this.#maxQueued;
+  }
+
+  drained(): void {}
+
+  ended(): void {
+    this.#hasEnded = true;
+    if (this.length === 0) this.#finish();
+  }
+
+  connectionClosed(error: SocketError | undefined): void {
+    this.#hasEnded = true;
+    this.#error = error;
+    if (this.length === 0) this.#finish();
+  }
+
+  /** Nothing more will come: answers those who wait, and lets the connection end. */
+  #finish(): void {
+    this.#connection.drain(this.#connection.host.settings.closeTimeoutMs);
+    for (const { resolve, reject } of this.#waiting.splice(0)) {
+      if (this.#error !== undefined) reject(this.#error);
+      else resolve({ done: true, value: undefined });
+    }
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
+    const next = (): Promise<IteratorResult<Buffer>> => {
+      if (this.length > 0) {
+        const value = this.#queue[this.#head++]!;
+        if (this.#head === this.#queue.length || this.#head > 1024) {
+          this.#queue = this.#queue.slice(this.#head);
+          this.#head = 0;
+        }
+        if (this.length <= this.#maxQueued >> 1) this.#connection.receiver.resumeTap();
+        return Promise.resolve({ done: false, value });
+      }
+      if (this.#hasEnded) {
+        this.#finish();
+        return this.#error === undefined
+          ? Promise.resolve({ done: true, value: undefined })
+          : Promise.reject(this.#error);
+      }
+      return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    };
+    const iterator: AsyncIterableIterator<Buffer> = {
+      next,
+      return: () => Promise.resolve({ done: true, value: undefined }),
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
+  }
+}

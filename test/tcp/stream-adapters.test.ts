@@ -1,0 +1,146 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import { SocketError, TcpClient, TcpPackClient, TcpPackServer, TcpPullServer, TcpServer } from '../../src/index.ts';
+
+describe('createStream', () => {
+  test('pipes a connection of a server to itself and keeps every byte of 8 MiB', async () => {
+    await using server = new TcpServer({
+      onHandShake(server, connId) {
+        const stream = server.createStream(connId);
+        stream.pipe(stream);
+      },
+    });
+    const { port } = await server.start('127.0.0.1', 0);
+    await using client = new TcpClient({});
+    await client.start('127.0.0.1', port);
+    const stream = client.createStream();
+    const sent = createHash('sha256');
+    const received = createHash('sha256');
+    const total = 128 * 65_536;
+    let length = 0;
+    stream.on('data', (chunk: Buffer) => {
+      received.update(chunk);
+      length += chunk.length;
+      if (length === total) stream.end();
+    });
+    for (let i = 0; i < 128; i++) {
+      const chunk = randomBytes(65_536);
+      sent.update(chunk);
+      if (!stream.write(chunk)) await once(stream, 'drain');
+    }
+    await once(stream, 'end');
+    expect(length).toBe(total);
+    expect(received.digest('hex')).toBe(sent.digest('hex'));
+    await client.wait();
+  });
+
+  test('ending a stream after a request still brings the whole answer', async () => {
+    await using server = new TcpServer({
+      onHandShake(server, connId) {
+        const stream = server.createStream(connId);
+        stream.pipe(stream);
+      },
+    });
+    const { port } = await server.start('127.0.0.1', 0);
+    await using client = new TcpClient({});
+    await client.start('127.0.0.1', port);
+    const stream = client.createStream();
+    const request = randomBytes(300_000);
+    stream.end(request);
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream) chunks.push(chunk as Buffer);
+    expect(Buffer.concat(chunks).equals(request)).toBe(true);
+  });
+
+  test('works on a pull server, and refuses a second stream', async () => {
+    let secondError: unknown;
+    await using server = new TcpPullServer({
+      onAccept(server, connId) {
+        const stream = server.createStream(connId);
+        stream.on('data', (chunk: Buffer) => stream.write(chunk.toString().toUpperCase()));
+        try {
+          server.createStream(connId);
+        } catch (error) {
+          secondError = error;
+        }
+      },
+    });
+    const { port } = await server.start('127.0.0.1', 0);
+    const answer = deferred<string>();
+    await using client = new TcpClient({ onReceive: (_client, _connId, data) => answer.resolve(data.toString()) });
+    await client.start('127.0.0.1', port);
+    client.send('hello');
+    expect(await answer.promise).toBe('HELLO');
+    expect(secondError).toBeInstanceOf(SocketError);
+  });
+
+  test('a reset by the peer destroys the stream with the reason', async () => {
+    const failed = deferred<Error>();
+    await using server = new TcpServer({
+      onHandShake(server, connId) {
+        server.createStream(connId).on('error', failed.resolve).resume();
+      },
+    });
+    const { port } = await server.start('127.0.0.1', 0);
+    const client = new TcpClient({
+      onConnect(client) {
+        client.connectionOf()?.socket.resetAndDestroy();
+      },
+    });
+    await client.start('127.0.0.1', port).catch(() => {});
+    expect(await failed.promise).toMatchObject({ name: 'SocketError', errnoName: 'ECONNRESET' });
+  });
+});
+
+describe('messages', () => {
+  test('iterates packages in order, holds the sender back while the loop is slow, and ends with the connection', async () => {
+    const count = 2000;
+    await using server = new TcpPackServer({
+      onReceive(server, connId) {
+        for (let i = 0; i < count; i++) server.send(connId, Buffer.from(`message ${i} ${'x'.repeat(500)}`));
+        server.disconnect(connId, { drain: true });
+      },
+    });
+    const { port } = await server.start('127.0.0.1', 0);
+    const client = new TcpPackClient({});
+    await client.start('127.0.0.1', port);
+    client.send('go');
+    let next = 0;
+    for await (const message of client.messages({ maxQueued: 8 })) {
+      expect(message.toString().startsWith(`message ${next} `)).toBe(true);
+      if (next % 500 === 0) await new Promise((resolve) => setImmediate(resolve));
+      next++;
+    }
+    expect(next).toBe(count);
+    await client.wait();
+  });
+
+  test('a loop that was left goes on where it was', async () => {
+    await using server = new TcpPackServer({ onReceive: (server, connId, data) => void server.send(connId, data) });
+    const { port } = await server.start('127.0.0.1', 0);
+    await using client = new TcpPackClient({});
+    await client.start('127.0.0.1', port);
+    const messages = client.messages();
+    for (const text of ['a', 'b', 'c']) client.send(text);
+    for await (const message of messages) {
+      expect(message.toString()).toBe('a');
+      break;
+    }
+    const again = client.messages();
+    expect((await again.next()).value?.toString()).toBe('b');
+    expect((await again.next()).value?.toString()).toBe('c');
+  });
+
+  test('is refused while the client is not connected', () => {
+    expect(() => new TcpClient({}).messages()).toThrow(SocketError);
+  });
+});
+
+function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve!: (value: T) => void;
+  const promise = new Promise<T>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
