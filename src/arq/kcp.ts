@@ -64,7 +64,7 @@ export interface KcpHost {
    * A window tell came with a non-zero `frg` (which neither HP-Socket nor stock KCP sends), or an acknowledgement or ask
    * did; `frg` is it, and `length` bytes of data at `offset`, if any, are the tell's. See unreliable.ts.
    */
-  onMark?(frg: number, datagram: Uint8Array, offset: number, length: number): void;
+  onMark?(frg: number, datagram: Buffer, offset: number, length: number): void;
 }
 
 /**
@@ -166,7 +166,7 @@ export class Kcp {
    * @param nowMs The time, if it is later than the last one told.
    * @returns 0, or a {@link KcpError}; segments before the faulty one have been taken in (KC-028).
    */
-  input(datagram: Uint8Array, nowMs?: number): number {
+  input(datagram: Buffer, nowMs?: number): number {
     if (nowMs !== undefined) this.setClock(nowMs);
     const size = datagram.length;
     if (size < KCP_HEADER_BYTES) return KcpError.NotOurs;

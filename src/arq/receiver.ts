@@ -1,5 +1,5 @@
 import { CMD_ACK, KcpError, WINDOW_FIELD_MAX } from './constants.ts';
-import { releaseSegment, type Segment, SegmentQueue, SegmentWindow, takeSegment } from './segment.ts';
+import { Segment, SegmentQueue, SegmentWindow } from './segment.ts';
 import type { KcpSettings } from './settings.ts';
 import type { DatagramWriter } from './writer.ts';
 
@@ -53,7 +53,7 @@ export class KcpReceiver {
   }
 
   /** KC-026: a push segment arrived. Keeps a reference to `datagram`. */
-  push(sn: number, frg: number, ts: number, datagram: Uint8Array, offset: number, length: number): void {
+  push(sn: number, frg: number, ts: number, datagram: Buffer, offset: number, length: number): void {
     const distance = (sn - this.nextSn) | 0;
     if (distance >= this.wndSize) {
       this.outOfWindow++;
@@ -72,7 +72,7 @@ export class KcpReceiver {
         return;
       }
     }
-    const segment = takeSegment();
+    const segment = new Segment();
     segment.sn = sn;
     segment.frg = frg;
     segment.data = datagram;
@@ -104,10 +104,8 @@ export class KcpReceiver {
     const head = this.queue.first();
     let message: Buffer;
     if (head.frg === 0) {
-      const data = head.data;
-      // Not Buffer.subarray, which converts and clamps its arguments first; these are known to be in range.
-      message = Buffer.from(data.buffer as ArrayBuffer, data.byteOffset + head.offset, head.length);
-      releaseSegment(this.queue.shift());
+      message = (head.data as Buffer).subarray(head.offset, head.offset + head.length);
+      this.queue.shift();
     } else {
       message = Buffer.allocUnsafe(this.queue.sizeOf(head.frg + 1));
       let at = 0;
@@ -115,7 +113,6 @@ export class KcpReceiver {
         const segment = this.queue.shift();
         message.set(segment.data.subarray(segment.offset, segment.offset + segment.length), at);
         at += segment.length;
-        releaseSegment(segment);
       }
     }
     if (this.windowCount > 0) this.advance();

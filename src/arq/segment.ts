@@ -6,6 +6,9 @@ const EMPTY = new Uint8Array(0);
  * A piece of a message. Sequence numbers and time stamps are kept as signed 32-bit integers everywhere (`| 0`): V8 stores
  * those unboxed, while an unsigned number above 2^31 is a heap object; and `(a - b) | 0` is the wrap-around difference
  * for either reading. Only what is shown to users is turned into unsigned (`>>> 0`).
+ *
+ * There is no free list: with one, the bulk case of bench/micro/kcp.ts was no faster and small messages 20 % slower, as old
+ * objects that point to young data cost the collector more than new objects do.
  */
 export class Segment {
   sn = 0;
@@ -23,23 +26,6 @@ export class Segment {
   data: Uint8Array = EMPTY;
   offset = 0;
   length = 0;
-}
-
-/*
- * Segments live for a round trip, long enough to be promoted out of V8's young generation, so that each one would cost a
- * share of a full collection. A bounded free list shared by all sessions takes that away (measured with bench/micro/kcp.ts:
- * about 8 % of the CPU of the bulk case).
- */
-const freeSegments: Segment[] = [];
-const FREE_SEGMENTS_MAX = 4096;
-
-export function takeSegment(): Segment {
-  return freeSegments.pop() ?? new Segment();
-}
-
-export function releaseSegment(segment: Segment): void {
-  segment.data = EMPTY;
-  if (freeSegments.length < FREE_SEGMENTS_MAX) freeSegments.push(segment);
 }
 
 /*

@@ -254,7 +254,7 @@ export class ArqSession {
   }
 
   /** @internal For {@link Kcp}. */
-  onMark(frg: number, datagram: Uint8Array, offset: number, length: number): void {
+  onMark(frg: number, datagram: Buffer, offset: number, length: number): void {
     if (!this.settings.unreliable || this.isClosed) return;
     if (frg < MARK_CAPABLE || frg > MARK_DATA) return;
     this.isPeerUnreliable = true;
@@ -266,7 +266,7 @@ export class ArqSession {
         return;
       }
       this.unreliableIn++;
-      this.host.onUnreliable?.(Buffer.from(datagram.buffer as ArrayBuffer, datagram.byteOffset + offset, length));
+      this.host.onUnreliable?.(datagram.subarray(offset, offset + length));
     }
   }
 

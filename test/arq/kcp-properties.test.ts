@@ -126,6 +126,7 @@ const options = fc.record({
   turnoffCongestCtrl: fc.boolean(),
   flushInterval: fc.constantFrom(1, 10, 60, 100),
   resendByAcks: fc.constantFrom(0, 1, 2, 3),
+  conserveResend: fc.boolean(),
   sendWndSize: fc.constantFrom(1, 2, 5, 32, 128, 300),
   recvWndSize: fc.constantFrom(1, 128, 200),
   minRto: fc.constantFrom(10, 30, 100),

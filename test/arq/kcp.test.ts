@@ -385,6 +385,25 @@ describe('retransmission', () => {
     expect([kcp.stats().fastRetransmits, kcp.stats().lost]).toEqual([2, 0]);
   });
 
+  test('KC-025: with conserveResend one loss is resent once, until something sent after that is acknowledged', () => {
+    const { kcp, out } = session({ resendByAcks: 1, conserveResend: true, turnoffCongestCtrl: true }, 1, 0);
+    for (let i = 0; i < 10; i++) kcp.send(Buffer.from([i]));
+    kcp.flush(0);
+    kcp.input(ack(1, { ts: 0 }), 10);
+    kcp.flush(10);
+    take(out);
+    for (let sn = 2; sn < 9; sn++) kcp.input(ack(sn, { ts: 0 }), 11);
+    kcp.flush(11);
+    expect(sns(take(out))).toEqual([]);
+    kcp.send(Buffer.from([10]));
+    kcp.flush(12);
+    kcp.input(ack(10, { ts: 12 }), 22);
+    take(out);
+    kcp.flush(22);
+    // 9 is skipped for the first time, 0 since it was resent at 10.
+    expect(sns(take(out))).toEqual([0, 9]);
+  });
+
   test('KC-023: FastLimit bounds it, 0 does not', () => {
     const count = (fastLimit: number): number => {
       const { kcp, out } = session({ resendByAcks: 1, fastLimit, turnoffCongestCtrl: true, minRto: 60_000 }, 1, 0);
@@ -781,6 +800,7 @@ describe('options', () => {
       flushInterval: 60,
       interval: 60,
       resendByAcks: 0,
+      conserveResend: false,
       sendWndSize: 128,
       recvWndSize: 512,
       minRto: 30,

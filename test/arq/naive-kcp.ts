@@ -19,6 +19,7 @@ interface Outgoing {
   sn: number;
   frg: number;
   data: Buffer;
+  sentAt: number;
   resendAt: number;
   rto: number;
   skips: number;
@@ -83,6 +84,7 @@ export class NaiveKcp {
         sn: 0,
         frg: count - 1 - i,
         data: Buffer.from(data.subarray(i * mss, (i + 1) * mss)),
+        sentAt: 0,
         resendAt: 0,
         rto: 0,
         skips: 0,
@@ -97,7 +99,7 @@ export class NaiveKcp {
     this.clock(nowMs);
     if (datagram.length < 24) return -1;
     const unaBefore = this.una;
-    const acked: number[] = [];
+    const acked: Array<{ sn: number; ts: number }> = [];
     let rest = datagram;
     while (rest.length >= 24) {
       if (this.settings.checkConv && rest.readUInt32LE(0) !== this.conv) return -1;
@@ -117,7 +119,7 @@ export class NaiveKcp {
         if (ahead(sn, this.una) >= 0 && ahead(sn, this.nextSn) < 0)
           this.flight = this.flight.filter((s) => s.sn !== sn);
         this.shrink();
-        acked.push(sn);
+        acked.push({ sn, ts });
       } else if (cmd === 81) {
         this.accept({ sn, frg, data: Buffer.from(rest.subarray(24, 24 + length)) }, ts);
       } else if (cmd === 83) {
@@ -127,9 +129,12 @@ export class NaiveKcp {
     }
     if (acked.length > 0) {
       // KC-025
-      const highest = acked.reduce((a, b) => (ahead(b, a) > 0 ? b : a));
-      if (ahead(highest, this.una) >= 0 && ahead(highest, this.nextSn) < 0) {
-        for (const s of this.flight) if (ahead(highest, s.sn) > 0) s.skips++;
+      const highest = acked.reduce((a, b) => (ahead(b.sn, a.sn) > 0 ? b : a));
+      if (ahead(highest.sn, this.una) >= 0 && ahead(highest.sn, this.nextSn) < 0) {
+        for (const s of this.flight) {
+          if (this.settings.conserveResend && ahead(highest.ts, s.sentAt) < 0) continue;
+          if (ahead(highest.sn, s.sn) > 0) s.skips++;
+        }
       }
     }
     if (ahead(this.una, unaBefore) > 0) this.open();
@@ -213,6 +218,7 @@ export class NaiveKcp {
         continue;
       }
       s.transmits++;
+      s.sentAt = this.now;
       this.segment(81, s.frg, wnd, this.now, s.sn, s.data);
     }
     const mss = settings.maxTransUnit - 24;
