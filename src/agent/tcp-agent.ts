@@ -3,23 +3,16 @@ import type { FetchResult } from '../core/enums.ts';
 import type { AgentHooks, ConnId } from '../core/listener.ts';
 import { defineProperties } from '../core/properties.ts';
 import {
-  PackLayer,
   type PackProperties,
-  PullLayer,
   type PullProperties,
-  PushLayer,
-  packContext,
+  packModel,
   packProperties,
-  pullContext,
+  pullModel,
   pullProperties,
-  pushContext,
+  pushModel,
   readPulled,
 } from '../core/receive-models.ts';
 import type { StreamProperties } from '../core/stream-properties.ts';
-import type { PackContext } from '../receive/pack.ts';
-import type { PullContext } from '../receive/pull.ts';
-import type { PushContext } from '../receive/push.ts';
-import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
 import { StreamAgent, type StreamAgentProperties } from './stream-agent.ts';
 
 /** Options of every TCP agent: any of its properties. */
@@ -38,20 +31,8 @@ export type TcpAgentOptions = Partial<ComplexSocketProperties & StreamProperties
  * ```
  */
 export class TcpAgent<Extra = unknown> extends StreamAgent<Extra> {
-  #context: PushContext | null = null;
-
   constructor(listener: AgentHooks<TcpAgent<Extra>, Buffer>, options?: TcpAgentOptions) {
-    super(listener, options);
-  }
-
-  /** @internal */
-  protected override prepareLayers(): void {
-    this.#context = pushContext(this.settings);
-  }
-
-  /** @internal */
-  override createLayer(sink: ReceiveSink): ReceiveLayer {
-    return new PushLayer(this.#context!, sink);
+    super(listener, options, pushModel);
   }
 }
 
@@ -60,10 +41,8 @@ export class TcpAgent<Extra = unknown> extends StreamAgent<Extra> {
  * number of bytes held.
  */
 export class TcpPullAgent<Extra = unknown> extends StreamAgent<Extra> {
-  #context: PullContext | null = null;
-
   constructor(listener: AgentHooks<TcpPullAgent<Extra>, number>, options?: TcpAgentOptions & Partial<PullProperties>) {
-    super(listener, options);
+    super(listener, options, pullModel);
   }
 
   /** Takes `length` bytes, or tells why not: all or nothing (`Fetch`, PULL-S-001). The bytes are the caller's own. */
@@ -75,16 +54,6 @@ export class TcpPullAgent<Extra = unknown> extends StreamAgent<Extra> {
   peek(connId: ConnId, length: number): Buffer | FetchResult {
     return readPulled(this.table.get(connId)?.layer, length, true);
   }
-
-  /** @internal */
-  protected override prepareLayers(): void {
-    this.#context = pullContext(this.settings, () => void this.host!.limits.pullBuffer++);
-  }
-
-  /** @internal */
-  override createLayer(sink: ReceiveSink): ReceiveLayer {
-    return new PullLayer(this.#context!, sink);
-  }
 }
 
 export interface TcpPullAgent<Extra = unknown> extends PullProperties {}
@@ -95,21 +64,8 @@ defineProperties(TcpPullAgent.prototype, pullProperties);
  * `TcpPackAgent`, byte for byte). `onReceive` gets one body.
  */
 export class TcpPackAgent<Extra = unknown> extends StreamAgent<Extra> {
-  #context: PackContext | null = null;
-
   constructor(listener: AgentHooks<TcpPackAgent<Extra>, Buffer>, options?: TcpAgentOptions & Partial<PackProperties>) {
-    super(listener, options);
-  }
-
-  /** @internal */
-  protected override prepareLayers(): void {
-    this.#context = packContext(this.settings);
-    this.framing = this.#context;
-  }
-
-  /** @internal */
-  override createLayer(sink: ReceiveSink): ReceiveLayer {
-    return new PackLayer(this.#context!, sink);
+    super(listener, options, packModel);
   }
 }
 

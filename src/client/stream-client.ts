@@ -10,11 +10,12 @@ import type { SocketError } from '../core/errors.ts';
 import type { AnyHooks, ConnId } from '../core/listener.ts';
 import { MessageQueue, type MessagesOptions } from '../core/message-queue.ts';
 import { defineProperties, integer } from '../core/properties.ts';
+import type { ReceiveModel, ReceiveRun } from '../core/receive-models.ts';
 import { SingleSocket } from '../core/single-socket.ts';
 import type { ComponentStats } from '../core/stats.ts';
 import { StreamConnection } from '../core/stream-connection.ts';
 import { type StreamProperties, streamProperties } from '../core/stream-properties.ts';
-import { type PackFraming, readSmallFile, type Sendable, sendOn, sendPacketsOn, toBytes } from '../core/stream-send.ts';
+import { readSmallFile, type Sendable, sendOn, sendPacketsOn, toBytes } from '../core/stream-send.ts';
 import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
 import { makeConnectingSocket } from '../transport/tcp-connect.ts';
 
@@ -45,16 +46,18 @@ export interface StreamClient<Extra = unknown> extends StreamProperties, StreamC
 export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> implements ConnectionOwner {
   /** @internal */
   protected readonly listener: AnyHooks;
-  /** @internal */
-  protected framing: PackFraming | null = null;
+  #receiveModel: ReceiveModel;
+  /** How this run receives and frames; null before the first start. */
+  #receiveRun: ReceiveRun | null = null;
   /** @internal */
   protected host: ConnectionHost | null = null;
   /** @internal */
   protected connection: StreamConnection | null = null;
   #isStoppedByUser = false;
 
-  constructor(listener: object, options: object | undefined) {
+  constructor(listener: object, options: object | undefined, receiveModel: ReceiveModel) {
     super(options);
+    this.#receiveModel = receiveModel;
     if (typeof listener !== 'object' || listener === null) {
       throw new TypeError(
         'the listener must be an object with hooks such as onReceive, or an instance of a listener class',
@@ -86,7 +89,7 @@ export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> 
     if (isSignalAborted(target.signal)) throw this.aborted('start', target.signal);
     this.transition(ServiceState.Starting);
     this.#isStoppedByUser = false;
-    this.prepareLayers();
+    this.#receiveRun = this.#receiveModel(this.settings, () => this.host?.limits);
     const run = new ConnectionHost(this, this.listener, this.isSecure);
     this.host = run;
     const connection = new StreamConnection(run, ConnectionState.Connecting, (self) => this.makeSocket(self));
@@ -101,11 +104,10 @@ export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> 
   /** Throws if something that must be set up before a start is missing. @internal */
   protected checkReady(): void {}
 
-  /** Fixes what receive layers and framing need from the properties of this run. @internal */
-  protected abstract prepareLayers(): void;
-
   /** @internal */
-  abstract createLayer(sink: ReceiveSink): ReceiveLayer;
+  createLayer(sink: ReceiveSink): ReceiveLayer {
+    return this.#receiveRun!.createLayer(sink);
+  }
 
   /** @internal */
   protected makeSocket(connection: StreamConnection): StreamConnection['socket'] {
@@ -158,13 +160,13 @@ export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> 
   /** Queues bytes (`Send`, CLI-003). As `TcpServer.send`; EPERM when not connected. */
   send(data: Sendable, offset = 0, length?: number): boolean {
     const connection = this.#sendable('send');
-    return connection !== null && sendOn(this, connection, this.framing, toBytes(data, offset, length));
+    return connection !== null && sendOn(this, connection, this.#receiveRun!.framing, toBytes(data, offset, length));
   }
 
   /** Queues several pieces in a row, as one package for pack clients (`SendPackets`, CLI-004). */
   sendPackets(packets: readonly Sendable[]): boolean {
     const connection = this.#sendable('sendPackets');
-    return connection !== null && sendPacketsOn(this, connection, this.framing, packets);
+    return connection !== null && sendPacketsOn(this, connection, this.#receiveRun!.framing, packets);
   }
 
   /** Sends a file with optional bytes before and behind it, 4,194,303 bytes in all at most (`SendSmallFile`, TCP-C-001). */

@@ -2,24 +2,17 @@ import type { FetchResult } from '../core/enums.ts';
 import type { ClientHooks } from '../core/listener.ts';
 import { defineProperties } from '../core/properties.ts';
 import {
-  PackLayer,
   type PackProperties,
-  PullLayer,
   type PullProperties,
-  PushLayer,
-  packContext,
+  packModel,
   packProperties,
-  pullContext,
+  pullModel,
   pullProperties,
-  pushContext,
+  pushModel,
   readPulled,
 } from '../core/receive-models.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
 import type { StreamProperties } from '../core/stream-properties.ts';
-import type { PackContext } from '../receive/pack.ts';
-import type { PullContext } from '../receive/pull.ts';
-import type { PushContext } from '../receive/push.ts';
-import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
 import { StreamClient, type StreamClientProperties } from './stream-client.ts';
 
 /** Options of every TCP client: any of its properties. */
@@ -37,20 +30,8 @@ export type TcpClientOptions = Partial<SingleSocketProperties & StreamProperties
  * ```
  */
 export class TcpClient<Extra = unknown> extends StreamClient<Extra> {
-  #context: PushContext | null = null;
-
   constructor(listener: ClientHooks<TcpClient<Extra>, Buffer>, options?: TcpClientOptions) {
-    super(listener, options);
-  }
-
-  /** @internal */
-  protected override prepareLayers(): void {
-    this.#context = pushContext(this.settings);
-  }
-
-  /** @internal */
-  override createLayer(sink: ReceiveSink): ReceiveLayer {
-    return new PushLayer(this.#context!, sink);
+    super(listener, options, pushModel);
   }
 }
 
@@ -59,13 +40,11 @@ export class TcpClient<Extra = unknown> extends StreamClient<Extra> {
  * number of bytes held.
  */
 export class TcpPullClient<Extra = unknown> extends StreamClient<Extra> {
-  #context: PullContext | null = null;
-
   constructor(
     listener: ClientHooks<TcpPullClient<Extra>, number>,
     options?: TcpClientOptions & Partial<PullProperties>,
   ) {
-    super(listener, options);
+    super(listener, options, pullModel);
   }
 
   /** Takes `length` bytes, or tells why not: all or nothing (`Fetch`, PULL-C-001). The bytes are the caller's own. */
@@ -77,16 +56,6 @@ export class TcpPullClient<Extra = unknown> extends StreamClient<Extra> {
   peek(length: number): Buffer | FetchResult {
     return readPulled(this.connection?.layer, length, true);
   }
-
-  /** @internal */
-  protected override prepareLayers(): void {
-    this.#context = pullContext(this.settings, () => void this.host!.limits.pullBuffer++);
-  }
-
-  /** @internal */
-  override createLayer(sink: ReceiveSink): ReceiveLayer {
-    return new PullLayer(this.#context!, sink);
-  }
 }
 
 export interface TcpPullClient<Extra = unknown> extends PullProperties {}
@@ -97,24 +66,11 @@ defineProperties(TcpPullClient.prototype, pullProperties);
  * `TcpPackClient`, byte for byte). `onReceive` gets one body.
  */
 export class TcpPackClient<Extra = unknown> extends StreamClient<Extra> {
-  #context: PackContext | null = null;
-
   constructor(
     listener: ClientHooks<TcpPackClient<Extra>, Buffer>,
     options?: TcpClientOptions & Partial<PackProperties>,
   ) {
-    super(listener, options);
-  }
-
-  /** @internal */
-  protected override prepareLayers(): void {
-    this.#context = packContext(this.settings);
-    this.framing = this.#context;
-  }
-
-  /** @internal */
-  override createLayer(sink: ReceiveSink): ReceiveLayer {
-    return new PackLayer(this.#context!, sink);
+    super(listener, options, packModel);
   }
 }
 

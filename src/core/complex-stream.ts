@@ -8,10 +8,11 @@ import { ServiceState, SocketOperation } from './enums.ts';
 import { internalError, type SocketError } from './errors.ts';
 import type { AnyHooks, ConnId } from './listener.ts';
 import { defineProperties } from './properties.ts';
+import type { ReceiveModel, ReceiveRun } from './receive-models.ts';
 import type { ComponentStats, StopReport } from './stats.ts';
 import type { StreamConnection } from './stream-connection.ts';
 import { type StreamProperties, streamProperties } from './stream-properties.ts';
-import { type PackFraming, readSmallFile, type Sendable, sendOn, sendPacketsOn, toBytes } from './stream-send.ts';
+import { readSmallFile, type Sendable, sendOn, sendPacketsOn, toBytes } from './stream-send.ts';
 
 /** Options of `stop` for components with many connections. */
 export interface StopOptions extends AbortOptions {
@@ -33,12 +34,14 @@ export abstract class ComplexStream<Extra = unknown>
   protected readonly listener: AnyHooks;
   /** What the connections of this run share; null before the first start. @internal */
   protected host: ConnectionHost | null = null;
-  /** How sends are framed; set by pack components when they start. @internal */
-  protected framing: PackFraming | null = null;
+  #receiveModel: ReceiveModel;
+  /** How this run receives and frames; null before the first start. */
+  #receiveRun: ReceiveRun | null = null;
   #emptied: (() => void) | null = null;
 
-  constructor(listener: object, options: object | undefined) {
+  constructor(listener: object, options: object | undefined, receiveModel: ReceiveModel) {
     super(options);
+    this.#receiveModel = receiveModel;
     if (typeof listener !== 'object' || listener === null) {
       throw new TypeError(
         'the listener must be an object with hooks such as onReceive, or an instance of a listener class',
@@ -58,7 +61,7 @@ export abstract class ComplexStream<Extra = unknown>
   send(connId: ConnId, data: Sendable, offset = 0, length?: number): boolean {
     const connection = this.table.get(connId);
     if (connection === undefined) return this.unknownId('send', connId);
-    return sendOn(this, connection, this.framing, toBytes(data, offset, length));
+    return sendOn(this, connection, this.#receiveRun!.framing, toBytes(data, offset, length));
   }
 
   /**
@@ -68,7 +71,7 @@ export abstract class ComplexStream<Extra = unknown>
   sendPackets(connId: ConnId, packets: readonly Sendable[]): boolean {
     const connection = this.table.get(connId);
     if (connection === undefined) return this.unknownId('sendPackets', connId);
-    return sendPacketsOn(this, connection, this.framing, packets);
+    return sendPacketsOn(this, connection, this.#receiveRun!.framing, packets);
   }
 
   /**
@@ -97,7 +100,9 @@ export abstract class ComplexStream<Extra = unknown>
   }
 
   /** @internal */
-  abstract createLayer(sink: ReceiveSink): ReceiveLayer;
+  createLayer(sink: ReceiveSink): ReceiveLayer {
+    return this.#receiveRun!.createLayer(sink);
+  }
 
   /** The connection behind an ID, for adapters. @internal */
   connectionOf(connId: ConnId): StreamConnection | undefined {
@@ -117,7 +122,7 @@ export abstract class ComplexStream<Extra = unknown>
   protected begin(): ConnectionHost {
     this.transition(ServiceState.Starting);
     this.resetTable();
-    this.prepareLayers();
+    this.#receiveRun = this.#receiveModel(this.settings, () => this.host?.limits);
     this.host = new ConnectionHost(this, this.listener, this.isSecure);
     return this.host;
   }
@@ -126,9 +131,6 @@ export abstract class ComplexStream<Extra = unknown>
   protected isStarting(run: ConnectionHost): boolean {
     return this.host === run && this.state === ServiceState.Starting;
   }
-
-  /** Fixes what receive layers and framing need from the properties of this run. @internal */
-  protected abstract prepareLayers(): void;
 
   /** Closes all connections, gracefully if there is time for it, and waits until they are closed. @internal */
   protected async closeAll(options: StopOptions): Promise<StopReport> {

@@ -1,10 +1,12 @@
 import { MAX_PACK_FLAG, MAX_PACK_SIZE, type PackContext, PackLayer } from '../receive/pack.ts';
 import { type PullContext, PullLayer } from '../receive/pull.ts';
 import { type PushContext, PushLayer } from '../receive/push.ts';
-import type { ReceiveLayer } from '../receive/receive-layer.ts';
+import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
 import { FetchResult } from './enums.ts';
 import { integer, type PropertyTable } from './properties.ts';
 import { sharedMemory } from './read-memory.ts';
+import type { LimitCounters } from './stats.ts';
+import type { PackFraming } from './stream-send.ts';
 
 /** Properties of pack components. */
 export interface PackProperties {
@@ -30,21 +32,41 @@ export const pullProperties: PropertyTable = { maxPullBufferBytes: integer(16 * 
 /** Values of properties as a component stores them. */
 type Settings = Readonly<Record<string, unknown>>;
 
-export function pushContext(settings: Settings): PushContext {
+/** How one run of a component receives, and frames what it sends. */
+export interface ReceiveRun {
+  createLayer(sink: ReceiveSink): ReceiveLayer;
+  /** Null unless sends are packages. */
+  readonly framing: PackFraming | null;
+}
+
+/** A receive model: fixed by the class of a component, given its settings by each start. */
+export type ReceiveModel = (settings: Settings, limits: () => LimitCounters | undefined) => ReceiveRun;
+
+export const pushModel: ReceiveModel = (settings) => {
   const { socketBufferSize } = settings as { socketBufferSize: number };
   // Left at HP-Socket's default, reads are not cut: nobody asked for it, and it costs.
-  return { pool: sharedMemory().slabs, maxChunkBytes: socketBufferSize === 4096 ? 0 : socketBufferSize };
-}
+  const context: PushContext = {
+    pool: sharedMemory().slabs,
+    maxChunkBytes: socketBufferSize === 4096 ? 0 : socketBufferSize,
+  };
+  return { createLayer: (sink) => new PushLayer(context, sink), framing: null };
+};
 
-export function pullContext(settings: Settings, exceeded: () => void): PullContext {
+export const pullModel: ReceiveModel = (settings, limits) => {
   const { maxPullBufferBytes } = settings as unknown as PullProperties;
-  return { pool: sharedMemory().slabs, maxBufferedBytes: maxPullBufferBytes, exceeded };
-}
+  const exceeded = (): void => {
+    const counters = limits();
+    if (counters !== undefined) counters.pullBuffer++;
+  };
+  const context: PullContext = { pool: sharedMemory().slabs, maxBufferedBytes: maxPullBufferBytes, exceeded };
+  return { createLayer: (sink) => new PullLayer(context, sink), framing: null };
+};
 
-export function packContext(settings: Settings): PackContext {
+export const packModel: ReceiveModel = (settings) => {
   const { maxPackSize, packHeaderFlag } = settings as unknown as PackProperties;
-  return { pool: sharedMemory().slabs, maxPackSize, packHeaderFlag };
-}
+  const context: PackContext = { pool: sharedMemory().slabs, maxPackSize, packHeaderFlag };
+  return { createLayer: (sink) => new PackLayer(context, sink), framing: context };
+};
 
 /** `fetch` or `peek` on a connection's layer; DataNotFound if there is none (ACC-014). */
 export function readPulled(layer: ReceiveLayer | undefined, length: number, isPeek: boolean): Buffer | FetchResult {
@@ -53,5 +75,3 @@ export function readPulled(layer: ReceiveLayer | undefined, length: number, isPe
   if (!(layer instanceof PullLayer)) return FetchResult.DataNotFound;
   return isPeek ? layer.peek(length) : layer.fetch(length);
 }
-
-export { PackLayer, PullLayer, PushLayer };

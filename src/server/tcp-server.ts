@@ -3,23 +3,16 @@ import type { FetchResult } from '../core/enums.ts';
 import type { ConnId, ServerHooks } from '../core/listener.ts';
 import { defineProperties } from '../core/properties.ts';
 import {
-  PackLayer,
   type PackProperties,
-  PullLayer,
   type PullProperties,
-  PushLayer,
-  packContext,
+  packModel,
   packProperties,
-  pullContext,
+  pullModel,
   pullProperties,
-  pushContext,
+  pushModel,
   readPulled,
 } from '../core/receive-models.ts';
 import type { StreamProperties } from '../core/stream-properties.ts';
-import type { PackContext } from '../receive/pack.ts';
-import type { PullContext } from '../receive/pull.ts';
-import type { PushContext } from '../receive/push.ts';
-import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
 import { StreamServer, type StreamServerProperties } from './stream-server.ts';
 
 /** Options of every TCP server: any of its properties. */
@@ -36,20 +29,8 @@ export type TcpServerOptions = Partial<ComplexSocketProperties & StreamPropertie
  * ```
  */
 export class TcpServer<Extra = unknown> extends StreamServer<Extra> {
-  #context: PushContext | null = null;
-
   constructor(listener: ServerHooks<TcpServer<Extra>, Buffer>, options?: TcpServerOptions) {
-    super(listener, options);
-  }
-
-  /** @internal */
-  protected override prepareLayers(): void {
-    this.#context = pushContext(this.settings);
-  }
-
-  /** @internal */
-  override createLayer(sink: ReceiveSink): ReceiveLayer {
-    return new PushLayer(this.#context!, sink);
+    super(listener, options, pushModel);
   }
 }
 
@@ -58,13 +39,11 @@ export class TcpServer<Extra = unknown> extends StreamServer<Extra> {
  * number of bytes held.
  */
 export class TcpPullServer<Extra = unknown> extends StreamServer<Extra> {
-  #context: PullContext | null = null;
-
   constructor(
     listener: ServerHooks<TcpPullServer<Extra>, number>,
     options?: TcpServerOptions & Partial<PullProperties>,
   ) {
-    super(listener, options);
+    super(listener, options, pullModel);
   }
 
   /** Takes `length` bytes, or tells why not: all or nothing (`Fetch`, PULL-S-001). The bytes are the caller's own. */
@@ -76,16 +55,6 @@ export class TcpPullServer<Extra = unknown> extends StreamServer<Extra> {
   peek(connId: ConnId, length: number): Buffer | FetchResult {
     return readPulled(this.table.get(connId)?.layer, length, true);
   }
-
-  /** @internal */
-  protected override prepareLayers(): void {
-    this.#context = pullContext(this.settings, () => void this.host!.limits.pullBuffer++);
-  }
-
-  /** @internal */
-  override createLayer(sink: ReceiveSink): ReceiveLayer {
-    return new PullLayer(this.#context!, sink);
-  }
 }
 
 export interface TcpPullServer<Extra = unknown> extends PullProperties {}
@@ -96,24 +65,11 @@ defineProperties(TcpPullServer.prototype, pullProperties);
  * `TcpPackServer`, byte for byte). `onReceive` gets one body.
  */
 export class TcpPackServer<Extra = unknown> extends StreamServer<Extra> {
-  #context: PackContext | null = null;
-
   constructor(
     listener: ServerHooks<TcpPackServer<Extra>, Buffer>,
     options?: TcpServerOptions & Partial<PackProperties>,
   ) {
-    super(listener, options);
-  }
-
-  /** @internal */
-  protected override prepareLayers(): void {
-    this.#context = packContext(this.settings);
-    this.framing = this.#context;
-  }
-
-  /** @internal */
-  override createLayer(sink: ReceiveSink): ReceiveLayer {
-    return new PackLayer(this.#context!, sink);
+    super(listener, options, packModel);
   }
 }
 
