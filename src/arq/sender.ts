@@ -195,6 +195,8 @@ export class KcpSender {
       lost = this.timeoutRetransmits !== timeouts;
       fast = this.fastRetransmits !== fasts;
     }
+    // What was due may have been acknowledged since: an idle session must not be woken for it.
+    this.fastResendDue = false;
     if (this.queue.length > 0) this.sendNew(now, writer, wnd);
 
     const mss = this.settings.maxSegmentBytes;
@@ -225,7 +227,6 @@ export class KcpSender {
   private resend(now: number, writer: DatagramWriter, end: number): void {
     const { noDelay, resendByAcks, fastLimit } = this.settings;
     const rto = this.rtt.rto;
-    this.fastResendDue = false;
     for (let sn = this.una; ((sn - end) | 0) < 0; sn = (sn + 1) | 0) {
       const segment = this.window.get(sn);
       if (segment === undefined) continue;

@@ -404,6 +404,18 @@ describe('retransmission', () => {
     expect(sns(take(out))).toEqual([0, 9]);
   });
 
+  test('KC-023: what was due for it and is then acknowledged does not keep the session awake', () => {
+    const { kcp, out } = session({ resendByAcks: 1, turnoffCongestCtrl: true }, 1, 0);
+    for (let i = 0; i < 3; i++) kcp.send(Buffer.from([i]));
+    kcp.flush(0);
+    take(out);
+    kcp.input(ack(2, { ts: 0 }), 10);
+    expect(kcp.check(10)).toBe(60);
+    kcp.input(segment({ cmd: 84, una: 3 }), 11);
+    kcp.update(60);
+    expect([out.length, kcp.check(60)]).toEqual([0, Infinity]);
+  });
+
   test('KC-023: FastLimit bounds it, 0 does not', () => {
     const count = (fastLimit: number): number => {
       const { kcp, out } = session({ resendByAcks: 1, fastLimit, turnoffCongestCtrl: true, minRto: 60_000 }, 1, 0);
