@@ -1,12 +1,5 @@
-import type { BlockList } from 'node:net';
-import {
-  type AddressList,
-  checkAddressList,
-  isListed,
-  limitKey,
-  type SocketAddress,
-  toBlockList,
-} from '../core/address.ts';
+import { type AddressList, checkAddressList, type SocketAddress } from '../core/address.ts';
+import { Admission } from '../core/admission.ts';
 import { ComplexStream, type StopOptions } from '../core/complex-stream.ts';
 import { isSignalAborted, isThenable } from '../core/component.ts';
 import type { ConnectionHost } from '../core/connection-host.ts';
@@ -15,10 +8,10 @@ import { HandleResult, ReuseAddressPolicy, ServiceState, SocketErrorCode } from 
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
 import { custom, defineProperties, integer } from '../core/properties.ts';
+import type { SSLContextOptions, SSLMemoryContextOptions } from '../core/security.ts';
 import type { StopReport } from '../core/stats.ts';
 import { StreamConnection } from '../core/stream-connection.ts';
 import { isPort } from '../core/stream-properties.ts';
-import { TokenBucket } from '../core/token-bucket.ts';
 import { type AcceptedSocket, TcpListener } from '../transport/tcp-listener.ts';
 
 /** Where a stream server listens. */
@@ -60,10 +53,6 @@ export interface StreamServer<Extra = unknown> extends StreamServerProperties {}
 /** What TCP and TLS servers of all receive models share: listening, letting in, stopping (`IServer`, `ITcpServer`). */
 export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra> {
   #listener: TcpListener | null = null;
-  #perAddress = new Map<string, number>();
-  #acceptRate: TokenBucket | null = null;
-  #allowed: BlockList | null = null;
-  #blocked: BlockList | null = null;
 
   /**
    * Begins to listen (`Start`, SRV-001). Fires `onPrepareListen`; a start that fails later than that also fires
@@ -75,18 +64,15 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
     const target: ServerStartOptions = typeof host === 'object' && host !== null ? host : startOptions(host, port);
     if (!this.isStopped) throw this.illegalState('start');
     this.#check(target);
-    this.checkReady();
+    const unready = this.security?.checkReady() ?? null;
+    if (unready !== null) throw this.failed(unready);
     const { signal } = target;
     if (isSignalAborted(signal)) throw this.aborted('start', signal);
     const run = this.begin();
-    this.#perAddress.clear();
-    this.#acceptRate =
-      this.acceptsPerSecond > 0 ? new TokenBucket(this.acceptsPerSecond, this.wheel.clock.now()) : null;
-    this.#allowed = this.allowList === null ? null : toBlockList('allowList', this.allowList);
-    this.#blocked = this.blockList === null ? null : toBlockList('blockList', this.blockList);
+    const admission = new Admission(this, run.limits, this.wheel.clock);
     const listener = new TcpListener(
       {
-        accepted: (socket) => this.#accept(run, socket),
+        accepted: (socket) => this.#accept(run, admission, socket),
         acceptFailed: () => void run.acceptErrors++,
       },
       run.isFast,
@@ -132,9 +118,6 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
     if (backlog !== undefined && !(Number.isInteger(backlog) && backlog > 0))
       throw invalid('backlog must be a whole number, 1 or more');
   }
-
-  /** Throws if something that must be set up before a start is missing. @internal */
-  protected checkReady(): void {}
 
   async #prepare(run: ConnectionHost, listener: TcpListener): Promise<void> {
     let problem: SocketError | null = null;
@@ -198,14 +181,16 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
     return report;
   }
 
-  #accept(run: ConnectionHost, accepted: AcceptedSocket): void {
+  #accept(run: ConnectionHost, admission: Admission, accepted: AcceptedSocket): void {
     if (this.host !== run || !this.hasStarted) return accepted.reject();
-    const key = this.#admit(run, accepted.address);
+    const key = admission.admit(accepted.address, this.table.size);
     if (key === null) {
       run.refused++;
       return accepted.reject();
     }
-    const connection = new StreamConnection(run, ConnectionState.Opening, (self) => this.makeSocket(accepted, self));
+    const connection = new StreamConnection(run, ConnectionState.Opening, (self) =>
+      this.security === null ? accepted.makeSocket(self) : this.security.acceptSocket(accepted, self),
+    );
     connection.remoteAddress = accepted.address;
     connection.remotePort = accepted.port;
     const { settings } = run;
@@ -214,56 +199,39 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
       connection.socket.setKeepAlive(true, settings.keepAliveTime);
     }
     this.table.insert(connection);
-    if (key !== '') connection.onReleased = () => this.#leave(key);
-    this.letIn(connection);
-  }
-
-  /** Makes the socket of an accepted connection. @internal */
-  protected makeSocket(accepted: AcceptedSocket, connection: StreamConnection): StreamConnection['socket'] {
-    return accepted.makeSocket(connection);
-  }
-
-  /** Runs the first hooks of an accepted connection. @internal */
-  protected letIn(connection: StreamConnection): void {
+    if (key !== '') connection.onReleased = () => admission.leave(key);
     connection.open('onAccept', connection.socket, () => {});
   }
 
-  /** Whether a peer may come in: null if not, else its key in the count per address ('' if that is not kept). */
-  #admit(run: ConnectionHost, address: string): string | null {
-    const { limits } = run;
-    if (address !== '') {
-      const isOut =
-        (this.#allowed !== null && !isListed(this.#allowed, address)) ||
-        (this.#blocked !== null && isListed(this.#blocked, address));
-      if (isOut) {
-        limits.blockedAddresses++;
-        return null;
-      }
-    }
-    if (this.table.size >= this.maxConnectionCount) {
-      limits.connections++;
-      return null;
-    }
-    if (this.#acceptRate !== null && !this.#acceptRate.tryTake(1, this.wheel.clock.now())) {
-      limits.acceptRate++;
-      return null;
-    }
-    const { maxConnectionsPerAddress } = this;
-    if (maxConnectionsPerAddress === 0 || address === '') return '';
-    const key = limitKey(address);
-    const count = this.#perAddress.get(key) ?? 0;
-    if (count >= maxConnectionsPerAddress) {
-      limits.perAddress++;
-      return null;
-    }
-    this.#perAddress.set(key, count + 1);
-    return key;
+  /**
+   * Adds a context for other server names, from files (`AddSSLContext`, SSL-S-003). Index 0 is that of `setupSSLContext`.
+   * @returns Its index, 1 or more; 0 on plain components.
+   * @throws SocketError as `setupSSLContext`; IllegalState (EPERM) before that.
+   */
+  addSSLContext(options: SSLContextOptions): number {
+    return this.security?.add('addSSLContext', options) ?? 0;
   }
 
-  #leave(key: string): void {
-    const count = this.#perAddress.get(key) ?? 0;
-    if (count <= 1) this.#perAddress.delete(key);
-    else this.#perAddress.set(key, count - 1);
+  /** As `addSSLContext`, from PEM texts (`AddSSLContextByMemory`, SSL-S-004). */
+  addSSLContextByMemory(options: SSLMemoryContextOptions): number {
+    return this.security?.add('addSSLContextByMemory', options) ?? 0;
+  }
+
+  /**
+   * Uses a context for clients that ask for a server name (`BindSSLServerName`, SSL-S-005). A name also serves the names
+   * below it (`example.com` serves `a.b.example.com`); `*.example.com` serves those one level below. Exact names go first.
+   * @returns false with `lastError`: EINVAL (no such name), ENOANO (no such context); false on plain components.
+   */
+  bindSSLServerName(serverName: string, contextIndex: number): boolean {
+    return this.security?.bind(serverName, contextIndex) ?? false;
+  }
+
+  /**
+   * Replaces the secret that session tickets of all contexts are sealed with; older tickets lead to full handshakes.
+   * @param keys 48 secret bytes, the same for all processes of a service; random if left out.
+   */
+  rotateSSLTicketKeys(keys?: Buffer): boolean {
+    return this.security?.rotateTicketKeys(keys) ?? false;
   }
 }
 

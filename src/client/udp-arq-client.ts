@@ -1,0 +1,74 @@
+import { type ArqSettings, nextConversationId } from '../arq/index.ts';
+import { SendPolicy } from '../core/enums.ts';
+import type { SocketError } from '../core/errors.ts';
+import type { SingleSocketProperties } from '../core/single-socket.ts';
+import { type Sendable, toBytes } from '../core/stream-send.ts';
+import { ArqConnection } from '../core/udp-arq-connection.ts';
+import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../core/udp-arq-properties.ts';
+import type { UdpHost } from '../core/udp-host.ts';
+import type { UdpClientHooks } from '../core/udp-listener.ts';
+import type { UdpClientProperties } from '../core/udp-properties.ts';
+import type { PeerAddress } from '../server/udp-datagram-server.ts';
+import { DatagramClient } from './udp-datagram-client.ts';
+
+/** Options of an ARQ client: any of its properties. */
+export type UdpArqClientOptions = Partial<SingleSocketProperties & UdpClientProperties & ArqProperties>;
+
+export interface UdpArqClient<Extra = unknown> extends ArqProperties {}
+
+/**
+ * A reliable UDP client (HP-Socket's `UdpArqClient`, byte for byte): messages arrive whole, once, and in order, over KCP.
+ * `start` resolves when the ARQ handshake is done.
+ *
+ * ```ts
+ * const client = new UdpArqClient({
+ *   onReceive(client, connId, message) { console.log(message.toString()); },
+ * }, { preset: 'interactive' });
+ * await client.start('127.0.0.1', 5555);
+ * client.send('hello');
+ * ```
+ */
+export class UdpArqClient<Extra = unknown> extends DatagramClient<ArqConnection, Extra> {
+  #arq: ArqSettings | null = null;
+
+  constructor(listener: UdpClientHooks<UdpArqClient<Extra>>, options?: UdpArqClientOptions) {
+    super(listener, withPreset(options));
+  }
+
+  /** @internal */
+  protected override prepareRun(): void {
+    try {
+      this.#arq = arqSettings(this.settings, this.sendPolicy === SendPolicy.Direct);
+    } catch (error) {
+      throw this.failed(error as SocketError);
+    }
+  }
+
+  /** @internal */
+  protected override makeConnection(run: UdpHost, peer: PeerAddress, now: number): ArqConnection {
+    return new ArqConnection(run, peer, true, now, { settings: this.#arq!, selfId: nextConversationId() });
+  }
+
+  /** @internal */
+  protected override sendLimit(): number {
+    return this.maxMessageSize;
+  }
+
+  /** As the server's: drops the message if it could not begin to leave within `deadlineMs`. */
+  sendWithin(data: Sendable, deadlineMs: number): boolean {
+    return this.connected('sendWithin')?.send('sendWithin', toBytes(data, 0, undefined), deadlineMs) ?? false;
+  }
+
+  /** As the server's: sends one message unreliably, beside the reliable stream. */
+  sendUnreliable(data: Sendable): boolean {
+    return this.connected('sendUnreliable')?.sendUnreliable(toBytes(data, 0, undefined)) ?? false;
+  }
+
+  /** Segments (not messages) that wait or are unacknowledged, undefined (EPERM) when not connected (ARQ-C-023, AQ-043). */
+  getWaitingSendMessageCount(): number | undefined {
+    const connection = this.connected('getWaitingSendMessageCount');
+    return connection === null ? undefined : (connection.waitingSendCount ?? 0);
+  }
+}
+
+defineArqProperties(UdpArqClient.prototype);

@@ -1,0 +1,32 @@
+import type { SingleSocketProperties } from '../core/single-socket.ts';
+import { UdpConnection } from '../core/udp-connection.ts';
+import type { UdpHost } from '../core/udp-host.ts';
+import type { UdpClientHooks } from '../core/udp-listener.ts';
+import type { UdpClientProperties } from '../core/udp-properties.ts';
+import type { PeerAddress } from '../server/udp-datagram-server.ts';
+import { DatagramClient } from './udp-datagram-client.ts';
+
+/** Options of a UDP client: any of its properties. */
+export type UdpClientOptions = Partial<SingleSocketProperties & UdpClientProperties>;
+
+/**
+ * A UDP client with heartbeats (HP-Socket's `UdpClient`, byte for byte). It receives only what its server sends.
+ *
+ * ```ts
+ * const client = new UdpClient({
+ *   onReceive(client, connId, data) { console.log(data.toString()); },
+ * });
+ * await client.start('127.0.0.1', 5555);
+ * client.send('hello');
+ * ```
+ */
+export class UdpClient<Extra = unknown> extends DatagramClient<UdpConnection, Extra> {
+  constructor(listener: UdpClientHooks<UdpClient<Extra>>, options?: UdpClientOptions) {
+    super(listener, options);
+  }
+
+  /** @internal */
+  protected override makeConnection(run: UdpHost, peer: PeerAddress, now: number): UdpConnection {
+    return new UdpConnection(run, peer, true, now);
+  }
+}

@@ -1,0 +1,398 @@
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { normalizeAddress, type SocketAddress } from '../core/address.ts';
+import { type AbortOptions, isSignalAborted } from '../core/component.ts';
+import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
+import { Errno, errnoOf } from '../core/errno.ts';
+import { describeSystemError, SocketError } from '../core/errors.ts';
+import { defineProperties } from '../core/properties.ts';
+import { SingleSocket } from '../core/single-socket.ts';
+import { isPort } from '../core/stream-properties.ts';
+import { type Sendable, toBytes } from '../core/stream-send.ts';
+import type { UdpConnection } from '../core/udp-connection.ts';
+import { UdpHost, type UdpOwner } from '../core/udp-host.ts';
+import { detectProperties, type UdpClientProperties, udpSocketProperties } from '../core/udp-properties.ts';
+import { joinParts } from '../core/udp-send.ts';
+import {
+  bindError,
+  callPrepare,
+  checkListener,
+  invalidParam,
+  ownFamily,
+  socketOptions,
+  startCancelled,
+} from '../core/udp-start.ts';
+import type { UdpConnectionStats, UdpStats } from '../core/udp-stats.ts';
+import type { PeerAddress } from '../server/udp-datagram-server.ts';
+import { UdpSocket } from '../transport/udp-socket.ts';
+
+/** Where a UDP client sends to. */
+export interface UdpClientStartOptions {
+  /** Host name or IP address of the server. */
+  host?: string;
+  /** 1 to 65535. */
+  port?: number;
+  /** Own IP address to send from. */
+  localAddress?: string;
+  /** Own port to send from; 0, the default, lets the system choose. */
+  localPort?: number;
+  /**
+   * HP-Socket's asynchronous mode: `start` resolves after `onPrepareConnect`, and a failure is told by `onClose`. Default
+   * false: `start` resolves when data can be sent (over ARQ after its handshake), and rejects otherwise.
+   */
+  asyncConnect?: boolean;
+  /** Aborting cancels the start, or ends the connection. */
+  signal?: AbortSignal;
+}
+
+/** How `stop` ends the connection of a UDP client. */
+export interface UdpClientStopOptions extends AbortOptions {
+  /** ARQ: wait so many milliseconds until the server has acknowledged everything. Without it, what waits is dropped. */
+  drainTimeoutMs?: number;
+}
+
+/** Longest wait for the close notify to leave, milliseconds. */
+const NOTIFY_WAIT_MS = 30;
+
+type Socket = UdpSocket<UdpConnection | null>;
+
+export interface DatagramClient<C extends UdpConnection, Extra = unknown> extends UdpClientProperties {}
+
+/** What UDP and ARQ clients share: a connected socket, and one connection in one object (`IClient`, `IUdpClient`). */
+export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
+  extends SingleSocket<Extra>
+  implements UdpOwner
+{
+  /** @internal */
+  protected readonly listener: object;
+  /** The present run, or the last one. @internal */
+  protected host: UdpHost | null = null;
+  /** @internal */
+  protected connection: C | null = null;
+  #remoteHost: { host: string; port: number } | null = null;
+  #isStoppedByUser = false;
+
+  constructor(listener: object, options: object | undefined) {
+    super(options);
+    checkListener(listener);
+    this.listener = listener;
+  }
+
+  /**
+   * Binds a socket, gives it its peer, and fires `onPrepareConnect`, `onConnect` and `onHandShake` (`Start`, CLI-001). No
+   * packet of the server is needed for that on plain UDP. The client goes back to Stopped by itself when the connection
+   * ends, and can be started again then.
+   * @throws SocketError: IllegalState, InvalidParam, SocketCreate (host name, address families), SocketBind,
+   *   SocketPrepare, ConnectServer. No `onClose` follows a rejection, unless `onConnect` had let the connection in: an ARQ
+   *   handshake that fails is told by both.
+   */
+  start(host: string, port: number, options?: Omit<UdpClientStartOptions, 'host' | 'port'>): Promise<void>;
+  start(options: UdpClientStartOptions): Promise<void>;
+  async start(
+    host: string | UdpClientStartOptions,
+    port?: number,
+    options?: Omit<UdpClientStartOptions, 'host' | 'port'>,
+  ): Promise<void> {
+    const target: UdpClientStartOptions =
+      typeof host === 'object' && host !== null ? host : { ...options, host, port: port as number };
+    if (!this.isStopped) throw this.illegalState('start');
+    this.#check(target);
+    this.prepareRun();
+    if (isSignalAborted(target.signal)) throw this.aborted('start', target.signal);
+    this.transition(ServiceState.Starting);
+    this.#isStoppedByUser = false;
+    const run = new UdpHost(this, this.listener);
+    this.host = run;
+    let socket: Socket | null = null;
+    let connection: C;
+    try {
+      const { address, family } = await this.#resolve(target);
+      socket = await this.#bind(run, target, family);
+      this.#checkStarting(run, target);
+      run.attach(socket);
+      connection = this.makeConnection(
+        run,
+        { sendAddress: '', remoteAddress: normalizeAddress(address), remotePort: target.port! },
+        this.wheel.clock.now(),
+      );
+      connection.id = this.nextConnectionId();
+      connection.remoteHost = target.host!;
+      this.#remoteHost = { host: target.host!, port: target.port! };
+      const { listener } = run;
+      const bound = socket;
+      const problem = await callPrepare(this, listener, 'onPrepareConnect', () =>
+        listener.onPrepareConnect?.(this, connection.id, bound.socket),
+      );
+      if (problem !== null) throw problem;
+      this.#checkStarting(run, target);
+      await this.#connect(socket, address, target);
+      this.#checkStarting(run, target);
+    } catch (error) {
+      await socket?.close();
+      throw this.#startFailed(run, error as SocketError);
+    }
+    this.connection = connection;
+    this.transition(ServiceState.Started);
+    const opened = this.#open(connection, target);
+    if (target.asyncConnect !== true) return opened;
+    opened.catch(() => {}); // told by onClose
+  }
+
+  #check({ host, port, localAddress, localPort }: UdpClientStartOptions): void {
+    const fail = (message: string): never => {
+      throw this.failed(invalidParam(message));
+    };
+    if (typeof host !== 'string' || host === '') fail('host must be a host name or an IP address');
+    if (!isPort(port) || port === 0) fail(`port must be a whole number, 1 to 65535, not ${String(port)}`);
+    if (localPort !== undefined && !isPort(localPort))
+      fail(`localPort must be a whole number, 0 to 65535, not ${String(localPort)}`);
+    if (localAddress !== undefined && typeof localAddress !== 'string') fail('localAddress must be a string');
+  }
+
+  async #resolve({
+    host = '',
+    localAddress = '',
+  }: UdpClientStartOptions): Promise<{ address: string; family: number }> {
+    const own = ownFamily(localAddress);
+    const literal = isIP(host.split('%')[0]!);
+    if (literal !== 0) {
+      if (own !== '' && (own === 'udp6') !== (literal === 6)) {
+        throw new SocketError({
+          code: SocketErrorCode.SocketCreate,
+          errno: Errno.EAFNOSUPPORT,
+          operation: 'start',
+          message: `cannot send from ${localAddress} to ${host}: one is IPv4, the other IPv6`,
+        });
+      }
+      return { address: host, family: literal };
+    }
+    try {
+      return await lookup(host, { family: own === '' ? 0 : own === 'udp6' ? 6 : 4 });
+    } catch (cause) {
+      const errno = errnoOf(cause);
+      throw new SocketError({
+        code: SocketErrorCode.SocketCreate,
+        errno,
+        operation: 'start',
+        message: describeSystemError(`cannot resolve ${host}`, errno, cause),
+        cause,
+      });
+    }
+  }
+
+  async #bind(run: UdpHost, target: UdpClientStartOptions, family: number): Promise<Socket> {
+    const isIPv6 = family === 6;
+    const address = target.localAddress || (isIPv6 ? '::' : '0.0.0.0');
+    const port = target.localPort ?? 0;
+    const socket: Socket = new UdpSocket(socketOptions(this, isIPv6 ? 'udp6' : 'udp4', run.isFast, false, false), {
+      received: (bytes) => this.#received(run, bytes),
+      receiveFailed: (error) => this.#receiveFailed(run, error),
+      completed: (connection, length, error) => run.completed(connection, length, error),
+    });
+    try {
+      await socket.bind(address, port, true);
+    } catch (cause) {
+      await socket.close();
+      throw bindError(cause, address, port);
+    }
+    return socket;
+  }
+
+  async #connect(socket: Socket, address: string, target: UdpClientStartOptions): Promise<void> {
+    try {
+      await socket.connect(target.port!, address);
+    } catch (cause) {
+      const errno = errnoOf(cause);
+      throw new SocketError({
+        code: SocketErrorCode.ConnectServer,
+        errno,
+        operation: 'start',
+        message: describeSystemError(`cannot reach ${target.host}:${target.port}`, errno, cause),
+        cause,
+      });
+    }
+  }
+
+  /** Throws if `stop` or the signal overtook the start. */
+  #checkStarting(run: UdpHost, { signal }: UdpClientStartOptions): void {
+    if (this.host !== run || this.state !== ServiceState.Starting) throw startCancelled(this);
+    if (isSignalAborted(signal)) throw this.aborted('start', signal);
+  }
+
+  #startFailed(run: UdpHost, error: SocketError): SocketError {
+    this.failed(error);
+    run.socket = null;
+    this.#remoteHost = null;
+    if (this.state === ServiceState.Starting) this.transition(ServiceState.Stopping);
+    if (this.state === ServiceState.Stopping) this.transition(ServiceState.Stopped);
+    return error;
+  }
+
+  #open(connection: C, { signal }: UdpClientStartOptions): Promise<void> {
+    const abort = (): void => connection.close(SocketOperation.Close, 0, undefined, true);
+    signal?.addEventListener('abort', abort, { once: true });
+    return new Promise((resolve, reject) => {
+      let problem: SocketError | undefined;
+      let isOpen = false;
+      connection.onReleased = () => {
+        signal?.removeEventListener('abort', abort);
+        // A rejected start leaves the component stopped, so that it can be started again at once.
+        if (!isOpen) this.wait().then(() => reject(this.failed(problem ?? startCancelled(this))));
+      };
+      connection.open('onConnect', (error) => {
+        problem = error;
+        if (error !== undefined) return;
+        isOpen = true;
+        resolve();
+      });
+    });
+  }
+
+  /** Checks and fixes what a run needs from the properties. Throws if they do not go together. @internal */
+  protected prepareRun(): void {}
+
+  /** @internal */
+  protected abstract makeConnection(run: UdpHost, peer: PeerAddress, now: number): C;
+
+  #received(run: UdpHost, bytes: Buffer): void {
+    run.datagramsIn++;
+    run.bytesIn += bytes.length;
+    if (this.host === run) this.connection?.received(bytes, run.wheel.clock.now());
+  }
+
+  #receiveFailed(run: UdpHost, error: Error): void {
+    run.receiveErrors++;
+    if (this.host === run) this.connection?.systemFailed(errnoOf(error), SocketOperation.Receive, error);
+  }
+
+  /**
+   * Ends the connection with a close notify and `onClose` (`Stop`, CLI-002).
+   * @throws SocketError (IllegalState) if it is not started, also after the connection ended by itself.
+   */
+  async stop(options: UdpClientStopOptions = {}): Promise<void> {
+    if (!this.hasStarted) throw this.illegalState('stop');
+    this.#isStoppedByUser = true;
+    const { connection } = this;
+    this.transition(ServiceState.Stopping);
+    const stopped = this.wait();
+    if (connection !== null) {
+      const { drainTimeoutMs = 0, signal } = options;
+      const cut = (): void => {
+        connection.close(SocketOperation.Close, 0, undefined, true);
+        connection.abandonHooks();
+      };
+      if (drainTimeoutMs > 0 && !isSignalAborted(signal)) {
+        connection.drain(drainTimeoutMs);
+        signal?.addEventListener('abort', cut, { once: true });
+      } else cut();
+      await stopped;
+      signal?.removeEventListener('abort', cut);
+    }
+    await stopped;
+  }
+
+  /** @internal */
+  closing(_connection: UdpConnection): void {
+    if (this.hasStarted) this.transition(ServiceState.Stopping);
+  }
+
+  /** @internal */
+  released(connection: UdpConnection): void {
+    if (this.connection !== connection) return;
+    // The last error of a run that the user stopped is not an error.
+    if (!this.#isStoppedByUser && connection.closeError !== undefined) this.failed(connection.closeError);
+    this.connection = null;
+    this.#remoteHost = null;
+    this.#closeSocket(connection.host);
+  }
+
+  async #closeSocket(run: UdpHost): Promise<void> {
+    const { socket } = run;
+    if (socket !== null) {
+      const deadline = this.wheel.clock.now() + NOTIFY_WAIT_MS;
+      while (socket.queuedCount > 0 && this.wheel.clock.now() < deadline) await new Promise(setImmediate);
+      run.socket = null;
+      await socket.close();
+    }
+    this.transition(ServiceState.Stopped);
+  }
+
+  /**
+   * Sends one datagram, or one ARQ message (`Send`, CLI-003). Up to 4 KiB are copied at once; more belong to the library
+   * until they have left.
+   * @returns as the server's `send`; EPERM when not connected.
+   */
+  send(data: Sendable, offset = 0, length?: number): boolean {
+    const connection = this.connected('send');
+    return connection?.send('send', toBytes(data, offset, length)) ?? false;
+  }
+
+  /** Sends several pieces as one datagram or message (`SendPackets`, CLI-004). */
+  sendPackets(packets: readonly Sendable[]): boolean {
+    const connection = this.connected('sendPackets');
+    if (connection === null) return false;
+    const bytes = joinParts(this, packets, this.sendLimit(), connection.id);
+    return bytes !== null && connection.send('sendPackets', bytes);
+  }
+
+  /** Largest datagram or message. @internal */
+  protected sendLimit(): number {
+    return this.maxDatagramSize;
+  }
+
+  /** @internal */
+  protected connected(operation: string): C | null {
+    const { connection } = this;
+    if (connection?.isConnected === true) return connection;
+    this.refuse(operation, SocketErrorCode.IllegalState, Errno.EPERM, 'the client is not connected', this.connectionId);
+    return null;
+  }
+
+  /**
+   * Stops or goes on delivering (`PauseReceive`, CLI-005); false (EPERM) when not connected. Datagrams that come meanwhile
+   * wait, at most `maxQueuedDatagrams`; more are dropped and counted. ARQ messages wait in the receive window.
+   */
+  pauseReceive(isPaused = true): boolean {
+    const connection = this.connected('pauseReceive');
+    connection?.pauseReceive(isPaused);
+    return connection !== null;
+  }
+
+  /** Whether receiving is paused (`IsPauseReceive`, CLI-018). */
+  get isPauseReceive(): boolean {
+    return this.connection?.isPaused ?? false;
+  }
+
+  /** True between `onConnect` and `onClose` (`IsConnected`, CLI-019). */
+  get isConnected(): boolean {
+    return this.connection?.isConnected ?? false;
+  }
+
+  /** Bytes that were sent and not yet taken by the system (`GetPendingDataLength`, CLI-017). */
+  get pendingDataLength(): number {
+    return this.connection?.pendingBytes ?? 0;
+  }
+
+  /** Own address, null while there is no socket (`GetLocalAddress`, CLI-015). */
+  getLocalAddress(): SocketAddress | null {
+    const address = this.host?.socket?.address() ?? null;
+    return address === null ? null : { address: address.address, port: address.port };
+  }
+
+  /** Host and port given to `start`, null when stopped (`GetRemoteHost`, CLI-016). */
+  getRemoteHost(): { host: string; port: number } | null {
+    return this.#remoteHost === null ? null : { ...this.#remoteHost };
+  }
+
+  /** Snapshot of this run, or of the last one. */
+  stats(): UdpStats {
+    return (this.host ?? new UdpHost(this, this.listener)).stats(this.connection === null ? 0 : 1);
+  }
+
+  /** Snapshot of the connection, undefined while there is none. */
+  getConnectionStats(): UdpConnectionStats | undefined {
+    return this.connection?.stats();
+  }
+}
+
+defineProperties(DatagramClient.prototype, { ...udpSocketProperties, ...detectProperties });

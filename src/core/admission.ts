@@ -1,0 +1,88 @@
+import type { BlockList } from 'node:net';
+import { type AddressList, isListed, limitKey, toBlockList } from './address.ts';
+import type { Clock } from './clock.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+/** The limits of a server on who comes in. */
+export interface AdmissionSettings {
+  readonly maxConnectionCount: number;
+  readonly maxConnectionsPerAddress: number;
+  readonly acceptsPerSecond: number;
+  readonly allowList: AddressList | null;
+  readonly blockList: AddressList | null;
+}
+
+/** Counters of what was refused, by limit. */
+export interface AdmissionCounters {
+  connections: number;
+  perAddress: number;
+  acceptRate: number;
+  blockedAddresses: number;
+}
+
+/** Decides which peers a server lets in, before anything is allocated for them. Made anew by each start. */
+export class Admission {
+  #settings: AdmissionSettings;
+  #counters: AdmissionCounters;
+  #clock: Clock;
+  #perAddress = new Map<string, number>();
+  #rate: TokenBucket | null;
+  #allowed: BlockList | null;
+  #blocked: BlockList | null;
+
+  constructor(settings: AdmissionSettings, counters: AdmissionCounters, clock: Clock) {
+    const { maxConnectionCount, maxConnectionsPerAddress, acceptsPerSecond, allowList, blockList } = settings;
+    // A copy: `settings` may be a component, whose properties are slower to read.
+    this.#settings = { maxConnectionCount, maxConnectionsPerAddress, acceptsPerSecond, allowList, blockList };
+    this.#counters = counters;
+    this.#clock = clock;
+    this.#rate = acceptsPerSecond > 0 ? new TokenBucket(acceptsPerSecond, clock.now()) : null;
+    this.#allowed = allowList === null ? null : toBlockList('allowList', allowList);
+    this.#blocked = blockList === null ? null : toBlockList('blockList', blockList);
+  }
+
+  /** Whether the lists keep this peer out; counted. Unix domain sockets, whose address is empty, are on no list. */
+  isBlocked(address: string): boolean {
+    if (address === '') return false;
+    const isOut =
+      (this.#allowed !== null && !isListed(this.#allowed, address)) ||
+      (this.#blocked !== null && isListed(this.#blocked, address));
+    if (isOut) this.#counters.blockedAddresses++;
+    return isOut;
+  }
+
+  /**
+   * Whether a peer may come in: null if not, else its key in the count per address ('' if that is not kept), to be given
+   * back by `leave`.
+   * @param count Connections there are now.
+   */
+  admit(address: string, count: number): string | null {
+    if (this.isBlocked(address)) return null;
+    const { maxConnectionCount, maxConnectionsPerAddress } = this.#settings;
+    if (count >= maxConnectionCount) {
+      this.#counters.connections++;
+      return null;
+    }
+    if (this.#rate !== null && !this.#rate.tryTake(1, this.#clock.now())) {
+      this.#counters.acceptRate++;
+      return null;
+    }
+    if (maxConnectionsPerAddress === 0 || address === '') return '';
+    const key = limitKey(address);
+    const inUse = this.#perAddress.get(key) ?? 0;
+    if (inUse >= maxConnectionsPerAddress) {
+      this.#counters.perAddress++;
+      return null;
+    }
+    this.#perAddress.set(key, inUse + 1);
+    return key;
+  }
+
+  /** A peer that `admit` let in is gone. */
+  leave(key: string): void {
+    if (key === '') return;
+    const count = this.#perAddress.get(key) ?? 0;
+    if (count <= 1) this.#perAddress.delete(key);
+    else this.#perAddress.set(key, count - 1);
+  }
+}

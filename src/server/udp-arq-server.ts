@@ -1,0 +1,210 @@
+import {
+  ArqCookies,
+  type ArqSettings,
+  CLOSE_NOTIFY,
+  CookieVerdict,
+  HANDSHAKE_BYTES,
+  handshakeSelfId,
+  isCloseNotify,
+  isHandshake,
+  KCP_HEADER_BYTES,
+  nextConversationId,
+  writeHandshake,
+} from '../arq/index.ts';
+import type { ComplexSocketProperties } from '../core/complex-socket.ts';
+import { SendPolicy } from '../core/enums.ts';
+import type { ConnId } from '../core/listener.ts';
+import { flag } from '../core/properties.ts';
+import { type Sendable, toBytes } from '../core/stream-send.ts';
+import { ArqConnection } from '../core/udp-arq-connection.ts';
+import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../core/udp-arq-properties.ts';
+import type { UdpHost } from '../core/udp-host.ts';
+import type { UdpServerHooks } from '../core/udp-listener.ts';
+import type { UdpServerProperties } from '../core/udp-properties.ts';
+import type { UdpStats } from '../core/udp-stats.ts';
+import { DatagramServer } from './udp-datagram-server.ts';
+
+/** Properties of ARQ servers beside those of all ARQ components. */
+export interface ArqServerProperties {
+  /**
+   * Keep nothing about a peer until it has proved that it receives at its address; `onAccept` comes then. Default true; a
+   * flood of false addresses costs no memory. False: a connection for every first datagram, as in HP-Socket.
+   */
+  arqCookies: boolean;
+}
+
+/** Options of an ARQ server: any of its properties. */
+export type UdpArqServerOptions = Partial<
+  ComplexSocketProperties & UdpServerProperties & ArqProperties & ArqServerProperties
+>;
+
+export interface UdpArqServer<Extra = unknown> extends ArqProperties, ArqServerProperties {}
+
+/** First command of KCP; the four follow each other (KC-002). */
+const FIRST_COMMAND = 81;
+const LAST_COMMAND = 84;
+
+/**
+ * A reliable UDP server (HP-Socket's `UdpArqServer`, byte for byte): messages arrive whole, once, and in order, over KCP.
+ * `send` works from `onHandShake` on.
+ *
+ * ```ts
+ * const echo = new UdpArqServer({
+ *   onReceive(server, connId, message) { server.send(connId, message); },
+ * }, { preset: 'interactive' });
+ * const { port } = await echo.start('127.0.0.1', 0);
+ * ```
+ */
+export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection, Extra> {
+  #arq: ArqSettings | null = null;
+  #cookies: ArqCookies | null = null;
+  readonly #question = Buffer.alloc(HANDSHAKE_BYTES);
+
+  constructor(listener: UdpServerHooks<UdpArqServer<Extra>>, options?: UdpArqServerOptions) {
+    super(listener, withPreset(options));
+  }
+
+  protected override prepareRun(): void {
+    try {
+      this.#arq = arqSettings(this.settings, this.sendPolicy === SendPolicy.Direct);
+    } catch (error) {
+      throw this.failed(error as never);
+    }
+    this.#cookies = this.arqCookies ? new ArqCookies(this.#arq.handShakeTimeout) : null;
+  }
+
+  protected override sendLimit(): number {
+    return this.maxMessageSize;
+  }
+
+  protected override unknownPeer(run: UdpHost, bytes: Buffer, address: string, port: number, now: number): void {
+    if (bytes.length > run.settings.maxDatagramSize) run.drops.oversize++;
+    else if (isCloseNotify(bytes)) run.drops.unknownPeer++;
+    else if (this.#cookies === null) this.#acceptAny(run, bytes, address, port, now);
+    else this.#askForProof(run, this.#cookies, bytes, address, port, now);
+  }
+
+  /** HP-Socket's way: any first datagram makes a connection (UD-002). */
+  #acceptAny(run: UdpHost, bytes: Buffer, address: string, port: number, now: number): void {
+    const settings = this.#arq!;
+    const connection = this.admit(
+      run,
+      address,
+      port,
+      (peer) => new ArqConnection(run, peer, false, now, { settings, selfId: nextConversationId() }),
+    );
+    if (connection === null) return;
+    connection.open('onAccept', () => {});
+    connection.received(bytes, now);
+  }
+
+  #askForProof(run: UdpHost, cookies: ArqCookies, bytes: Buffer, address: string, port: number, now: number): void {
+    const { length } = bytes;
+    if (length >= KCP_HEADER_BYTES && bytes[4]! >= FIRST_COMMAND && bytes[4]! <= LAST_COMMAND) {
+      // Segments of somebody who thinks that there is a connection. Their conv is that peer's own ID (AQ-023), so they
+      // can be answered like a first packet: a peer whose proof got lost sees what it knows and sends the proof again; one
+      // whose connection is gone sees another ID than it knows, and resets (AQ-018). 12 bytes for 24 or more.
+      writeHandshake(this.#question, bytes.readUInt32LE(0), 0, false);
+      run.drops.unknownPeer++;
+      if (cookies.input(this.#question, address, port, now) === CookieVerdict.Answer) {
+        run.control(cookies.out, port, address);
+      }
+      return;
+    }
+    switch (cookies.input(bytes, address, port, now)) {
+      case CookieVerdict.Answer:
+        run.control(cookies.out, port, address);
+        return;
+      case CookieVerdict.Proved:
+        this.#acceptProved(run, cookies, address, port, now);
+        return;
+      default:
+        run.drops.unknownPeer++;
+    }
+  }
+
+  #acceptProved(run: UdpHost, cookies: ArqCookies, address: string, port: number, now: number): void {
+    const { selfId, peerId, isPeerComplete } = cookies;
+    const start = { settings: this.#arq!, selfId, proved: { peerId, isPeerComplete } };
+    const connection = this.admit(run, address, port, (peer) => new ArqConnection(run, peer, false, now, start));
+    connection?.open('onAccept', () => {});
+  }
+
+  /**
+   * With cookies, a handshake packet of another peer than the one connected (a client that was restarted and got the same
+   * port, or a forgery) is treated like one of a stranger: who proves itself takes the connection's place.
+   */
+  protected override receivedFrom(connection: ArqConnection, bytes: Buffer, now: number): void {
+    const cookies = this.#cookies;
+    if (cookies === null || bytes.length !== HANDSHAKE_BYTES || !isStranger(connection, bytes)) {
+      connection.received(bytes, now);
+      return;
+    }
+    const { host, sendAddress: address, remotePort: port } = connection;
+    const verdict = cookies.input(bytes, address, port, now);
+    if (verdict === CookieVerdict.Answer) host.control(cookies.out, port, address);
+    if (verdict !== CookieVerdict.Proved) return;
+    const { selfId, peerId, isPeerComplete } = cookies;
+    connection.supersede();
+    connection.release();
+    if (this.peers.find(address, port) !== undefined) return;
+    const start = { settings: this.#arq!, selfId, proved: { peerId, isPeerComplete } };
+    this.admit(host, address, port, (peer) => new ArqConnection(host, peer, false, now, start))?.open('onAccept', noop);
+  }
+
+  protected override refusePeer(run: UdpHost, address: string, port: number): void {
+    run.closeNotifiesOut++;
+    run.control(CLOSE_NOTIFY, port, address);
+  }
+
+  /**
+   * Sends one message unless it could not begin to leave within `deadlineMs`: then it is dropped, and counted in
+   * `kcp.expiredMessages`. For data that is worth nothing when it is late. Results as `send`.
+   */
+  sendWithin(connId: ConnId, data: Sendable, deadlineMs: number): boolean {
+    const connection = this.table.get(connId);
+    if (connection === undefined) return this.unknownId('sendWithin', connId);
+    return connection.send('sendWithin', toBytes(data, 0, undefined), deadlineMs);
+  }
+
+  /**
+   * Sends one message at once, unreliably, beside the reliable stream: it may be lost, repeated, reordered. Only if both
+   * ends are of this library with the option `unreliable`; a peer of HP-Socket never sees one.
+   * @returns false with `lastError`: EOPNOTSUPP (the peer does not take it, or has not said so yet), EMSGSIZE (larger than
+   *   `maxTransUnit - 24`), else as `send`.
+   */
+  sendUnreliable(connId: ConnId, data: Sendable): boolean {
+    const connection = this.table.get(connId);
+    if (connection === undefined) return this.unknownId('sendUnreliable', connId);
+    return connection.sendUnreliable(toBytes(data, 0, undefined));
+  }
+
+  /** Segments (not messages) that wait or are unacknowledged, undefined for an unknown ID (ARQ-S-023, AQ-043). */
+  getWaitingSendMessageCount(connId: ConnId): number | undefined {
+    const connection = this.table.get(connId);
+    if (connection === undefined || !connection.isValid) {
+      this.unknownId('getWaitingSendMessageCount', connId);
+      return undefined;
+    }
+    return connection.waitingSendCount ?? 0;
+  }
+
+  override stats(): UdpStats {
+    const stats = super.stats();
+    if (this.#cookies !== null) {
+      const { answered, proved, ignored } = this.#cookies;
+      stats.cookies = { answered, proved, ignored };
+    }
+    return stats;
+  }
+}
+
+function noop(): void {}
+
+/** Whether a handshake packet says that it comes from another peer than that of the connection. */
+function isStranger(connection: ArqConnection, bytes: Buffer): boolean {
+  const { peerId } = connection;
+  return peerId !== 0 && isHandshake(bytes) && handshakeSelfId(bytes) !== peerId;
+}
+
+defineArqProperties(UdpArqServer.prototype, { arqCookies: flag(true) });

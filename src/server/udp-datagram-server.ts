@@ -1,0 +1,361 @@
+import { normalizeAddress, type SocketAddress } from '../core/address.ts';
+import { Admission } from '../core/admission.ts';
+import { ComplexSocket } from '../core/complex-socket.ts';
+import type { StopOptions } from '../core/complex-stream.ts';
+import { isSignalAborted, isThenable } from '../core/component.ts';
+import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
+import { Errno } from '../core/errno.ts';
+import type { SocketError } from '../core/errors.ts';
+import type { ConnId } from '../core/listener.ts';
+import { defineProperties } from '../core/properties.ts';
+import type { StopReport } from '../core/stats.ts';
+import { isPort } from '../core/stream-properties.ts';
+import { type Sendable, toBytes } from '../core/stream-send.ts';
+import type { UdpConnection } from '../core/udp-connection.ts';
+import { UdpHost, type UdpOwner } from '../core/udp-host.ts';
+import { UdpPeers } from '../core/udp-peers.ts';
+import { type UdpServerProperties, udpServerProperties } from '../core/udp-properties.ts';
+import { joinParts } from '../core/udp-send.ts';
+import {
+  bindError,
+  callPrepare,
+  checkListener,
+  invalidParam,
+  ownFamily,
+  socketOptions,
+  startCancelled,
+  stopOnAbort,
+} from '../core/udp-start.ts';
+import type { UdpConnectionStats, UdpStats } from '../core/udp-stats.ts';
+import { UdpSocket } from '../transport/udp-socket.ts';
+
+/** Where a UDP server listens. */
+export interface UdpServerStartOptions {
+  /** Own IP address; `0.0.0.0` if left out. `::` serves IPv4 as well unless `ipv6Only`. */
+  host?: string;
+  /** 0 to 65535; 0, the default, lets the system choose: the result tells. */
+  port?: number;
+  /** No IPv4 on `::`. */
+  ipv6Only?: boolean;
+  /** In cluster workers: do not share the socket. Default true: workers that share one take each other's datagrams. */
+  exclusive?: boolean;
+  /** Aborting cancels the start, or stops the started server. */
+  signal?: AbortSignal;
+}
+
+/** Longest wait for the last close notifies to leave, milliseconds; HP-Socket always waits so long. */
+const NOTIFY_WAIT_MS = 30;
+
+export interface DatagramServer<C extends UdpConnection, Extra = unknown> extends UdpServerProperties {}
+
+/** What UDP and ARQ servers share: one socket, pseudo-connections by the address of the peer (`IUdpServer`). */
+export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
+  extends ComplexSocket<C, Extra>
+  implements UdpOwner
+{
+  /** @internal */
+  protected readonly listener: object;
+  /** The present run, or the last one. @internal */
+  protected host: UdpHost | null = null;
+  /** @internal */
+  protected peers = new UdpPeers<C>();
+  /** @internal */
+  protected admission: Admission | null = null;
+  #emptied: (() => void) | null = null;
+
+  constructor(listener: object, options: object | undefined) {
+    super(options);
+    checkListener(listener);
+    this.listener = listener;
+  }
+
+  /**
+   * Binds the socket and begins to receive (`Start`, SRV-001). Fires `onPrepareListen`; a start that fails later than
+   * that also fires `onShutdown`, as in HP-Socket.
+   * @returns The address that it is bound to, with the real port.
+   * @throws SocketError: IllegalState, InvalidParam, SocketCreate, SocketBind, SocketPrepare.
+   */
+  async start(host?: string | null | UdpServerStartOptions, port?: number): Promise<SocketAddress> {
+    const target: UdpServerStartOptions =
+      typeof host === 'object' && host !== null ? host : { host: host ?? '', port: port ?? 0 };
+    if (!this.isStopped) throw this.illegalState('start');
+    const { signal } = target;
+    if (target.port !== undefined && !isPort(target.port)) {
+      throw this.failed(invalidParam(`port must be a whole number, 0 to 65535, not ${String(target.port)}`));
+    }
+    if (target.host !== undefined && typeof target.host !== 'string') {
+      throw this.failed(invalidParam('host must be a string'));
+    }
+    this.prepareRun();
+    if (isSignalAborted(signal)) throw this.aborted('start', signal);
+    this.transition(ServiceState.Starting);
+    this.resetTable();
+    this.peers = new UdpPeers<C>();
+    const run = new UdpHost(this, this.listener);
+    this.host = run;
+    this.admission = new Admission(this, run.limits, this.wheel.clock);
+    let socket: UdpSocket<UdpConnection | null> | null = null;
+    try {
+      socket = await this.#bind(run, target);
+      run.attach(socket);
+      const { listener } = run;
+      const bound = socket;
+      const problem = await callPrepare(this, listener, 'onPrepareListen', () =>
+        listener.onPrepareListen?.(this, bound.socket),
+      );
+      if (problem !== null) throw problem;
+      if (!this.#isStarting(run)) throw startCancelled(this);
+      if (isSignalAborted(signal)) throw this.aborted('start', signal);
+    } catch (error) {
+      if (socket !== null) await socket.close();
+      await this.#startFailed(run, error as SocketError);
+    }
+    this.transition(ServiceState.Started);
+    stopOnAbort(this, signal);
+    return this.getListenAddress() as SocketAddress;
+  }
+
+  async #bind(run: UdpHost, target: UdpServerStartOptions): Promise<UdpSocket<UdpConnection | null>> {
+    const address = target.host || '0.0.0.0';
+    const port = target.port ?? 0;
+    const type = ownFamily(address) || 'udp4';
+    const socket = new UdpSocket<UdpConnection | null>(
+      socketOptions(this, type, run.isFast, target.ipv6Only ?? false, false),
+      {
+        received: (bytes, from, fromPort) => this.#received(run, bytes, from, fromPort),
+        receiveFailed: () => void run.receiveErrors++,
+        completed: (connection, length, error) => run.completed(connection, length, error),
+      },
+    );
+    try {
+      await socket.bind(address, port, target.exclusive ?? true);
+    } catch (cause) {
+      await socket.close();
+      throw bindError(cause, address, port);
+    }
+    return socket;
+  }
+
+  #isStarting(run: UdpHost): boolean {
+    return this.host === run && this.state === ServiceState.Starting;
+  }
+
+  async #startFailed(run: UdpHost, error: SocketError): Promise<never> {
+    this.failed(error);
+    if (this.#isStarting(run)) {
+      run.socket = null;
+      this.transition(ServiceState.Stopping);
+      await this.#shutDown();
+    }
+    throw error;
+  }
+
+  /** Checks and fixes what a run needs from the properties. Throws if they do not go together. @internal */
+  protected prepareRun(): void {}
+
+  /** Address that the server is bound to, null while it is not (`GetListenAddress`, SRV-002). */
+  getListenAddress(): SocketAddress | null {
+    const address = this.hasStarted ? (this.host?.socket?.address() ?? null) : null;
+    return address === null ? null : { address: address.address, port: address.port };
+  }
+
+  // ---- receiving -------------------------------------------------------------------------------------------------
+
+  #received(run: UdpHost, bytes: Buffer, address: string, port: number): void {
+    run.datagramsIn++;
+    run.bytesIn += bytes.length;
+    const connection = this.peers.find(address, port);
+    const now = run.wheel.clock.now();
+    if (connection !== undefined) {
+      if (connection.isValid) {
+        this.receivedFrom(connection, bytes, now);
+        return;
+      }
+      // It is closing, and this datagram begins a new connection: the old one ends first (EXO-005).
+      connection.release();
+      if (this.peers.find(address, port) !== undefined) return;
+    }
+    if (this.state !== ServiceState.Started || this.host !== run) return;
+    this.unknownPeer(run, bytes, address, port, now);
+  }
+
+  /** A datagram of a peer with a connection. @internal */
+  protected receivedFrom(connection: C, bytes: Buffer, now: number): void {
+    connection.received(bytes, now);
+  }
+
+  /** A datagram from an address without a connection. @internal */
+  protected abstract unknownPeer(run: UdpHost, bytes: Buffer, address: string, port: number, now: number): void;
+
+  /**
+   * Lets a new peer in if the limits allow it, else tells it with a close notify (ORD-030) unless it is on no list or came
+   * too fast: those get silence.
+   * @internal
+   */
+  protected admit(run: UdpHost, address: string, port: number, make: (peer: PeerAddress) => C): C | null {
+    const remoteAddress = normalizeAddress(address);
+    const before = run.limits.blockedAddresses + run.limits.acceptRate;
+    const key = this.admission!.admit(remoteAddress, this.table.size);
+    if (key === null) {
+      run.refused++;
+      if (run.limits.blockedAddresses + run.limits.acceptRate === before) this.refusePeer(run, address, port);
+      return null;
+    }
+    const connection = make({ sendAddress: address, remoteAddress, remotePort: port });
+    this.table.insert(connection);
+    this.peers.add(connection);
+    const { admission } = this;
+    if (key !== '') connection.onReleased = () => admission?.leave(key);
+    return connection;
+  }
+
+  /** @internal */
+  protected abstract refusePeer(run: UdpHost, address: string, port: number): void;
+
+  // ---- sending ---------------------------------------------------------------------------------------------------
+
+  /**
+   * Sends one datagram, or one ARQ message (`Send`, CS-002). Up to 4 KiB are copied at once; more belong to the library
+   * until they have left, so do not change them before.
+   * @param data Bytes, or text to be sent as UTF-8: 1 to `maxDatagramSize` bytes, over ARQ `maxMessageSize`.
+   * @returns true when it was handed over, which does not mean delivered. False, with `lastError` and `lastFailure` saying
+   *   why: EBADSLT (unknown or closed ID), EINVAL (size), ENOBUFS (queue), EMSGSIZE (the system), EPERM (ARQ not ready).
+   * @throws TypeError, RangeError for arguments that make no sense.
+   */
+  send(connId: ConnId, data: Sendable, offset = 0, length?: number): boolean {
+    const connection = this.table.get(connId);
+    if (connection === undefined) return this.unknownId('send', connId);
+    return connection.send('send', toBytes(data, offset, length));
+  }
+
+  /** Sends several pieces as one datagram or message (`SendPackets`, CS-003). EMSGSIZE if they are too large together. */
+  sendPackets(connId: ConnId, packets: readonly Sendable[]): boolean {
+    const connection = this.table.get(connId);
+    if (connection === undefined) return this.unknownId('sendPackets', connId);
+    const bytes = joinParts(this, packets, this.sendLimit(), connId);
+    return bytes !== null && connection.send('sendPackets', bytes);
+  }
+
+  /** Largest datagram or message. @internal */
+  protected sendLimit(): number {
+    return this.maxDatagramSize;
+  }
+
+  /** Never possible with UDP: false, EPERM (CS-004). An async `onReceive` holds its peer's datagrams back. */
+  override pauseReceive(connId: ConnId, _isPaused = true): boolean {
+    const message = 'a UDP server cannot pause one peer; return a promise from onReceive instead';
+    return this.refuse('pauseReceive', SocketErrorCode.IllegalState, Errno.EPERM, message, connId);
+  }
+
+  /** Undefined (EPERM), as `pauseReceive` is not possible (CS-023). */
+  override isPauseReceive(connId: ConnId): boolean | undefined {
+    this.pauseReceive(connId);
+    return undefined;
+  }
+
+  // ---- stopping --------------------------------------------------------------------------------------------------
+
+  /**
+   * Closes all connections, each with a close notify and its `onClose`, then the socket, then fires `onShutdown` (`Stop`,
+   * CS-001). With `drainTimeoutMs`, ARQ connections first wait until their peers have acknowledged everything.
+   * @returns How the connections ended.
+   * @throws SocketError (IllegalState) if it is not started. An aborted `signal` ends the draining, not the stopping.
+   */
+  stop(options: StopOptions = {}): Promise<StopReport> {
+    if (!this.hasStarted) return Promise.reject(this.illegalState('stop'));
+    this.transition(ServiceState.Stopping);
+    return this.#stop(options);
+  }
+
+  async #stop(options: StopOptions): Promise<StopReport> {
+    const startedAt = this.wheel.clock.now();
+    const report: StopReport = { connections: 0, drained: 0, forced: 0, failed: 0, droppedBytes: 0, durationMs: 0 };
+    for (const connection of [...this.table.values()]) {
+      const { onReleased } = connection;
+      connection.onReleased = () => {
+        onReleased?.();
+        countEnd(report, connection);
+      };
+    }
+    const { drainTimeoutMs = 0, signal } = options;
+    if (drainTimeoutMs > 0 && !isSignalAborted(signal) && this.table.size > 0) {
+      for (const connection of this.table.values()) connection.drain(drainTimeoutMs);
+      await this.#emptyOrAborted(signal);
+    }
+    for (const connection of [...this.table.values()]) {
+      connection.close(SocketOperation.Close, 0, undefined, true);
+      connection.abandonHooks();
+      connection.release();
+    }
+    const socket = this.host?.socket ?? null;
+    if (socket !== null) {
+      const deadline = this.wheel.clock.now() + NOTIFY_WAIT_MS;
+      while (socket.queuedCount > 0 && this.wheel.clock.now() < deadline) await new Promise(setImmediate);
+      await socket.close();
+    }
+    if (this.host !== null) this.host.socket = null;
+    await this.#shutDown();
+    report.durationMs = this.wheel.clock.now() - startedAt;
+    return report;
+  }
+
+  #emptyOrAborted(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#emptied = null;
+        signal?.removeEventListener('abort', done);
+        resolve();
+      };
+      this.#emptied = done;
+      signal?.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  async #shutDown(): Promise<void> {
+    const { listener } = this.host!;
+    try {
+      const result = listener.onShutdown?.(this);
+      if (isThenable(result)) await result;
+    } catch (thrown) {
+      this.reportHookError(listener, 'onShutdown', thrown, 0, false);
+    }
+    this.transition(ServiceState.Stopped);
+  }
+
+  /** @internal */
+  closing(_connection: UdpConnection): void {}
+
+  /** @internal */
+  released(connection: UdpConnection): void {
+    this.peers.delete(connection as C);
+    this.table.delete(connection.id);
+    if (this.table.size === 0) this.#emptied?.();
+  }
+
+  /** Snapshot of this run, or of the last one. */
+  stats(): UdpStats {
+    return (this.host ?? new UdpHost(this, this.listener)).stats(this.connectionCount);
+  }
+
+  /** Snapshot of one connection, undefined for an unknown ID. */
+  override getConnectionStats(connId: ConnId): UdpConnectionStats | undefined {
+    return this.table.get(connId)?.stats();
+  }
+}
+
+defineProperties(DatagramServer.prototype, udpServerProperties);
+
+/** Where a peer is: as the system writes it, and as users see it. */
+export interface PeerAddress {
+  sendAddress: string;
+  remoteAddress: string;
+  remotePort: number;
+}
+
+function countEnd(report: StopReport, connection: UdpConnection): void {
+  report.connections++;
+  report.droppedBytes += connection.pendingBytes;
+  if (connection.closeErrorCode !== 0) report.failed++;
+  else if (connection.hasDrained) report.drained++;
+  else report.forced++;
+}

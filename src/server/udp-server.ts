@@ -1,0 +1,49 @@
+import { CLOSE_NOTIFY, isCloseNotify } from '../arq/index.ts';
+import type { ComplexSocketProperties } from '../core/complex-socket.ts';
+import { UdpConnection } from '../core/udp-connection.ts';
+import type { UdpHost } from '../core/udp-host.ts';
+import type { UdpServerHooks } from '../core/udp-listener.ts';
+import type { UdpServerProperties } from '../core/udp-properties.ts';
+import { DatagramServer } from './udp-datagram-server.ts';
+
+/** Options of a UDP server: any of its properties. */
+export type UdpServerOptions = Partial<ComplexSocketProperties & UdpServerProperties>;
+
+/**
+ * A UDP server with pseudo-connections (HP-Socket's `UdpServer`, byte for byte): each address that sends something is a
+ * connection, until it says goodbye, falls silent, or is disconnected. Datagrams may be lost, repeated and reordered on
+ * the way, as always with UDP.
+ *
+ * ```ts
+ * const echo = new UdpServer({
+ *   onReceive(server, connId, data) { server.send(connId, data); },
+ * });
+ * const { port } = await echo.start('127.0.0.1', 0);
+ * ```
+ */
+export class UdpServer<Extra = unknown> extends DatagramServer<UdpConnection, Extra> {
+  constructor(listener: UdpServerHooks<UdpServer<Extra>>, options?: UdpServerOptions) {
+    super(listener, options);
+  }
+
+  /** Any first datagram makes a connection (UD-002), but for oversize ones (ORD-029) and stray close notifies (ACC-015). */
+  protected override unknownPeer(run: UdpHost, bytes: Buffer, address: string, port: number, now: number): void {
+    if (bytes.length > run.settings.maxDatagramSize) {
+      run.drops.oversize++;
+      return;
+    }
+    if (isCloseNotify(bytes)) {
+      run.drops.unknownPeer++;
+      return;
+    }
+    const connection = this.admit(run, address, port, (peer) => new UdpConnection(run, peer, false, now));
+    if (connection === null) return;
+    connection.open('onAccept', () => {});
+    connection.received(bytes, now);
+  }
+
+  protected override refusePeer(run: UdpHost, address: string, port: number): void {
+    run.closeNotifiesOut++;
+    run.control(CLOSE_NOTIFY, port, address);
+  }
+}
