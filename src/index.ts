@@ -1,13 +1,13 @@
 export type { AgentConnectOptions, AgentStartOptions } from './agent/stream-agent.ts';
-export { TcpAgentListener, TcpPullAgentListener } from './agent/tcp-agent-listener.ts';
 export { TcpAgent, type TcpAgentOptions, TcpPackAgent, TcpPullAgent } from './agent/tcp-agent.ts';
+export { TcpAgentListener, TcpPullAgentListener } from './agent/tcp-agent-listener.ts';
 export type { KcpStats } from './arq/index.ts';
 export type { ClientStartOptions, ClientStopOptions } from './client/stream-client.ts';
-export { TcpClientListener, TcpPullClientListener } from './client/tcp-client-listener.ts';
 export { TcpClient, type TcpClientOptions, TcpPackClient, TcpPullClient } from './client/tcp-client.ts';
+export { TcpClientListener, TcpPullClientListener } from './client/tcp-client-listener.ts';
 export { UdpArqClient, type UdpArqClientOptions } from './client/udp-arq-client.ts';
-export { UdpClientListener } from './client/udp-client-listener.ts';
 export { UdpClient, type UdpClientOptions } from './client/udp-client.ts';
+export { UdpClientListener } from './client/udp-client-listener.ts';
 export type { UdpClientStartOptions, UdpClientStopOptions } from './client/udp-datagram-client.ts';
 export type { AddressList, SocketAddress } from './core/address.ts';
 export type { StopOptions } from './core/complex-stream.ts';
@@ -25,6 +25,8 @@ export {
   ServiceState,
   SocketErrorCode,
   SocketOperation,
+  SSLSessionInfo,
+  SSLVerifyMode,
 } from './core/enums.ts';
 export { Errno, errnoName } from './core/errno.ts';
 export { SocketError } from './core/errors.ts';
@@ -38,6 +40,14 @@ export type {
   ServerHooks,
 } from './core/listener.ts';
 export type { MessagesOptions } from './core/message-queue.ts';
+export type {
+  SNICallback,
+  SSLCommonOptions,
+  SSLContextOptions,
+  SSLInfo,
+  SSLMemoryContextOptions,
+  SSLWatchOptions,
+} from './core/security.ts';
 export type { ComponentStats, ConnectionStats, LimitCounters, StopReport } from './core/stats.ts';
 export type { Sendable } from './core/stream-send.ts';
 export type { ArqProperties } from './core/udp-arq-properties.ts';
@@ -62,9 +72,13 @@ export type {
   UdpStats,
 } from './core/udp-stats.ts';
 export type { ServerStartOptions } from './server/stream-server.ts';
-export { TcpPullServerListener, TcpServerListener } from './server/tcp-server-listener.ts';
 export { TcpPackServer, TcpPullServer, TcpServer, type TcpServerOptions } from './server/tcp-server.ts';
+export { TcpPullServerListener, TcpServerListener } from './server/tcp-server-listener.ts';
 export { type ArqServerProperties, UdpArqServer, type UdpArqServerOptions } from './server/udp-arq-server.ts';
 export type { UdpServerStartOptions } from './server/udp-datagram-server.ts';
-export { UdpServerListener } from './server/udp-server-listener.ts';
 export { UdpServer, type UdpServerOptions } from './server/udp-server.ts';
+export { UdpServerListener } from './server/udp-server-listener.ts';
+export type { SslComplexProperties, SslProperties } from './ssl/properties.ts';
+export { SslAgent, type SslAgentOptions, SslPackAgent, SslPullAgent } from './ssl/ssl-agent.ts';
+export { SslClient, type SslClientOptions, SslPackClient, SslPullClient } from './ssl/ssl-client.ts';
+export { SslPackServer, SslPullServer, SslServer, type SslServerOptions } from './ssl/ssl-server.ts';

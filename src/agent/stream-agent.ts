@@ -56,7 +56,8 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
         ? bindAddress
         : { bindAddress: bindAddress ?? '', asyncConnect };
     if (!this.isStopped) throw this.illegalState('start');
-    this.checkReady();
+    const unready = this.security?.checkReady() ?? null;
+    if (unready !== null) throw this.failed(unready);
     const { signal } = options;
     if (isSignalAborted(signal)) throw this.aborted('start', signal);
     this.begin();
@@ -83,9 +84,6 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
       this.wait().then(() => signal.removeEventListener('abort', stop));
     }
   }
-
-  /** Throws if something that must be set up before a start is missing. @internal */
-  protected checkReady(): void {}
 
   /**
    * Makes a connection (`Connect`, AGT-002). Fires `onPrepareConnect`, then, when connected, `onConnect` and `onHandShake`.
@@ -119,24 +117,16 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
         message: `the agent has maxConnectionCount (${this.maxConnectionCount}) connections; close some or raise it`,
       });
     }
-    const connection = new StreamConnection(run, ConnectionState.Connecting, (self) => this.makeSocket(self));
+    const connection = new StreamConnection(run, ConnectionState.Connecting, (self) =>
+      makeConnectingSocket(self, run.isFast),
+    );
     connection.extra = target.extra;
     const connId = this.table.insert(connection);
     await connect(this, run, connection, target, this.#isAsync, this.syncConnectTimeout, {
       connected: () => {},
-      open: (done) => this.letIn(connection, done),
+      open: (done) => connection.open('onConnect', undefined, done),
     });
     return connId;
-  }
-
-  /** @internal */
-  protected makeSocket(connection: StreamConnection): StreamConnection['socket'] {
-    return makeConnectingSocket(connection, connection.host.isFast);
-  }
-
-  /** Runs the first hooks of a connection. @internal */
-  protected letIn(connection: StreamConnection, done: (error?: SocketError) => void): void {
-    connection.open('onConnect', undefined, done);
   }
 
   /** The host given to `connect`, not resolved, and the port; null for an unknown ID (`GetRemoteHost`, AGT-003). */

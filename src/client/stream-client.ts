@@ -6,12 +6,11 @@ import { ConnectionState } from '../core/connection-state.ts';
 import { attachTap, ConnectionStream } from '../core/connection-stream.ts';
 import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
-import type { SocketError } from '../core/errors.ts';
 import type { AnyHooks, ConnId } from '../core/listener.ts';
 import { MessageQueue, type MessagesOptions } from '../core/message-queue.ts';
 import { defineProperties, integer } from '../core/properties.ts';
 import type { ReceiveModel, ReceiveRun } from '../core/receive-models.ts';
-import { SingleSocket } from '../core/single-socket.ts';
+import { SingleSecure } from '../core/single-secure.ts';
 import type { ComponentStats } from '../core/stats.ts';
 import { StreamConnection } from '../core/stream-connection.ts';
 import { type StreamProperties, streamProperties } from '../core/stream-properties.ts';
@@ -43,7 +42,7 @@ export interface StreamClientProperties {
 export interface StreamClient<Extra = unknown> extends StreamProperties, StreamClientProperties {}
 
 /** What TCP and TLS clients of all receive models share: one connection in one object (`IClient`, `ITcpClient`). */
-export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> implements ConnectionOwner {
+export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> implements ConnectionOwner {
   /** @internal */
   protected readonly listener: AnyHooks;
   #receiveModel: ReceiveModel;
@@ -51,8 +50,6 @@ export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> 
   #receiveRun: ReceiveRun | null = null;
   /** @internal */
   protected host: ConnectionHost | null = null;
-  /** @internal */
-  protected connection: StreamConnection | null = null;
   #isStoppedByUser = false;
 
   constructor(listener: object, options: object | undefined, receiveModel: ReceiveModel) {
@@ -85,38 +82,29 @@ export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> 
     if (!this.isStopped) throw this.illegalState('start');
     const problem = checkTarget(target, 'start');
     if (problem !== null) throw this.failed(problem);
-    this.checkReady();
+    const unready = this.security?.checkReady() ?? null;
+    if (unready !== null) throw this.failed(unready);
     if (isSignalAborted(target.signal)) throw this.aborted('start', target.signal);
     this.transition(ServiceState.Starting);
     this.#isStoppedByUser = false;
     this.#receiveRun = this.#receiveModel(this.settings, () => this.host?.limits);
-    const run = new ConnectionHost(this, this.listener, this.isSecure);
+    this.security?.begin(() => this.host!);
+    const run = new ConnectionHost(this, this.listener);
     this.host = run;
-    const connection = new StreamConnection(run, ConnectionState.Connecting, (self) => this.makeSocket(self));
+    const connection = new StreamConnection(run, ConnectionState.Connecting, (self) =>
+      makeConnectingSocket(self, run.isFast),
+    );
     connection.id = this.nextConnectionId();
     this.connection = connection;
     await connect(this, run, connection, target, target.asyncConnect ?? false, this.syncConnectTimeout, {
       connected: () => this.transition(ServiceState.Started),
-      open: (done) => this.letIn(connection, done),
+      open: (done) => connection.open('onConnect', undefined, done),
     });
   }
-
-  /** Throws if something that must be set up before a start is missing. @internal */
-  protected checkReady(): void {}
 
   /** @internal */
   createLayer(sink: ReceiveSink): ReceiveLayer {
     return this.#receiveRun!.createLayer(sink);
-  }
-
-  /** @internal */
-  protected makeSocket(connection: StreamConnection): StreamConnection['socket'] {
-    return makeConnectingSocket(connection, connection.host.isFast);
-  }
-
-  /** Runs the first hooks of the connection. @internal */
-  protected letIn(connection: StreamConnection, done: (error?: SocketError) => void): void {
-    connection.open('onConnect', undefined, done);
   }
 
   /**
@@ -241,7 +229,7 @@ export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> 
 
   /** Snapshot of this run, or of the last one. */
   stats(): ComponentStats {
-    const host = this.host ?? new ConnectionHost(this, this.listener, this.isSecure);
+    const host = this.host ?? new ConnectionHost(this, this.listener);
     return host.stats(this.connection === null ? 0 : 1, this.pendingDataLength);
   }
 

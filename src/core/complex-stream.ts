@@ -1,5 +1,5 @@
 import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
-import { ComplexSocket } from './complex-socket.ts';
+import { ComplexSecure } from './complex-secure.ts';
 import type { AbortOptions } from './component.ts';
 import { isThenable } from './component.ts';
 import { ConnectionHost, type ConnectionOwner } from './connection-host.ts';
@@ -26,10 +26,7 @@ export interface StopOptions extends AbortOptions {
 export interface ComplexStream<Extra = unknown> extends StreamProperties {}
 
 /** TCP and TLS servers and agents: many stream connections, sends by ID, and how they stop. */
-export abstract class ComplexStream<Extra = unknown>
-  extends ComplexSocket<StreamConnection, Extra>
-  implements ConnectionOwner
-{
+export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra> implements ConnectionOwner {
   /** @internal */
   protected readonly listener: AnyHooks;
   /** What the connections of this run share; null before the first start. @internal */
@@ -95,7 +92,7 @@ export abstract class ComplexStream<Extra = unknown>
 
   /** Snapshot of this run, or of the last one. */
   stats(): ComponentStats {
-    const host = this.host ?? new ConnectionHost(this, this.listener, this.isSecure);
+    const host = this.host ?? new ConnectionHost(this, this.listener);
     return host.stats(this.connectionCount, this.pendingBytesOfAll());
   }
 
@@ -123,7 +120,8 @@ export abstract class ComplexStream<Extra = unknown>
     this.transition(ServiceState.Starting);
     this.resetTable();
     this.#receiveRun = this.#receiveModel(this.settings, () => this.host?.limits);
-    this.host = new ConnectionHost(this, this.listener, this.isSecure);
+    this.security?.begin(() => this.host!);
+    this.host = new ConnectionHost(this, this.listener);
     return this.host;
   }
 

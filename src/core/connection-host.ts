@@ -10,6 +10,7 @@ import type { ConnectionSender } from './connection-sender.ts';
 import type { SendPolicy } from './enums.ts';
 import type { AnyHooks } from './listener.ts';
 import { keptSendSlabPool, type ReadMemory, sharedMemory } from './read-memory.ts';
+import type { StreamSecurity } from './security.ts';
 import type { SendSlabPool } from './slab-pool.ts';
 import { type ComponentStats, type LimitCounters, newLimitCounters } from './stats.ts';
 import type { StreamConnection } from './stream-connection.ts';
@@ -17,6 +18,8 @@ import type { TimerWheel } from './timer-wheel.ts';
 
 /** What a connection asks of the component that it belongs to. */
 export interface ConnectionOwner extends Component {
+  /** TLS, or null for plain components. @internal */
+  readonly security: StreamSecurity | null;
   /** Makes the receive layer of a new connection. @internal */
   createLayer(sink: ReceiveSink): ReceiveLayer;
   /** The connection is gone, `onClose` comes next if it is owed. @internal */
@@ -58,7 +61,8 @@ export class ConnectionHost {
   readonly read: ReadMemory;
   readonly sendSlabs: SendSlabPool;
   readonly limits: LimitCounters = newLimitCounters();
-  readonly isSecure: boolean;
+  /** TLS, or null for plain components. */
+  readonly security: StreamSecurity | null;
   readonly isFast: boolean;
   readonly canWriteDirectly: boolean;
   readonly reportsSends: boolean;
@@ -81,7 +85,7 @@ export class ConnectionHost {
   #spareRequest: WriteRequest | null = null;
   #turnEnd = (): void => this.#endTurn();
 
-  constructor(owner: ConnectionOwner, listener: AnyHooks, isSecure: boolean) {
+  constructor(owner: ConnectionOwner, listener: AnyHooks) {
     this.owner = owner;
     this.listener = listener;
     const settings = { ...owner.settings } as unknown as StreamSettings;
@@ -92,7 +96,7 @@ export class ConnectionHost {
     const lowWaterMarkBytes = Math.min(settings.lowWaterMarkBytes, highWaterMarkBytes);
     this.settings = { ...settings, highWaterMarkBytes, lowWaterMarkBytes };
     this.wheel = owner.wheel;
-    this.isSecure = isSecure;
+    this.security = owner.security;
     this.marksReceives = settings.markSilence || settings.idleTimeoutMs > 0;
     this.hasDeadlines = settings.idleTimeoutMs > 0 || settings.connectionTimeoutMs > 0;
     const memory = sharedMemory();

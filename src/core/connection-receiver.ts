@@ -14,6 +14,8 @@ const PAUSED_BY_USER = 1;
 export const PAUSED_BY_HOOK = 2;
 const PAUSED_BY_RATE = 4;
 const PAUSED_BY_TAP = 8;
+/** Clear text is over: what comes next belongs to the TLS handshake. */
+export const PAUSED_BY_SECURITY = 16;
 
 /** Receive rates of one connection; only there if the component limits them. */
 interface ReceiveRates {
@@ -38,6 +40,8 @@ export class ConnectionReceiver implements ReceiveSink {
   #window: Buffer | null = null;
   #nextWindow: Buffer | undefined = undefined;
   #rates: ReceiveRates | null = null;
+  /** Bytes that came although receiving stands still: TLS hands on all that it has decrypted. */
+  #held: Buffer[] | null = null;
 
   constructor(connection: StreamConnection) {
     this.#connection = connection;
@@ -93,6 +97,7 @@ export class ConnectionReceiver implements ReceiveSink {
     const connection = this.#connection;
     const { host } = connection;
     if (connection.state >= ConnectionState.Closing) return;
+    if (this.pauses !== 0 || connection.state < ConnectionState.Open) return this.#hold(bytes, isBorrowed);
     host.bytesIn += bytes.length;
     this.bytesIn += bytes.length;
     if (host.marksReceives) this.lastReceiveAt = host.wheel.clock.now();
@@ -108,6 +113,30 @@ export class ConnectionReceiver implements ReceiveSink {
     host.active = outer;
     connection.sender?.flushAndSettle();
     if (this.pauses !== 0 && connection.state < ConnectionState.Closing) connection.socket.pause();
+  }
+
+  #hold(bytes: Buffer, isBorrowed: boolean): void {
+    this.#held ??= [];
+    this.#held.push(isBorrowed ? Buffer.from(bytes) : bytes);
+    this.#connection.socket.pause();
+  }
+
+  /** Delivers held bytes until there are none or receiving stands still again. */
+  #deliverHeld(): void {
+    while (this.#held !== null && this.#mayDeliver() && !this.layer.hasBacklog) {
+      const bytes = this.#held.shift()!;
+      if (this.#held.length === 0) this.#held = null;
+      this.received(bytes, false);
+    }
+  }
+
+  /** Gives up everything that was received and not handed on, in order. */
+  takeRest(): Buffer | null {
+    const rest = this.layer.takeRest();
+    const held = this.#held;
+    this.#held = null;
+    if (held === null) return rest;
+    return Buffer.concat(rest === null ? held : [rest, ...held]);
   }
 
   /** The receive layer has something for the listener. Returns false to stop for now. */
@@ -169,7 +198,9 @@ export class ConnectionReceiver implements ReceiveSink {
 
   /** Begins to read, unless something already asked for a pause. */
   start(): void {
-    if (this.pauses === 0) this.#connection.socket.resume();
+    if (this.pauses !== 0) this.#connection.socket.pause();
+    else if (this.#held !== null || this.hasEnded) this.#resumeSoon();
+    else this.#connection.socket.resume();
   }
 
   /** Pauses or resumes on behalf of the user (`PauseReceive`). Takes effect at once, delivers nothing itself. */
@@ -181,6 +212,12 @@ export class ConnectionReceiver implements ReceiveSink {
       this.pauses &= ~PAUSED_BY_USER;
       this.#resumeSoon();
     }
+  }
+
+  /** Stops at once, for a reason of the transport. */
+  stopFor(reason: number): void {
+    this.pauses |= reason;
+    if (!this.#isDelivering) this.#connection.socket.pause();
   }
 
   /** The tap can take more. */
@@ -210,6 +247,7 @@ export class ConnectionReceiver implements ReceiveSink {
       host.active = outer;
     }
     connection.sender?.flushAndSettle();
+    this.#deliverHeld();
     if (!this.#mayDeliver() || this.layer.hasBacklog) return;
     if (this.hasEnded) connection.peerEnded();
     else connection.socket.resume();
@@ -225,7 +263,7 @@ export class ConnectionReceiver implements ReceiveSink {
   /** The peer sent a FIN; it counts when everything before it has been delivered. */
   end(): void {
     this.hasEnded = true;
-    if (this.#mayDeliver() && !this.layer.hasBacklog) this.#connection.peerEnded();
+    if (this.#mayDeliver() && !this.layer.hasBacklog && this.#held === null) this.#connection.peerEnded();
   }
 
   /** The connection is closed. */

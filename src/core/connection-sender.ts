@@ -16,7 +16,7 @@ export class ConnectionSender implements StreamWriter {
   readonly queue: SendQueue;
   messagesOut = 0;
   #connection: StreamConnection;
-  #handle: StreamHandle | null;
+  #handle: StreamHandle | null = null;
   #isBlocked = false;
 
   constructor(connection: StreamConnection) {
@@ -25,7 +25,13 @@ export class ConnectionSender implements StreamWriter {
     this.queue = new SendQueue(host.sendSlabs, this);
     if (host.reportsSends) this.queue.reports = [];
     if (host.settings.sendPolicy === SendPolicy.Safe) this.queue.maxWriteBytes = host.settings.highWaterMarkBytes;
-    this.#handle = host.canWriteDirectly ? directHandle(connection.socket) : null;
+    this.useSocket();
+  }
+
+  /** Writes go to the connection's socket from now on, which may be another one than before. */
+  useSocket(): void {
+    const { host, socket } = this.#connection;
+    this.#handle = host.canWriteDirectly ? directHandle(socket) : null;
   }
 
   /** Whether `length` more bytes may be queued. If not, the policy has been carried out. */
@@ -74,7 +80,7 @@ export class ConnectionSender implements StreamWriter {
     if (queue.queuedBytes > 0) this.#flush();
     if (queue.reports !== null && queue.reports.length > 0) this.#reportSends(queue.reports);
     this.#settleMarks();
-    if (connection.state === ConnectionState.Draining && queue.pendingBytes === 0) connection.shutDown();
+    if (connection.awaitsSent && queue.pendingBytes === 0) connection.allSent();
   }
 
   #reportSends(reports: Uint8Array[]): void {
@@ -150,7 +156,14 @@ export class ConnectionSender implements StreamWriter {
   writeCompleted(status: number): void {
     const { queue } = this;
     const connection = this.#connection;
-    if (!queue.isWriting || connection.state >= ConnectionState.Closing) return;
+    if (!queue.isWriting) return;
+    if (connection.state >= ConnectionState.Closing) {
+      if (connection.awaitsSent && status === 0) {
+        queue.written();
+        connection.allSent();
+      }
+      return;
+    }
     if (status !== 0) {
       connection.socketFailed(writeError(status));
       return;

@@ -3,13 +3,14 @@
  *
  * ```
  *  Connecting --> Opening --> Open --> Draining --+
- *      |             |          |                 v
- *      +-------------+----------+------------> Closing --> Closed
+ *      |           | ^          | |               v
+ *      |           | +--- TLS --+ |
+ *      +-----------+--------------+----------> Closing --> Closed
  * ```
  *
  * - Connecting: the socket connects (agents and clients only).
  * - Opening:    connected or accepted; the first hooks run, or TLS shakes hands. Nothing is delivered yet.
- * - Open:       data flows.
+ * - Open:       data flows. TLS that is started by hand goes back to Opening, once.
  * - Draining:   no more sends are taken; what is queued is written, then a FIN, then the peer's FIN is awaited.
  * - Closing:    the socket is being closed. No hook runs until
  * - Closed:     `onClose` was called, if the connection had been let in, and the ID is free.

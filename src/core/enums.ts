@@ -52,6 +52,40 @@ export type CastMode = (typeof CastMode)[keyof typeof CastMode];
 export const IPAddrType = Object.freeze({ All: 0, IPv4: 1, IPv6: 2 } as const);
 export type IPAddrType = (typeof IPAddrType)[keyof typeof IPAddrType];
 
+/** How peers' certificates are checked (`EnSSLVerifyMode`); values may be combined with `|` (VM-001 to VM-005). */
+export const SSLVerifyMode = Object.freeze({
+  /** Servers ask for no certificate; agents and clients do not check the server's. */
+  None: 0,
+  /** Servers ask for a certificate, one that is sent must verify; for agents and clients the server's must. */
+  Peer: 1,
+  /** Servers, with `Peer`: a client without a certificate is refused. */
+  FailIfNoPeerCert: 2,
+  /** Servers, with `Peer`: ask only once per connection, which is all that is possible here. */
+  ClientOnce: 4,
+} as const);
+export type SSLVerifyMode = (typeof SSLVerifyMode)[keyof typeof SSLVerifyMode];
+
+/** What `getSSLSessionInfo` tells (`EnSSLSessionInfo`, SSI-001 to SSI-016). */
+export const SSLSessionInfo = Object.freeze({
+  Ctx: 0,
+  CtxMethod: 1,
+  CtxCiphers: 2,
+  CtxCertStore: 3,
+  ServerNameType: 4,
+  ServerName: 5,
+  Version: 6,
+  Method: 7,
+  Cert: 8,
+  PKey: 9,
+  CurrentCipher: 10,
+  Ciphers: 11,
+  ClientCiphers: 12,
+  PeerCert: 13,
+  PeerCertChain: 14,
+  VerifiedChain: 15,
+} as const);
+export type SSLSessionInfo = (typeof SSLSessionInfo)[keyof typeof SSLSessionInfo];
+
 /** Error of a component (`EnSocketError`). */
 export const SocketErrorCode = Object.freeze({
   Ok: 0,

@@ -18,6 +18,8 @@ export interface LimitCounters {
   lifetime: number;
   /** Connections closed because they did not finish connecting, or their handshake, in time. */
   handshake: number;
+  /** Connections whose TLS handshake had to wait because `maxHandshakes` were under way. */
+  handshakes: number;
   /** Connections closed because the peer did not take what was left, or did not close, in time. */
   closing: number;
   /** Connections closed because they held more unfetched bytes than `maxPullBufferBytes`. */
@@ -35,6 +37,7 @@ export function newLimitCounters(): LimitCounters {
     idle: 0,
     lifetime: 0,
     handshake: 0,
+    handshakes: 0,
     closing: 0,
     pullBuffer: 0,
   };

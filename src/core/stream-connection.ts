@@ -4,12 +4,13 @@ import { localAddressOf, type SocketAddress } from './address.ts';
 import { isThenable } from './component.ts';
 import { ConnectionDeadlines, timeoutError } from './connection-deadlines.ts';
 import type { ConnectionHost } from './connection-host.ts';
-import { ConnectionReceiver, PAUSED_BY_HOOK } from './connection-receiver.ts';
+import { ConnectionReceiver, PAUSED_BY_HOOK, PAUSED_BY_SECURITY } from './connection-receiver.ts';
 import { ConnectionSender } from './connection-sender.ts';
 import { ConnectionState } from './connection-state.ts';
 import { HandleResult, SocketErrorCode, SocketOperation } from './enums.ts';
 import { Errno, errnoOf } from './errno.ts';
 import { describeSystemError, internalError, SocketError } from './errors.ts';
+import type { SecureSession } from './security.ts';
 import type { ConnectionStats } from './stats.ts';
 
 /** Takes the place of the listener for one connection: a stream adapter or an iterator. */
@@ -33,6 +34,9 @@ export interface CloseReason {
   readonly droppedBytes: number;
 }
 
+/** Milliseconds that a connection which closes may take to get its last bytes and its close_notify to the system. */
+export const GOODBYE_MS = 100;
+
 const gracefully: CloseReason = { operation: SocketOperation.Close, errorCode: 0, error: undefined, droppedBytes: 0 };
 
 /**
@@ -53,12 +57,20 @@ export class StreamConnection {
   remotePort = 0;
   /** The host given to `connect`, agents and clients. */
   remoteHost = '';
+  /** The server name given to `connect`, over TLS. */
+  serverName = '';
   readonly host: ConnectionHost;
   readonly receiver: ConnectionReceiver;
   sender: ConnectionSender | null = null;
-  readonly socket: Socket;
+  socket: Socket;
+  /** TLS of this connection; null on plain ones, and while it is in clear text. */
+  secure: SecureSession | null = null;
   readonly openedAt: number;
   tap: ConnectionTap | null = null;
+  /** Whether `allSent` is to be called when everything that is queued has been written. */
+  awaitsSent = false;
+  /** What `onClose` is to tell about an end that is graceful as far as the system knows. */
+  endNote: SocketError | undefined = undefined;
   /** Whether everything was sent and a FIN after it. */
   isShutDown = false;
   closeReason: CloseReason = gracefully;
@@ -86,6 +98,24 @@ export class StreamConnection {
     socket.on('error', onSocketError);
     socket.on('end', onSocketEnd);
     socket.on('close', onSocketClose);
+  }
+
+  /** Stops listening to the socket, so that another one can wrap it. Its failures reach whoever wraps it. */
+  abandonSocket(): Socket {
+    const { socket } = this;
+    socket.off('error', onSocketError);
+    socket.off('end', onSocketEnd);
+    socket.off('close', onSocketClose);
+    socket.removeAllListeners('data');
+    socket.on('error', () => {});
+    return socket;
+  }
+
+  /** Goes on with `socket`, which wraps the one before. */
+  replaceSocket(socket: Socket): void {
+    this.socket = socket;
+    this.adopt(socket);
+    this.sender?.useSocket();
   }
 
   get state(): ConnectionState {
@@ -167,15 +197,40 @@ export class StreamConnection {
           if (this.#state === ConnectionState.Closed) this.#release();
           return;
         }
-        if (this.host.hasDeadlines) this.deadlines.armOpen();
-        else this.#deadlines?.disarmStage();
-        if (this.host.isSecure) done();
-        else this.handShake(done);
+        this.#armDeadlines();
+        const { security } = this.host;
+        if (security === null) this.handShake(done);
+        else security.letIn(this, done);
       },
     );
   }
 
-  /** Plain connections: `onHandShake`, then data (NODEEV-001). */
+  #armDeadlines(): void {
+    if (this.host.hasDeadlines) this.deadlines.armOpen();
+    else this.#deadlines?.disarmStage();
+  }
+
+  /** TLS that is started by hand: data flows in clear text, without `onHandShake`, until `closeClearText`. */
+  openInClearText(): void {
+    this.canSendWhileOpening = false;
+    this.#move(ConnectionState.Open);
+    this.receiver.start();
+  }
+
+  /** Clear text is over: nothing more is delivered or taken until the TLS handshake is done. */
+  closeClearText(): void {
+    this.canSendWhileOpening = false;
+    if (this.#state === ConnectionState.Open) this.#state = ConnectionState.Opening;
+    this.receiver.stopFor(PAUSED_BY_SECURITY);
+  }
+
+  /** The TLS handshake is done: `onHandShake`, then data. */
+  secured(done: (error?: SocketError) => void): void {
+    this.#armDeadlines();
+    this.handShake(done);
+  }
+
+  /** `onHandShake`, then data (NODEEV-001). */
   handShake(done: (error?: SocketError) => void): void {
     const { listener, owner } = this.host;
     this.#callOpening(
@@ -191,13 +246,18 @@ export class StreamConnection {
     );
   }
 
-  /** Calls a hook that may refuse the connection: Error, a throw or a rejection end it without `onClose`. */
+  /**
+   * Calls a hook that may refuse the connection: Error, a throw or a rejection end it without `onClose`. Over TLS, where
+   * `onHandShake` comes later, that one ends it with `onClose` (EV-S-03, HSK-008).
+   */
   #callOpening(hook: string, call: () => unknown, done: (error?: SocketError) => void, next: () => void): void {
     const refuse = (hasThrown: boolean, thrown?: unknown): void => {
       const error = this.#refusal(hook, hasThrown, thrown);
-      if (hasThrown) this.host.owner.reportHookError(this.host.listener, hook, thrown, this.id, false);
-      this.wasLetIn = false;
-      this.close(SocketOperation.Close, Errno.ECANCELED, error);
+      const isTold = this.secure !== null && this.wasLetIn;
+      if (hasThrown) this.host.owner.reportHookError(this.host.listener, hook, thrown, this.id, isTold);
+      this.wasLetIn = isTold;
+      const errorCode = isTold && hasThrown ? SocketErrorCode.DataProc : Errno.ECANCELED;
+      this.close(isTold ? SocketOperation.Receive : SocketOperation.Close, errorCode, error);
       if (this.#state === ConnectionState.Closed) this.#release();
       done(error);
     };
@@ -263,7 +323,27 @@ export class StreamConnection {
       this.#mustResume = false;
       this.receiver.resume();
     }
-    if (this.#disconnects) this.close(SocketOperation.Close, 0);
+    if (this.awaitsSent && this.pendingBytes === 0) this.allSent();
+    if (this.#disconnects) this.#closeWhenSent();
+  }
+
+  /**
+   * What is queued has been offered to the system. TLS always takes it a turn later, so there is a moment to wait for that;
+   * a peer that does not read gets no longer one.
+   */
+  #closeWhenSent(): void {
+    if (this.secure === null || this.pendingBytes === 0) return this.close(SocketOperation.Close, 0);
+    if (this.awaitsSent || this.#state >= ConnectionState.Closing) return;
+    this.awaitsSent = true;
+    this.deadlines.armStage(GOODBYE_MS, () => this.close(SocketOperation.Close, 0));
+  }
+
+  /** Everything that was queued is written, and something waits for that. */
+  allSent(): void {
+    if (this.#state === ConnectionState.Draining) return this.shutDown();
+    this.awaitsSent = false;
+    if (this.#disconnects && this.#state < ConnectionState.Closing) this.close(SocketOperation.Close, 0);
+    else this.secure?.allSent();
   }
 
   pauseReceive(isPaused: boolean): void {
@@ -291,6 +371,7 @@ export class StreamConnection {
     if (this.#state > ConnectionState.Draining) return;
     if (this.#state === ConnectionState.Open) {
       this.#move(ConnectionState.Draining);
+      this.awaitsSent = true;
       this.deadlines.armStage(timeoutMs, () => {
         this.host.limits.closing++;
         const message = `the peer of connection ${this.id} did not take the last ${this.pendingBytes} bytes and close within ${timeoutMs} ms`;
@@ -311,7 +392,7 @@ export class StreamConnection {
 
   /** An error of the system on this socket (CLS-002 to CLS-005, CLS-014, CLS-017). */
   socketFailed(cause: Error): void {
-    if (this.#state >= ConnectionState.Closing) return;
+    if (this.#state >= ConnectionState.Closing || this.secure?.failed(cause) === true) return;
     const { syscall, code } = cause as NodeJS.ErrnoException;
     let operation: SocketOperation = SocketOperation.Receive;
     if (this.#state === ConnectionState.Connecting) operation = SocketOperation.Connect;
@@ -358,18 +439,23 @@ export class StreamConnection {
     if (this.#state >= ConnectionState.Closing) return;
     this.#move(ConnectionState.Closing);
     const droppedBytes = this.pendingBytes;
-    if (operation !== SocketOperation.Close || errorCode !== 0 || error !== undefined || droppedBytes !== 0) {
-      this.closeReason = { operation, errorCode, error, droppedBytes };
+    const isGraceful = operation === SocketOperation.Close && errorCode === 0 && error === undefined;
+    const told = isGraceful ? this.endNote : error;
+    if (!isGraceful || told !== undefined || droppedBytes !== 0) {
+      this.closeReason = { operation, errorCode, error: told, droppedBytes };
     }
     this.#deadlines?.cancel();
+    const isCutOff = this.sender !== null && this.sender.queue.queuedBytes > 0;
     this.sender?.queue.clear();
-    this.socket.destroy();
+    // Without its end a stream of TLS must not look complete, so there is no close_notify then.
+    if (this.secure === null || !this.secure.sayGoodbye(isCutOff)) this.socket.destroy();
   }
 
   /** The socket is closed. */
   socketClosed(): void {
     if (this.#state === ConnectionState.Closed) return;
     this.close(SocketOperation.Close, 0);
+    this.#deadlines?.cancel();
     this.sender?.queue.abandon();
     this.receiver.close();
     this.#move(ConnectionState.Closed);
@@ -441,7 +527,8 @@ function onSocketError(this: Socket, error: Error): void {
 }
 
 function onSocketEnd(this: Socket): void {
-  connectionOfSocket(this).receiver.end();
+  const connection = connectionOfSocket(this);
+  if (connection.secure === null || !connection.secure.peerEnded()) connection.receiver.end();
 }
 
 function onSocketClose(this: Socket): void {

@@ -124,7 +124,7 @@ function canSendNow(component: Component, connection: StreamConnection): boolean
     return component.refuse('send', SocketErrorCode.IllegalState, Errno.EPERM, 'it is still connecting', connection.id);
   }
   if (connection.state === ConnectionState.Opening) {
-    if (!connection.host.isSecure || connection.canSendWhileOpening) return true;
+    if (connection.host.security === null || connection.canSendWhileOpening) return true;
     return component.refuse(
       'send',
       SocketErrorCode.IllegalState,

@@ -84,6 +84,15 @@ export class PackLayer implements ReceiveLayer {
     this.#parse(backlog, 0, false);
   }
 
+  takeRest(): Buffer | null {
+    const partial = this.#partial?.subarray(0, this.#partialLength) ?? EMPTY;
+    const rest = Buffer.concat([partial, this.#backlog ?? EMPTY]);
+    this.#partial = null;
+    this.#partialLength = 0;
+    this.#backlog = null;
+    return rest.length > 0 ? rest : null;
+  }
+
   /** Delivers the whole packages of `bytes[at..]` and keeps what is left. */
   #parse(bytes: Buffer, at: number, isBorrowed: boolean): void {
     // First pass: where the last whole package ends.

@@ -59,6 +59,13 @@ export class PullLayer implements ReceiveLayer {
 
   resume(): void {}
 
+  takeRest(): Buffer | null {
+    if (this.#total === 0) return null;
+    const rest = this.#read(this.#total) as Buffer;
+    this.#consume(this.#total);
+    return rest;
+  }
+
   /** Takes `length` bytes: a Buffer of just that length, or why not. */
   fetch(length: number): Buffer | FetchResult {
     const found = this.#read(length);

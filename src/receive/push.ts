@@ -43,6 +43,12 @@ export class PushLayer implements ReceiveLayer {
     this.#deliverInChunks(backlog, this.#context.maxChunkBytes || backlog.length);
   }
 
+  takeRest(): Buffer | null {
+    const rest = this.#backlog;
+    this.#backlog = null;
+    return rest;
+  }
+
   #deliverInChunks(own: Buffer, max: number): void {
     let at = 0;
     while (at < own.length) {

@@ -20,6 +20,8 @@ export interface ReceiveLayer {
   receive(bytes: Buffer, isBorrowed: boolean): void;
   /** Delivers what was kept when the sink said stop, until it says stop again. */
   resume(): void;
+  /** Gives up what is held and was not handed on, in order: the bytes belong to another protocol from here on. Null if none. */
+  takeRest(): Buffer | null;
   /** Whether something is kept that `resume` would deliver. */
   readonly hasBacklog: boolean;
   /** Bytes held: undelivered, incomplete, or not yet fetched. */

@@ -8,6 +8,7 @@ import { HandleResult, ReuseAddressPolicy, ServiceState, SocketErrorCode } from 
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
 import { custom, defineProperties, integer } from '../core/properties.ts';
+import type { SSLContextOptions, SSLMemoryContextOptions } from '../core/security.ts';
 import type { StopReport } from '../core/stats.ts';
 import { StreamConnection } from '../core/stream-connection.ts';
 import { isPort } from '../core/stream-properties.ts';
@@ -63,7 +64,8 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
     const target: ServerStartOptions = typeof host === 'object' && host !== null ? host : startOptions(host, port);
     if (!this.isStopped) throw this.illegalState('start');
     this.#check(target);
-    this.checkReady();
+    const unready = this.security?.checkReady() ?? null;
+    if (unready !== null) throw this.failed(unready);
     const { signal } = target;
     if (isSignalAborted(signal)) throw this.aborted('start', signal);
     const run = this.begin();
@@ -116,9 +118,6 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
     if (backlog !== undefined && !(Number.isInteger(backlog) && backlog > 0))
       throw invalid('backlog must be a whole number, 1 or more');
   }
-
-  /** Throws if something that must be set up before a start is missing. @internal */
-  protected checkReady(): void {}
 
   async #prepare(run: ConnectionHost, listener: TcpListener): Promise<void> {
     let problem: SocketError | null = null;
@@ -189,7 +188,9 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
       run.refused++;
       return accepted.reject();
     }
-    const connection = new StreamConnection(run, ConnectionState.Opening, (self) => this.makeSocket(accepted, self));
+    const connection = new StreamConnection(run, ConnectionState.Opening, (self) =>
+      this.security === null ? accepted.makeSocket(self) : this.security.acceptSocket(accepted, self),
+    );
     connection.remoteAddress = accepted.address;
     connection.remotePort = accepted.port;
     const { settings } = run;
@@ -199,17 +200,38 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
     }
     this.table.insert(connection);
     if (key !== '') connection.onReleased = () => admission.leave(key);
-    this.letIn(connection);
-  }
-
-  /** Makes the socket of an accepted connection. @internal */
-  protected makeSocket(accepted: AcceptedSocket, connection: StreamConnection): StreamConnection['socket'] {
-    return accepted.makeSocket(connection);
-  }
-
-  /** Runs the first hooks of an accepted connection. @internal */
-  protected letIn(connection: StreamConnection): void {
     connection.open('onAccept', connection.socket, () => {});
+  }
+
+  /**
+   * Adds a context for other server names, from files (`AddSSLContext`, SSL-S-003). Index 0 is that of `setupSSLContext`.
+   * @returns Its index, 1 or more; 0 on plain components.
+   * @throws SocketError as `setupSSLContext`; IllegalState (EPERM) before that.
+   */
+  addSSLContext(options: SSLContextOptions): number {
+    return this.security?.add('addSSLContext', options) ?? 0;
+  }
+
+  /** As `addSSLContext`, from PEM texts (`AddSSLContextByMemory`, SSL-S-004). */
+  addSSLContextByMemory(options: SSLMemoryContextOptions): number {
+    return this.security?.add('addSSLContextByMemory', options) ?? 0;
+  }
+
+  /**
+   * Uses a context for clients that ask for a server name (`BindSSLServerName`, SSL-S-005). A name also serves the names
+   * below it (`example.com` serves `a.b.example.com`); `*.example.com` serves those one level below. Exact names go first.
+   * @returns false with `lastError`: EINVAL (no such name), ENOANO (no such context); false on plain components.
+   */
+  bindSSLServerName(serverName: string, contextIndex: number): boolean {
+    return this.security?.bind(serverName, contextIndex) ?? false;
+  }
+
+  /**
+   * Replaces the secret that session tickets of all contexts are sealed with; older tickets lead to full handshakes.
+   * @param keys 48 secret bytes, the same for all processes of a service; random if left out.
+   */
+  rotateSSLTicketKeys(keys?: Buffer): boolean {
+    return this.security?.rotateTicketKeys(keys) ?? false;
   }
 }
 

@@ -14,6 +14,8 @@ export interface AcceptedSocket {
   makeSocket(connection: StreamConnection): net.Socket;
   /** The socket without any reads set up, paused: for transports that wrap it. */
   makeRawSocket(): net.Socket;
+  /** The handle, for transports that make a socket of their own of it; null on the documented path. */
+  takeHandle(): StreamHandle | null;
   /** Closes it. */
   reject(): void;
 }
@@ -150,6 +152,10 @@ class HandleSocket implements AcceptedSocket {
     } as net.SocketConstructorOpts);
   }
 
+  takeHandle(): StreamHandle {
+    return this.#handle;
+  }
+
   reject(): void {
     this.#handle.close();
   }
@@ -173,6 +179,10 @@ class DocumentedSocket implements AcceptedSocket {
 
   makeRawSocket(): net.Socket {
     return this.#socket;
+  }
+
+  takeHandle(): null {
+    return null;
   }
 
   reject(): void {

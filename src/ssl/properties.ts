@@ -1,0 +1,27 @@
+import { custom, flag, integer, type PropertyTable } from '../core/properties.ts';
+
+/** Properties of every SSL component. Each is also an option of the constructor. */
+export interface SslProperties {
+  /** Whether the TLS handshake begins by itself (SSL-S-008). False: by `startSSLHandShake`, after clear text. Default true. */
+  sslAutoHandShake: boolean;
+  /** Ciphers of TLS 1.2 in OpenSSL's syntax, used by contexts that are set up later (SSL-S-010). */
+  sslCipherList: string;
+}
+
+/** Properties of SSL servers and agents beside those. */
+export interface SslComplexProperties extends SslProperties {
+  /** Most TLS handshakes at once; more wait in a row. 0 for no limit. Default 2,000. */
+  maxHandshakes: number;
+}
+
+/** HP-Socket's default (TL-007). */
+export const DEFAULT_CIPHER_LIST = 'DEFAULT:!aNULL:!eNULL:!SSLv2:!SSLv3';
+
+export const sslProperties: PropertyTable = {
+  sslAutoHandShake: flag(true),
+  sslCipherList: custom(DEFAULT_CIPHER_LIST, (name, value) => {
+    if (typeof value !== 'string') throw new TypeError(`${name} must be a string in OpenSSL's cipher list syntax`);
+  }),
+};
+
+export const sslComplexProperties: PropertyTable = { ...sslProperties, maxHandshakes: integer(2000, 0) };

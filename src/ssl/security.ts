@@ -1,0 +1,256 @@
+import { isIP, type Socket } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
+import type { Component } from '../core/component.ts';
+import type { ConnectionHost } from '../core/connection-host.ts';
+import { ConnectionState } from '../core/connection-state.ts';
+import { SocketErrorCode, type SSLSessionInfo, SSLVerifyMode } from '../core/enums.ts';
+import { Errno } from '../core/errno.ts';
+import { SocketError } from '../core/errors.ts';
+import type { SSLInfo, StreamSecurity } from '../core/security.ts';
+import type { StreamConnection } from '../core/stream-connection.ts';
+import type { AcceptedSocket } from '../transport/tcp-listener.ts';
+import { type TlsServerOptions, tlsSocketOfHandle } from '../transport/tls-socket.ts';
+import { ContextStore } from './contexts.ts';
+import { HandshakeGate } from './handshake-gate.ts';
+import { infoOf, inspectSession } from './info.ts';
+import { type AnyContextOptions, contextError } from './material.ts';
+import { TlsSession } from './session.ts';
+import { SessionCache } from './session-cache.ts';
+import { serverNameCallback } from './sni.ts';
+
+/** Servers whose sessions an agent or client keeps for resumption. */
+const MAX_SESSIONS = 256;
+
+/** TLS of one component: its contexts, and what its connections share. */
+export class TlsSecurity implements StreamSecurity {
+  readonly isServer: boolean;
+  readonly contexts: ContextStore;
+  readonly sessions = new SessionCache(MAX_SESSIONS);
+  gate: HandshakeGate = new HandshakeGate(Number.POSITIVE_INFINITY, () => {});
+  #component: Component;
+  #serverOptions: TlsServerOptions | null = null;
+
+  constructor(component: Component, isServer: boolean) {
+    this.#component = component;
+    this.isServer = isServer;
+    this.contexts = new ContextStore(isServer);
+  }
+
+  get #settings(): { sslAutoHandShake: boolean; sslCipherList: string; maxHandshakes?: number } {
+    return this.#component.settings as never;
+  }
+
+  #isStopped(): boolean {
+    return !this.#component.hasStarted;
+  }
+
+  // ---- contexts --------------------------------------------------------------------------------------------------
+
+  setup(operation: string, options: AnyContextOptions): boolean {
+    if (!this.#isStopped()) throw this.#failed(operation, Errno.EPERM, 'the component runs; stop it first');
+    if (this.contexts.count > 0) {
+      throw this.#failed(
+        operation,
+        Errno.EPERM,
+        'there is a context already; call cleanupSSLContext, or updateSSLContext',
+      );
+    }
+    this.#change(() => this.contexts.add(operation, options, this.#settings.sslCipherList));
+    return true;
+  }
+
+  add(operation: string, options: AnyContextOptions): number {
+    if (this.contexts.count === 0) throw this.#failed(operation, Errno.EPERM, 'call setupSSLContext first');
+    return this.#change(() => this.contexts.add(operation, options, this.#settings.sslCipherList));
+  }
+
+  update(which: number | string, options?: AnyContextOptions): boolean {
+    const index = typeof which === 'number' ? which : this.contexts.boundIndex(which);
+    if (index === undefined || this.contexts.get(index) === undefined) {
+      throw this.#failed('updateSSLContext', Errno.ENOANO, `there is no context ${JSON.stringify(which)}`);
+    }
+    this.#change(() => this.contexts.update(index, options, this.#settings.sslCipherList));
+    this.sessions.clear();
+    return true;
+  }
+
+  rotateTicketKeys(keys?: Buffer): boolean {
+    this.#change(() => this.contexts.rotateTicketKeys(keys, this.#settings.sslCipherList));
+    return true;
+  }
+
+  /** Runs a change of the contexts, and notes its failure as the component's last one. */
+  #change<T>(change: () => T): T {
+    try {
+      return change();
+    } catch (thrown) {
+      throw thrown instanceof SocketError ? this.#component.failed(thrown) : thrown;
+    } finally {
+      this.#serverOptions = null;
+    }
+  }
+
+  bind(serverName: string, index: number): boolean {
+    if (typeof serverName !== 'string') throw new TypeError('serverName must be a string');
+    const errno = this.contexts.bind(serverName, index);
+    if (errno === 0) return true;
+    const message =
+      errno === Errno.EINVAL
+        ? `${JSON.stringify(serverName)} is no server name: it needs a dot inside, and is no IP address`
+        : `there is no context ${index}`;
+    return this.#component.refuse('bindSSLServerName', SocketErrorCode.InvalidParam, errno, message);
+  }
+
+  cleanup(): boolean {
+    if (!this.#isStopped()) {
+      return this.#component.refuse(
+        'cleanupSSLContext',
+        SocketErrorCode.IllegalState,
+        Errno.EPERM,
+        'the component runs; stop it first',
+      );
+    }
+    this.contexts.clear();
+    this.sessions.clear();
+    this.#serverOptions = null;
+    return true;
+  }
+
+  #failed(operation: string, errno: number, message: string): SocketError {
+    return this.#component.failed(contextError(operation, errno, message));
+  }
+
+  checkReady(): SocketError | null {
+    if (this.contexts.count > 0) return null;
+    return new SocketError({
+      code: SocketErrorCode.SslEnvNotReady,
+      errno: Errno.EPERM,
+      operation: 'start',
+      message: 'start needs a TLS context; call setupSSLContext or setupSSLContextByMemory first',
+    });
+  }
+
+  // ---- connections -------------------------------------------------------------------------------------------------
+
+  begin(host: () => ConnectionHost): void {
+    const { maxHandshakes = 0 } = this.#settings;
+    this.gate = new HandshakeGate(maxHandshakes || Number.POSITIVE_INFINITY, () => void host().limits.handshakes++);
+  }
+
+  acceptSocket(accepted: AcceptedSocket, connection: StreamConnection): Socket {
+    if (!this.#settings.sslAutoHandShake) {
+      connection.canSendWhileOpening = true;
+      return accepted.makeSocket(connection);
+    }
+    const handle = accepted.takeHandle();
+    const socket = handle === null ? null : tlsSocketOfHandle(handle, this.serverOptions());
+    return socket ?? accepted.makeRawSocket();
+  }
+
+  preparing(connection: StreamConnection): void {
+    connection.canSendWhileOpening = !this.#settings.sslAutoHandShake;
+  }
+
+  letIn(connection: StreamConnection, done: (error?: SocketError) => void): void {
+    if (connection.secure !== null) return (connection.secure as TlsSession).begin(done); // started by the first hook
+    if (this.#settings.sslAutoHandShake) {
+      const session = new TlsSession(this, connection);
+      connection.secure = session;
+      session.begin(done);
+    } else {
+      connection.openInClearText();
+      done();
+    }
+  }
+
+  startHandShake(connection: StreamConnection, surplus: Uint8Array | undefined): boolean {
+    const refuse = (errno: number, message: string): boolean =>
+      this.#component.refuse('startSSLHandShake', SocketErrorCode.IllegalState, errno, message, connection.id);
+    if (this.#settings.sslAutoHandShake)
+      return refuse(Errno.EPERM, 'the handshake is automatic; set sslAutoHandShake to false');
+    if (connection.secure !== null) return refuse(Errno.EALREADY, 'its handshake was started already');
+    const { state } = connection;
+    if (state !== ConnectionState.Opening && state !== ConnectionState.Open)
+      return refuse(Errno.EPERM, 'it is not connected');
+    const session = new TlsSession(this, connection, surplus);
+    connection.secure = session;
+    connection.closeClearText();
+    if (state === ConnectionState.Open) session.begin(() => {});
+    return true;
+  }
+
+  /** What all handshakes of a server have in common. */
+  serverOptions(): TlsServerOptions {
+    this.#serverOptions ??= this.#makeServerOptions();
+    return this.#serverOptions;
+  }
+
+  #makeServerOptions(): TlsServerOptions {
+    const { secureContext, verifyMode, alpn, options } = this.contexts.get(0)!;
+    const requestCert = (verifyMode & SSLVerifyMode.Peer) !== 0;
+    const { sniCallback } = options;
+    return {
+      secureContext,
+      requestCert,
+      rejectUnauthorized: requestCert && (verifyMode & SSLVerifyMode.FailIfNoPeerCert) !== 0,
+      ...(sniCallback !== undefined || this.contexts.hasNames
+        ? { SNICallback: serverNameCallback(this.contexts, sniCallback) }
+        : {}),
+      ...(alpn === undefined ? {} : { ALPNProtocols: alpn }),
+    };
+  }
+
+  /** How a connection of an agent or client shakes hands. */
+  clientOptions(connection: StreamConnection): ConnectionOptions {
+    const { secureContext, verifyMode, alpn } = this.contexts.get(0)!;
+    const name = this.nameOfServer(connection);
+    const session = this.sessions.take(this.sessionKey(connection));
+    return {
+      secureContext,
+      host: name,
+      rejectUnauthorized: (verifyMode & SSLVerifyMode.Peer) !== 0,
+      checkServerIdentity: () => undefined, // done by the session, which also does it when one is resumed
+      ...(isIP(name) === 0 ? { servername: name } : {}),
+      ...(alpn === undefined ? {} : { ALPNProtocols: alpn }),
+      ...(session === undefined ? {} : { session }),
+    };
+  }
+
+  /** Name that a server is asked for, and that its certificate must have. */
+  nameOfServer(connection: StreamConnection): string {
+    return connection.serverName || this.contexts.get(0)?.options.serverName || connection.remoteHost || 'localhost';
+  }
+
+  sessionKey(connection: StreamConnection): string {
+    return `${this.nameOfServer(connection)} ${connection.remoteAddress} ${connection.remotePort}`;
+  }
+
+  // ---- looking at them ---------------------------------------------------------------------------------------------
+
+  inspect(connection: StreamConnection, kind: SSLSessionInfo): unknown {
+    const session = this.#sessionOf('getSSLSessionInfo', connection);
+    if (session === null) return undefined;
+    const value = inspectSession(session.socket, this.contexts.get(0), this.#settings.sslCipherList, kind);
+    if (value === undefined) {
+      this.#component.refuse(
+        'getSSLSessionInfo',
+        SocketErrorCode.InvalidParam,
+        Errno.EINVAL,
+        `there is no kind ${kind}`,
+        connection.id,
+      );
+    }
+    return value;
+  }
+
+  info(connection: StreamConnection): SSLInfo | null {
+    const session = this.#sessionOf('getSSLInfo', connection);
+    return session === null ? null : infoOf(session.socket, session.isEstablished);
+  }
+
+  #sessionOf(operation: string, connection: StreamConnection): TlsSession | null {
+    if (connection.secure !== null) return connection.secure as TlsSession;
+    this.#component.refuse(operation, SocketErrorCode.IllegalState, Errno.EPERM, 'it has no TLS yet', connection.id);
+    return null;
+  }
+}

@@ -1,0 +1,229 @@
+import type { Socket } from 'node:net';
+import tls, { type TLSSocket } from 'node:tls';
+import { PAUSED_BY_SECURITY } from '../core/connection-receiver.ts';
+import { ConnectionState } from '../core/connection-state.ts';
+import { SocketOperation, SSLVerifyMode } from '../core/enums.ts';
+import type { SocketError } from '../core/errors.ts';
+import type { SecureSession } from '../core/security.ts';
+import { connectionOfSocket, GOODBYE_MS, type StreamConnection } from '../core/stream-connection.ts';
+import {
+  endedCleanly,
+  isHeldTlsSocket,
+  releaseHandshake,
+  verifyErrorOf,
+  wrapForClient,
+  wrapForServer,
+} from '../transport/tls-socket.ts';
+import type { GateEntry } from './handshake-gate.ts';
+import { brokenOffError, type TlsFailure, tlsError, truncatedError } from './reasons.ts';
+import type { TlsSecurity } from './security.ts';
+
+type Done = (error?: SocketError) => void;
+
+/**
+ * TLS of one connection, from the start of its handshake on.
+ *
+ * ```
+ *   begin --> [row of the gate] --> shaking hands --> established
+ *                                        |
+ *                                        +--> refused, with the reason in words
+ * ```
+ */
+export class TlsSession implements SecureSession, GateEntry {
+  isEstablished = false;
+  readonly connection: StreamConnection;
+  #security: TlsSecurity;
+  #done: Done | null = null;
+  #surplus: Uint8Array | undefined;
+  #isUnderWay = false;
+  #isBroken = false;
+
+  constructor(security: TlsSecurity, connection: StreamConnection, surplus?: Uint8Array) {
+    this.connection = connection;
+    this.#security = security;
+    this.#surplus = surplus;
+  }
+
+  /** The TLS socket; null while the connection still has the one below. */
+  get socket(): TLSSocket | null {
+    const { socket } = this.connection;
+    return (socket as Partial<TLSSocket>).encrypted === true ? (socket as TLSSocket) : null;
+  }
+
+  get isWanted(): boolean {
+    return this.connection.state < ConnectionState.Closing;
+  }
+
+  /** Begins the handshake, or waits for a turn. */
+  begin(done: Done): void {
+    const { connection } = this;
+    this.#done = done;
+    const { handshakeTimeoutMs } = connection.host.settings;
+    connection.deadlines.armStage(handshakeTimeoutMs, () => {
+      connection.host.limits.handshake++;
+      const message = `the TLS handshake of connection ${connection.id} did not end within ${handshakeTimeoutMs} ms (handshakeTimeoutMs)`;
+      connection.deadlines.timedOut(SocketOperation.Receive, message);
+    });
+    this.#security.gate.enter(this);
+  }
+
+  go(): void {
+    const { connection } = this;
+    this.#isUnderWay = true;
+    if (isHeldTlsSocket(connection.socket)) {
+      connection.socket.on('secure', onSecure);
+      releaseHandshake(connection.socket);
+    } else if (connection.receiver.pauses & PAUSED_BY_SECURITY) {
+      // It comes from clear text: what is queued leaves first, and nobody is to be in the middle of a read.
+      connection.awaitsSent = true;
+      connection.host.schedule(connection);
+    } else {
+      this.#wrap();
+    }
+  }
+
+  allSent(): void {
+    const { connection } = this;
+    if (connection.state >= ConnectionState.Closing) {
+      connection.closeReason = { ...connection.closeReason, droppedBytes: 0 };
+      this.#endSocket();
+    } else if (this.#isUnderWay) {
+      this.#wrap();
+    }
+  }
+
+  #wrap(): void {
+    const { connection } = this;
+    const security = this.#security;
+    const { receiver } = connection;
+    const rest = receiver.takeRest();
+    const surplus = this.#surplus;
+    this.#surplus = undefined;
+    receiver.pauses &= ~PAUSED_BY_SECURITY;
+    const before = surplus === undefined || surplus.length === 0 ? null : Buffer.from(surplus);
+    const bytes = before === null ? rest : rest === null ? before : Buffer.concat([before, rest]);
+    const raw = connection.abandonSocket();
+    try {
+      if (security.isServer) {
+        connection.replaceSocket(wrapForServer(raw, security.serverOptions(), connection, bytes));
+        connection.socket.on('secure', onSecure);
+      } else {
+        connection.replaceSocket(wrapForClient(raw, security.clientOptions(connection), connection, bytes));
+        connection.socket.on('secureConnect', onSecure);
+        connection.socket.on('session', onSession);
+      }
+    } catch (thrown) {
+      raw.destroy();
+      this.#refuse(thrown as TlsFailure);
+      connection.socketClosed();
+    }
+  }
+
+  /** The TLS state machine is through; what it let pass is looked at before anybody hears of it. */
+  handshaken(): void {
+    const { connection } = this;
+    if (this.isEstablished || connection.state !== ConnectionState.Opening) return;
+    const problem = this.#security.isServer ? this.#checkClient() : this.#checkServer();
+    if (problem !== null) return this.#refuse(problem);
+    this.isEstablished = true;
+    this.#leaveGate();
+    const done = this.#done!;
+    this.#done = null;
+    connection.secured(done);
+  }
+
+  #checkClient(): TlsFailure | null {
+    const { verifyMode } = this.#security.contexts.get(0)!;
+    if ((verifyMode & SSLVerifyMode.Peer) === 0) return null;
+    const socket = this.socket!;
+    if (socket.getPeerX509Certificate() !== undefined) return verifyErrorOf(socket);
+    if ((verifyMode & SSLVerifyMode.FailIfNoPeerCert) === 0) return null;
+    return Object.assign(new Error('peer did not return a certificate'), { code: 'NO_CLIENT_CERTIFICATE' });
+  }
+
+  #checkServer(): TlsFailure | null {
+    const { verifyMode, options } = this.#security.contexts.get(0)!;
+    const isHostChecked = options.verifyHost ?? (verifyMode & SSLVerifyMode.Peer) !== 0;
+    if (!isHostChecked) return null;
+    // Also when a session is resumed, which Node alone would not do.
+    const name = this.#security.nameOfServer(this.connection);
+    return tls.checkServerIdentity(name, this.socket!.getPeerCertificate()) ?? null;
+  }
+
+  /** Keeps a session for the next connection to the same server. */
+  keepSession(session: Buffer): void {
+    if (this.isEstablished) this.#security.sessions.set(this.#security.sessionKey(this.connection), session);
+  }
+
+  #refuse(cause: TlsFailure): void {
+    this.#isBroken = true;
+    const { connection } = this;
+    const error = tlsError(connection.id, this.#peer, this.isEstablished, cause);
+    connection.close(SocketOperation.Receive, error.errno, error);
+  }
+
+  get #peer(): string {
+    const { remoteHost, remoteAddress, remotePort } = this.connection;
+    const host = remoteHost || remoteAddress;
+    return host === '' ? 'the peer' : `${host}:${remotePort}`;
+  }
+
+  failed(cause: TlsFailure): boolean {
+    const { connection } = this;
+    this.#isBroken = true;
+    const { syscall, code } = cause;
+    if (syscall !== undefined && code !== 'EPROTO') return false;
+    // Node's word for a FIN in mid-handshake.
+    if (code === 'ECONNRESET') this.#brokenOff(cause);
+    else this.#refuse(cause);
+    return connection.state >= ConnectionState.Closing;
+  }
+
+  #brokenOff(cause?: Error): void {
+    this.connection.close(SocketOperation.Close, 0, brokenOffError(this.connection.id, this.#peer, cause));
+  }
+
+  peerEnded(): boolean {
+    if (!this.isEstablished) {
+      this.#brokenOff();
+      return true;
+    }
+    const { connection, socket } = this;
+    if (socket !== null && !endedCleanly(socket)) connection.endNote = truncatedError(connection.id, this.#peer);
+    return false;
+  }
+
+  sayGoodbye(isCutOff: boolean): boolean {
+    const { connection } = this;
+    this.#leaveGate();
+    const { socket } = connection;
+    if (!this.isEstablished || isCutOff || this.#isBroken || connection.isShutDown || socket.destroyed) return false;
+    if (connection.sender?.queue.isWriting === true) {
+      connection.awaitsSent = true;
+      connection.deadlines.armStage(GOODBYE_MS, () => socket.destroy());
+    } else {
+      this.#endSocket();
+    }
+    return true;
+  }
+
+  #endSocket(): void {
+    const { socket } = this.connection;
+    socket.end(); // writes the close_notify at once
+    socket.destroy();
+  }
+
+  #leaveGate(): void {
+    if (!this.#isUnderWay) return;
+    this.#isUnderWay = false;
+    this.#security.gate.leave();
+  }
+}
+
+function onSecure(this: Socket): void {
+  (connectionOfSocket(this).secure as TlsSession).handshaken();
+}
+
+function onSession(this: Socket, session: Buffer): void {
+  (connectionOfSocket(this).secure as TlsSession).keepSession(session);
+}

@@ -1,0 +1,63 @@
+import { TcpAgent, type TcpAgentOptions, TcpPackAgent, TcpPullAgent } from '../agent/tcp-agent.ts';
+import type { AgentHooks } from '../core/listener.ts';
+import { defineProperties } from '../core/properties.ts';
+import type { PackProperties, PullProperties } from '../core/receive-models.ts';
+import type { StreamSecurity } from '../core/security.ts';
+import { type SslComplexProperties, sslComplexProperties } from './properties.ts';
+import { TlsSecurity } from './security.ts';
+
+/** Options of every SSL agent: any of its properties. */
+export type SslAgentOptions = TcpAgentOptions & Partial<SslComplexProperties>;
+
+/**
+ * A TLS agent that hands on bytes as they arrive (HP-Socket's `SSLAgent`): everything of `TcpAgent`, over TLS.
+ *
+ * ```ts
+ * const agent = new SslAgent({
+ *   onReceive(agent, connId, data) { console.log(connId, data.toString()); },
+ * });
+ * agent.setupSSLContext();
+ * await agent.start();
+ * const connId = await agent.connect('example.com', 5555);
+ * agent.send(connId, 'hello');
+ * ```
+ */
+export class SslAgent<Extra = unknown> extends TcpAgent<Extra> {
+  constructor(listener: AgentHooks<SslAgent<Extra>, Buffer>, options?: SslAgentOptions) {
+    super(listener as AgentHooks<TcpAgent<Extra>, Buffer>, options);
+  }
+
+  /** @internal */
+  protected override makeSecurity(): StreamSecurity {
+    return new TlsSecurity(this, false);
+  }
+}
+
+/** A TLS agent that holds received bytes until they are fetched (HP-Socket's `SSLPullAgent`): `TcpPullAgent` over TLS. */
+export class SslPullAgent<Extra = unknown> extends TcpPullAgent<Extra> {
+  constructor(listener: AgentHooks<SslPullAgent<Extra>, number>, options?: SslAgentOptions & Partial<PullProperties>) {
+    super(listener as AgentHooks<TcpPullAgent<Extra>, number>, options);
+  }
+
+  /** @internal */
+  protected override makeSecurity(): StreamSecurity {
+    return new TlsSecurity(this, false);
+  }
+}
+
+/** A TLS agent whose messages are packages (HP-Socket's `SSLPackAgent`): `TcpPackAgent` over TLS. */
+export class SslPackAgent<Extra = unknown> extends TcpPackAgent<Extra> {
+  constructor(listener: AgentHooks<SslPackAgent<Extra>, Buffer>, options?: SslAgentOptions & Partial<PackProperties>) {
+    super(listener as AgentHooks<TcpPackAgent<Extra>, Buffer>, options);
+  }
+
+  /** @internal */
+  protected override makeSecurity(): StreamSecurity {
+    return new TlsSecurity(this, false);
+  }
+}
+
+export interface SslAgent<Extra = unknown> extends Pick<SslComplexProperties, 'maxHandshakes'> {}
+export interface SslPullAgent<Extra = unknown> extends Pick<SslComplexProperties, 'maxHandshakes'> {}
+export interface SslPackAgent<Extra = unknown> extends Pick<SslComplexProperties, 'maxHandshakes'> {}
+for (const { prototype } of [SslAgent, SslPullAgent, SslPackAgent]) defineProperties(prototype, sslComplexProperties);

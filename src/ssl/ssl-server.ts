@@ -1,0 +1,68 @@
+import type { ServerHooks } from '../core/listener.ts';
+import { defineProperties } from '../core/properties.ts';
+import type { PackProperties, PullProperties } from '../core/receive-models.ts';
+import type { StreamSecurity } from '../core/security.ts';
+import { TcpPackServer, TcpPullServer, TcpServer, type TcpServerOptions } from '../server/tcp-server.ts';
+import { type SslComplexProperties, sslComplexProperties } from './properties.ts';
+import { TlsSecurity } from './security.ts';
+
+/** Options of every SSL server: any of its properties. */
+export type SslServerOptions = TcpServerOptions & Partial<SslComplexProperties>;
+
+/**
+ * A TLS server that hands on bytes as they arrive (HP-Socket's `SSLServer`): everything of `TcpServer`, over TLS.
+ *
+ * ```ts
+ * const echo = new SslServer({
+ *   onReceive(server, connId, data) { server.send(connId, data); },
+ * });
+ * echo.setupSSLContext({ certFile: 'server.crt', keyFile: 'server.key' });
+ * const { port } = await echo.start('0.0.0.0', 5555);
+ * ```
+ */
+export class SslServer<Extra = unknown> extends TcpServer<Extra> {
+  constructor(listener: ServerHooks<SslServer<Extra>, Buffer>, options?: SslServerOptions) {
+    super(listener as ServerHooks<TcpServer<Extra>, Buffer>, options);
+  }
+
+  /** @internal */
+  protected override makeSecurity(): StreamSecurity {
+    return new TlsSecurity(this, true);
+  }
+}
+
+/** A TLS server that holds received bytes until they are fetched (HP-Socket's `SSLPullServer`): `TcpPullServer` over TLS. */
+export class SslPullServer<Extra = unknown> extends TcpPullServer<Extra> {
+  constructor(
+    listener: ServerHooks<SslPullServer<Extra>, number>,
+    options?: SslServerOptions & Partial<PullProperties>,
+  ) {
+    super(listener as ServerHooks<TcpPullServer<Extra>, number>, options);
+  }
+
+  /** @internal */
+  protected override makeSecurity(): StreamSecurity {
+    return new TlsSecurity(this, true);
+  }
+}
+
+/** A TLS server whose messages are packages (HP-Socket's `SSLPackServer`): `TcpPackServer` over TLS. */
+export class SslPackServer<Extra = unknown> extends TcpPackServer<Extra> {
+  constructor(
+    listener: ServerHooks<SslPackServer<Extra>, Buffer>,
+    options?: SslServerOptions & Partial<PackProperties>,
+  ) {
+    super(listener as ServerHooks<TcpPackServer<Extra>, Buffer>, options);
+  }
+
+  /** @internal */
+  protected override makeSecurity(): StreamSecurity {
+    return new TlsSecurity(this, true);
+  }
+}
+
+export interface SslServer<Extra = unknown> extends Pick<SslComplexProperties, 'maxHandshakes'> {}
+export interface SslPullServer<Extra = unknown> extends Pick<SslComplexProperties, 'maxHandshakes'> {}
+export interface SslPackServer<Extra = unknown> extends Pick<SslComplexProperties, 'maxHandshakes'> {}
+for (const { prototype } of [SslServer, SslPullServer, SslPackServer])
+  defineProperties(prototype, sslComplexProperties);
