@@ -3,6 +3,8 @@ import { Segment, SegmentQueue, SegmentWindow } from './segment.ts';
 import type { KcpSettings } from './settings.ts';
 import type { DatagramWriter } from './writer.ts';
 
+const NO_ACKS = new Int32Array(0);
+
 /**
  * The receiving half of a session.
  *
@@ -29,7 +31,7 @@ export class KcpReceiver {
   private expectedFrg = -1;
   private assembledBytes = 0;
   // sn, ts pairs that wait to be acknowledged.
-  private acks = new Int32Array(16);
+  private acks = NO_ACKS;
   private ackLength = 0;
 
   constructor(settings: KcpSettings, firstSn: number) {
@@ -137,7 +139,7 @@ export class KcpReceiver {
         this.droppedAcks++;
         return;
       }
-      const larger = new Int32Array(this.acks.length * 2);
+      const larger = new Int32Array(Math.max(this.acks.length * 2, 16));
       larger.set(this.acks);
       this.acks = larger;
     }

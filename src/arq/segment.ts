@@ -85,6 +85,8 @@ export function readInt32(bytes: Uint8Array, at: number): number {
 }
 
 const SLOTS_FIRST = 4;
+/** Stands for no slots, and is never written to: a session that has not said anything yet owns no arrays. */
+const NO_SLOTS: Array<Segment | undefined> = [];
 
 function emptySlots(capacity: number): Array<Segment | undefined> {
   return new Array<Segment | undefined>(capacity).fill(undefined);
@@ -94,7 +96,7 @@ function emptySlots(capacity: number): Array<Segment | undefined> {
 export class SegmentQueue {
   length = 0;
   private head = 0;
-  private slots = emptySlots(SLOTS_FIRST);
+  private slots = NO_SLOTS;
 
   push(segment: Segment): void {
     if (this.length === this.slots.length) this.grow();
@@ -129,7 +131,7 @@ export class SegmentQueue {
 
   private grow(): void {
     const old = this.slots;
-    const slots = emptySlots(old.length * 2);
+    const slots = emptySlots(Math.max(old.length * 2, SLOTS_FIRST));
     for (let i = 0; i < old.length; i++) slots[i] = old[(this.head + i) & (old.length - 1)];
     this.slots = slots;
     this.head = 0;
@@ -141,7 +143,7 @@ export class SegmentQueue {
  * live numbers share a slot, and neither insertion nor removal in the middle moves anything.
  */
 export class SegmentWindow {
-  private slots = emptySlots(SLOTS_FIRST);
+  private slots = NO_SLOTS;
 
   get(sn: number): Segment | undefined {
     return this.slots[sn & (this.slots.length - 1)];
@@ -160,7 +162,7 @@ export class SegmentWindow {
 
   private grow(span: number, first: number): void {
     const old = this.slots;
-    let capacity = old.length;
+    let capacity = Math.max(old.length, SLOTS_FIRST);
     while (capacity < span) capacity *= 2;
     const slots = emptySlots(capacity);
     for (let i = 0; i < old.length; i++) {

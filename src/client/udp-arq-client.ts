@@ -64,10 +64,9 @@ export class UdpArqClient<Extra = unknown> extends DatagramClient<ArqConnection,
     return this.connected('sendUnreliable')?.sendUnreliable(toBytes(data, 0, undefined)) ?? false;
   }
 
-  /** Segments (not messages) that wait or are unacknowledged, undefined (EPERM) when not connected (ARQ-C-023, AQ-043). */
-  getWaitingSendMessageCount(): number | undefined {
-    const connection = this.connected('getWaitingSendMessageCount');
-    return connection === null ? undefined : (connection.waitingSendCount ?? 0);
+  /** Segments (not messages) that wait or are unacknowledged; 0 when not connected (ARQ-C-023, AQ-043). */
+  get waitingSendMessageCount(): number {
+    return this.connection?.waitingSendCount ?? 0;
   }
 }
 

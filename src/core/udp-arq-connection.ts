@@ -4,10 +4,10 @@ import { isThenable } from './component.ts';
 import { HandleResult, SocketErrorCode, SocketOperation } from './enums.ts';
 import { Errno, errnoName } from './errno.ts';
 import { SocketError } from './errors.ts';
-import { WheelTimer } from './timer-wheel.ts';
 import { UdpConnection, UdpState } from './udp-connection.ts';
 import type { UdpHost } from './udp-host.ts';
 import type { UdpConnectionStats } from './udp-stats.ts';
+import { OwnedTimer } from './udp-timer.ts';
 
 /** What an ARQ connection begins with, beside a UDP one. */
 export interface ArqStart {
@@ -23,14 +23,16 @@ export interface ArqStart {
  * acknowledgements and messages share datagrams.
  */
 export class ArqConnection extends UdpConnection implements ArqSessionHost {
-  readonly start: ArqStart;
+  readonly #arq: ArqSettings;
+  readonly #selfId: number;
+  #proved: ArqStart['proved'];
   #session: ArqSession | null = null;
-  #timer: WheelTimer | null = null;
+  #timer: OwnedTimer<ArqConnection> | null = null;
   /** When the timer is set for, Infinity if it is not. */
   #armedFor = Number.POSITIVE_INFINITY;
   #handshakeDone: ((error?: SocketError) => void) | null = null;
   #early: Buffer[] | null = null;
-  #drainTimer: WheelTimer | null = null;
+  #drainTimer: OwnedTimer<ArqConnection> | null = null;
 
   constructor(
     host: UdpHost,
@@ -40,7 +42,9 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     start: ArqStart,
   ) {
     super(host, peer, isClient, now);
-    this.start = start;
+    this.#arq = start.settings;
+    this.#selfId = start.selfId;
+    this.#proved = start.proved;
   }
 
   /** The session, null until the first hook has let the connection in. */
@@ -50,7 +54,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
 
   /** Conversation ID of the peer, 0 while unknown. */
   get peerId(): number {
-    return this.#session?.peerId ?? this.start.proved?.peerId ?? 0;
+    return this.#session?.peerId ?? this.#proved?.peerId ?? 0;
   }
 
   // ---- opening ---------------------------------------------------------------------------------------------------
@@ -59,9 +63,11 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   protected override letIn(done: (error?: SocketError) => void): void {
     this.#handshakeDone = done;
     const now = this.host.wheel.clock.now();
-    const { selfId, settings, proved } = this.start;
+    const proved = this.#proved;
+    this.#proved = undefined;
     this.beginDetect();
-    this.#session = new ArqSession({ selfId, now, settings, host: this, ...(proved === undefined ? {} : { proved }) });
+    const init = { selfId: this.#selfId, now, settings: this.#arq, host: this };
+    this.#session = new ArqSession(proved === undefined ? init : { ...init, proved });
     this.#session.start(now);
     const early = this.#early;
     this.#early = null;
@@ -138,7 +144,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   }
 
   #sessionFailed(errno: number): void {
-    const { settings } = this.start;
+    const settings = this.#arq;
     if (errno === Errno.ETIMEDOUT) {
       this.host.limits.handshake++;
       const error = new SocketError({
@@ -204,7 +210,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   }
 
   #refused(operation: string, errno: number, length: number): false {
-    const { settings } = this.start;
+    const settings = this.#arq;
     let message = 'the ARQ handshake is not done yet; send from onHandShake on';
     if (errno === Errno.EPERM && this.#drainTimer !== null) message = 'the connection is being drained';
     if (errno === Errno.EINVAL || errno === Errno.EMSGSIZE) {
@@ -239,7 +245,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     if (session !== null && this.state <= UdpState.Open) {
       session.flush(now);
       this.#arm(now);
-      if (this.#drainTimer !== null && session.waitingSendCount === 0) this.#drained(true);
+      if (this.#drainTimer !== null && session.waitingSendCount === 0) this.drained(true);
     }
     super.turnEnded(now);
   }
@@ -248,12 +254,13 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   #arm(now: number): void {
     const due = this.#session!.nextDueMs(now);
     if (due >= this.#armedFor || this.state > UdpState.Open) return;
-    this.#timer ??= new WheelTimer(() => this.#expired());
+    this.#timer ??= new OwnedTimer<ArqConnection>(this, arqExpired);
     this.#armedFor = due;
     this.host.wheel.arm(this.#timer, due - now);
   }
 
-  #expired(): void {
+  /** @internal */
+  expired(): void {
     this.#armedFor = Number.POSITIVE_INFINITY;
     const session = this.#session;
     if (session === null || this.state > UdpState.Open) return;
@@ -269,12 +276,13 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   override drain(timeoutMs: number): void {
     if (this.#drainTimer !== null) return;
     if (this.state !== UdpState.Open || timeoutMs <= 0) return this.disconnect();
-    this.#drainTimer = new WheelTimer(() => this.#drained(false));
+    this.#drainTimer = new OwnedTimer<ArqConnection>(this, drainExpired);
     this.host.wheel.arm(this.#drainTimer, timeoutMs);
     this.host.schedule(this);
   }
 
-  #drained(isComplete: boolean): void {
+  /** @internal */
+  drained(isComplete: boolean): void {
     if (isComplete) return this.close(SocketOperation.Close, 0, undefined, true);
     const error = new SocketError({
       code: SocketErrorCode.Network,
@@ -306,4 +314,12 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     if (this.#session !== null) stats.kcp = this.#session.stats();
     return stats;
   }
+}
+
+function arqExpired(this: OwnedTimer<ArqConnection>): void {
+  this.owner.expired();
+}
+
+function drainExpired(this: OwnedTimer<ArqConnection>): void {
+  this.owner.drained(false);
 }

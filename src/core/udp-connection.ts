@@ -5,9 +5,10 @@ import { isThenable } from './component.ts';
 import { HandleResult, SocketErrorCode, SocketOperation } from './enums.ts';
 import { Errno, errnoName } from './errno.ts';
 import { describeSystemError, internalError, SocketError } from './errors.ts';
-import { WheelTimer } from './timer-wheel.ts';
+import type { WheelTimer } from './timer-wheel.ts';
 import type { UdpHost } from './udp-host.ts';
 import type { UdpConnectionStats } from './udp-stats.ts';
+import { OwnedTimer } from './udp-timer.ts';
 
 /**
  * State of a UDP or ARQ connection. Legal transitions, everything else is an internal error:
@@ -73,6 +74,7 @@ export class UdpConnection implements ManagedConnection {
   #detectTimer: WheelTimer | null = null;
   #disconnects = false;
   #endsAfterQueue = false;
+  #mustSettle = false;
   #isHookPending = false;
   #hasOpened = false;
 
@@ -223,13 +225,16 @@ export class UdpConnection implements ManagedConnection {
   protected beginDetect(): void {
     const { detectAttempts, detectInterval } = this.host.settings;
     if (detectAttempts === 0 || detectInterval === 0 || this.#detectTimer !== null) return;
-    const timer = new WheelTimer(() => {
-      if (this.isClient) this.#beat(timer);
-      else this.#watch(timer);
-    });
+    const timer = new OwnedTimer<UdpConnection>(this, detectExpired);
     this.#detectTimer = timer;
     this.host.wheel.arm(timer, this.isClient ? detectInterval : detectInterval * (detectAttempts + 1));
     if (this.isClient) this.#sendHeartbeat();
+  }
+
+  /** @internal */
+  detect(timer: WheelTimer): void {
+    if (this.isClient) this.#beat(timer);
+    else this.#watch(timer);
   }
 
   #beat(timer: WheelTimer): void {
@@ -388,7 +393,9 @@ export class UdpConnection implements ManagedConnection {
 
   pauseReceive(isPaused: boolean): void {
     this.setHold(HELD_BY_USER, isPaused);
-    if (!isPaused) this.host.schedule(this);
+    if (isPaused) return;
+    this.#mustSettle = true;
+    this.host.schedule(this);
   }
 
   /** Delivers what waited, as far as the listener lets it. */
@@ -491,7 +498,10 @@ export class UdpConnection implements ManagedConnection {
   /** End of a turn in which something was left to do. */
   turnEnded(_now: number): void {
     this.#reportSends();
-    if (this.state === UdpState.Open && this.hold === 0) this.settle();
+    if (this.#mustSettle) {
+      this.#mustSettle = false;
+      this.settle();
+    }
     if (this.#disconnects) this.close(SocketOperation.Close, 0, undefined, true);
     if (this.state === UdpState.Closing) this.release();
   }
@@ -592,4 +602,8 @@ export class UdpConnection implements ManagedConnection {
       droppedDatagrams: this.droppedDatagrams,
     };
   }
+}
+
+function detectExpired(this: OwnedTimer<UdpConnection>): void {
+  this.owner.detect(this);
 }
