@@ -100,6 +100,7 @@ export async function connect(
   const { socket } = connection;
   return new Promise<void>((resolve, reject) => {
     let isSettled = false;
+    let refusal: SocketError | undefined;
     const settle = (error?: SocketError): void => {
       if (isSettled) return;
       isSettled = true;
@@ -115,7 +116,7 @@ export async function connect(
     signal?.addEventListener('abort', abort, { once: true });
     onRelease(connection, () => {
       signal?.removeEventListener('abort', abort);
-      settle(connection.closeReason.error ?? cancelled(connection));
+      settle(refusal ?? connection.closeReason.error ?? cancelled(connection));
     });
     if (connection.state !== ConnectionState.Connecting) return; // closed by a hook; its release settles
     if (isAsync) connection.wasLetIn = true;
@@ -132,7 +133,11 @@ export async function connect(
         }
         connection.connected();
         steps.connected();
-        steps.open((error) => settle(error));
+        steps.open((error) => {
+          // A rejection waits until the connection is gone, so that whoever catches it finds the component ready again.
+          if (error === undefined) settle();
+          else refusal = error;
+        });
       });
     } catch (thrown) {
       connection.socketFailed(thrown as Error);

@@ -1,0 +1,235 @@
+import { describe, expect, test } from 'vitest';
+import { HandleResult, SocketErrorCode, SocketOperation } from '../../src/index.ts';
+import { bytesOf, type Family, until } from './family.ts';
+
+const host = '127.0.0.1';
+
+type Role = 'server' | 'agent' | 'client';
+
+/** What a hook does when it is called. */
+const actions = {
+  throws: () => {
+    throw new Error('hook failed');
+  },
+  rejects: () => Promise.reject(new Error('hook failed')),
+  'returns Error': () => HandleResult.Error,
+  'resolves to Error': () => Promise.resolve(HandleResult.Error),
+  'returns Ignore': () => HandleResult.Ignore,
+  'resolves late': () => new Promise<void>((resolve) => setImmediate(resolve)),
+  'calls send': (self: Component, id: number) => void self.send(id),
+  'calls disconnect': (self: Component, id: number) => void self.disconnect(id),
+  'calls stop': (self: Component) => void self.stop(),
+  'calls start': (self: Component) => void self.start(),
+} as const;
+
+type Action = keyof typeof actions;
+
+/** What the actions need of a component of any role. */
+interface Component {
+  send(id: number): void;
+  disconnect(id: number): void;
+  stop(): void;
+  start(): void;
+}
+
+const hooks: Record<Role, readonly string[]> = {
+  server: ['onPrepareListen', 'onAccept', 'onHandShake', 'onReceive', 'onSend', 'onClose', 'onShutdown'],
+  agent: ['onPrepareConnect', 'onConnect', 'onHandShake', 'onReceive', 'onSend', 'onClose', 'onShutdown'],
+  client: ['onPrepareConnect', 'onConnect', 'onHandShake', 'onReceive', 'onSend', 'onClose'],
+};
+
+const opening = ['onAccept', 'onConnect', 'onPrepareConnect'];
+
+/** How the one connection of a cell ends. */
+type Outcome = 'start fails' | 'refused' | 'closed by the hook' | 'lives on' | 'gone';
+
+/** The documented outcome of a cell; docs/hooks.md has the same table in words. */
+function outcomeOf(hook: string, action: Action, isSecure: boolean): Outcome {
+  const fails = action === 'throws' || action === 'rejects';
+  const refuses = action === 'returns Error' || action === 'resolves to Error';
+  if (hook === 'onPrepareListen') {
+    if (action === 'calls stop') return 'start fails';
+    return fails || refuses ? 'start fails' : 'lives on';
+  }
+  if (hook === 'onClose' || hook === 'onShutdown') return 'gone';
+  if (hook === 'onSend') {
+    if (fails) return 'closed by the hook';
+    return action === 'calls disconnect' || action === 'calls stop' ? 'gone' : 'lives on';
+  }
+  const mayRefuse = opening.includes(hook) || (hook === 'onHandShake' && !isSecure);
+  if (fails || refuses) return mayRefuse ? 'refused' : 'closed by the hook';
+  if (action === 'calls disconnect' || action === 'calls stop') return 'gone';
+  return 'lives on';
+}
+
+/** Every hook x everything that a hook can do, in every role: no cell may crash, leak, or lose an `onClose`. */
+export function hookMatrix(family: Family): void {
+  for (const role of Object.keys(hooks) as Role[]) {
+    describe(`hooks of ${family.name} ${role}`, () => {
+      for (const hook of hooks[role]) {
+        test.each(Object.keys(actions) as Action[])(
+          `${hook} %s: EXO-001, EXO-002, EXO-003, EXO-004, NODEEV-005`,
+          async (action) => {
+            await runCell(family, role, hook, action);
+          },
+        );
+      }
+    });
+  }
+}
+
+async function runCell(family: Family, role: Role, hook: string, action: Action): Promise<void> {
+  const rejections: unknown[] = [];
+  const onRejection = (reason: unknown): void => void rejections.push(reason);
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error): void => void warnings.push(warning);
+  process.on('unhandledRejection', onRejection);
+  process.on('warning', onWarning);
+  try {
+    await cell(family, role, hook, action);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(rejections).toEqual([]);
+  } finally {
+    process.off('unhandledRejection', onRejection);
+    process.off('warning', onWarning);
+  }
+}
+
+async function cell(family: Family, role: Role, hook: string, action: Action): Promise<void> {
+  const letIn = new Set<number>();
+  const closes = new Map<number, [number, number]>();
+  const hookErrors: string[] = [];
+  const pending: Promise<unknown>[] = [];
+  let shutdowns = 0;
+  let isShutDown = false;
+  let acted = 0;
+  const facade: Component = {
+    send: (id) => void (role === 'client' ? client.send('x') : component.send(id, 'x')),
+    disconnect: (id) =>
+      void (role === 'client' ? pending.push(client.stop().catch(() => {})) : component.disconnect(id)),
+    stop: () => void pending.push(subject.stop().catch(() => {})),
+    start: () => void pending.push(subject.start(host, 9).catch(() => {})),
+  };
+  const act = (id: number): unknown => {
+    if (acted++ > 0) return undefined; // once: an action that sends would otherwise never end
+    return actions[action](facade, id);
+  };
+  const record =
+    (name: string, note?: (id: number, ...rest: number[]) => void) =>
+    (_sender: unknown, id: number, ...rest: number[]): unknown => {
+      expect(isShutDown, `${name} after onShutdown`).toBe(false);
+      if (name !== 'onShutdown' && name !== 'onPrepareListen')
+        expect(closes.has(id), `${name} after onClose`).toBe(false);
+      note?.(id, ...rest);
+      return name === hook ? act(id) : undefined;
+    };
+  const first = role === 'server' ? 'onAccept' : 'onConnect';
+  const listener: Record<string, unknown> = {
+    onPrepareListen: record('onPrepareListen'),
+    onPrepareConnect: record('onPrepareConnect'),
+    [first]: record(first, (id) => {
+      expect(letIn.has(id)).toBe(false);
+      letIn.add(id);
+    }),
+    onHandShake: record('onHandShake'),
+    onReceive(sender: unknown, id: number, data: Buffer | number) {
+      const bytes = bytesOf(sender, id, data);
+      if (role === 'server') component.send(id, bytes);
+      return record('onReceive')(sender, id);
+    },
+    onSend: record('onSend'),
+    onClose: record('onClose', (id, operation, code) => void closes.set(id, [operation!, code!])),
+    onShutdown() {
+      shutdowns++;
+      const result = record('onShutdown')(undefined, 0);
+      isShutDown = true;
+      return result;
+    },
+    onHookError: (_sender: unknown, name: string) => void hookErrors.push(name),
+  };
+  const subjectHooks = listener as never;
+  const peerHooks = {
+    onReceive(sender: { send(id: number, data: Buffer): void }, id: number, data: Buffer | number) {
+      const bytes = bytesOf(sender, id, data);
+      if (role !== 'server') sender.send(id, bytes);
+    },
+  } as never;
+  const server = family.server(role === 'server' ? subjectHooks : peerHooks);
+  const agent = family.agent(role === 'agent' ? subjectHooks : peerHooks);
+  const client = family.client(role === 'client' ? subjectHooks : {});
+  const component = role === 'agent' ? agent : server;
+  const subject = (role === 'server' ? server : role === 'agent' ? agent : client) as {
+    start(host: string, port: number): Promise<unknown>;
+    stop(): Promise<unknown>;
+    state: number;
+    wait(): Promise<boolean>;
+  };
+  const expected = outcomeOf(hook, action, family.isSecure);
+
+  // Start, connect and say hello, wherever that leads.
+  const started = await server.start(host, 0).catch((error: Error) => error);
+  if (started instanceof Error) {
+    expect(expected).toBe('start fails');
+    await Promise.all(pending);
+    expect(server.state).toBe(3);
+    expect(shutdowns).toBe(1);
+    return;
+  }
+  expect(expected).not.toBe('start fails');
+  let connectError: Error | undefined;
+  let agentId = 0;
+  if (role === 'agent') {
+    await agent.start();
+    agentId = await agent.connect(host, started.port).catch((error: Error) => {
+      connectError = error;
+      return 0;
+    });
+    if (agentId !== 0) await until(() => agent.send(agentId, 'hello') || !agent.isConnected(agentId));
+  } else {
+    await client.start(host, started.port).catch((error: Error) => {
+      connectError = error;
+    });
+    await until(() => client.send('hello') || !client.isConnected);
+  }
+
+  // Let it settle: the hook acted (or cannot any more), and the connection shows how it ends.
+  const isGone = (): boolean => (role === 'client' ? client.state === 3 : component.connectionCount === 0);
+  const endsByItself = expected === 'refused' || expected === 'closed by the hook' || expected === 'gone';
+  if (hook === 'onClose' || hook === 'onShutdown') {
+    if (role === 'client') await client.stop().catch(() => {});
+    else await component.stop();
+  } else if (endsByItself) {
+    await until(isGone);
+  } else {
+    await until(() => acted > 0);
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(isGone(), 'the connection lives on').toBe(false);
+  }
+  if (action === 'calls stop') await subject.wait();
+
+  // The reason that onClose told, where the hook itself closed the connection.
+  if (expected === 'closed by the hook') {
+    const [[operation, code] = [0, 0]] = [...closes.values()];
+    const isRefusal = action === 'returns Error' || action === 'resolves to Error';
+    expect(code).toBe(isRefusal ? 125 : SocketErrorCode.DataProc);
+    if (hook === 'onReceive') expect(operation).toBe(SocketOperation.Receive);
+    if (!isRefusal) expect(hookErrors).toContain(hook);
+  }
+  if (expected === 'refused') {
+    expect([...closes.keys()]).toEqual([]);
+    if (role !== 'server') expect(connectError?.name ?? 'SocketError').toBe('SocketError');
+  }
+  if ((hook === 'onClose' || hook === 'onShutdown') && (action === 'throws' || action === 'rejects')) {
+    await until(() => hookErrors.includes(hook));
+  }
+
+  // The end: everything stops, each connection that was let in was closed once.
+  await Promise.all(pending);
+  for (const each of [client, agent, server]) {
+    if (each.hasStarted) await each.stop().catch(() => {});
+    await each.wait();
+  }
+  const wasLetIn = expected === 'refused' ? [] : [...letIn];
+  expect([...closes.keys()].sort()).toEqual(wasLetIn.sort());
+  if (role !== 'client') expect(shutdowns).toBe(1);
+}
