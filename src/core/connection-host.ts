@@ -1,12 +1,6 @@
 import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
-import {
-  isFastPathAllowed,
-  type StreamHandle,
-  type WriteRequest,
-  writeRequestConstructor,
-} from '../transport/fast-io.ts';
+import { DirectWriter, isFastPathAllowed } from '../transport/fast-io.ts';
 import type { Component } from './component.ts';
-import type { ConnectionSender } from './connection-sender.ts';
 import type { SendPolicy } from './enums.ts';
 import type { AnyHooks } from './listener.ts';
 import { keptSendSlabPool, type ReadMemory, sharedMemory } from './read-memory.ts';
@@ -64,7 +58,8 @@ export class ConnectionHost {
   /** TLS, or null for plain components. */
   readonly security: StreamSecurity | null;
   readonly isFast: boolean;
-  readonly canWriteDirectly: boolean;
+  /** Writes past Node's streams; null where that is not possible or not wanted. */
+  readonly directWriter: DirectWriter | null;
   readonly reportsSends: boolean;
   /** Whether reads note their time. */
   readonly marksReceives: boolean;
@@ -82,7 +77,6 @@ export class ConnectionHost {
   active: StreamConnection | null = null;
   #dirty: StreamConnection[] = [];
   #isScheduled = false;
-  #spareRequest: WriteRequest | null = null;
   #turnEnd = (): void => this.#endTurn();
 
   constructor(owner: ConnectionOwner, listener: AnyHooks) {
@@ -104,7 +98,7 @@ export class ConnectionHost {
     this.reportsSends = typeof listener.onSend === 'function';
     this.sendSlabs = this.reportsSends ? keptSendSlabPool() : memory.sendSlabs;
     this.isFast = this.settings.fastPath && isFastPathAllowed();
-    this.canWriteDirectly = this.isFast && writeRequestConstructor() !== null;
+    this.directWriter = this.isFast ? DirectWriter.create() : null;
   }
 
   /** Asks for `connection.turnEnded()` at the end of this turn of the event loop. */
@@ -126,23 +120,6 @@ export class ConnectionHost {
       connection.isScheduled = false;
       connection.turnEnded();
     }
-  }
-
-  /** Lets `handle` write `chunks`. 0: done; a request: under way; a negative number: libuv's error. */
-  writeDirectly(handle: StreamHandle, chunks: Uint8Array[], sender: ConnectionSender): WriteRequest | number {
-    const request = this.#spareRequest ?? newRequest();
-    this.#spareRequest = null;
-    request.handle = handle;
-    const status = chunks.length === 1 ? handle.writeBuffer(request, chunks[0]!) : handle.writev(request, chunks, true);
-    // A request that completed at once was never attached to anything (its async ID is still -1) and can serve again.
-    if (status !== 0 || (request as unknown as { getAsyncId(): number }).getAsyncId() === -1) {
-      request.handle = null;
-      this.#spareRequest = request;
-      return status;
-    }
-    request.sender = sender;
-    request.buffer = chunks; // the system still reads from these
-    return request;
   }
 
   stats(connections: number, pendingBytes: number): ComponentStats {
@@ -167,20 +144,4 @@ export class ConnectionHost {
       limits: { ...this.limits },
     };
   }
-}
-
-function onRequestComplete(this: WriteRequest, status: number): void {
-  const sender = this.sender as ConnectionSender;
-  this.sender = null;
-  this.buffer = null;
-  sender.writeCompleted(status);
-}
-
-function newRequest(): WriteRequest {
-  const request = new (writeRequestConstructor()!)();
-  request.oncomplete = onRequestComplete;
-  request.async = false;
-  request.buffer = null;
-  request.sender = null;
-  return request;
 }

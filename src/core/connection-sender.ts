@@ -31,7 +31,7 @@ export class ConnectionSender implements StreamWriter {
   /** Writes go to the connection's socket from now on, which may be another one than before. */
   useSocket(): void {
     const { host, socket } = this.#connection;
-    this.#handle = host.canWriteDirectly ? directHandle(socket) : null;
+    this.#handle = host.directWriter !== null ? directHandle(socket) : null;
   }
 
   /** Whether `length` more bytes may be queued. If not, the policy has been carried out. */
@@ -107,8 +107,9 @@ export class ConnectionSender implements StreamWriter {
       if (listener.onSendDrained !== undefined) {
         this.#call('onSendDrained', () => listener.onSendDrained?.(owner, connection.id, pending));
       }
-      connection.tap?.drained();
     }
+    // A stream waits for room, however shortly there was none: the marks may not have seen it.
+    if (connection.tap !== null && pending <= settings.lowWaterMarkBytes) connection.tap.drained();
   }
 
   /** Whether more than the high-water mark is pending, or was and has not drained yet. */
@@ -134,10 +135,9 @@ export class ConnectionSender implements StreamWriter {
       this.#writeToStream(chunks);
       return 1;
     }
-    const result = this.#connection.host.writeDirectly(handle, chunks, this);
-    if (typeof result !== 'number') return 1;
-    if (result !== 0) this.#connection.socketFailed(writeError(result));
-    return result;
+    const status = this.#connection.host.directWriter!.write(handle, chunks, this);
+    if (status < 0) this.#connection.socketFailed(writeError(status));
+    return status;
   }
 
   #writeToStream(chunks: Uint8Array[]): void {
