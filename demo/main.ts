@@ -3,10 +3,12 @@
  * and exits with 0 only if all of it was right.
  */
 import type { Scenario } from './scenario.ts';
+import { sslScenarios } from './scenarios/ssl.ts';
 import { tcpScenarios } from './scenarios/tcp.ts';
+import { udpScenarios } from './scenarios/udp.ts';
 import { formatTable, type TimedRow } from './table.ts';
 
-const scenarios: Scenario[] = [...tcpScenarios];
+const scenarios: Scenario[] = [...tcpScenarios, ...sslScenarios, ...udpScenarios];
 const rows: TimedRow[] = [];
 let failures = 0;
 
@@ -39,5 +41,9 @@ for (const scenario of scenarios) {
 }
 
 console.log(`\n${formatTable(rows)}\n`);
-console.log(failures === 0 ? `All ${rows.length} components did what they should.` : `${failures} failures.`);
+console.log(
+  failures === 0
+    ? `All ${new Set(rows.map((row) => row.component)).size} components did what they should.`
+    : `${failures} failures.`,
+);
 process.exitCode = failures === 0 ? 0 : 1;
