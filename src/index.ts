@@ -6,9 +6,13 @@ export type { ClientStartOptions, ClientStopOptions } from './client/stream-clie
 export { TcpClientListener, TcpPullClientListener } from './client/tcp-client-listener.ts';
 export { TcpClient, type TcpClientOptions, TcpPackClient, TcpPullClient } from './client/tcp-client.ts';
 export { UdpArqClient, type UdpArqClientOptions } from './client/udp-arq-client.ts';
+export { UdpCastListener } from './client/udp-cast-listener.ts';
+export { UdpCast, type UdpCastOptions, type UdpCastProperties, type UdpCastStartOptions } from './client/udp-cast.ts';
 export { UdpClientListener } from './client/udp-client-listener.ts';
 export { UdpClient, type UdpClientOptions } from './client/udp-client.ts';
 export type { UdpClientStartOptions, UdpClientStopOptions } from './client/udp-datagram-client.ts';
+export { UdpNodeListener } from './client/udp-node-listener.ts';
+export { UdpNode, type UdpNodeOptions, type UdpNodeProperties, type UdpNodeStartOptions } from './client/udp-node.ts';
 export type { AddressList, SocketAddress } from './core/address.ts';
 export type { StopOptions } from './core/complex-stream.ts';
 export type { AbortOptions, Component } from './core/component.ts';
@@ -58,6 +62,7 @@ export type {
   UdpNodeHooks,
   UdpServerHooks,
 } from './core/udp-listener.ts';
+export type { JoinOptions, MulticastProperties } from './core/udp-multicast.ts';
 export type {
   DetectProperties,
   UdpClientProperties,

@@ -7,14 +7,14 @@ import { ArqConnection } from '../core/udp-arq-connection.ts';
 import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../core/udp-arq-properties.ts';
 import type { UdpHost } from '../core/udp-host.ts';
 import type { UdpClientHooks } from '../core/udp-listener.ts';
-import type { UdpClientProperties } from '../core/udp-properties.ts';
+import { type DetectProperties, detectProperties, type UdpClientProperties } from '../core/udp-properties.ts';
 import type { PeerAddress } from '../server/udp-datagram-server.ts';
 import { DatagramClient } from './udp-datagram-client.ts';
 
 /** Options of an ARQ client: any of its properties. */
 export type UdpArqClientOptions = Partial<SingleSocketProperties & UdpClientProperties & ArqProperties>;
 
-export interface UdpArqClient<Extra = unknown> extends ArqProperties {}
+export interface UdpArqClient<Extra = unknown> extends ArqProperties, DetectProperties {}
 
 /**
  * A reliable UDP client (HP-Socket's `UdpArqClient`, byte for byte): messages arrive whole, once, and in order, over KCP.
@@ -70,4 +70,4 @@ export class UdpArqClient<Extra = unknown> extends DatagramClient<ArqConnection,
   }
 }
 
-defineArqProperties(UdpArqClient.prototype);
+defineArqProperties(UdpArqClient.prototype, detectProperties);

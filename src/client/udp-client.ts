@@ -1,13 +1,16 @@
+import { defineProperties } from '../core/properties.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
 import { UdpConnection } from '../core/udp-connection.ts';
 import type { UdpHost } from '../core/udp-host.ts';
 import type { UdpClientHooks } from '../core/udp-listener.ts';
-import type { UdpClientProperties } from '../core/udp-properties.ts';
+import { type DetectProperties, detectProperties, type UdpClientProperties } from '../core/udp-properties.ts';
 import type { PeerAddress } from '../server/udp-datagram-server.ts';
 import { DatagramClient } from './udp-datagram-client.ts';
 
 /** Options of a UDP client: any of its properties. */
 export type UdpClientOptions = Partial<SingleSocketProperties & UdpClientProperties>;
+
+export interface UdpClient<Extra = unknown> extends DetectProperties {}
 
 /**
  * A UDP client with heartbeats (HP-Socket's `UdpClient`, byte for byte). It receives only what its server sends.
@@ -30,3 +33,5 @@ export class UdpClient<Extra = unknown> extends DatagramClient<UdpConnection, Ex
     return new UdpConnection(run, peer, true, now);
   }
 }
+
+defineProperties(UdpClient.prototype, detectProperties);

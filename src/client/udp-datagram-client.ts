@@ -11,7 +11,7 @@ import { isPort } from '../core/stream-properties.ts';
 import { type Sendable, toBytes } from '../core/stream-send.ts';
 import type { UdpConnection } from '../core/udp-connection.ts';
 import { UdpHost, type UdpOwner } from '../core/udp-host.ts';
-import { detectProperties, type UdpClientProperties, udpSocketProperties } from '../core/udp-properties.ts';
+import { type UdpSocketProperties, udpSocketProperties } from '../core/udp-properties.ts';
 import { joinParts } from '../core/udp-send.ts';
 import {
   bindError,
@@ -54,9 +54,10 @@ export interface UdpClientStopOptions extends AbortOptions {
 /** Longest wait for the close notify to leave, milliseconds. */
 const NOTIFY_WAIT_MS = 30;
 
-type Socket = UdpSocket<UdpConnection | null>;
+/** @internal */
+export type ClientSocket = UdpSocket<UdpConnection | null>;
 
-export interface DatagramClient<C extends UdpConnection, Extra = unknown> extends UdpClientProperties {}
+export interface DatagramClient<C extends UdpConnection, Extra = unknown> extends UdpSocketProperties {}
 
 /** What UDP and ARQ clients share: a connected socket, and one connection in one object (`IClient`, `IUdpClient`). */
 export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
@@ -96,28 +97,24 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
     const target: UdpClientStartOptions =
       typeof host === 'object' && host !== null ? host : { ...options, host, port: port as number };
     if (!this.isStopped) throw this.illegalState('start');
-    this.#check(target);
+    this.checkTarget(target);
     this.prepareRun();
     if (isSignalAborted(target.signal)) throw this.aborted('start', target.signal);
     this.transition(ServiceState.Starting);
     this.#isStoppedByUser = false;
     const run = new UdpHost(this, this.listener);
     this.host = run;
-    let socket: Socket | null = null;
+    let socket: ClientSocket | null = null;
     let connection: C;
     try {
-      const { address, family } = await this.#resolve(target);
-      socket = await this.#bind(run, target, family);
+      const { address, family } = await this.resolveTarget(target);
+      socket = await this.bindSocket(run, target, family);
       this.#checkStarting(run, target);
       run.attach(socket);
-      connection = this.makeConnection(
-        run,
-        { sendAddress: '', remoteAddress: normalizeAddress(address), remotePort: target.port! },
-        this.wheel.clock.now(),
-      );
+      connection = this.makeConnection(run, this.peerAddress(address, target.port!), this.wheel.clock.now());
       connection.id = this.nextConnectionId();
-      connection.remoteHost = target.host!;
-      this.#remoteHost = { host: target.host!, port: target.port! };
+      connection.remoteHost = target.host || address;
+      this.#remoteHost = { host: target.host || address, port: target.port! };
       const { listener } = run;
       const bound = socket;
       const problem = await callPrepare(this, listener, 'onPrepareConnect', () =>
@@ -125,7 +122,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
       );
       if (problem !== null) throw problem;
       this.#checkStarting(run, target);
-      await this.#connect(socket, address, target);
+      await this.connectSocket(socket, address, target);
       this.#checkStarting(run, target);
     } catch (error) {
       await socket?.close();
@@ -138,7 +135,8 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
     opened.catch(() => {}); // told by onClose
   }
 
-  #check({ host, port, localAddress, localPort }: UdpClientStartOptions): void {
+  /** @internal */
+  protected checkTarget({ host, port, localAddress, localPort }: UdpClientStartOptions): void {
     const fail = (message: string): never => {
       throw this.failed(invalidParam(message));
     };
@@ -149,7 +147,8 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
     if (localAddress !== undefined && typeof localAddress !== 'string') fail('localAddress must be a string');
   }
 
-  async #resolve({
+  /** @internal */
+  protected async resolveTarget({
     host = '',
     localAddress = '',
   }: UdpClientStartOptions): Promise<{ address: string; family: number }> {
@@ -180,12 +179,17 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
     }
   }
 
-  async #bind(run: UdpHost, target: UdpClientStartOptions, family: number): Promise<Socket> {
-    const isIPv6 = family === 6;
-    const address = target.localAddress || (isIPv6 ? '::' : '0.0.0.0');
-    const port = target.localPort ?? 0;
-    const socket: Socket = new UdpSocket(socketOptions(this, isIPv6 ? 'udp6' : 'udp4', run.isFast, false, false), {
-      received: (bytes) => this.#received(run, bytes),
+  /** @internal */
+  protected bindSocket(run: UdpHost, target: UdpClientStartOptions, family: number): Promise<ClientSocket> {
+    const address = target.localAddress || (family === 6 ? '::' : '0.0.0.0');
+    return this.bindTo(run, address, target.localPort ?? 0, false);
+  }
+
+  /** @internal */
+  protected async bindTo(run: UdpHost, address: string, port: number, isShared: boolean): Promise<ClientSocket> {
+    const type = address.includes(':') ? 'udp6' : 'udp4';
+    const socket: ClientSocket = new UdpSocket(socketOptions(this, type, run.isFast, false, isShared), {
+      received: (bytes, from, fromPort) => this.#received(run, bytes, from, fromPort),
       receiveFailed: (error) => this.#receiveFailed(run, error),
       completed: (connection, length, error) => run.completed(connection, length, error),
     });
@@ -198,7 +202,8 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
     return socket;
   }
 
-  async #connect(socket: Socket, address: string, target: UdpClientStartOptions): Promise<void> {
+  /** Gives the socket its peer. @internal */
+  protected async connectSocket(socket: ClientSocket, address: string, target: UdpClientStartOptions): Promise<void> {
     try {
       await socket.connect(target.port!, address);
     } catch (cause) {
@@ -254,10 +259,20 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
   /** @internal */
   protected abstract makeConnection(run: UdpHost, peer: PeerAddress, now: number): C;
 
-  #received(run: UdpHost, bytes: Buffer): void {
+  /** Where datagrams go. On a connected socket, that is nothing to be told with each. @internal */
+  protected peerAddress(address: string, port: number): PeerAddress {
+    return { sendAddress: '', remoteAddress: normalizeAddress(address), remotePort: port };
+  }
+
+  #received(run: UdpHost, bytes: Buffer, address: string, port: number): void {
     run.datagramsIn++;
     run.bytesIn += bytes.length;
-    if (this.host === run) this.connection?.received(bytes, run.wheel.clock.now());
+    if (this.host === run && this.connection !== null) this.arrived(this.connection, bytes, address, port);
+  }
+
+  /** @internal */
+  protected arrived(connection: C, bytes: Buffer, _address: string, _port: number): void {
+    connection.received(bytes, this.wheel.clock.now());
   }
 
   #receiveFailed(run: UdpHost, error: Error): void {
@@ -395,4 +410,4 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
   }
 }
 
-defineProperties(DatagramClient.prototype, { ...udpSocketProperties, ...detectProperties });
+defineProperties(DatagramClient.prototype, udpSocketProperties);

@@ -284,7 +284,7 @@ export class UdpConnection implements ManagedConnection {
     if (length === 16 && isCloseNotify(bytes)) {
       if (this.isClient || length <= this.host.settings.maxDatagramSize) return this.#notified();
     }
-    if (length > this.host.settings.maxDatagramSize) return this.#oversize(length);
+    if (length > this.host.settings.maxDatagramSize) return this.oversize(length);
     if (length === 0) return this.#heartbeat();
     this.bytesIn += length;
     if (this.host.settings.markSilence) this.lastReceiveAt = now;
@@ -303,7 +303,7 @@ export class UdpConnection implements ManagedConnection {
     else this.close(SocketOperation.Close, 0, undefined, false);
   }
 
-  #oversize(length: number): void {
+  protected oversize(length: number): void {
     this.host.drops.oversize++;
     const message = `a datagram of ${length} bytes came from the peer of connection ${this.id}; allowed are ${this.host.settings.maxDatagramSize} (maxDatagramSize)`;
     this.violated(Errno.EMSGSIZE, message);

@@ -1,0 +1,160 @@
+import type { SocketAddress } from '../core/address.ts';
+import { CastMode, SocketErrorCode } from '../core/enums.ts';
+import { Errno } from '../core/errno.ts';
+import { SocketError } from '../core/errors.ts';
+import { defineProperties, oneOf } from '../core/properties.ts';
+import type { SingleSocketProperties } from '../core/single-socket.ts';
+import { isPort } from '../core/stream-properties.ts';
+import { CastConnection } from '../core/udp-cast-connection.ts';
+import type { UdpHost } from '../core/udp-host.ts';
+import type { UdpCastHooks } from '../core/udp-listener.ts';
+import {
+  checkCastAddress,
+  IPV4_BROADCAST,
+  type JoinOptions,
+  type MulticastProperties,
+  multicastProperties,
+  prepareCast,
+} from '../core/udp-multicast.ts';
+import type { UdpSocketProperties } from '../core/udp-properties.ts';
+import { invalidParam, ownFamily } from '../core/udp-start.ts';
+import type { PeerAddress } from '../server/udp-datagram-server.ts';
+import { type ClientSocket, DatagramClient, type UdpClientStartOptions } from './udp-datagram-client.ts';
+
+/** Where a `UdpCast` casts: `host` is the group, or the address for broadcasts (255.255.255.255 if left out). */
+export interface UdpCastStartOptions extends Omit<UdpClientStartOptions, 'asyncConnect' | 'localPort'>, JoinOptions {}
+
+/** Properties of a `UdpCast` beside those of all UDP components. */
+export interface UdpCastProperties extends MulticastProperties {
+  /** Multicast, the default, or broadcast (CAST-003). */
+  castMode: typeof CastMode.Multicast | typeof CastMode.Broadcast;
+}
+
+/** Options of a `UdpCast`: any of its properties. */
+export type UdpCastOptions = Partial<SingleSocketProperties & UdpSocketProperties & UdpCastProperties>;
+
+export interface UdpCast<Extra = unknown> extends UdpCastProperties {}
+
+/**
+ * Sends to a multicast group or by broadcast, and receives from anybody on that port (HP-Socket's `UdpCast`).
+ *
+ * ```ts
+ * const cast = new UdpCast({
+ *   onReceive(cast, connId, data) { console.log(cast.getRemoteAddress(), data.toString()); },
+ * }, { multiCastLoop: true });
+ * await cast.start('239.1.2.3', 5555);
+ * cast.send('hello');
+ * ```
+ */
+export class UdpCast<Extra = unknown> extends DatagramClient<CastConnection, Extra> {
+  constructor(listener: UdpCastHooks<UdpCast<Extra>>, options?: UdpCastOptions) {
+    super(listener, options);
+  }
+
+  /**
+   * Binds to the port on all own addresses, fires `onPrepareConnect`, joins the group, fires `onConnect` and `onHandShake`
+   * (`Start`, CA-001). `localAddress` chooses the interface.
+   * @throws SocketError: IllegalState, InvalidParam, SocketCreate (addresses), SocketBind, SocketPrepare, ConnectServer
+   *   (the group cannot be joined).
+   */
+  override start(
+    host: string | null | UdpCastStartOptions,
+    port?: number,
+    options?: Omit<UdpCastStartOptions, 'host' | 'port'>,
+  ): Promise<void> {
+    if (typeof host === 'object' && host !== null) return super.start(host);
+    return super.start(host ?? '', port as number, options as object);
+  }
+
+  /** Sender of the datagram that `onReceive` is about; outside of it of the last one (`GetRemoteAddress`, CAST-009). */
+  getRemoteAddress(): SocketAddress | null {
+    return this.#lastSender();
+  }
+
+  #sender: SocketAddress | null = null;
+
+  #lastSender(): SocketAddress | null {
+    this.#sender = this.connection?.sender ?? this.#sender;
+    return this.#sender;
+  }
+
+  /** @internal */
+  protected override checkTarget({ host = '', port, localAddress }: UdpCastStartOptions): void {
+    const problem =
+      typeof host !== 'string'
+        ? invalidParam('host must be a group address or a host name')
+        : !isPort(port) || port === 0
+          ? invalidParam(`port must be a whole number, 1 to 65535, not ${String(port)}: casts go to it as well`)
+          : localAddress !== undefined && typeof localAddress !== 'string'
+            ? invalidParam('localAddress must be a string')
+            : null;
+    if (problem !== null) throw this.failed(problem);
+  }
+
+  /** @internal */
+  protected override async resolveTarget(target: UdpCastStartOptions): Promise<{ address: string; family: number }> {
+    const { host = '', localAddress = '' } = target;
+    const own = ownFamily(localAddress);
+    const isBroadcast = this.castMode === CastMode.Broadcast;
+    if (host === '' && !isBroadcast) {
+      throw new SocketError({
+        code: SocketErrorCode.SocketCreate,
+        errno: Errno.EHOSTUNREACH,
+        operation: 'start',
+        message: 'there is no group address; give one of 224.0.0.0 to 239.255.255.255 or ff00::/8 as host',
+      });
+    }
+    if (isBroadcast && (own === 'udp6' || host.includes(':'))) throw checkCastAddress(CastMode.Broadcast, host, true);
+    if (host === '') return { address: IPV4_BROADCAST, family: 4 };
+    return super.resolveTarget(target);
+  }
+
+  /** On all own addresses, as a socket that is bound to one receives no casts on most systems (CA-001). @internal */
+  protected override bindSocket(run: UdpHost, { port }: UdpCastStartOptions, family: number): Promise<ClientSocket> {
+    return this.bindTo(run, family === 6 ? '::' : '0.0.0.0', port!, true);
+  }
+
+  /** @internal */
+  protected override async connectSocket(
+    socket: ClientSocket,
+    address: string,
+    { localAddress = '', joinOn, sources }: UdpCastStartOptions,
+  ): Promise<void> {
+    const { castMode, multiCastTtl, multiCastLoop } = this;
+    prepareCast(socket, {
+      castMode,
+      castAddress: address,
+      ownAddress: localAddress,
+      multiCastTtl,
+      multiCastLoop,
+      ...(joinOn === undefined ? {} : { joinOn }),
+      ...(sources === undefined ? {} : { sources }),
+    });
+  }
+
+  /** @internal */
+  protected override peerAddress(address: string, port: number): PeerAddress {
+    return { sendAddress: address, remoteAddress: address, remotePort: port };
+  }
+
+  /** @internal */
+  protected override makeConnection(run: UdpHost, peer: PeerAddress, now: number): CastConnection {
+    return new CastConnection(run, peer, true, now);
+  }
+
+  /** @internal */
+  protected override arrived(connection: CastConnection, bytes: Buffer, address: string, port: number): void {
+    connection.arrived(bytes, address, port, this.wheel.clock.now());
+  }
+
+  /** @internal */
+  override released(connection: CastConnection): void {
+    this.#lastSender();
+    super.released(connection);
+  }
+}
+
+defineProperties(UdpCast.prototype, {
+  ...multicastProperties,
+  castMode: oneOf(CastMode.Multicast, [CastMode.Multicast, CastMode.Broadcast]),
+});

@@ -1,0 +1,491 @@
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
+import { normalizeAddress, type SocketAddress } from '../core/address.ts';
+import { Component, isSignalAborted, isThenable } from '../core/component.ts';
+import { CastMode, ReuseAddressPolicy, ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
+import { Errno, errnoOf } from '../core/errno.ts';
+import { SocketError } from '../core/errors.ts';
+import { defineProperties, integer, oneOf } from '../core/properties.ts';
+import { isPort } from '../core/stream-properties.ts';
+import { type Sendable, toBytes } from '../core/stream-send.ts';
+import type { UdpNodeHooks } from '../core/udp-listener.ts';
+import {
+  checkCastAddress,
+  IPV4_BROADCAST,
+  type JoinOptions,
+  type MulticastProperties,
+  multicastProperties,
+  prepareCast,
+} from '../core/udp-multicast.ts';
+import { type UdpSocketProperties, udpSocketProperties } from '../core/udp-properties.ts';
+import { joinParts } from '../core/udp-send.ts';
+import {
+  bindError,
+  callPrepare,
+  checkListener,
+  invalidParam,
+  ownFamily,
+  socketOptions,
+  startCancelled,
+  stopOnAbort,
+} from '../core/udp-start.ts';
+import { newUdpDrops, newUdpLimits, type UdpStats } from '../core/udp-stats.ts';
+import { isFastPathAllowed } from '../transport/fast-io.ts';
+import { nameOf, UdpSocket } from '../transport/udp-socket.ts';
+
+/** Where a `UdpNode` is, and what it casts to. */
+export interface UdpNodeStartOptions extends JoinOptions {
+  /** Own IP address; all if left out. In the cast modes it only chooses the interface (CA-011). */
+  host?: string;
+  /** Own port, which is also the port of casts; 0, the default, lets the system choose. */
+  port?: number;
+  /** Default `CastMode.Unicast`. */
+  castMode?: CastMode;
+  /** Group, or address for broadcasts (255.255.255.255 if left out). */
+  castAddress?: string;
+  /** No IPv4 on `::`. */
+  ipv6Only?: boolean;
+  /** Aborting cancels the start, or stops the node. */
+  signal?: AbortSignal;
+}
+
+/** Properties of a `UdpNode` beside those of all UDP components. */
+export interface UdpNodeProperties extends MulticastProperties {
+  /** How the local address may be shared (NODE-024). Default `AddrOnly`, which counts in the cast modes. */
+  reuseAddressPolicy: ReuseAddressPolicy;
+  /** Stored for compatibility (NODE-026). */
+  workerThreadCount: number;
+  /** Stored for compatibility (NODE-028). */
+  postReceiveCount: number;
+  /** Stored for compatibility (NODE-030). */
+  freeBufferPoolSize: number;
+  /** Stored for compatibility (NODE-032). */
+  freeBufferPoolHold: number;
+}
+
+/** Options of a `UdpNode`: any of its properties. */
+export type UdpNodeOptions = Partial<UdpSocketProperties & UdpNodeProperties>;
+
+/** A datagram on its way. */
+interface Outgoing {
+  readonly address: string;
+  readonly port: number;
+  readonly data: Buffer;
+}
+
+interface Run {
+  readonly socket: UdpSocket<Outgoing>;
+  readonly isIPv6: boolean;
+  readonly maxDatagramSize: number;
+  readonly maxSendQueueBytes: number;
+  readonly maxLookups: number;
+  readonly stats: Omit<UdpStats, 'drops' | 'limits' | 'socketBuffers'>;
+  lookups: number;
+}
+
+export interface UdpNode<Extra = unknown> extends UdpSocketProperties, UdpNodeProperties {}
+
+/**
+ * A UDP socket without connections: sends to anybody, receives from anybody, casts if started so (HP-Socket's `UdpNode`).
+ *
+ * ```ts
+ * const node = new UdpNode({
+ *   onReceive(node, address, port, data) { node.send(address, port, data); },
+ * });
+ * const { port } = await node.start('127.0.0.1', 0);
+ * ```
+ */
+export class UdpNode<Extra = unknown> extends Component {
+  /** Data attached to the node; survives restarts (`SetExtra` / `GetExtra`, NODE-008, NODE-009). */
+  extra: Extra | undefined = undefined;
+  readonly #listener: UdpNodeHooks<UdpNode<Extra>>;
+  #run: Run | null = null;
+  #drops = newUdpDrops();
+  #lastStats: Run['stats'] = newStats();
+  #castMode: CastMode = CastMode.Unicast;
+  #castAddress = '';
+  #reports: Array<() => void> = [];
+  #isReporting = false;
+
+  constructor(listener: UdpNodeHooks<UdpNode<Extra>>, options?: UdpNodeOptions) {
+    super(options);
+    checkListener(listener);
+    this.#listener = listener;
+  }
+
+  /**
+   * Binds the socket, fires `onPrepareListen`, and joins the group, if any (`Start`, NODE-001).
+   * @returns The own address with the real port.
+   * @throws SocketError: IllegalState, InvalidParam, SocketCreate (addresses), SocketBind, SocketPrepare, ConnectServer
+   *   (the group cannot be joined). From SocketCreate on, `onShutdown` fires too.
+   */
+  async start(
+    host?: string | null | UdpNodeStartOptions,
+    port?: number,
+    castMode?: CastMode,
+    castAddress?: string,
+  ): Promise<SocketAddress> {
+    const target: UdpNodeStartOptions =
+      typeof host === 'object' && host !== null
+        ? host
+        : { host: host ?? '', port: port ?? 0, castMode: castMode ?? CastMode.Unicast, castAddress: castAddress ?? '' };
+    if (!this.isStopped) throw this.illegalState('start');
+    this.#check(target);
+    const { signal } = target;
+    if (isSignalAborted(signal)) throw this.aborted('start', signal);
+    this.transition(ServiceState.Starting);
+    this.#drops = newUdpDrops();
+    this.#castMode = target.castMode ?? CastMode.Unicast;
+    let socket: UdpSocket<Outgoing> | null = null;
+    try {
+      const { address, isIPv6 } = this.#addresses(target);
+      const stats = newStats();
+      socket = await this.#bind(target, address, isIPv6, stats);
+      const bound = socket;
+      const problem = await callPrepare(this, this.#listener, 'onPrepareListen', () =>
+        this.#listener.onPrepareListen?.(this, bound.socket),
+      );
+      if (problem !== null) throw problem;
+      if (this.state !== ServiceState.Starting) throw startCancelled(this);
+      if (isSignalAborted(signal)) throw this.aborted('start', signal);
+      const { multiCastTtl, multiCastLoop } = this;
+      prepareCast(socket, {
+        ...target,
+        castMode: this.#castMode,
+        castAddress: this.#castAddress,
+        ownAddress: target.host ?? '',
+        multiCastTtl,
+        multiCastLoop,
+      });
+      const { maxDatagramSize, maxSendQueueBytes, maxQueuedDatagrams: maxLookups } = this;
+      this.#run = { socket, isIPv6, maxDatagramSize, maxSendQueueBytes, maxLookups, stats, lookups: 0 };
+      this.#lastStats = stats;
+    } catch (error) {
+      await socket?.close();
+      this.failed(error as SocketError);
+      if (this.hasStarted) {
+        this.transition(ServiceState.Stopping);
+        await this.#shutDown();
+      }
+      throw error;
+    }
+    this.transition(ServiceState.Started);
+    stopOnAbort(this, signal);
+    return this.getLocalAddress() as SocketAddress;
+  }
+
+  #check({ host = '', port, castMode = CastMode.Unicast, castAddress = '' }: UdpNodeStartOptions): void {
+    const problem =
+      port !== undefined && !isPort(port)
+        ? invalidParam(`port must be a whole number, 0 to 65535, not ${String(port)}`)
+        : typeof host !== 'string' || typeof castAddress !== 'string'
+          ? invalidParam('host and castAddress must be strings')
+          : !Object.values(CastMode).includes(castMode)
+            ? invalidParam(`castMode must be one of CastMode, not ${String(castMode)}`)
+            : null;
+    if (problem !== null) throw this.failed(problem);
+  }
+
+  #addresses({ host = '', castAddress = '' }: UdpNodeStartOptions): { address: string; isIPv6: boolean } {
+    const castMode = this.#castMode;
+    const isIPv6 = (ownFamily(host) || (castAddress.includes(':') ? 'udp6' : 'udp4')) === 'udp6';
+    const wildcard = isIPv6 ? '::' : '0.0.0.0';
+    this.#castAddress = '';
+    if (castMode === CastMode.Unicast) return { address: host || wildcard, isIPv6 };
+    const problem =
+      castMode === CastMode.Multicast && castAddress === ''
+        ? new SocketError({
+            code: SocketErrorCode.SocketCreate,
+            errno: Errno.EADDRNOTAVAIL,
+            operation: 'start',
+            message: 'there is no group address; give one of 224.0.0.0 to 239.255.255.255 or ff00::/8 as castAddress',
+          })
+        : checkCastAddress(castMode, castAddress, isIPv6);
+    if (problem !== null) throw problem;
+    this.#castAddress = castAddress || IPV4_BROADCAST;
+    return { address: wildcard, isIPv6 };
+  }
+
+  async #bind(
+    target: UdpNodeStartOptions,
+    address: string,
+    isIPv6: boolean,
+    stats: Run['stats'],
+  ): Promise<UdpSocket<Outgoing>> {
+    const isFast = this.fastPath && isFastPathAllowed();
+    const isShared = this.#castMode !== CastMode.Unicast;
+    const options = socketOptions(this, isIPv6 ? 'udp6' : 'udp4', isFast, target.ipv6Only ?? false, isShared);
+    const socket = new UdpSocket<Outgoing>(options, {
+      received: (bytes, from, fromPort) => this.#received(stats, bytes, from, fromPort),
+      receiveFailed: (error) => {
+        stats.receiveErrors++;
+        this.#error(SocketOperation.Receive, errnoOf(error), '', 0, Buffer.alloc(0));
+      },
+      completed: (sent, _length, error) => {
+        if (error === null) this.#sent(sent);
+        else if ((error as NodeJS.ErrnoException).code !== 'ECANCELED') this.#sendFailed(stats, sent, errnoOf(error));
+      },
+    });
+    try {
+      await socket.bind(address, target.port ?? 0, true);
+    } catch (cause) {
+      await socket.close();
+      throw bindError(cause, address, target.port ?? 0);
+    }
+    return socket;
+  }
+
+  // ---- receiving -------------------------------------------------------------------------------------------------
+
+  #received(stats: Run['stats'], bytes: Buffer, from: string, port: number): void {
+    const run = this.#run;
+    if (run === null || run.stats !== stats || this.state !== ServiceState.Started) return;
+    stats.datagramsIn++;
+    stats.bytesIn += bytes.length;
+    const address = normalizeAddress(from);
+    if (bytes.length > run.maxDatagramSize) {
+      this.#drops.oversize++;
+      this.#error(SocketOperation.Receive, Errno.EMSGSIZE, address, port, bytes.subarray(0, run.maxDatagramSize));
+      return;
+    }
+    stats.messagesIn++;
+    this.#call('onReceive', () => this.#listener.onReceive?.(this, address, port, bytes));
+  }
+
+  #error(operation: SocketOperation, errno: number, address: string, port: number, data: Buffer): void {
+    this.#call('onError', () => this.#listener.onError?.(this, operation, errno, address, port, data));
+  }
+
+  /** A hook whose result does not matter, only that it did not fail. */
+  #call(hook: string, call: () => unknown): void {
+    const report = (thrown: unknown): void => this.reportHookError(this.#listener, hook, thrown, 0, false);
+    try {
+      const result = call();
+      if (isThenable(result)) result.then(undefined, report);
+    } catch (thrown) {
+      report(thrown);
+    }
+  }
+
+  /** Calls a hook at the end of this turn: none runs inside the call that causes it. */
+  #later(act: () => void): void {
+    this.#reports.push(act);
+    if (this.#isReporting) return;
+    this.#isReporting = true;
+    setImmediate(() => {
+      this.#isReporting = false;
+      const reports = this.#reports;
+      this.#reports = [];
+      for (const each of reports) if (this.#run !== null) each();
+    });
+  }
+
+  // ---- sending ---------------------------------------------------------------------------------------------------
+
+  /**
+   * Sends one datagram, 0 to `maxDatagramSize` bytes, which are copied (`Send`, NODE-003). A host name is resolved at each
+   * call; prefer addresses.
+   * @returns true when it is on its way: whether the system took it is told by `onSend` or `onError`. False with
+   *   `lastError`: EPERM (not started), EINVAL (size, port), EAFNOSUPPORT (IPv6 from an IPv4 node or the like), ENOBUFS.
+   */
+  send(remoteAddress: string, port: number, data: Sendable, offset = 0, length?: number): boolean {
+    return this.#send('send', remoteAddress, port, toBytes(data, offset, length));
+  }
+
+  /** Sends several pieces as one datagram, which must not be empty (`SendPackets`, NODE-004). */
+  sendPackets(remoteAddress: string, port: number, packets: readonly Sendable[]): boolean {
+    const bytes = this.#join('sendPackets', packets);
+    return bytes !== null && this.#send('sendPackets', remoteAddress, port, bytes);
+  }
+
+  /** Sends to the group or by broadcast (`SendCast`, NODE-005); EPERM in unicast mode. */
+  sendCast(data: Sendable, offset = 0, length?: number): boolean {
+    const bytes = toBytes(data, offset, length);
+    return this.#isCasting('sendCast') && this.#send('sendCast', this.#castAddress, this.#ownPort(), bytes);
+  }
+
+  /** As `sendCast` for several pieces (`SendCastPackets`, NODE-006). */
+  sendCastPackets(packets: readonly Sendable[]): boolean {
+    if (!this.#isCasting('sendCastPackets')) return false;
+    const bytes = this.#join('sendCastPackets', packets);
+    return bytes !== null && this.#send('sendCastPackets', this.#castAddress, this.#ownPort(), bytes);
+  }
+
+  #ownPort(): number {
+    return this.#run?.socket.address()?.port ?? 0;
+  }
+
+  #join(operation: string, packets: readonly Sendable[]): Uint8Array | null {
+    const bytes = joinParts(this, packets, this.maxDatagramSize, 0);
+    if (bytes === null || bytes.length > 0) return bytes;
+    this.refuse(operation, SocketErrorCode.InvalidParam, Errno.EMSGSIZE, 'the packets are empty together');
+    return null;
+  }
+
+  #isCasting(operation: string): boolean {
+    if (this.#castMode !== CastMode.Unicast) return true;
+    const message = 'the node was started in unicast mode; start it with CastMode.Multicast or Broadcast';
+    return this.refuse(operation, SocketErrorCode.IllegalState, Errno.EPERM, message);
+  }
+
+  #send(operation: string, remoteAddress: string, port: number, bytes: Uint8Array): boolean {
+    const run = this.#run;
+    if (run === null || this.state !== ServiceState.Started) {
+      return this.refuse(operation, SocketErrorCode.IllegalState, Errno.EPERM, 'the node is not started');
+    }
+    const invalid = (errno: number, message: string): false =>
+      this.refuse(operation, SocketErrorCode.InvalidParam, errno, message);
+    if (typeof remoteAddress !== 'string' || remoteAddress === '')
+      throw new TypeError('remoteAddress must be a string');
+    if (!isPort(port) || port === 0) return invalid(Errno.EINVAL, `port must be 1 to 65535, not ${String(port)}`);
+    if (bytes.length > run.maxDatagramSize) {
+      const message = `a datagram of ${bytes.length} bytes is not possible, allowed are 0 to ${run.maxDatagramSize} (maxDatagramSize)`;
+      return invalid(Errno.EINVAL, message);
+    }
+    if (run.socket.queuedCount > 0 && run.socket.queuedBytes + bytes.length > run.maxSendQueueBytes) {
+      this.#drops.sendQueueFull++;
+      return this.refuse(operation, SocketErrorCode.DataSend, Errno.ENOBUFS, 'maxSendQueueBytes wait already');
+    }
+    const family = isIP(remoteAddress.split('%')[0]!);
+    if (family === 6 && !run.isIPv6) {
+      return invalid(Errno.EAFNOSUPPORT, `${remoteAddress} is IPv6, and the node is bound to an IPv4 address`);
+    }
+    const data = Buffer.from(bytes);
+    if (family !== 0) this.#transmit(run, remoteAddress, port, data);
+    else if (run.lookups >= run.maxLookups) {
+      return this.refuse(operation, SocketErrorCode.DataSend, Errno.ENOBUFS, 'too many host names wait to be resolved');
+    } else this.#resolveAndSend(run, remoteAddress, port, data);
+    run.stats.messagesOut++;
+    return true;
+  }
+
+  async #resolveAndSend(run: Run, name: string, port: number, data: Buffer): Promise<void> {
+    run.lookups++;
+    try {
+      // An IPv6 node reaches IPv4 too, by mapped addresses.
+      const { address } = await lookup(name, { family: run.isIPv6 ? 0 : 4 });
+      if (this.#run === run) this.#transmit(run, address, port, data);
+    } catch {
+      if (this.#run === run) this.#sendFailed(run.stats, { address: name, port, data }, Errno.EHOSTUNREACH);
+    } finally {
+      run.lookups--;
+    }
+  }
+
+  #transmit(run: Run, address: string, port: number, data: Buffer): void {
+    const numeric = run.isIPv6 && isIP(address) === 4 ? `::ffff:${address}` : address;
+    const outgoing: Outgoing = { address, port, data };
+    const status = run.socket.send(data, data.length, port, numeric, outgoing);
+    if (status < 0) {
+      const errno = errnoOf({ code: nameOf(status) });
+      this.#later(() => this.#sendFailed(run.stats, outgoing, errno));
+    } else if (status === 0) this.#sent(outgoing);
+  }
+
+  #sent(outgoing: Outgoing): void {
+    const { address, port, data } = outgoing;
+    const stats = this.#run?.stats ?? this.#lastStats;
+    stats.datagramsOut++;
+    stats.bytesOut += data.length;
+    if (this.#listener.onSend === undefined) return;
+    this.#later(() => this.#call('onSend', () => this.#listener.onSend?.(this, address, port, data)));
+  }
+
+  #sendFailed(stats: Run['stats'], { address, port, data }: Outgoing, errno: number): void {
+    if (errno === Errno.ENOBUFS) this.#drops.noBuffers++;
+    else if (errno === Errno.EMSGSIZE) this.#drops.tooLarge++;
+    else stats.sendErrors++;
+    this.#error(SocketOperation.Send, errno, address, port, data);
+  }
+
+  // ---- the rest --------------------------------------------------------------------------------------------------
+
+  /**
+   * Closes the socket and fires `onShutdown` (`Stop`, NODE-002).
+   * @throws SocketError (IllegalState) if it is not started.
+   */
+  async stop(): Promise<void> {
+    if (!this.hasStarted) throw this.illegalState('stop');
+    this.transition(ServiceState.Stopping);
+    const run = this.#run;
+    this.#run = null;
+    await run?.socket.close();
+    await this.#shutDown();
+  }
+
+  async #shutDown(): Promise<void> {
+    try {
+      const result = this.#listener.onShutdown?.(this);
+      if (isThenable(result)) await result;
+    } catch (thrown) {
+      this.reportHookError(this.#listener, 'onShutdown', thrown, 0, false);
+    }
+    this.transition(ServiceState.Stopped);
+  }
+
+  /** Own address, null when not started (`GetLocalAddress`, NODE-014). */
+  getLocalAddress(): SocketAddress | null {
+    const address = this.#run?.socket.address() ?? null;
+    return address === null ? null : { address: address.address, port: address.port };
+  }
+
+  /** Where casts go, null in unicast mode and when not started (`GetCastAddress`, NODE-015). */
+  getCastAddress(): SocketAddress | null {
+    if (this.#run === null || this.#castMode === CastMode.Unicast) return null;
+    return { address: this.#castAddress, port: this.#ownPort() };
+  }
+
+  /** Mode of the last start; `CastMode.Unicast` before the first (`GetCastMode`, NODE-016). */
+  get castMode(): CastMode {
+    return this.#castMode;
+  }
+
+  /** Bytes that were sent and not yet taken by the system (`GetPendingDataLength`, NODE-017). */
+  get pendingDataLength(): number {
+    return this.#run?.socket.queuedBytes ?? 0;
+  }
+
+  /** Snapshot of this run, or of the last one. */
+  stats(): UdpStats {
+    return {
+      ...this.#lastStats,
+      pendingBytes: this.pendingDataLength,
+      drops: { ...this.#drops },
+      limits: newUdpLimits(),
+      socketBuffers: this.#run?.socket.bufferSizes() ?? { receive: 0, send: 0 },
+    };
+  }
+}
+
+function newStats(): Run['stats'] {
+  return {
+    connections: 0,
+    opened: 0,
+    closed: 0,
+    refused: 0,
+    datagramsIn: 0,
+    datagramsOut: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    messagesIn: 0,
+    messagesOut: 0,
+    heartbeatsIn: 0,
+    heartbeatsOut: 0,
+    closeNotifiesIn: 0,
+    closeNotifiesOut: 0,
+    receiveErrors: 0,
+    sendErrors: 0,
+    pendingBytes: 0,
+  };
+}
+
+defineProperties(UdpNode.prototype, {
+  ...udpSocketProperties,
+  ...multicastProperties,
+  reuseAddressPolicy: oneOf(ReuseAddressPolicy.AddrOnly, Object.values(ReuseAddressPolicy)),
+  workerThreadCount: integer(Math.min(2 * availableParallelism() + 2, 512), 1, 512),
+  postReceiveCount: integer(64, 1),
+  freeBufferPoolSize: integer(1024, 0),
+  freeBufferPoolHold: integer(1024, 0),
+});
