@@ -8,7 +8,9 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const out = `${root}.build/docs`;
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
-const pages = ['README.md', ...readdirSync(`${root}docs`).map((name) => `docs/${name}`)].filter((name) => name.endsWith('.md'));
+const pages = ['README.md', ...readdirSync(`${root}docs`).map((name) => `docs/${name}`)].filter((name) =>
+  name.endsWith('.md'),
+);
 let count = 0;
 for (const page of pages) {
   const blocks = readFileSync(root + page, 'utf8').matchAll(/^```ts\n([\s\S]*?)^```$/gm);
@@ -21,7 +23,7 @@ writeFileSync(
   `${out}/tsconfig.json`,
   JSON.stringify({
     extends: '../../tsconfig.json',
-    compilerOptions: { noUnusedLocals: false, noUnusedParameters: false },
+    compilerOptions: { noUnusedLocals: false, noUnusedParameters: false, skipLibCheck: false },
     include: ['*.ts'],
   }),
 );

@@ -37,7 +37,7 @@ export function attachTap(component: Component, connection: StreamConnection | u
  * all other hooks go on. Back-pressure works both ways. Ending it sends what is queued and a FIN; destroying it closes the
  * connection. On pack components each chunk written is one package, and each package received is one chunk.
  */
-export class ConnectionStream extends Duplex implements ConnectionTap {
+export class ConnectionStream extends Duplex {
   readonly #connection: StreamConnection;
   readonly #send: (bytes: Buffer) => boolean;
   readonly #component: Component;
@@ -47,7 +47,7 @@ export class ConnectionStream extends Duplex implements ConnectionTap {
   constructor(component: Component, connection: StreamConnection | undefined, send: (bytes: Buffer) => boolean) {
     super({ allowHalfOpen: false });
     this.#component = component;
-    attachTap(component, connection, this);
+    attachTap(component, connection, this.#tap());
     this.#connection = connection!;
     this.#send = send;
   }
@@ -74,29 +74,23 @@ export class ConnectionStream extends Duplex implements ConnectionTap {
     callback(error);
   }
 
-  /** @internal */
-  data(data: Buffer | number): boolean {
-    return this.push(bytesOf(this.#connection, data));
+  /** What the connection calls; an object of its own, so that the stream shows nothing but what streams have. */
+  #tap(): ConnectionTap {
+    return {
+      data: (data) => this.push(bytesOf(this.#connection, data)),
+      drained: () => this.#answerWaiting(),
+      ended: () => void this.push(null),
+      connectionClosed: (error) => {
+        if (error !== undefined) this.destroy(error);
+        else if (!this.readableEnded && !this.destroyed) this.push(null);
+        this.#answerWaiting(error ?? new Error('the connection closed before everything was sent'));
+      },
+    };
   }
 
-  /** @internal */
-  drained(): void {
+  #answerWaiting(error?: Error): void {
     const waiting = this.#waiting;
     this.#waiting = null;
-    waiting?.();
-  }
-
-  /** @internal */
-  ended(): void {
-    this.push(null);
-  }
-
-  // `closed` is taken by Node's streams, so the connection's end comes through here. @internal
-  connectionClosed(error: SocketError | undefined): void {
-    const waiting = this.#waiting;
-    this.#waiting = null;
-    if (error !== undefined) this.destroy(error);
-    else if (!this.readableEnded && !this.destroyed) this.push(null);
-    waiting?.(error ?? new Error('the connection closed before everything was sent'));
+    waiting?.(error);
   }
 }

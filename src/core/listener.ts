@@ -70,7 +70,7 @@ export interface ClientHooks<S, Data> extends ConnectionHooks<S, Data> {
   onConnect?(sender: S, connId: ConnId): HookResult;
 }
 
-/** Every hook, as the core calls them. A listener class need not implement any. @internal */
+/** Every hook, as the core calls them. A listener class need not implement any. */
 export interface AnyHooks {
   onPrepareListen?(sender: unknown, listener: unknown): unknown;
   onAccept?(sender: unknown, connId: ConnId, socket: unknown): unknown;

@@ -75,7 +75,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     this.#arm(now);
   }
 
-  /** The ARQ handshake is done. @internal */
+  /** The ARQ handshake is done. */
   onReady(): void {
     if (this.state !== UdpState.Opening) return;
     this.move(UdpState.Open);
@@ -118,12 +118,10 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     }
   }
 
-  /** @internal */
   onMessage(message: Buffer): void {
     this.deliver(message, false);
   }
 
-  /** @internal */
   onUnreliable(message: Buffer): void {
     if (this.state === UdpState.Open) this.deliver(message, true);
   }
@@ -227,7 +225,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     return this.host.owner.refuse(operation, code, errno, message, this.id);
   }
 
-  /** A datagram of the session. @internal */
+  /** A datagram of the session. */
   output(bytes: Buffer, length: number): boolean {
     if (this.state > UdpState.Open) return false;
     return this.host.transmit(this, bytes, length, true) === QUEUED;
@@ -259,7 +257,6 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     this.host.wheel.arm(this.#timer, due - now);
   }
 
-  /** @internal */
   expired(): void {
     this.#armedFor = Number.POSITIVE_INFINITY;
     const session = this.#session;
@@ -281,7 +278,6 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     this.host.schedule(this);
   }
 
-  /** @internal */
   drained(isComplete: boolean): void {
     if (isComplete) return this.close(SocketOperation.Close, 0, undefined, true);
     const error = new SocketError({

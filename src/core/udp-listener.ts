@@ -79,7 +79,7 @@ export interface UdpNodeHooks<S> extends CommonHooks<S> {
   onShutdown?(sender: S): HookResult;
 }
 
-/** Every hook with a connection, as the core calls them. @internal */
+/** Every hook with a connection, as the core calls them. */
 export interface AnyUdpHooks {
   onPrepareListen?(sender: unknown, socket: unknown): unknown;
   onAccept?(sender: unknown, connId: ConnId, peer: SocketAddress): unknown;
