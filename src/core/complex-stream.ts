@@ -200,7 +200,8 @@ function countEnd(report: StopReport, connection: StreamConnection): void {
   const { droppedBytes, errorCode, error } = connection.closeReason;
   report.connections++;
   report.droppedBytes += droppedBytes;
-  if (errorCode !== 0) report.failed++;
+  // A drain that ran out of time is told to the listener as an error, but it is this side that cuts off.
+  if (errorCode !== 0 && error?.operation !== 'drain') report.failed++;
   else if (connection.isShutDown && droppedBytes === 0 && error === undefined) report.drained++;
   else report.forced++;
 }

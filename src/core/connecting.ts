@@ -92,10 +92,15 @@ export async function connect(
   run.security?.preparing(connection);
   let problem: SocketError | null = isSignalAborted(signal) ? component.aborted('connect', signal) : null;
   if (problem === null) problem = await prepare(component, run, connection);
+  // While that hook was thinking, the signal may have been aborted, and the connection closed.
+  if (problem === null && isSignalAborted(signal)) problem = component.aborted('connect', signal);
+  if (problem === null && connection.state !== ConnectionState.Connecting) {
+    problem = connection.closeReason.error ?? cancelled(connection);
+  }
   if (problem !== null) {
     connection.close(SocketOperation.Connect, problem.errno, problem);
-    await new Promise<void>((resolve) => onRelease(connection, resolve));
-    throw problem;
+    if (!connection.isReleased) await new Promise<void>((resolve) => onRelease(connection, resolve));
+    throw component.failed(problem);
   }
   const { socket } = connection;
   return new Promise<void>((resolve, reject) => {
@@ -118,7 +123,6 @@ export async function connect(
       signal?.removeEventListener('abort', abort);
       settle(refusal ?? connection.closeReason.error ?? cancelled(connection));
     });
-    if (connection.state !== ConnectionState.Connecting) return; // closed by a hook; its release settles
     if (isAsync) connection.wasLetIn = true;
     connection.deadlines.armHandshake(timeoutMs, `connecting to ${connection.remoteHost}`, 'syncConnectTimeout');
     try {

@@ -148,6 +148,11 @@ export class StreamConnection {
     return this.sender === null ? 0 : this.sender.queue.pendingBytes;
   }
 
+  /** Whether the connection is gone: its hooks are over, its ID is free. */
+  get isReleased(): boolean {
+    return this.#isReleased;
+  }
+
   /** Local address, null once the socket is closed. */
   get localAddress(): SocketAddress | null {
     return localAddressOf(this.socket);
