@@ -188,7 +188,7 @@ export async function listenBare(options: net.ListenOptions & { pauseOnConnect?:
 export async function readToEnd(socket: net.Socket): Promise<Buffer> {
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-  await once(socket, 'end');
+  if (!socket.readableEnded) await once(socket, 'end');
   return Buffer.concat(chunks);
 }
 
