@@ -47,7 +47,7 @@ export function newLimitCounters(): LimitCounters {
 export interface ComponentStats {
   /** Connections now. */
   connections: number;
-  /** Connections that were let in. */
+  /** Connections that were let in; over TLS when their handshake was done. */
   opened: number;
   /** Connections that ended. */
   closed: number;

@@ -194,8 +194,8 @@ export class StreamConnection {
       done,
       () => {
         this.wasLetIn = true;
-        this.hasOpened = true;
-        this.host.opened++;
+        const { security } = this.host;
+        if (security === null) this.#countOpened();
         if (this.#state !== ConnectionState.Opening) {
           done(this.#closedBefore(firstHook));
           // An async hook may have outlived the connection: it let it in, so it is owed the end as well.
@@ -203,11 +203,17 @@ export class StreamConnection {
           return;
         }
         this.#armDeadlines();
-        const { security } = this.host;
         if (security === null) this.handShake(done);
         else security.letIn(this, done);
       },
     );
+  }
+
+  /** It is let in, over TLS also its handshake is done. */
+  #countOpened(): void {
+    if (this.hasOpened) return;
+    this.hasOpened = true;
+    this.host.opened++;
   }
 
   #armDeadlines(): void {
@@ -218,6 +224,7 @@ export class StreamConnection {
   /** TLS that is started by hand: data flows in clear text, without `onHandShake`, until `closeClearText`. */
   openInClearText(): void {
     this.canSendWhileOpening = false;
+    this.#countOpened();
     this.#move(ConnectionState.Open);
     this.receiver.start();
   }
@@ -232,6 +239,8 @@ export class StreamConnection {
   /** The TLS handshake is done: `onHandShake`, then data. */
   secured(done: (error?: SocketError) => void): void {
     this.#armDeadlines();
+    this.#countOpened();
+    this.canSendWhileOpening = true;
     this.handShake(done);
   }
 

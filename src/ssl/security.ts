@@ -209,7 +209,7 @@ export class TlsSecurity implements StreamSecurity {
       secureContext,
       host: name,
       rejectUnauthorized: (verifyMode & SSLVerifyMode.Peer) !== 0,
-      checkServerIdentity: () => undefined, // done by the session, which also does it when one is resumed
+      checkServerIdentity: () => undefined, // done by the session
       ...(isIP(name) === 0 ? { servername: name } : {}),
       ...(alpn === undefined ? {} : { ALPNProtocols: alpn }),
       ...(session === undefined ? {} : { session }),

@@ -145,7 +145,8 @@ export class TlsSession implements SecureSession, GateEntry {
     const { verifyMode, options } = this.#security.contexts.get(0)!;
     const isHostChecked = options.verifyHost ?? (verifyMode & SSLVerifyMode.Peer) !== 0;
     if (!isHostChecked) return null;
-    // Also when a session is resumed, which Node alone would not do.
+    // A resumed session brings no certificate with it; it is one that this component made with the same name.
+    if (this.socket!.isSessionReused()) return null;
     const name = this.#security.nameOfServer(this.connection);
     return tls.checkServerIdentity(name, this.socket!.getPeerCertificate()) ?? null;
   }
