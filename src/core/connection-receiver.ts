@@ -4,7 +4,7 @@ import { ConnectionState } from './connection-state.ts';
 import { HandleResult, SocketErrorCode, SocketOperation } from './enums.ts';
 import { Errno } from './errno.ts';
 import { SocketError } from './errors.ts';
-import { WINDOW_ENTER_BYTES, WINDOW_LEAVE_BYTES } from './read-memory.ts';
+import { type ReadWindow, WINDOW_ENTER_BYTES, WINDOW_LEAVE_BYTES } from './read-memory.ts';
 import type { StreamConnection } from './stream-connection.ts';
 import { WheelTimer } from './timer-wheel.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -37,8 +37,8 @@ export class ConnectionReceiver implements ReceiveSink {
   pauses = 0;
   #connection: StreamConnection;
   #isDelivering = false;
-  #window: Buffer | null = null;
-  #nextWindow: Buffer | undefined = undefined;
+  #window: ReadWindow | null = null;
+  #nextBuffer: Buffer | undefined = undefined;
   #rates: ReceiveRates | null = null;
   /** Bytes that came although receiving stands still: TLS hands on all that it has decrypted. */
   #held: Buffer[] | null = null;
@@ -64,8 +64,8 @@ export class ConnectionReceiver implements ReceiveSink {
 
   /** `onread` of the socket: where its next read lands; undefined to stay. Called after each read. */
   nextReadBuffer(): Buffer | undefined {
-    const next = this.#nextWindow;
-    this.#nextWindow = undefined;
+    const next = this.#nextBuffer;
+    this.#nextBuffer = undefined;
     return next;
   }
 
@@ -74,18 +74,19 @@ export class ConnectionReceiver implements ReceiveSink {
     const { host } = this.#connection;
     if (buffer === host.read.shared) {
       if (length >= WINDOW_ENTER_BYTES && this.#window === null) {
-        this.#window = host.read.open();
-        if (this.#window !== null) this.#nextWindow = this.#window;
+        this.#window = host.read.open(length);
+        this.#nextBuffer = this.#window?.rest;
       }
       this.received(host.read.view(length), true);
     } else {
-      if (length < WINDOW_LEAVE_BYTES) {
+      const window = this.#window;
+      if (window !== null && length < WINDOW_LEAVE_BYTES) {
         this.#window = null;
-        this.#nextWindow = host.read.shared;
-        host.read.close();
-      } else {
-        this.#window = host.read.next(buffer, length);
-        this.#nextWindow = this.#window;
+        this.#nextBuffer = host.read.shared;
+        host.read.close(window);
+      } else if (window !== null) {
+        host.read.advance(window, length);
+        this.#nextBuffer = window.rest;
       }
       this.received(length === buffer.length ? buffer : buffer.subarray(0, length), false);
     }
@@ -275,8 +276,8 @@ export class ConnectionReceiver implements ReceiveSink {
   close(): void {
     if (this.#rates?.timer) this.#connection.host.wheel.cancel(this.#rates.timer);
     if (this.#window === null) return;
+    this.#connection.host.read.close(this.#window);
     this.#window = null;
-    this.#connection.host.read.close();
   }
 
   #limitRate(bucket: TokenBucket | null, count: number): void {
