@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
-import { UdpArqClient, UdpArqServer, UdpClient, UdpServer } from 'hp-socket';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { SocketError, UdpArqClient, UdpArqServer, UdpCast, UdpClient, UdpNode, UdpServer } from 'hp-socket';
 import { expect, type Scenario, until } from '../scenario.ts';
 
 const host = '127.0.0.1';
@@ -108,10 +110,66 @@ const reliable: Scenario = {
   },
 };
 
+/** A group on loopback, and two nodes that talk to each other without connections. */
+const groups: Scenario = {
+  title: 'UdpCast and UdpNode: a multicast group, and datagrams from node to node',
+  async run() {
+    const heard: string[] = [];
+    const port = await freePort();
+    const casts = ['a', 'b'].map(
+      (name) =>
+        new UdpCast(
+          { onReceive: (_cast, _connId, data) => void heard.push(`${name}: ${data}`) },
+          { multiCastLoop: true },
+        ),
+    );
+    let castRow = { component: 'UdpCast', did: 'two members heard each other', messages: 4, bytes: 12 };
+    try {
+      for (const cast of casts) await cast.start('239.255.77.7', port, { localAddress: host });
+      for (const [i, cast] of casts.entries()) expect(cast.send(`m ${i}`), `send failed: ${cast.lastFailure?.message}`);
+      await until(
+        () => heard.length >= 4,
+        () => `heard ${heard.join(', ')}`,
+        10,
+      );
+      expect(new Set(heard).size === 4, `heard ${heard.join(', ')}`);
+    } catch (error) {
+      if (!(error instanceof SocketError)) throw error;
+      castRow = { component: 'UdpCast', did: `skipped, no multicast here: ${error.errnoName}`, messages: 0, bytes: 0 };
+    }
+    await Promise.all(casts.map((cast) => (cast.hasStarted ? cast.stop() : undefined)));
+
+    let pings = 0;
+    await using ping = new UdpNode({
+      onReceive(node, address, port) {
+        if (++pings < 1000) node.send(address, port, 'ping');
+      },
+    });
+    await using pong = new UdpNode({ onReceive: (node, address, port) => void node.send(address, port, 'pong') });
+    await ping.start(host, 0);
+    await pong.start(host, 0);
+    ping.send(host, pong.getLocalAddress()?.port ?? 0, 'ping');
+    await until(
+      () => pings === 1000,
+      () => `${pings} of 1000 answers`,
+    );
+    return [castRow, { component: 'UdpNode', did: 'ping and pong, 1,000 times', messages: 2000, bytes: 8000 }];
+  },
+};
+
+/** A UDP port that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const socket = createSocket('udp4').bind(0);
+  await once(socket, 'listening');
+  const { port } = socket.address();
+  socket.close();
+  return port;
+}
+
 function numbered(i: number): Buffer {
   const data = Buffer.alloc(64 + ((i * 31) % 900), i);
   data.writeUInt32LE(i, 0);
   return data;
 }
 
-export const udpScenarios: Scenario[] = [datagrams, reliable];
+export const udpScenarios: Scenario[] = [datagrams, reliable, groups];
