@@ -18,6 +18,8 @@ export class ConnectionSender implements StreamWriter {
   #connection: StreamConnection;
   #handle: StreamHandle | null = null;
   #isBlocked = false;
+  /** Pending bytes when a send crossed the high-water mark and no hook has told yet, else 0. */
+  #crossedBytes = 0;
 
   constructor(connection: StreamConnection) {
     const { host } = connection;
@@ -60,6 +62,9 @@ export class ConnectionSender implements StreamWriter {
     host.messagesOut++;
     const isUrgent = host.settings.sendPolicy === SendPolicy.Direct || this.queue.queuedBytes >= GATHER_LIMIT_BYTES;
     if (isUrgent) this.#flush();
+    // Whoever looks at the pending bytes sees the crossing now, so it is told, even if it is over by the end of this turn.
+    const { pendingBytes } = this.queue;
+    if (pendingBytes > host.settings.highWaterMarkBytes && !this.#isBlocked) this.#crossedBytes = pendingBytes;
     // After a read, whoever delivers it flushes. Hooks about an urgent flush wait until the caller's turn is over.
     if (host.active !== connection) host.schedule(connection);
   }
@@ -96,13 +101,18 @@ export class ConnectionSender implements StreamWriter {
   #settleMarks(): void {
     const connection = this.#connection;
     const { listener, settings, owner } = connection.host;
-    const pending = this.queue.pendingBytes;
-    if (!this.#isBlocked && pending > settings.highWaterMarkBytes) {
+    let pending = this.queue.pendingBytes;
+    if (!this.#isBlocked && (this.#crossedBytes > 0 || pending > settings.highWaterMarkBytes)) {
+      const told = Math.max(this.#crossedBytes, pending);
       this.#isBlocked = true;
+      this.#crossedBytes = 0;
       if (listener.onSendBlocked !== undefined) {
-        this.#call('onSendBlocked', () => listener.onSendBlocked?.(owner, connection.id, pending));
+        this.#call('onSendBlocked', () => listener.onSendBlocked?.(owner, connection.id, told));
+        if (connection.state >= ConnectionState.Closing) return;
+        pending = this.queue.pendingBytes;
       }
-    } else if (this.#isBlocked && pending <= settings.lowWaterMarkBytes) {
+    }
+    if (this.#isBlocked && pending <= settings.lowWaterMarkBytes) {
       this.#isBlocked = false;
       if (listener.onSendDrained !== undefined) {
         this.#call('onSendDrained', () => listener.onSendDrained?.(owner, connection.id, pending));
