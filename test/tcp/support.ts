@@ -210,5 +210,6 @@ export function readBytes(socket: net.Socket, length: number): Promise<Buffer> {
     const onClose = (): void => done(() => reject(new Error(`closed after ${have} of ${length} bytes`)));
     socket.on('data', onData);
     socket.on('close', onClose);
+    socket.resume();
   });
 }
