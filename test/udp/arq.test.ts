@@ -66,7 +66,7 @@ test('ORD-033 ORD-034 AQ-013 AQ-016 AQ-017 AQ-022 AQ-038 AQ-041: client and serv
   await sides.until('onClose');
   expect(recorder.names('onSend')).toEqual(['onPrepareConnect', 'onConnect', 'onHandShake', 'onReceive', 'onClose']);
   expect(recorder.events[2]?.[0]).toBe('onSend');
-  expect((recorder.events[2]?.[2] as string).length).toBe(24); // 12 raw bytes
+  expect(String(recorder.events[2]?.[2]).length).toBe(24); // 12 raw bytes
   expect(sides.names('onSend')).toEqual(['onPrepareListen', 'onAccept', 'onHandShake', 'onReceive', 'onClose']);
   expect(server.stats().cookies).toMatchObject({ answered: 1, proved: 1 });
   await end();
