@@ -6,21 +6,21 @@ type Name = keyof typeof classes;
 /** IDs, component, property, default, values that pass, values that do not. */
 type Row = [ids: string, component: Name, property: string, initial: unknown, good: unknown[], bad: unknown[]];
 
-const arq = (letter: string, component: Name): Row[] => [
-  [`ARQ-${letter}-001 ARQ-${letter}-002 AQ-025`, component, 'noDelay', false, [true], [1]],
-  [`ARQ-${letter}-003 ARQ-${letter}-004 AQ-026`, component, 'turnoffCongestCtrl', false, [true], [0]],
-  [`ARQ-${letter}-005 ARQ-${letter}-006 AQ-027`, component, 'flushInterval', 60, [1, 10], [0]],
-  [`ARQ-${letter}-007 ARQ-${letter}-008 AQ-028`, component, 'resendByAcks', 0, [2], [-1]],
-  [`ARQ-${letter}-009 ARQ-${letter}-010 AQ-029`, component, 'sendWndSize', 128, [1], [0]],
-  [`ARQ-${letter}-011 ARQ-${letter}-012 AQ-030 ACC-007`, component, 'recvWndSize', 512, [1], [0]],
-  [`ARQ-${letter}-013 ARQ-${letter}-014 AQ-031`, component, 'minRto', 30, [1], [0]],
-  [`ARQ-${letter}-015 ARQ-${letter}-016 AQ-032`, component, 'fastLimit', 5, [0], [-1]],
-  [`ARQ-${letter}-017 ARQ-${letter}-018 AQ-033`, component, 'maxTransUnit', 0, [0, 72, 1432], [71]],
-  [`ARQ-${letter}-019 ARQ-${letter}-020 AQ-034`, component, 'maxMessageSize', 4096, [1], [0]],
-  [`ARQ-${letter}-021 ARQ-${letter}-022 AQ-035`, component, 'handShakeTimeout', 5000, [61], [0]],
+/** IDs at the server, IDs at the client, the rest as above. */
+const arqRows: Array<[string, string, string, unknown, unknown[], unknown[]]> = [
+  ['ARQ-S-001 ARQ-S-002 AQ-025', 'ARQ-C-001 ARQ-C-002 AQ-025', 'noDelay', false, [true], [1]],
+  ['ARQ-S-003 ARQ-S-004 AQ-026', 'ARQ-C-003 ARQ-C-004 AQ-026', 'turnoffCongestCtrl', false, [true], [0]],
+  ['ARQ-S-005 ARQ-S-006 AQ-027', 'ARQ-C-005 ARQ-C-006 AQ-027', 'flushInterval', 60, [1, 10], [0]],
+  ['ARQ-S-007 ARQ-S-008 AQ-028', 'ARQ-C-007 ARQ-C-008 AQ-028', 'resendByAcks', 0, [2], [-1]],
+  ['ARQ-S-009 ARQ-S-010 AQ-029', 'ARQ-C-009 ARQ-C-010 AQ-029', 'sendWndSize', 128, [1], [0]],
+  ['ARQ-S-011 ARQ-S-012 AQ-030 ACC-007', 'ARQ-C-011 ARQ-C-012 AQ-030 ACC-007', 'recvWndSize', 512, [1], [0]],
+  ['ARQ-S-013 ARQ-S-014 AQ-031', 'ARQ-C-013 ARQ-C-014 AQ-031', 'minRto', 30, [1], [0]],
+  ['ARQ-S-015 ARQ-S-016 AQ-032', 'ARQ-C-015 ARQ-C-016 AQ-032', 'fastLimit', 5, [0], [-1]],
+  ['ARQ-S-017 ARQ-S-018 AQ-033', 'ARQ-C-017 ARQ-C-018 AQ-033', 'maxTransUnit', 0, [0, 72, 1432], [71]],
+  ['ARQ-S-019 ARQ-S-020 AQ-034', 'ARQ-C-019 ARQ-C-020 AQ-034', 'maxMessageSize', 4096, [1], [0]],
+  ['ARQ-S-021 ARQ-S-022 AQ-035', 'ARQ-C-021 ARQ-C-022 AQ-035', 'handShakeTimeout', 5000, [61], [0]],
 ];
 
-// ARQ-S-001 to ARQ-S-022 and ARQ-C-001 to ARQ-C-022 are made above.
 const rows: Row[] = [
   ['UDP-S-001 UDP-S-002', 'UdpServer', 'maxDatagramSize', 1432, [1, 65_536], [0, 65_537, '1']],
   ['UDP-S-003 UDP-S-004', 'UdpServer', 'postReceiveCount', 64, [1], [0]],
@@ -45,8 +45,8 @@ const rows: Row[] = [
   ['', 'UdpServer', 'maxQueuedDatagrams', 1024, [0], [-1]],
   ['', 'UdpArqServer', 'arqCookies', true, [false], [null]],
   ['', 'UdpArqClient', 'unreliable', false, [true], [1]],
-  ...arq('S', 'UdpArqServer'),
-  ...arq('C', 'UdpArqClient'),
+  ...arqRows.map(([ids, , ...rest]): Row => [ids, 'UdpArqServer', ...rest]),
+  ...arqRows.map(([, ids, ...rest]): Row => [ids, 'UdpArqClient', ...rest]),
 ];
 
 test.each(rows)('%s %s.%s: default %o, range, option and property', (_ids, name, property, initial, good, bad) => {
