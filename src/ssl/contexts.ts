@@ -26,6 +26,8 @@ let componentCount = 0;
 /** The contexts of one component, and the server names that are bound to them (TL-001). */
 export class ContextStore {
   readonly isServer: boolean;
+  /** Counts the changes, for those who keep what they made of a context. */
+  version = 0;
   #contexts: Context[] = [];
   #names = new Map<string, number>();
   #unwatch: (() => void)[] = [];
@@ -58,6 +60,7 @@ export class ContextStore {
       this.#sessionIdContext = 'hp-socket-shared';
     }
     const index = this.#contexts.push(this.#make(operation, options, cipherList)) - 1;
+    this.version++;
     this.#watch(index, cipherList);
     return index;
   }
@@ -72,12 +75,14 @@ export class ContextStore {
     if (options?.ca !== undefined) delete merged.caFileOrPath;
     if (merged.ticketKeys !== undefined) this.#ticketKeys = checkTicketKeys(merged.ticketKeys);
     this.#contexts[index] = this.#make('updateSSLContext', merged, cipherList);
+    this.version++;
     this.#watch(index, cipherList);
   }
 
   /** Seals tickets of all contexts with other keys. */
   rotateTicketKeys(keys: Buffer | undefined, cipherList: string): void {
     const before = this.#ticketKeys;
+    this.version++;
     this.#ticketKeys = keys === undefined ? randomBytes(48) : checkTicketKeys(keys);
     try {
       this.#contexts = this.#contexts.map((context) =>
@@ -176,6 +181,7 @@ export class ContextStore {
     for (const unwatch of this.#unwatch) unwatch?.();
     this.#unwatch = [];
     this.#contexts = [];
+    this.version++;
     this.#names.clear();
   }
 

@@ -29,6 +29,8 @@ export class TlsSecurity implements StreamSecurity {
   gate: HandshakeGate = new HandshakeGate(Number.POSITIVE_INFINITY, () => {});
   #component: Component;
   #serverOptions: TlsServerOptions | null = null;
+  /** Version of the contexts that they were made of. */
+  #madeOf = -1;
 
   constructor(component: Component, isServer: boolean) {
     this.#component = component;
@@ -85,8 +87,6 @@ export class TlsSecurity implements StreamSecurity {
       return change();
     } catch (thrown) {
       throw thrown instanceof SocketError ? this.#component.failed(thrown) : thrown;
-    } finally {
-      this.#serverOptions = null;
     }
   }
 
@@ -112,7 +112,6 @@ export class TlsSecurity implements StreamSecurity {
     }
     this.contexts.clear();
     this.sessions.clear();
-    this.#serverOptions = null;
     return true;
   }
 
@@ -181,7 +180,11 @@ export class TlsSecurity implements StreamSecurity {
 
   /** What all handshakes of a server have in common. */
   serverOptions(): TlsServerOptions {
-    this.#serverOptions ??= this.#makeServerOptions();
+    const { version } = this.contexts;
+    if (this.#serverOptions === null || this.#madeOf !== version) {
+      this.#serverOptions = this.#makeServerOptions();
+      this.#madeOf = version;
+    }
     return this.#serverOptions;
   }
 

@@ -76,8 +76,9 @@ class HandleTlsSocket extends TLSSocket {
     return _wrapHandle.call(this as never, null, internals(this)._tlsOptions.handle, false);
   }
 
-  override _read(size: number): void {
-    if (!this.#isHeld) super._read(size);
+  /** Node reads from a new TLS socket a tick later; with that, its handshake would begin. */
+  override read(size?: number): unknown {
+    return this.#isHeld ? null : super.read(size);
   }
 
   override push(chunk: unknown, encoding?: BufferEncoding): boolean {
@@ -87,7 +88,7 @@ class HandleTlsSocket extends TLSSocket {
 
   release(): void {
     this.#isHeld = false;
-    if (!this.destroyed) super._read(0);
+    if (!this.destroyed) super.read(0);
   }
 }
 

@@ -1,0 +1,322 @@
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  Errno,
+  ServiceState,
+  type SocketError,
+  SocketErrorCode,
+  SSLSessionInfo,
+  SSLVerifyMode,
+  SslAgent,
+  SslClient,
+  SslPackServer,
+  SslServer,
+  TcpAgent,
+  TcpClient,
+  TcpServer,
+} from '../../src/index.ts';
+import { commonCertificates, encryptKey } from '../tools/certificates.ts';
+import { connectTls, failure, host, Log, until } from './support.ts';
+
+const { authority, server: identity } = await commonCertificates();
+const other = await authority.sign();
+let folder = '';
+const path = (name: string): string => join(folder, name);
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'hp-socket-ssl-'));
+  writeFileSync(path('cert.pem'), identity.cert);
+  writeFileSync(path('chain.pem'), `${identity.cert}\n${authority.ca}`);
+  writeFileSync(path('key.pem'), identity.key);
+  writeFileSync(path('locked.pem'), encryptKey(identity.key, 'secret'));
+  writeFileSync(path('other-key.pem'), other.key);
+  writeFileSync(path('ca.pem'), authority.ca);
+  writeFileSync(path('garbage.pem'), 'this is no PEM text');
+  mkdirSync(path('ca'));
+  writeFileSync(path('ca/0123abcd.0'), authority.ca);
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('setupSSLContext', () => {
+  const files = (): { certFile: string; keyFile: string } => ({ certFile: path('cert.pem'), keyFile: path('key.pem') });
+
+  test('start without a context: TL-002, SRV-001, AGT-001, CLI-001', async () => {
+    const log = new Log();
+    const components = [new SslServer(log.hooks()), new SslAgent(log.hooks()), new SslClient(log.hooks())] as const;
+    for (const component of components) {
+      const error = await failure(() => component.start(host, 1 as never));
+      expect(error).toMatchObject({ code: SocketErrorCode.SslEnvNotReady, errno: Errno.EPERM });
+      expect(error.code).toBe(101);
+      expect(component.state).toBe(ServiceState.Stopped);
+      expect(component.lastErrorDesc).toBe('SSL environment not ready');
+    }
+    expect(log.events).toEqual([]);
+  });
+
+  test('files and memory, second setup, cleanup, restart: TL-001, TL-003, TL-005, SSL-S-001, SSL-S-002, SSL-S-006, TL-014', async () => {
+    const server = new SslServer({});
+    expect(server.setupSSLContext({ ...files(), certFile: path('chain.pem') })).toBe(true);
+    expect(await failure(() => server.setupSSLContextByMemory(identity))).toMatchObject({
+      code: SocketErrorCode.IllegalState,
+      errno: Errno.EPERM,
+    });
+    for (let run = 0; run < 2; run++) {
+      const { port } = await server.start(host, 0);
+      const socket = await connectTls(port);
+      expect(socket.getPeerCertificate(true).issuerCertificate?.subject.CN).toBe('Test Authority');
+      expect(server.cleanupSSLContext()).toBe(false);
+      expect(server.lastSystemError).toBe(Errno.EPERM);
+      expect(await failure(() => server.setupSSLContext())).toMatchObject({ errno: Errno.EPERM });
+      socket.destroy();
+      await server.stop();
+    }
+    expect(server.cleanupSSLContext()).toBe(true);
+    expect(await failure(() => server.start(host, 0))).toMatchObject({ code: SocketErrorCode.SslEnvNotReady });
+    expect(server.setupSSLContextByMemory(identity)).toBe(true);
+  });
+
+  test('agents and clients: SSL-A-001, SSL-A-002, SSL-A-003, SSL-C-001, SSL-C-002, SSL-C-003', () => {
+    for (const component of [new SslAgent({}), new SslClient({})]) {
+      expect(component.setupSSLContext({ caFileOrPath: path('ca.pem') })).toBe(true);
+      expect(() => component.setupSSLContext()).toThrow(/already/);
+      expect(component.cleanupSSLContext()).toBe(true);
+      expect(component.setupSSLContextByMemory({ ca: authority.ca, ...identity })).toBe(true);
+      expect(component.cleanupSSLContext()).toBe(true);
+      expect(component.setupSSLContext()).toBe(true);
+    }
+  });
+
+  test('no certificate: setup succeeds, handshakes fail: TL-004, TL-015', async () => {
+    const log = new Log();
+    const server = new SslServer(log.hooks());
+    expect(server.setupSSLContext({ keyFile: path('key.pem') })).toBe(true);
+    const { port } = await server.start(host, 0);
+    const client = new SslClient({});
+    client.setupSSLContextByMemory({ ca: authority.ca });
+    const error = await failure(() => client.start(host, port));
+    expect(error).toMatchObject({ errno: Errno.EBADMSG });
+    await until(() => log.closes.length === 1);
+    expect(log.closes[0]).toMatchObject({ operation: 4, errorCode: 74 });
+    expect(log.closes[0]?.error?.message).toMatch(/no shared cipher|no suitable/i);
+    await server.stop();
+  });
+
+  const bad: [string, () => object, number][] = [
+    ['TLE-001 cipher list', () => ({}), Errno.ENODATA],
+    ['TLE-002 CA path missing', () => ({ caFileOrPath: path('none') }), Errno.ENOENT],
+    ['TLE-003 CA path neither file nor directory', () => ({ caFileOrPath: '/dev/null' }), Errno.EBADF],
+    ['TLE-004 CA without certificates', () => ({ caFileOrPath: path('garbage.pem') }), Errno.EBADMSG],
+    ['TLE-007 certificate file missing', () => ({ certFile: path('none'), keyFile: path('key.pem') }), Errno.ENOENT],
+    ['TLE-008 no key', () => ({ certFile: path('cert.pem') }), Errno.EINVAL],
+    ['TLE-009 key file missing', () => ({ certFile: path('cert.pem'), keyFile: path('none') }), Errno.ENOENT],
+    ['TLE-010 key unreadable', () => ({ certFile: path('cert.pem'), keyFile: path('garbage.pem') }), Errno.EACCES],
+    [
+      'TLE-010 TL-016 wrong password',
+      () => ({ certFile: path('cert.pem'), keyFile: path('locked.pem'), keyPassword: 'wrong' }),
+      Errno.EACCES,
+    ],
+    ['TLE-010 no password', () => ({ certFile: path('cert.pem'), keyFile: path('locked.pem') }), Errno.EACCES],
+    [
+      'TLE-011 certificate unreadable',
+      () => ({ certFile: path('garbage.pem'), keyFile: path('key.pem') }),
+      Errno.EBADMSG,
+    ],
+    [
+      'TLE-012 key of another certificate',
+      () => ({ certFile: path('cert.pem'), keyFile: path('other-key.pem') }),
+      Errno.EACCES,
+    ],
+  ];
+  test.each(bad)('%s', async (name, options, errno) => {
+    const server = new SslServer({}, name.startsWith('TLE-001') ? { sslCipherList: 'NO-SUCH-CIPHER' } : {});
+    const error = await failure(() => server.setupSSLContext(options()));
+    expect(error).toMatchObject({ name: 'SocketError', code: SocketErrorCode.InvalidParam, errno });
+    expect(server.lastSystemError).toBe(errno);
+    // Nothing of it stays.
+    server.sslCipherList = 'DEFAULT';
+    expect(server.setupSSLContext(files())).toBe(true);
+  });
+
+  test('memory: TLE-011, TLE-013, TL-013', async () => {
+    const server = new SslServer({});
+    const { key } = identity;
+    expect(await failure(() => server.setupSSLContextByMemory({ cert: 'x', key }))).toMatchObject({
+      errno: Errno.ENODATA,
+    });
+    expect(await failure(() => server.setupSSLContextByMemory({ ...identity, ca: 'x' }))).toMatchObject({
+      errno: Errno.ENODATA,
+    });
+    const broken = authority.ca.replace(/\n.{10}/, '\nAAAAAAAAAA');
+    expect(await failure(() => server.setupSSLContextByMemory({ ...identity, ca: broken }))).toMatchObject({
+      errno: Errno.EBADMSG,
+    });
+    const lists = await authority.revocations();
+    expect(server.setupSSLContextByMemory({ ...identity, ca: `${authority.ca}\n${other.cert}\n${lists}` })).toBe(true);
+  });
+
+  test('server with SSL_VM_PEER and a CA without names: TLE-006', async () => {
+    const server = new SslServer({});
+    const onlyLists = { ...identity, ca: await authority.revocations(), verifyMode: SSLVerifyMode.Peer };
+    expect(await failure(() => server.setupSSLContextByMemory(onlyLists))).toMatchObject({ errno: Errno.ENODATA });
+  });
+
+  test('addSSLContext: SSL-S-003, SSL-S-004, TLE-014, TLE-015', async () => {
+    const server = new SslServer({});
+    expect(await failure(() => server.addSSLContext(files()))).toMatchObject({ errno: Errno.EPERM });
+    server.setupSSLContext(files());
+    expect(server.addSSLContext(files())).toBe(1);
+    expect(server.addSSLContextByMemory(other)).toBe(2);
+    expect(await failure(() => server.addSSLContext({ certFile: path('none') }))).toMatchObject({
+      errno: Errno.ENOENT,
+    });
+    expect(server.addSSLContextByMemory(other)).toBe(3);
+  });
+
+  test('a key behind a password: TL-016', () => {
+    const server = new SslServer({});
+    expect(
+      server.setupSSLContext({ certFile: path('cert.pem'), keyFile: path('locked.pem'), keyPassword: 'secret' }),
+    ).toBe(true);
+  });
+
+  test('CA file and CA directory: TL-012', async () => {
+    const server = new SslServer({});
+    server.setupSSLContext(files());
+    const { port } = await server.start(host, 0);
+    for (const caFileOrPath of [path('ca.pem'), path('ca')]) {
+      const client = new SslClient({});
+      client.setupSSLContext({ caFileOrPath });
+      await client.start(host, port);
+      await client.stop();
+    }
+    await server.stop();
+  });
+
+  test('cipher list and versions: TL-006, TL-007, SSL-S-010, SSL-S-011, SSL-A-007, SSL-A-008, SSL-C-007, SSL-C-008', async () => {
+    for (const component of [new SslAgent({}), new SslClient({}), new SslServer({})]) {
+      expect(component.sslCipherList).toBe('DEFAULT:!aNULL:!eNULL:!SSLv2:!SSLv3');
+      component.sslCipherList = 'ECDHE-ECDSA-AES128-GCM-SHA256';
+      expect(component.sslCipherList).toBe('ECDHE-ECDSA-AES128-GCM-SHA256');
+      expect(() => {
+        component.sslCipherList = 5 as never;
+      }).toThrow(TypeError);
+    }
+    const server = new SslServer({}, { sslCipherList: 'ECDHE-ECDSA-AES128-GCM-SHA256' });
+    server.setupSSLContextByMemory(identity);
+    const { port } = await server.start(host, 0);
+    expect(() => {
+      server.sslCipherList = 'DEFAULT';
+    }).toThrow(/stopped/);
+    const new13 = await connectTls(port);
+    expect(new13.getProtocol()).toBe('TLSv1.3');
+    expect(new13.getCipher().name).toBe('TLS_AES_256_GCM_SHA384'); // the list does not touch TLS 1.3
+    const old12 = await connectTls(port, { maxVersion: 'TLSv1.2' });
+    expect(old12.getCipher().name).toBe('ECDHE-ECDSA-AES128-GCM-SHA256');
+    await expect(connectTls(port, { maxVersion: 'TLSv1.1', minVersion: 'TLSv1' })).rejects.toThrow();
+    new13.destroy();
+    old12.destroy();
+    await server.stop();
+    server.cleanupSSLContext();
+    server.setupSSLContextByMemory({ ...identity, minVersion: 'TLSv1.3' });
+    const again = await server.start(host, 0);
+    await expect(connectTls(again.port, { maxVersion: 'TLSv1.2' })).rejects.toThrow();
+    await server.stop();
+  });
+
+  test('only the summary of a client that was started: SSL-C-009, SSI-017', () => {
+    const client = new SslClient({});
+    expect(client.getSSLSessionInfo(SSLSessionInfo.Version)).toBeUndefined();
+    expect(client.lastSystemError).toBe(Errno.EPERM);
+    expect(client.getSSLInfo()).toBeNull();
+  });
+});
+
+describe('plain components', () => {
+  test('the SSL methods do nothing: STB-001', () => {
+    const server = new TcpServer({});
+    expect(server.addSSLContext({})).toBe(0);
+    expect(server.addSSLContextByMemory({})).toBe(0);
+    expect(server.bindSSLServerName('a.b', 0)).toBe(false);
+    expect(server.rotateSSLTicketKeys()).toBe(false);
+    for (const component of [server, new TcpAgent({})]) {
+      expect(component.startSSLHandShake(1)).toBe(false);
+      expect(component.getSSLSessionInfo(1, SSLSessionInfo.Version)).toBeUndefined();
+      expect(component.getSSLInfo(1)).toBeNull();
+      expect(component.updateSSLContext(0)).toBe(false);
+    }
+    const client = new TcpClient({});
+    expect(client.startSSLHandShake()).toBe(false);
+    expect(client.updateSSLContext()).toBe(false);
+    expect(client.getSSLInfo()).toBeNull();
+    for (const component of [server, new TcpAgent({}), client]) {
+      expect(component.setupSSLContext()).toBe(false);
+      expect(component.setupSSLContextByMemory()).toBe(false);
+      expect(component.cleanupSSLContext()).toBe(false);
+      expect(component.sslCipherList).toBeNull();
+      expect(component.sslAutoHandShake).toBe(false);
+      component.sslAutoHandShake = true;
+      component.sslCipherList = 'DEFAULT';
+      expect(component.sslAutoHandShake).toBe(false);
+      expect(component.sslCipherList).toBeNull();
+      expect(component.isSecure).toBe(false);
+    }
+  });
+});
+
+describe('updateSSLContext', () => {
+  const serialOf = async (port: number): Promise<string> => {
+    const socket = await connectTls(port);
+    const { serialNumber } = socket.getPeerCertificate();
+    socket.destroy();
+    return serialNumber;
+  };
+
+  test('replaces a certificate while running; bad material leaves the old one', async () => {
+    const server = new SslPackServer({});
+    server.setupSSLContextByMemory(identity);
+    const { port } = await server.start(host, 0);
+    const kept = await connectTls(port);
+    const first = await serialOf(port);
+    const error = await failure(() => server.updateSSLContext(0, { cert: other.cert, key: identity.key }));
+    expect(error).toMatchObject({ errno: Errno.EACCES });
+    expect(await serialOf(port)).toBe(first);
+    expect(server.updateSSLContext(0, other)).toBe(true);
+    expect(await serialOf(port)).not.toBe(first);
+    expect(kept.destroyed).toBe(false);
+    kept.destroy();
+    expect(await failure(() => server.updateSSLContext(5, other))).toMatchObject({ errno: Errno.ENOANO });
+    expect(await failure(() => server.updateSSLContext('no.such', other))).toMatchObject({ errno: Errno.ENOANO });
+    server.bindSSLServerName('by.name', 0);
+    expect(server.updateSSLContext('by.name', identity)).toBe(true);
+    expect(await serialOf(port)).toBe(first);
+    await server.stop();
+  });
+
+  test('watches files', async () => {
+    const reloads: (SocketError | undefined)[] = [];
+    writeFileSync(path('live-cert.pem'), identity.cert);
+    writeFileSync(path('live-key.pem'), identity.key);
+    const server = new SslServer({});
+    server.setupSSLContext({
+      certFile: path('live-cert.pem'),
+      keyFile: path('live-key.pem'),
+      watch: { intervalMs: 20, onReload: (error) => void reloads.push(error) },
+    });
+    const { port } = await server.start(host, 0);
+    const first = await serialOf(port);
+    writeFileSync(path('new-cert.pem'), other.cert);
+    renameSync(path('new-cert.pem'), path('live-cert.pem'));
+    await until(() => reloads.length >= 1);
+    expect(reloads[0]).toMatchObject({ errno: Errno.EACCES }); // the key is still that of the old one
+    expect(await serialOf(port)).toBe(first);
+    writeFileSync(path('live-key.pem'), other.key);
+    await until(() => reloads.at(-1) === undefined);
+    expect(await serialOf(port)).not.toBe(first);
+    chmodSync(path('live-key.pem'), 0o600);
+    await server.stop();
+    server.cleanupSSLContext();
+  });
+});
