@@ -5,6 +5,7 @@ import { HandleResult, SocketErrorCode, SocketOperation } from './enums.ts';
 import { Errno, errnoName } from './errno.ts';
 import { SocketError } from './errors.ts';
 import { UdpConnection, UdpState } from './udp-connection.ts';
+import { closedBefore } from './udp-errors.ts';
 import type { UdpHost } from './udp-host.ts';
 import type { UdpConnectionStats } from './udp-stats.ts';
 import { OwnedTimer } from './udp-timer.ts';
@@ -297,7 +298,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     if (this.#timer !== null) wheel.cancel(this.#timer);
     if (this.#drainTimer !== null) wheel.cancel(this.#drainTimer);
     this.#early = null;
-    this.#settleHandshake(this.closeError ?? this.closedBefore('onHandShake'));
+    this.#settleHandshake(this.closeError ?? closedBefore(this, 'onHandShake'));
   }
 
   /** Segments queued or unacknowledged (AQ-043); undefined before there is a session. */

@@ -5,10 +5,10 @@ import { isThenable } from './component.ts';
 import { HandleResult, SocketErrorCode, SocketOperation } from './enums.ts';
 import { Errno, errnoName } from './errno.ts';
 import { describeSystemError, internalError, SocketError } from './errors.ts';
-import type { WheelTimer } from './timer-wheel.ts';
+import { closedBefore, hookError, refusalError } from './udp-errors.ts';
+import { Heartbeat, sendHeartbeat } from './udp-heartbeat.ts';
 import type { UdpHost } from './udp-host.ts';
 import type { UdpConnectionStats } from './udp-stats.ts';
-import { OwnedTimer } from './udp-timer.ts';
 
 /**
  * State of a UDP or ARQ connection. Legal transitions, everything else is an internal error:
@@ -30,8 +30,6 @@ export type UdpState = (typeof UdpState)[keyof typeof UdpState];
 /** Why nothing is delivered for now; bits of `hold`. */
 export const HELD_BY_HOOK = 1;
 export const HELD_BY_USER = 2;
-
-const HEARTBEAT = Buffer.alloc(0);
 
 /** One pseudo-connection of a UDP server, or the one of a UDP client. */
 export class UdpConnection implements ManagedConnection {
@@ -70,8 +68,7 @@ export class UdpConnection implements ManagedConnection {
   protected hold = 0;
   #waiting: Buffer[] | null = null;
   #reports: Buffer[] | null = null;
-  #missed = 0;
-  #detectTimer: WheelTimer | null = null;
+  #heartbeat: Heartbeat | null = null;
   #disconnects = false;
   #endsAfterQueue = false;
   #mustSettle = false;
@@ -132,7 +129,7 @@ export class UdpConnection implements ManagedConnection {
       this.host.opened++;
       if (this.state !== UdpState.Opening) {
         // It was closed while an async hook was thinking; the hook let it in, so it is owed the end as well.
-        done(this.closedBefore(firstHook));
+        done(closedBefore(this, firstHook));
         return this.release();
       }
       this.letIn(done);
@@ -144,7 +141,7 @@ export class UdpConnection implements ManagedConnection {
     const { listener, owner } = this.host;
     const call = (): unknown => listener.onHandShake?.(owner, this.id);
     this.callOpening('onHandShake', call, done, () => {
-      if (this.state !== UdpState.Opening) return done(this.closedBefore('onHandShake'));
+      if (this.state !== UdpState.Opening) return done(closedBefore(this, 'onHandShake'));
       this.move(UdpState.Open);
       this.beginDetect();
       done();
@@ -160,7 +157,7 @@ export class UdpConnection implements ManagedConnection {
     next: () => void,
   ): void {
     const refuse = (thrown: unknown, hasThrown: boolean): void => {
-      const error = this.#refusal(hook, thrown, hasThrown);
+      const error = refusalError(this.id, hook, thrown, hasThrown);
       if (hasThrown) this.host.owner.reportHookError(this.host.listener, hook, thrown, this.id, false);
       const isClosed = this.state >= UdpState.Closing;
       this.wasLetIn = false;
@@ -192,84 +189,11 @@ export class UdpConnection implements ManagedConnection {
     );
   }
 
-  #refusal(hook: string, thrown: unknown, hasThrown: boolean): SocketError {
-    return new SocketError({
-      code: hasThrown ? SocketErrorCode.DataProc : SocketErrorCode.ConnectServer,
-      errno: Errno.ECANCELED,
-      operation: hook,
-      connId: this.id,
-      message: `the hook ${hook} ${hasThrown ? 'failed, so connection' : 'refused connection'} ${this.id}${hasThrown ? ' was refused' : ''}`,
-      ...(hasThrown ? { cause: thrown } : {}),
-    });
-  }
-
-  protected closedBefore(hook: string): SocketError {
-    return (
-      this.closeError ??
-      new SocketError({
-        code: SocketErrorCode.ConnectServer,
-        errno: this.closeErrorCode || Errno.ECONNABORTED,
-        operation: hook,
-        connId: this.id,
-        message: `connection ${this.id} closed before it was ready`,
-      })
-    );
-  }
-
-  // ---- heartbeats ------------------------------------------------------------------------------------------------
-
-  /**
-   * Clients send a heartbeat now and at each interval, and give up when `detectAttempts` of them in a row stayed without
-   * any answer (UD-006, UD-008). Servers only watch (UD-009).
-   */
+  /** Begins to watch over the peer. */
   protected beginDetect(): void {
-    const { detectAttempts, detectInterval } = this.host.settings;
-    if (detectAttempts === 0 || detectInterval === 0 || this.#detectTimer !== null) return;
-    const timer = new OwnedTimer<UdpConnection>(this, detectExpired);
-    this.#detectTimer = timer;
-    this.host.wheel.arm(timer, this.isClient ? detectInterval : detectInterval * (detectAttempts + 1));
-    if (this.isClient) this.#sendHeartbeat();
-  }
-
-  /** @internal */
-  detect(timer: WheelTimer): void {
-    if (this.isClient) this.#beat(timer);
-    else this.#watch(timer);
-  }
-
-  #beat(timer: WheelTimer): void {
-    const { detectAttempts, detectInterval } = this.host.settings;
-    if (this.#missed >= detectAttempts) return this.#fellSilent();
-    this.#missed++;
-    this.#sendHeartbeat();
-    this.host.wheel.arm(timer, detectInterval);
-  }
-
-  #watch(timer: WheelTimer): void {
-    const { detectAttempts, detectInterval } = this.host.settings;
-    const left = this.lastHeardAt + detectInterval * (detectAttempts + 1) - this.host.wheel.clock.now();
-    if (left <= 0) return this.#fellSilent();
-    this.host.wheel.arm(timer, left);
-  }
-
-  #fellSilent(): void {
-    const { detectAttempts, detectInterval } = this.host.settings;
-    this.host.limits.heartbeat++;
-    const error = new SocketError({
-      code: SocketErrorCode.Network,
-      errno: Errno.ETIMEDOUT,
-      operation: 'heartbeat',
-      connId: this.id,
-      message: `the peer of connection ${this.id} sent nothing for ${detectAttempts + 1} intervals of ${detectInterval} ms (detectAttempts, detectInterval)`,
-    });
-    this.close(SocketOperation.Close, 0, error, false);
-  }
-
-  #sendHeartbeat(): void {
-    this.host.heartbeatsOut++;
-    const errno = this.host.control(HEARTBEAT, this.remotePort, this.sendAddress);
-    // The system tells once that nobody listens there (CLS-021), and this send may be the one that it tells.
-    if (errno === Errno.ECONNREFUSED && this.isClient) this.systemFailed(errno, SocketOperation.Close, undefined);
+    if (this.#heartbeat !== null || !Heartbeat.isWanted(this)) return;
+    this.#heartbeat = new Heartbeat(this);
+    if (this.state >= UdpState.Closing) this.host.wheel.cancel(this.#heartbeat); // nobody listens there
   }
 
   // ---- receiving -------------------------------------------------------------------------------------------------
@@ -279,21 +203,21 @@ export class UdpConnection implements ManagedConnection {
     if (this.state >= UdpState.Closing) return;
     const { length } = bytes;
     this.lastHeardAt = now;
-    this.#missed = 0;
+    if (this.#heartbeat !== null) this.#heartbeat.missed = 0;
     this.datagramsIn++;
     if (length === 16 && isCloseNotify(bytes)) {
       if (this.isClient || length <= this.host.settings.maxDatagramSize) return this.#notified();
     }
     if (length > this.host.settings.maxDatagramSize) return this.oversize(length);
-    if (length === 0) return this.#heartbeat();
+    if (length === 0) return this.#heartbeatCame();
     this.bytesIn += length;
     if (this.host.settings.markSilence) this.lastReceiveAt = now;
     this.payload(bytes, now);
   }
 
-  #heartbeat(): void {
+  #heartbeatCame(): void {
     this.host.heartbeatsIn++;
-    if (!this.isClient) this.#sendHeartbeat();
+    if (!this.isClient) sendHeartbeat(this);
   }
 
   /** The peer says goodbye (UD-012): what came before it is still delivered. */
@@ -376,13 +300,7 @@ export class UdpConnection implements ManagedConnection {
   }
 
   protected listenerRefused(hook: string): void {
-    const error = new SocketError({
-      code: SocketErrorCode.DataProc,
-      errno: Errno.ECANCELED,
-      operation: hook,
-      connId: this.id,
-      message: `the hook ${hook} answered HandleResult.Error, so connection ${this.id} was closed`,
-    });
+    const error = hookError(this.id, hook, 'answered HandleResult.Error');
     this.close(SocketOperation.Receive, Errno.ECANCELED, error, true);
   }
 
@@ -521,14 +439,7 @@ export class UdpConnection implements ManagedConnection {
 
   protected hookFailed(hook: string, thrown: unknown, operation: SocketOperation): void {
     const isTold = this.state < UdpState.Closing && this.wasLetIn;
-    const error = new SocketError({
-      code: SocketErrorCode.DataProc,
-      errno: Errno.ECANCELED,
-      operation: hook,
-      connId: this.id,
-      message: `the hook ${hook} failed, so connection ${this.id} was closed`,
-      cause: thrown,
-    });
+    const error = hookError(this.id, hook, 'failed', thrown);
     this.close(operation, SocketErrorCode.DataProc, error, true);
     this.host.owner.reportHookError(this.host.listener, hook, thrown, this.id, isTold);
   }
@@ -540,7 +451,7 @@ export class UdpConnection implements ManagedConnection {
     this.closeOperation = operation;
     this.closeErrorCode = errorCode;
     this.closeError = error;
-    if (this.#detectTimer !== null) this.host.wheel.cancel(this.#detectTimer);
+    if (this.#heartbeat !== null) this.host.wheel.cancel(this.#heartbeat);
     this.#waiting = null;
     this.#reports = null;
     this.closed();
@@ -602,8 +513,4 @@ export class UdpConnection implements ManagedConnection {
       droppedDatagrams: this.droppedDatagrams,
     };
   }
-}
-
-function detectExpired(this: OwnedTimer<UdpConnection>): void {
-  this.owner.detect(this);
 }
