@@ -385,6 +385,23 @@ describe('peers that read slowly', () => {
     peer.destroy();
   });
 
+  test('a crossing that is over by the end of the turn is told both ways, so that who saw it does not wait for ever', async () => {
+    const journal = new Journal();
+    await using server = new TcpServer(journal.record({}), { highWaterMarkBytes: 50_000, lowWaterMarkBytes: 10_000 });
+    const { port } = await server.start('127.0.0.1', 0);
+    const peer = await connectBare(port);
+    await journal.reach('onHandShake');
+    for (let i = 1; i <= 3; i++) {
+      server.send(1, Buffer.alloc(60_000));
+      expect(server.getPendingDataLength(1)).toBe(60_000);
+      await readBytes(peer, 60_000);
+      await journal.reach('onSendDrained', i);
+      expect([journal.count('onSendBlocked'), journal.count('onSendDrained')]).toEqual([i, i]);
+    }
+    expect(journal.names().slice(3)).toEqual(Array(3).fill(['onSendBlocked', 'onSendDrained']).flat());
+    peer.destroy();
+  });
+
   test('a producer that heeds the marks keeps a slow reader in bounds', async () => {
     const total = 24 * 1024 * 1024;
     const piece = 32 * 1024;
