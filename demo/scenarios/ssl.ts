@@ -23,7 +23,7 @@ function overTls(model: 'push' | 'pull' | 'pack'): Scenario {
   return {
     title: `${names[model]}Server, ${names[model]}Client and ${names[model]}Agent: encrypted, certificate and name checked`,
     async run(progress) {
-      const { cert, key } = await testCertificate();
+      const { cert, key, ca } = await testCertificate();
       const server = {
         push: () => new SslServer({ onReceive: (server, connId, data) => void server.send(connId, data) }),
         pull: () =>
@@ -47,7 +47,7 @@ function overTls(model: 'push' | 'pull' | 'pack'): Scenario {
         pull: () => new SslPullClient({ onReceive: (client, _connId, n) => take(client.fetch(n) as Buffer) }),
         pack: () => new SslPackClient({ onReceive: (_client, _connId, packet) => take(packet) }),
       }[model]();
-      client.setupSSLContextByMemory({ ca: cert });
+      client.setupSSLContextByMemory({ ca });
       await client.start(host, port);
       await until(
         () => client.send(''.padEnd(1)) || !client.isConnected,
@@ -80,7 +80,7 @@ function overTls(model: 'push' | 'pull' | 'pack'): Scenario {
         pull: () => new SslPullAgent({ onReceive: (agent, connId, n) => count(agent.fetch(connId, n) as Buffer) }),
         pack: () => new SslPackAgent({ onReceive: (_agent, _connId, packet) => count(packet) }),
       }[model]();
-      agent.setupSSLContextByMemory({ ca: cert });
+      agent.setupSSLContextByMemory({ ca });
       await agent.start();
       const connIds = await Promise.all(Array.from({ length: agentConnections }, () => agent.connect(host, port)));
       for (const connId of connIds) {
