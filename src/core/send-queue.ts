@@ -125,6 +125,7 @@ export class SendQueue {
     let room = this.maxWriteBytes;
     const chunks: Uint8Array[] = [];
     const segments = this.#segments;
+    let cut: Segment | null = null;
     let used = 0;
     while (used < segments.length && room > 0) {
       const segment = segments[used]!;
@@ -134,7 +135,10 @@ export class SendQueue {
       chunks.push(taken === bytes.length ? bytes : bytes.subarray(start, start + taken));
       room -= taken;
       if (taken < length) {
-        segment.start += taken; // the rest stays; a slab stays in use until its last byte is written
+        // The rest stays queued. What is taken uses the slab as well, for the rest may be dropped before this is written.
+        cut = { bytes, start, end: start + taken, slab: segment.slab };
+        if (segment.slab !== null) segment.slab.users++;
+        segment.start += taken;
         break;
       }
       used++;
@@ -147,6 +151,7 @@ export class SendQueue {
       this.#segments = [];
     } else {
       this.#inFlightSegments = segments.splice(0, used);
+      if (cut !== null) this.#inFlightSegments.push(cut);
     }
     return chunks;
   }
