@@ -106,6 +106,7 @@ export class ContextStore {
       throw contextError(operation, Errno.ENODATA, 'the CA holds no certificate whose name could be sent to clients');
     }
     const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3', sessionTimeout, alpnProtocols } = options;
+    const alpn = alpnList(alpnProtocols);
     try {
       const secureContext = tls.createSecureContext({
         ciphers: cipherList,
@@ -127,7 +128,7 @@ export class ContextStore {
           : {}),
         ...(sessionTimeout === undefined ? {} : { sessionTimeout }),
       });
-      return { options, material, secureContext, verifyMode, alpn: alpnList(alpnProtocols) };
+      return { options, material, secureContext, verifyMode, alpn };
     } catch (cause) {
       throw contextError(operation, Errno.EBADMSG, `OpenSSL refused the material: ${(cause as Error).message}`, cause);
     }

@@ -1,16 +1,19 @@
-import tls, { type PeerCertificate, type TLSSocket } from 'node:tls';
+import { X509Certificate } from 'node:crypto';
+import tls, { type DetailedPeerCertificate, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { SSLSessionInfo } from '../core/enums.ts';
 import type { SSLInfo } from '../core/security.ts';
 import { verifyErrorOf } from '../transport/tls-socket.ts';
 import type { Context } from './contexts.ts';
+import type { TlsSession } from './session.ts';
 
 /** One fact about a TLS session: null if there is none, undefined for a kind that does not exist (SSI-001 to SSI-017). */
 export function inspectSession(
-  socket: TLSSocket | null,
+  session: TlsSession,
   context: Context | undefined,
   cipherList: string,
   kind: SSLSessionInfo,
 ): unknown {
+  const { socket } = session;
   switch (kind) {
     case SSLSessionInfo.Ctx:
       return context?.secureContext ?? null;
@@ -35,20 +38,19 @@ export function inspectSession(
     case SSLSessionInfo.CurrentCipher:
       return socket?.getCipher() ?? null;
     case SSLSessionInfo.PeerCert:
-      return socket?.getPeerX509Certificate() ?? null;
+      return x509Chain(session)[0] ?? null;
     case SSLSessionInfo.PeerCertChain:
-      return certificate(socket?.getPeerCertificate(true));
-    case SSLSessionInfo.VerifiedChain: {
-      const chain = certificate(socket?.getPeerCertificate(true));
-      return chain === null || verifyErrorOf(socket!) !== null ? null : chain;
-    }
+      return legacyChain(session);
+    case SSLSessionInfo.VerifiedChain:
+      return socket === null || verifyErrorOf(socket) !== null ? null : legacyChain(session);
     default:
       return undefined;
   }
 }
 
 /** Summary of a TLS session. */
-export function infoOf(socket: TLSSocket | null, isEstablished: boolean): SSLInfo {
+export function infoOf(session: TlsSession): SSLInfo {
+  const { socket, isEstablished } = session;
   const alpn = socket?.alpnProtocol;
   return {
     protocol: (isEstablished ? socket?.getProtocol() : null) ?? null,
@@ -57,13 +59,29 @@ export function infoOf(socket: TLSSocket | null, isEstablished: boolean): SSLInf
     serverName: serverNameOf(socket),
     isResumed: isEstablished && socket?.isSessionReused() === true,
     isEstablished,
-    peerCertificate: certificate(socket?.getPeerCertificate()),
+    peerCertificate: isEstablished ? legacyChain(session) : null,
   };
 }
 
 function serverNameOf(socket: TLSSocket | null): string | null {
   const name = (socket as (TLSSocket & { servername?: unknown }) | null)?.servername;
   return typeof name === 'string' && name !== '' ? name : null;
+}
+
+function x509Chain(session: TlsSession): X509Certificate[] {
+  if (!session.isEstablished) return [];
+  return session.peerChain().map((der) => new X509Certificate(der));
+}
+
+/** The chain as Node's plain objects: the leaf, with its issuers in `issuerCertificate`. */
+function legacyChain(session: TlsSession): DetailedPeerCertificate | null {
+  let issuer: DetailedPeerCertificate | null = null;
+  for (const certificate of x509Chain(session).reverse()) {
+    const plain = certificate.toLegacyObject() as DetailedPeerCertificate;
+    plain.issuerCertificate = issuer ?? plain;
+    issuer = plain;
+  }
+  return issuer;
 }
 
 /** Node tells "none" by an empty object. */

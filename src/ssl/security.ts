@@ -207,12 +207,11 @@ export class TlsSecurity implements StreamSecurity {
   clientOptions(connection: StreamConnection): ConnectionOptions {
     const { secureContext, verifyMode, alpn } = this.contexts.get(0)!;
     const name = this.nameOfServer(connection);
-    const session = this.sessions.take(this.sessionKey(connection));
+    const session = this.sessions.get(this.sessionKey(connection));
     return {
       secureContext,
       host: name,
       rejectUnauthorized: (verifyMode & SSLVerifyMode.Peer) !== 0,
-      checkServerIdentity: () => undefined, // done by the session
       ...(isIP(name) === 0 ? { servername: name } : {}),
       ...(alpn === undefined ? {} : { ALPNProtocols: alpn }),
       ...(session === undefined ? {} : { session }),
@@ -233,7 +232,7 @@ export class TlsSecurity implements StreamSecurity {
   inspect(connection: StreamConnection, kind: SSLSessionInfo): unknown {
     const session = this.#sessionOf('getSSLSessionInfo', connection);
     if (session === null) return undefined;
-    const value = inspectSession(session.socket, this.contexts.get(0), this.#settings.sslCipherList, kind);
+    const value = inspectSession(session, this.contexts.get(0), this.#settings.sslCipherList, kind);
     if (value === undefined) {
       this.#component.refuse(
         'getSSLSessionInfo',
@@ -248,7 +247,7 @@ export class TlsSecurity implements StreamSecurity {
 
   info(connection: StreamConnection): SSLInfo | null {
     const session = this.#sessionOf('getSSLInfo', connection);
-    return session === null ? null : infoOf(session.socket, session.isEstablished);
+    return session === null ? null : infoOf(session);
   }
 
   #sessionOf(operation: string, connection: StreamConnection): TlsSession | null {

@@ -20,11 +20,9 @@ export class SessionCache {
     }
   }
 
-  /** Takes the session of a server: each serves once, since servers hand out a new one with each connection. */
-  take(server: string): Buffer | undefined {
-    const session = this.#sessions.get(server);
-    this.#sessions.delete(server);
-    return session;
+  /** The session of a server. It serves more than once: many servers, Node's too, give no new one to a resumed connection. */
+  get(server: string): Buffer | undefined {
+    return this.#sessions.get(server);
   }
 
   clear(): void {

@@ -1,5 +1,6 @@
+import { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
-import tls, { type TLSSocket } from 'node:tls';
+import tls, { type ConnectionOptions, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
 import { PAUSED_BY_SECURITY } from '../core/connection-receiver.ts';
 import { ConnectionState } from '../core/connection-state.ts';
 import { SocketOperation, SSLVerifyMode } from '../core/enums.ts';
@@ -37,6 +38,8 @@ export class TlsSession implements SecureSession, GateEntry {
   #surplus: Uint8Array | undefined;
   #isUnderWay = false;
   #isBroken = false;
+  /** Certificates of the peer, leaf first, as DER; null as long as nobody asked. */
+  #peerChain: Buffer[] | null = null;
 
   constructor(security: TlsSecurity, connection: StreamConnection, surplus?: Uint8Array) {
     this.connection = connection;
@@ -108,7 +111,7 @@ export class TlsSession implements SecureSession, GateEntry {
         connection.replaceSocket(wrapForServer(raw, security.serverOptions(), connection, bytes));
         connection.socket.on('secure', onSecure);
       } else {
-        connection.replaceSocket(wrapForClient(raw, security.clientOptions(connection), connection, bytes));
+        connection.replaceSocket(wrapForClient(raw, this.#clientOptions(), connection, bytes));
         connection.socket.on('secureConnect', onSecure);
         connection.socket.on('session', onSession);
       }
@@ -117,6 +120,24 @@ export class TlsSession implements SecureSession, GateEntry {
       this.#refuse(thrown as TlsFailure);
       connection.socketClosed();
     }
+  }
+
+  #clientOptions(): ConnectionOptions {
+    return {
+      ...this.#security.clientOptions(this.connection),
+      // What there is to check is checked later; but this is the only sure moment to get the certificates.
+      checkServerIdentity: (_name, certificate) => {
+        this.#peerChain = chainOf(certificate);
+        return undefined;
+      },
+    };
+  }
+
+  /** Certificates of the peer, leaf first, as DER; none if a session was resumed, on the side of the client. */
+  peerChain(): readonly Buffer[] {
+    // Node takes certificates out of the chain of a client when it is asked for them, so that it can be asked only once.
+    if (this.#peerChain === null) this.#peerChain = chainOf(this.socket?.getPeerCertificate(true));
+    return this.#peerChain;
   }
 
   /** The TLS state machine is through; what it let pass is looked at before anybody hears of it. */
@@ -148,7 +169,9 @@ export class TlsSession implements SecureSession, GateEntry {
     // A resumed session brings no certificate with it; it is one that this component made with the same name.
     if (this.socket!.isSessionReused()) return null;
     const name = this.#security.nameOfServer(this.connection);
-    return tls.checkServerIdentity(name, this.socket!.getPeerCertificate()) ?? null;
+    const [leaf] = this.peerChain();
+    if (leaf === undefined) return new Error('the server sent no certificate');
+    return tls.checkServerIdentity(name, new X509Certificate(leaf).toLegacyObject()) ?? null;
   }
 
   /** Keeps a session for the next connection to the same server. */
@@ -219,6 +242,15 @@ export class TlsSession implements SecureSession, GateEntry {
     this.#isUnderWay = false;
     this.#security.gate.leave();
   }
+}
+
+function chainOf(certificate: Partial<DetailedPeerCertificate> | null | undefined): Buffer[] {
+  const chain: Buffer[] = [];
+  for (let each = certificate; each?.raw !== undefined && !chain.some((known) => known.equals(each!.raw!)); ) {
+    chain.push(each.raw);
+    each = each.issuerCertificate;
+  }
+  return chain;
 }
 
 function onSecure(this: Socket): void {

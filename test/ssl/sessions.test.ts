@@ -1,0 +1,277 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import tls from 'node:tls';
+import { describe, expect, test } from 'vitest';
+import { Errno, SSLSessionInfo, SslAgent, SslClient, SslServer } from '../../src/index.ts';
+import { commonCertificates } from '../tools/certificates.ts';
+import { connectTls, failure, host, Log, until } from './support.ts';
+
+const { authority, server: identity, client: clientIdentity } = await commonCertificates();
+const { ca } = authority;
+const other = await authority.sign({ names: ['other.example', 'a.other.example'] });
+const third = await authority.sign({ names: ['*.third.example'] });
+
+/** Name in the certificate that a server shows to a client that asks for `servername`. */
+async function shown(port: number, servername: string | undefined): Promise<string> {
+  const socket = await connectTls(port, servername === undefined ? {} : { servername });
+  const { CN } = socket.getPeerCertificate().subject;
+  socket.destroy();
+  return String(CN);
+}
+
+describe('server names', () => {
+  test('bindSSLServerName: SNI-003, SNI-004, SNI-005, SNI-006, SSL-S-005', async () => {
+    await using server = new SslServer({});
+    server.setupSSLContextByMemory(identity);
+    expect(server.addSSLContextByMemory(other)).toBe(1);
+    expect(server.addSSLContextByMemory(third)).toBe(2);
+    for (const name of ['localhost', '.dot', 'dot.', '10.0.0.1', '']) {
+      expect(server.bindSSLServerName(name, 1)).toBe(false);
+      expect(server.lastSystemError).toBe(Errno.EINVAL);
+    }
+    for (const index of [-1, 3, 1.5]) {
+      expect(server.bindSSLServerName('good.example', index)).toBe(false);
+      expect(server.lastSystemError).toBe(Errno.ENOANO);
+    }
+    const { port } = await server.start(host, 0);
+    expect(await shown(port, 'other.example')).toBe('localhost');
+    expect(server.bindSSLServerName('Other.Example', 1)).toBe(true); // while it runs
+    expect(server.bindSSLServerName('*.third.example', 2)).toBe(true);
+    expect(await shown(port, undefined)).toBe('localhost');
+    expect(await shown(port, 'other.example')).toBe('other.example');
+    expect(await shown(port, 'OTHER.example')).toBe('other.example');
+    expect(await shown(port, 'a.b.other.example')).toBe('other.example');
+    expect(await shown(port, 'x.third.example')).toBe('*.third.example');
+    expect(await shown(port, 'x.y.third.example')).toBe('localhost');
+    expect(await shown(port, 'third.example')).toBe('localhost');
+    expect(await shown(port, 'unknown.example')).toBe('localhost');
+    expect(server.bindSSLServerName('other.example', 2)).toBe(true); // again
+    expect(await shown(port, 'other.example')).toBe('*.third.example');
+  });
+
+  test('sniCallback, at once and later: SNI-002, SNI-007', async () => {
+    const log = new Log();
+    const asked: string[] = [];
+    await using server = new SslServer(log.hooks());
+    server.setupSSLContextByMemory({
+      ...identity,
+      sniCallback(name) {
+        asked.push(name);
+        if (name === 'later.example') return delay(5).then(() => 1);
+        if (name === 'throws.example') throw new Error('no idea');
+        return { 'other.example': 1, 'none.example': -1, 'unknown.example': 7 }[name] ?? 0;
+      },
+    });
+    server.addSSLContextByMemory(other);
+    const { port } = await server.start(host, 0);
+    expect(await shown(port, 'default.example')).toBe('localhost');
+    expect(await shown(port, 'other.example')).toBe('other.example');
+    expect(await shown(port, 'later.example')).toBe('other.example');
+    expect(await shown(port, undefined)).toBe('localhost');
+    for (const servername of ['none.example', 'unknown.example', 'throws.example']) {
+      await expect(connectTls(port, { servername })).rejects.toThrow();
+    }
+    await until(() => log.closes.filter(({ errorCode }) => errorCode === 74).length === 3);
+    expect(asked).toHaveLength(6); // not for the one without a name
+    expect(log.closes.some(({ error }) => error?.message.includes('none.example'))).toBe(true);
+  });
+
+  test('the verify mode stays that of context 0: VM-007', async () => {
+    const log = new Log();
+    await using server = new SslServer(log.hooks());
+    server.setupSSLContextByMemory({ ...identity, ca, requireClientCertificate: true });
+    server.addSSLContextByMemory({ ...other, ca });
+    server.bindSSLServerName('other.example', 1);
+    const { port } = await server.start(host, 0);
+    const socket = await connectTls(port, { servername: 'other.example' });
+    socket.on('error', () => {});
+    await until(() => log.closes.length === 1);
+    expect(log.closes[0]?.error?.message).toMatch(/no certificate/);
+    const good = await connectTls(port, { servername: 'other.example', ...clientIdentity });
+    await until(() => log.count('onHandShake') === 1);
+    good.destroy();
+  });
+
+  test('what clients ask for: SNI-001, NTL-004', async () => {
+    const names: (string | null)[] = [];
+    await using server = new SslServer({
+      onHandShake: (s, id) => void names.push(s.getSSLInfo(id)?.serverName ?? null),
+    });
+    server.setupSSLContextByMemory(identity);
+    const { port } = await server.start(host, 0);
+    const client = new SslClient({});
+    client.setupSSLContextByMemory({ ca, verifyHost: false });
+    for (const [index, target] of [host, `${host}^by.caret.example`, 'localhost'].entries()) {
+      await client.start(target, port);
+      await until(() => names.length === index + 1);
+      await client.stop();
+    }
+    await client.start({ host, port, serverName: 'by.option.example' });
+    await until(() => names.length === 4);
+    await client.stop();
+    expect(names).toEqual([null, 'by.caret.example', 'localhost', 'by.option.example']);
+  });
+});
+
+describe('application protocols', () => {
+  test('ALPN is negotiated: TL-011', async () => {
+    await using server = new SslServer({});
+    server.setupSSLContextByMemory({ ...identity, alpnProtocols: ['mine/2', 'mine/1'] });
+    const { port } = await server.start(host, 0);
+    await using agent = new SslAgent({});
+    agent.setupSSLContextByMemory({ ca, alpnProtocols: ['mine/1', 'other'] });
+    await agent.start();
+    const connId = await agent.connect(host, port);
+    expect(agent.getSSLInfo(connId)?.alpnProtocol).toBe('mine/1');
+    await until(() => server.getSSLInfo(1)?.alpnProtocol === 'mine/1');
+    expect(await failure(() => new SslServer({}).setupSSLContextByMemory({ alpnProtocols: [''] }))).toBeInstanceOf(
+      RangeError,
+    );
+  });
+});
+
+describe('getSSLSessionInfo', () => {
+  test('every kind, both ends: SSI-001 to SSI-017, SSL-S-012, SSL-A-009, SSL-C-009', async () => {
+    // SSI-002 SSI-003 SSI-004 SSI-005 SSI-006 SSI-007 SSI-008 SSI-009 SSI-010 SSI-011 SSI-012 SSI-013 SSI-014 SSI-015 SSI-016
+    expect(Object.values(SSLSessionInfo)).toEqual(Array.from({ length: 16 }, (_, i) => i));
+    const log = new Log();
+    await using server = new SslServer(log.hooks());
+    server.setupSSLContextByMemory({ ...identity, ca, requestClientCertificate: true });
+    const { port } = await server.start(host, 0);
+    const client = new SslClient({});
+    client.setupSSLContextByMemory({ ca, ...clientIdentity });
+    await client.start('localhost', port);
+    await until(() => log.count('onHandShake') === 1);
+    const ends = [
+      { get: (kind: number) => server.getSSLSessionInfo(1, kind as never), peer: 'a client', own: 'localhost' },
+      { get: (kind: number) => client.getSSLSessionInfo(kind as never), peer: 'localhost', own: 'a client' },
+    ];
+    for (const { get, peer, own } of ends) {
+      expect(get(SSLSessionInfo.Ctx)).toHaveProperty('context');
+      expect(get(SSLSessionInfo.CtxMethod)).toBeNull();
+      expect(get(SSLSessionInfo.CtxCiphers)).toContain('ecdhe-ecdsa-aes128-gcm-sha256');
+      expect(get(SSLSessionInfo.CtxCertStore)).toEqual([ca.trim()]);
+      expect(get(SSLSessionInfo.ServerNameType)).toBe(0);
+      expect(get(SSLSessionInfo.ServerName)).toBe('localhost');
+      expect(get(SSLSessionInfo.Version)).toBe('TLSv1.3');
+      expect(get(SSLSessionInfo.Method)).toBeNull();
+      expect(get(SSLSessionInfo.Cert)).toMatchObject({ subject: { CN: own } });
+      expect(get(SSLSessionInfo.PKey)).toBeNull();
+      expect(get(SSLSessionInfo.CurrentCipher)).toMatchObject({ standardName: expect.stringContaining('TLS_') });
+      expect(get(SSLSessionInfo.Ciphers)).toContain('ecdhe-ecdsa-aes128-gcm-sha256');
+      expect(get(SSLSessionInfo.ClientCiphers)).toBeNull();
+      expect(get(SSLSessionInfo.PeerCert)).toMatchObject({ subject: `CN=${peer}` });
+      expect(get(SSLSessionInfo.PeerCertChain)).toMatchObject({ subject: { CN: peer } });
+      expect(get(SSLSessionInfo.VerifiedChain)).toMatchObject({
+        issuerCertificate: { subject: { CN: 'Test Authority' } },
+      });
+      expect(get(16)).toBeUndefined();
+    }
+    expect(server.lastSystemError).toBe(Errno.EINVAL);
+    expect(server.getSSLSessionInfo(9, SSLSessionInfo.Version)).toBeUndefined();
+    expect(server.lastSystemError).toBe(Errno.EBADSLT);
+    expect(client.getSSLInfo()).toMatchObject({
+      protocol: 'TLSv1.3',
+      cipher: 'TLS_AES_256_GCM_SHA384',
+      alpnProtocol: null,
+      serverName: 'localhost',
+      isResumed: false,
+      isEstablished: true,
+      peerCertificate: { subject: { CN: 'localhost' } },
+    });
+    await client.stop();
+    expect(client.getSSLSessionInfo(SSLSessionInfo.Version)).toBeUndefined();
+    expect(client.lastSystemError).toBe(Errno.EPERM);
+  });
+
+  test('without a server name: SSI-005, SSI-006', async () => {
+    await using server = new SslServer({});
+    server.setupSSLContextByMemory(identity);
+    const { port } = await server.start(host, 0);
+    const socket = await connectTls(port);
+    await until(() => server.getSSLInfo(1)?.isEstablished === true);
+    expect(server.getSSLSessionInfo(1, SSLSessionInfo.ServerNameType)).toBe(-1);
+    expect(server.getSSLSessionInfo(1, SSLSessionInfo.ServerName)).toBeNull();
+    expect(server.getSSLSessionInfo(1, SSLSessionInfo.PeerCert)).toBeNull();
+    socket.destroy();
+  });
+});
+
+describe('resumption', () => {
+  /** Connects `client` to `port`, lets a ticket arrive, and tells whether the session was resumed. */
+  async function visit(client: SslClient, port: number): Promise<boolean> {
+    await client.start('localhost', port);
+    const { isResumed } = client.getSSLInfo()!;
+    const answered = new Promise((resolve) => {
+      waiting = resolve;
+    });
+    client.send('ping'); // the answer comes behind the tickets
+    await answered;
+    await client.stop();
+    return isResumed;
+  }
+  let waiting: (value?: unknown) => void = () => {};
+  const makeClient = (options: object = {}): SslClient => {
+    const client = new SslClient({ onReceive: () => waiting() });
+    client.setupSSLContextByMemory({ ca, ...options });
+    return client;
+  };
+  const makeServer = (options: object = {}): SslServer => {
+    const server = new SslServer({ onReceive: (s, id, data) => void s.send(id, data) });
+    server.setupSSLContextByMemory({ ...identity, ...options });
+    return server;
+  };
+
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)('clients resume their sessions, %s', async (maxVersion) => {
+    await using server = makeServer();
+    const { port } = await server.start(host, 0);
+    const client = makeClient({ maxVersion });
+    expect(await visit(client, port)).toBe(false);
+    expect(await visit(client, port)).toBe(true);
+    expect(await visit(client, port)).toBe(true);
+    // The host was checked by the first handshake; another name does not profit from it.
+    expect(await failure(() => client.start(`127.0.0.1^other.example`, port))).toMatchObject({ errno: Errno.EBADMSG });
+  });
+
+  test('a ticket of one component is not valid for another: TL-009', async () => {
+    await using one = makeServer();
+    await using two = makeServer();
+    const { port: first } = await one.start(host, 0);
+    const { port: second } = await two.start(host, 0);
+    const bare = tls.connect({ port: first, host, rejectUnauthorized: false, maxVersion: 'TLSv1.2' });
+    const session = await new Promise<Buffer>((resolve) => bare.once('session', resolve));
+    bare.destroy();
+    const again = await connectTls(first, { session, maxVersion: 'TLSv1.2' });
+    expect(again.isSessionReused()).toBe(true);
+    again.destroy();
+    const elsewhere = await connectTls(second, { session, maxVersion: 'TLSv1.2' });
+    expect(elsewhere.isSessionReused()).toBe(false);
+    elsewhere.destroy();
+  });
+
+  test('shared ticket keys make it valid, rotation ends it, a new certificate does not', async () => {
+    const ticketKeys = randomBytes(48);
+    await using one = makeServer({ ticketKeys });
+    await using two = makeServer({ ticketKeys });
+    const { port: first } = await one.start(host, 0);
+    const { port: second } = await two.start(host, 0);
+    const bare = tls.connect({ port: first, host, rejectUnauthorized: false, maxVersion: 'TLSv1.2' });
+    const session = await new Promise<Buffer>((resolve) => bare.once('session', resolve));
+    bare.destroy();
+    const isResumed = async (port: number): Promise<boolean> => {
+      const socket = await connectTls(port, { session, maxVersion: 'TLSv1.2' });
+      const isReused = socket.isSessionReused();
+      socket.destroy();
+      return isReused;
+    };
+    expect(await isResumed(second)).toBe(true);
+    two.updateSSLContext(0, await authority.sign());
+    expect(await isResumed(second)).toBe(true);
+    expect(two.rotateSSLTicketKeys()).toBe(true);
+    expect(await isResumed(second)).toBe(false);
+    expect(two.rotateSSLTicketKeys(ticketKeys)).toBe(true);
+    expect(await isResumed(second)).toBe(true);
+    expect(() => two.rotateSSLTicketKeys(randomBytes(3))).toThrow(RangeError);
+    expect(await isResumed(second)).toBe(true);
+  });
+});
