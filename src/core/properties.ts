@@ -137,7 +137,8 @@ function nearest(name: string, names: string[]): string {
       bestDistance = distance;
     }
   }
-  return best;
+  if (best !== '' || name.length < 3) return best;
+  return names.find((candidate) => candidate.toLowerCase().startsWith(name.toLowerCase())) ?? '';
 }
 
 function editDistance(a: string, b: string): number {

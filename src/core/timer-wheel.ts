@@ -118,14 +118,15 @@ export class TimerWheel {
     this.#running = true;
     const target = Math.floor(this.clock.now() / TICK_MS);
     // After a long sleep one turn visits every slot, which is enough: due timers are told by their tick.
-    const first = Math.max(this.#current + 1, target - SLOTS + 1);
+    let tick = Math.max(this.#current + 1, target - SLOTS + 1);
     try {
-      for (let tick = first; tick <= target; tick++) {
+      for (; tick <= target; tick++) {
         this.#current = tick;
         if ((this.#occupied[(tick & MASK) >> 5]! & (1 << (tick & 31))) !== 0) this.#expire(tick & MASK, target);
       }
       if (target > this.#current) this.#current = target;
     } finally {
+      if (tick <= target) this.#current = tick - 1; // one threw: the others of its slot are still due
       this.#running = false;
       if (this.#count > 0) this.#setWake(this.#nextOccupied());
     }
