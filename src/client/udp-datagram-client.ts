@@ -271,8 +271,10 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
   }
 
   /** @internal */
-  protected arrived(connection: C, bytes: Buffer, _address: string, _port: number): void {
-    connection.received(bytes, this.wheel.clock.now());
+  protected arrived(connection: C, bytes: Buffer, address: string, port: number): void {
+    const { host } = connection;
+    if (host.socket?.isOfPeer(address, port) === true) connection.received(bytes, this.wheel.clock.now());
+    else host.drops.unknownPeer++;
   }
 
   #receiveFailed(run: UdpHost, error: Error): void {

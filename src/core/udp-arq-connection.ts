@@ -1,4 +1,4 @@
-import { ArqSession, type ArqSessionHost, type ArqSettings } from '../arq/index.ts';
+import { ArqSession, type ArqSessionHost, type ArqSettings, handshakePeerId, isHandshake } from '../arq/index.ts';
 import { QUEUED } from '../transport/udp-socket.ts';
 import { isThenable } from './component.ts';
 import { HandleResult, SocketErrorCode, SocketOperation } from './enums.ts';
@@ -104,9 +104,23 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   protected override payload(bytes: Buffer, now: number): void {
     const session = this.#session;
     if (session === null) return this.#waitForHook(bytes);
+    if (this.isClient && session.peerId === 0 && this.#isForPredecessor(bytes)) {
+      this.host.drops.unknownPeer++;
+      return;
+    }
     const errno = session.input(bytes, now);
     if (errno !== 0) this.#sessionFailed(errno);
     else this.host.schedule(this);
+  }
+
+  /**
+   * Whether a client's very first packet is meant for somebody else: whoever had this port before, and left the server
+   * with an answer on its way. The letter of the protocol (AQ-016) would have it end the connection.
+   */
+  #isForPredecessor(bytes: Buffer): boolean {
+    if (!isHandshake(bytes)) return false;
+    const to = handshakePeerId(bytes);
+    return to !== 0 && to !== this.#selfId;
   }
 
   /** The first hook is still thinking. */

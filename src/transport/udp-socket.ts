@@ -64,6 +64,8 @@ export class UdpSocket<Token> {
   #spare: SendRequest | null = null;
   #list: Uint8Array[] = [new Uint8Array(0)];
   #isConnected = false;
+  #peer = '';
+  #peerPort = 0;
   #isOpen = false;
   #queuedBytes = 0;
   /** Datagrams that the system did not take at once and has not taken yet. */
@@ -101,6 +103,13 @@ export class UdpSocket<Token> {
     const { socket } = this;
     await settled(socket, (done) => socket.connect(port, address, done));
     this.#isConnected = true;
+    this.#peer = withoutScope(socket.remoteAddress().address);
+    this.#peerPort = port;
+  }
+
+  /** Whether a datagram is of the peer: one of a stranger may have come in before the socket was connected. */
+  isOfPeer(address: string, port: number): boolean {
+    return port === this.#peerPort && (address === this.#peer || withoutScope(address) === this.#peer);
   }
 
   #growBuffers(): void {
@@ -210,6 +219,10 @@ export class UdpSocket<Token> {
     this.#handle = null;
     return new Promise((resolve) => this.socket.close(resolve));
   }
+}
+
+function withoutScope(address: string): string {
+  return address.split('%', 1)[0]!;
 }
 
 /** UV_EBADF: what a send on a closed socket gets. */

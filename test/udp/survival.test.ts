@@ -154,6 +154,32 @@ test('replayed and crossed handshakes make one connection', async () => {
   await peer.close();
 });
 
+test('AQ-016 UD-016: what is meant for the one who had the port before does not end a new client', async () => {
+  const stranger = await RawPeer.open(0);
+  const server = await RawPeer.open(0);
+  const recorder = new Recorder({
+    // The socket is bound and not yet connected: anybody's datagrams get in.
+    onPrepareConnect: async (_client: unknown, _id: number, socket: Socket) => {
+      stranger.remote.port = socket.address().port;
+      await stranger.send(CLOSE_NOTIFY);
+    },
+  });
+  const client = new UdpArqClient(recorder.hooks as never);
+  const started = client.start('127.0.0.1', server.port);
+  const first = await server.until(2);
+  const late = firstPacket(77);
+  late.writeUInt32LE(78, 8);
+  await server.send(late);
+  const answer = firstPacket(79);
+  first.copy(answer, 8, 4, 8);
+  await server.send(answer);
+  await started;
+  expect(recorder.of('onClose')).toEqual([]);
+  await client.stop();
+  await server.close();
+  await stranger.close();
+});
+
 test('two clients with the same conversation ID are two connections', async () => {
   const recorder = new Recorder({
     onReceive: (server: UdpArqServer, id: number, data: Buffer) => void server.send(id, data),
