@@ -32,19 +32,21 @@ interface Component {
   start(): void;
 }
 
-const hooks: Record<Role, readonly string[]> = {
-  server: ['onPrepareListen', 'onAccept', 'onHandShake', 'onReceive', 'onSend', 'onClose', 'onShutdown'],
-  agent: ['onPrepareConnect', 'onConnect', 'onHandShake', 'onReceive', 'onSend', 'onClose', 'onShutdown'],
-  client: ['onPrepareConnect', 'onConnect', 'onHandShake', 'onReceive', 'onSend', 'onClose'],
+const sending = ['onSend', 'onSendBlocked', 'onSendDrained'];
+
+export const hooks: Record<Role, readonly string[]> = {
+  server: ['onPrepareListen', 'onAccept', 'onHandShake', 'onReceive', ...sending, 'onClose', 'onShutdown'],
+  agent: ['onPrepareConnect', 'onConnect', 'onHandShake', 'onReceive', ...sending, 'onClose', 'onShutdown'],
+  client: ['onPrepareConnect', 'onConnect', 'onHandShake', 'onReceive', ...sending, 'onClose'],
 };
 
 const opening = ['onAccept', 'onConnect', 'onPrepareConnect'];
 
 /** How the one connection of a cell ends. */
-type Outcome = 'start fails' | 'refused' | 'closed by the hook' | 'lives on' | 'gone';
+export type Outcome = 'start fails' | 'refused' | 'closed by the hook' | 'lives on' | 'gone';
 
 /** The documented outcome of a cell; docs/hooks.md has the same table in words. */
-function outcomeOf(hook: string, action: Action, isSecure: boolean): Outcome {
+export function outcomeOf(hook: string, action: Action, isSecure: boolean): Outcome {
   const fails = action === 'throws' || action === 'rejects';
   const refuses = action === 'returns Error' || action === 'resolves to Error';
   if (hook === 'onPrepareListen') {
@@ -52,7 +54,7 @@ function outcomeOf(hook: string, action: Action, isSecure: boolean): Outcome {
     return fails || refuses ? 'start fails' : 'lives on';
   }
   if (hook === 'onClose' || hook === 'onShutdown') return 'gone';
-  if (hook === 'onSend') {
+  if (sending.includes(hook)) {
     if (fails) return 'closed by the hook';
     return action === 'calls disconnect' || action === 'calls stop' ? 'gone' : 'lives on';
   }
@@ -138,6 +140,8 @@ async function cell(family: Family, role: Role, hook: string, action: Action): P
       return record('onReceive')(sender, id);
     },
     onSend: record('onSend'),
+    onSendBlocked: record('onSendBlocked'),
+    onSendDrained: record('onSendDrained'),
     onClose: record('onClose', (id, operation, code) => void closes.set(id, [operation!, code!])),
     onShutdown() {
       shutdowns++;
@@ -154,9 +158,11 @@ async function cell(family: Family, role: Role, hook: string, action: Action): P
       if (role !== 'server') sender.send(id, bytes);
     },
   } as never;
-  const server = family.server(role === 'server' ? subjectHooks : peerHooks);
-  const agent = family.agent(role === 'agent' ? subjectHooks : peerHooks);
-  const client = family.client(role === 'client' ? subjectHooks : {});
+  // Marks so low that every send crosses them.
+  const marks = hook.startsWith('onSend') ? { highWaterMarkBytes: 1, lowWaterMarkBytes: 0 } : {};
+  const server = family.server(role === 'server' ? subjectHooks : peerHooks, marks);
+  const agent = family.agent(role === 'agent' ? subjectHooks : peerHooks, marks);
+  const client = family.client(role === 'client' ? subjectHooks : {}, marks);
   const component = role === 'agent' ? agent : server;
   const subject = (role === 'server' ? server : role === 'agent' ? agent : client) as {
     start(host: string, port: number): Promise<unknown>;
@@ -212,7 +218,7 @@ async function cell(family: Family, role: Role, hook: string, action: Action): P
     const [[operation, code] = [0, 0]] = [...closes.values()];
     const isRefusal = action === 'returns Error' || action === 'resolves to Error';
     expect(code).toBe(isRefusal ? 125 : SocketErrorCode.DataProc);
-    if (hook === 'onReceive') expect(operation).toBe(SocketOperation.Receive);
+    expect(operation).toBe(sending.includes(hook) ? SocketOperation.Send : SocketOperation.Receive);
     if (!isRefusal) expect(hookErrors).toContain(hook);
   }
   if (expected === 'refused') {
