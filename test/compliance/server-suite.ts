@@ -75,6 +75,26 @@ export function serverSuite(family: Family): void {
       expect(server.stats()).toMatchObject({ opened: 0, refused: 1 });
     });
 
+    test('onHandShake Error: no onClose on plain TCP, one over TLS: ORD-004, NOC-002, EV-S-03', async () => {
+      const journal = new Journal();
+      await using server = family.server({
+        onAccept: () => journal.add('accept'),
+        onHandShake() {
+          journal.add('handshake');
+          return HandleResult.Error;
+        },
+        onReceive: () => journal.add('receive'),
+        onClose: (_s, _id, op, code) => journal.add(`close ${op} ${code}`),
+      });
+      const { port } = await server.start(host, 0);
+      const client = family.client({});
+      await client.start(host, port).catch(() => {});
+      client.send('never delivered');
+      await client.wait();
+      await until(() => journal.has('handshake') && server.connectionCount === 0);
+      expect(journal.entries).toEqual(['accept', 'handshake', ...(family.isSecure ? ['close 4 125'] : [])]);
+    });
+
     test('stop closes each connection, then onShutdown: CS-001, ORD-008, CLS-013, NODEEV-004', async () => {
       const journal = new Journal();
       const server = family.server({

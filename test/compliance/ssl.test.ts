@@ -1,3 +1,4 @@
+import { expect, test } from 'vitest';
 import {
   SslAgent,
   SslClient,
@@ -12,8 +13,9 @@ import {
 import { commonCertificates } from '../tools/certificates.ts';
 import { agentSuite } from './agent-suite.ts';
 import { clientSuite } from './client-suite.ts';
-import type { Family } from './family.ts';
+import { type Family, until } from './family.ts';
 import { hookMatrix } from './hook-matrix.ts';
+import { receiveSuite } from './receive-suite.ts';
 import { serverSuite } from './server-suite.ts';
 
 // The suites of the TCP families, unchanged, over TLS.
@@ -63,5 +65,23 @@ for (const family of families) {
   serverSuite(family);
   agentSuite(family);
   clientSuite(family);
+  receiveSuite(family);
   hookMatrix(family);
 }
+
+test('PK-013: over TLS a package is laid out as on TCP, inside the encrypted stream', async () => {
+  let got = Buffer.alloc(0);
+  await using server = serving(
+    new SslServer({
+      onReceive(_server, _connId, data) {
+        got = Buffer.concat([got, data]);
+      },
+    }),
+  );
+  const { port } = await server.start('127.0.0.1', 0);
+  await using client = trusting(new SslPackClient({}, { packHeaderFlag: 0x169 }));
+  await client.start('127.0.0.1', port);
+  await until(() => client.send('abcde'));
+  await until(() => got.length >= 9);
+  expect(got.toString('hex')).toBe('0500405a6162636465');
+});

@@ -13,6 +13,7 @@ import { agentSuite } from './agent-suite.ts';
 import { clientSuite } from './client-suite.ts';
 import type { Family } from './family.ts';
 import { hookMatrix } from './hook-matrix.ts';
+import { receiveSuite } from './receive-suite.ts';
 import { serverSuite } from './server-suite.ts';
 
 const families: Family[] = [
@@ -46,5 +47,6 @@ for (const family of families) {
   serverSuite(family);
   agentSuite(family);
   clientSuite(family);
+  receiveSuite(family);
   hookMatrix(family);
 }
