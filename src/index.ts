@@ -1,18 +1,18 @@
 export type { AgentConnectOptions, AgentStartOptions } from './agent/stream-agent.ts';
-export { TcpAgentListener, TcpPullAgentListener } from './agent/tcp-agent-listener.ts';
 export { TcpAgent, type TcpAgentOptions, TcpPackAgent, TcpPullAgent } from './agent/tcp-agent.ts';
+export { TcpAgentListener, TcpPullAgentListener } from './agent/tcp-agent-listener.ts';
 export type { KcpStats } from './arq/index.ts';
 export type { ClientStartOptions, ClientStopOptions } from './client/stream-client.ts';
-export { TcpClientListener, TcpPullClientListener } from './client/tcp-client-listener.ts';
 export { TcpClient, type TcpClientOptions, TcpPackClient, TcpPullClient } from './client/tcp-client.ts';
+export { TcpClientListener, TcpPullClientListener } from './client/tcp-client-listener.ts';
 export { UdpArqClient, type UdpArqClientOptions } from './client/udp-arq-client.ts';
-export { UdpCastListener } from './client/udp-cast-listener.ts';
 export { UdpCast, type UdpCastOptions, type UdpCastProperties, type UdpCastStartOptions } from './client/udp-cast.ts';
-export { UdpClientListener } from './client/udp-client-listener.ts';
+export { UdpCastListener } from './client/udp-cast-listener.ts';
 export { UdpClient, type UdpClientOptions } from './client/udp-client.ts';
+export { UdpClientListener } from './client/udp-client-listener.ts';
 export type { UdpClientStartOptions, UdpClientStopOptions } from './client/udp-datagram-client.ts';
-export { UdpNodeListener } from './client/udp-node-listener.ts';
 export { UdpNode, type UdpNodeOptions, type UdpNodeProperties, type UdpNodeStartOptions } from './client/udp-node.ts';
+export { UdpNodeListener } from './client/udp-node-listener.ts';
 export type { AddressList, SocketAddress } from './core/address.ts';
 export type { StopOptions } from './core/complex-stream.ts';
 export type { AbortOptions, Component } from './core/component.ts';
@@ -77,12 +77,12 @@ export type {
   UdpStats,
 } from './core/udp-stats.ts';
 export type { ServerStartOptions } from './server/stream-server.ts';
-export { TcpPullServerListener, TcpServerListener } from './server/tcp-server-listener.ts';
 export { TcpPackServer, TcpPullServer, TcpServer, type TcpServerOptions } from './server/tcp-server.ts';
+export { TcpPullServerListener, TcpServerListener } from './server/tcp-server-listener.ts';
 export { type ArqServerProperties, UdpArqServer, type UdpArqServerOptions } from './server/udp-arq-server.ts';
 export type { UdpServerStartOptions } from './server/udp-datagram-server.ts';
-export { UdpServerListener } from './server/udp-server-listener.ts';
 export { UdpServer, type UdpServerOptions } from './server/udp-server.ts';
+export { UdpServerListener } from './server/udp-server-listener.ts';
 export type { SslComplexProperties, SslProperties } from './ssl/properties.ts';
 export { SslAgent, type SslAgentOptions, SslPackAgent, SslPullAgent } from './ssl/ssl-agent.ts';
 export { SslClient, type SslClientOptions, SslPackClient, SslPullClient } from './ssl/ssl-client.ts';
