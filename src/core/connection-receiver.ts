@@ -74,7 +74,7 @@ export class ConnectionReceiver implements ReceiveSink {
     const { host } = this.#connection;
     if (buffer === host.read.shared) {
       if (length >= WINDOW_ENTER_BYTES && this.#window === null) {
-        this.#window = host.read.open(length);
+        this.#window = host.read.open();
         this.#nextBuffer = this.#window?.rest;
       }
       this.received(host.read.view(length), true);
@@ -83,7 +83,7 @@ export class ConnectionReceiver implements ReceiveSink {
       if (window !== null && length < WINDOW_LEAVE_BYTES) {
         this.#window = null;
         this.#nextBuffer = host.read.shared;
-        host.read.close(window);
+        host.read.close();
       } else if (window !== null) {
         host.read.advance(window, length);
         this.#nextBuffer = window.rest;
@@ -276,7 +276,7 @@ export class ConnectionReceiver implements ReceiveSink {
   close(): void {
     if (this.#rates?.timer) this.#connection.host.wheel.cancel(this.#rates.timer);
     if (this.#window === null) return;
-    this.#connection.host.read.close(this.#window);
+    this.#connection.host.read.close();
     this.#window = null;
   }
 
