@@ -1,5 +1,6 @@
 import { getSystemErrorName } from 'node:util';
 import { directHandle, type StreamHandle } from '../transport/fast-io.ts';
+import { TlsWriter } from '../transport/tls-writer.ts';
 import { isThenable } from './component.ts';
 import { ConnectionState } from './connection-state.ts';
 import { SendPolicy, SocketErrorCode, SocketOperation } from './enums.ts';
@@ -17,6 +18,8 @@ export class ConnectionSender implements StreamWriter {
   messagesOut = 0;
   #connection: StreamConnection;
   #handle: StreamHandle | null = null;
+  /** Over TLS on the fast path, instead of the handle. */
+  #tls: TlsWriter | null = null;
   #isBlocked = false;
   /** Pending bytes when a send crossed the high-water mark and no hook has told yet, else 0. */
   #crossedBytes = 0;
@@ -34,13 +37,33 @@ export class ConnectionSender implements StreamWriter {
   useSocket(): void {
     const { host, socket } = this.#connection;
     this.#handle = host.directWriter !== null ? directHandle(socket) : null;
+    this.#tls = this.#handle !== null && host.security !== null ? TlsWriter.of(socket) : null;
+  }
+
+  /** Bytes that the system has not taken yet. */
+  get pendingBytes(): number {
+    return this.#tls === null ? this.queue.pendingBytes : this.queue.pendingBytes + this.#tls.pendingBytes;
+  }
+
+  /** Whether a write is under way. */
+  get isWriting(): boolean {
+    return this.queue.isWriting || this.isBusy;
+  }
+
+  get isBusy(): boolean {
+    return this.#tls?.isBusy === true;
+  }
+
+  /** Somebody waits for the write under way: `awaitsSent` of the connection. */
+  watchWrite(): void {
+    this.#tls?.watch(this);
   }
 
   /** Whether `length` more bytes may be queued. If not, the policy has been carried out. */
   hasRoomFor(length: number): boolean {
     const connection = this.#connection;
     const { settings, limits } = connection.host;
-    if (settings.maxPendingBytes === 0 || this.queue.pendingBytes + length <= settings.maxPendingBytes) return true;
+    if (settings.maxPendingBytes === 0 || this.pendingBytes + length <= settings.maxPendingBytes) return true;
     limits.pendingBytes++;
     if (settings.pendingPolicy === 'close') {
       const message = `connection ${connection.id} had more than maxPendingBytes (${settings.maxPendingBytes}) to send; its peer reads too slowly`;
@@ -63,7 +86,7 @@ export class ConnectionSender implements StreamWriter {
     const isUrgent = host.settings.sendPolicy === SendPolicy.Direct || this.queue.queuedBytes >= GATHER_LIMIT_BYTES;
     if (isUrgent) this.#flush();
     // Whoever looks at the pending bytes sees the crossing now, so it is told, even if it is over by the end of this turn.
-    const { pendingBytes } = this.queue;
+    const { pendingBytes } = this;
     if (pendingBytes > host.settings.highWaterMarkBytes && !this.#isBlocked) this.#crossedBytes = pendingBytes;
     // After a read, whoever delivers it flushes. Hooks about an urgent flush wait until the caller's turn is over.
     if (host.active !== connection) host.schedule(connection);
@@ -85,7 +108,15 @@ export class ConnectionSender implements StreamWriter {
     if (queue.queuedBytes > 0) this.#flush();
     if (queue.reports !== null && queue.reports.length > 0) this.#reportSends(queue.reports);
     this.#settleMarks();
-    if (connection.awaitsSent && queue.pendingBytes === 0) connection.allSent();
+    if (connection.awaitsSent && this.pendingBytes === 0) connection.allSent();
+    else if (this.#tls !== null && this.#isAwaited()) this.#tls.watch(this);
+  }
+
+  /** Whether it matters soon that the write under way is done, or nobody else would notice that it failed. */
+  #isAwaited(): boolean {
+    const { awaitsSent, state, receiver } = this.#connection;
+    if (this.queue.queuedBytes > 0 || this.#isBlocked || awaitsSent) return true;
+    return state !== ConnectionState.Open || receiver.pauses !== 0 || receiver.hasEnded;
   }
 
   #reportSends(reports: Uint8Array[]): void {
@@ -101,7 +132,7 @@ export class ConnectionSender implements StreamWriter {
   #settleMarks(): void {
     const connection = this.#connection;
     const { listener, settings, owner } = connection.host;
-    let pending = this.queue.pendingBytes;
+    let pending = this.pendingBytes;
     if (!this.#isBlocked && (this.#crossedBytes > 0 || pending > settings.highWaterMarkBytes)) {
       const told = Math.max(this.#crossedBytes, pending);
       this.#isBlocked = true;
@@ -109,7 +140,7 @@ export class ConnectionSender implements StreamWriter {
       if (listener.onSendBlocked !== undefined) {
         this.#call('onSendBlocked', () => listener.onSendBlocked?.(owner, connection.id, told));
         if (connection.state >= ConnectionState.Closing) return;
-        pending = this.queue.pendingBytes;
+        pending = this.pendingBytes;
       }
     }
     if (this.#isBlocked && pending <= settings.lowWaterMarkBytes) {
@@ -124,7 +155,7 @@ export class ConnectionSender implements StreamWriter {
 
   /** Whether more than the high-water mark is pending, or was and has not drained yet. */
   get isBlocked(): boolean {
-    return this.#isBlocked || this.queue.pendingBytes > this.#connection.host.settings.highWaterMarkBytes;
+    return this.#isBlocked || this.pendingBytes > this.#connection.host.settings.highWaterMarkBytes;
   }
 
   /** Calls a hook whose result does not matter, only that it did not fail. */
@@ -145,7 +176,10 @@ export class ConnectionSender implements StreamWriter {
       this.#writeToStream(chunks);
       return 1;
     }
-    const status = this.#connection.host.directWriter!.write(handle, chunks, this);
+    const status =
+      this.#tls === null
+        ? this.#connection.host.directWriter!.write(handle, chunks, this)
+        : this.#tls.write(chunks, this);
     if (status < 0) this.#connection.socketFailed(writeError(status));
     return status;
   }
@@ -166,10 +200,10 @@ export class ConnectionSender implements StreamWriter {
   writeCompleted(status: number): void {
     const { queue } = this;
     const connection = this.#connection;
-    if (!queue.isWriting) return;
+    if (!queue.isWriting && this.#tls === null) return;
     if (connection.state >= ConnectionState.Closing) {
       if (connection.awaitsSent && status === 0) {
-        queue.written();
+        if (queue.isWriting) queue.written();
         connection.allSent();
       }
       return;
@@ -178,9 +212,11 @@ export class ConnectionSender implements StreamWriter {
       connection.socketFailed(writeError(status));
       return;
     }
-    const before = queue.writtenBytes;
-    queue.written();
-    connection.host.bytesOut += queue.writtenBytes - before;
+    if (queue.isWriting) {
+      const before = queue.writtenBytes;
+      queue.written();
+      connection.host.bytesOut += queue.writtenBytes - before;
+    }
     this.flushAndSettle();
   }
 }

@@ -14,6 +14,8 @@ export interface StreamWriter {
    *          and the writer's owner has been told.
    */
   write(chunks: Uint8Array[]): number;
+  /** Whether it cannot take a write now, though it took the last one whole. The queue's `flush` is called again then. */
+  readonly isBusy?: boolean;
 }
 
 /** A run of queued bytes: a piece of a shared slab, or a buffer of the caller. */
@@ -110,7 +112,7 @@ export class SendQueue {
 
   /** Hands what is queued to the system, unless a write is under way. Returns the writer's answer, 0 if there was nothing. */
   flush(): number {
-    while (this.#segments.length > 0 && this.#inFlight === null) {
+    while (this.#segments.length > 0 && this.#inFlight === null && this.#writer.isBusy !== true) {
       const chunks = this.#take();
       this.#inFlight = chunks;
       const status = this.#writer.write(chunks);

@@ -145,7 +145,7 @@ export class StreamConnection {
   }
 
   get pendingBytes(): number {
-    return this.sender === null ? 0 : this.sender.queue.pendingBytes;
+    return this.sender === null ? 0 : this.sender.pendingBytes;
   }
 
   /** Whether the connection is gone: its hooks are over, its ID is free. */
@@ -349,6 +349,7 @@ export class StreamConnection {
     if (this.secure === null || this.pendingBytes === 0) return this.close(SocketOperation.Close, 0);
     if (this.awaitsSent || this.#state >= ConnectionState.Closing) return;
     this.awaitsSent = true;
+    this.sender?.watchWrite();
     this.deadlines.armStage(GOODBYE_MS, () => this.close(SocketOperation.Close, 0));
   }
 

@@ -222,8 +222,9 @@ export class TlsSession implements SecureSession, GateEntry {
     this.#leaveGate();
     const { socket } = connection;
     if (!this.isEstablished || isCutOff || this.#isBroken || connection.isShutDown || socket.destroyed) return false;
-    if (connection.sender?.queue.isWriting === true) {
+    if (connection.sender?.isWriting === true) {
       connection.awaitsSent = true;
+      connection.sender.watchWrite();
       connection.deadlines.armStage(GOODBYE_MS, () => socket.destroy());
     } else {
       this.#endSocket();

@@ -82,6 +82,12 @@ export function isFastPathAllowed(): boolean {
   return process.env.HP_SOCKET_FAST_PATH !== 'off';
 }
 
+/** Constructor of write requests; null if this Node makes them itself, or shows none. Probed once. */
+export function requestConstructor(): RequestConstructor | null {
+  if (writeStyle === undefined) writeStyle = probeWriteStyle();
+  return writeStyle === 'returned' ? null : writeStyle;
+}
+
 /** Writes to handles, without a stream in between. One per component. */
 export class DirectWriter {
   readonly #Request: RequestConstructor | null;
