@@ -68,7 +68,8 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
    * goes back to Stopped by itself when the connection closes, and can be started again then.
    * @returns when the connection is open; in asynchronous mode as soon as connecting is under way.
    * @throws SocketError: IllegalState, InvalidParam, SocketCreate (address families), SocketPrepare, ConnectServer with the
-   *   system's errno (ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ...). No `onClose` follows a rejection.
+   *   system's errno (ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ...). No `onClose` follows a rejection,
+   *   except over TLS when the handshake fails (EBADMSG): `onConnect` had let the connection in by then.
    */
   start(host: string, port: number, options?: Omit<ClientStartOptions, 'host' | 'port' | 'path'>): Promise<void>;
   start(options: ClientStartOptions): Promise<void>;
