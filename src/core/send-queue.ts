@@ -167,7 +167,8 @@ export class SendQueue {
   #complete(): void {
     this.writtenBytes += this.#inFlightBytes;
     this.#inFlightBytes = 0;
-    if (this.reports !== null) this.reports.push(...this.#inFlight!);
+    // One by one: there may be more of them than a call takes arguments.
+    if (this.reports !== null) for (const chunk of this.#inFlight!) this.reports.push(chunk);
     this.#inFlight = null;
     for (const segment of this.#inFlightSegments) {
       if (segment.slab !== null) this.#pool.release(segment.slab);
