@@ -41,10 +41,12 @@ export function toBlockList(name: string, list: AddressList): BlockList {
     throw new TypeError(`${name} must be an array of addresses or a net.BlockList, not ${describe(list)}`);
   const result = new BlockList();
   for (const entry of list) {
-    const [address = '', prefix] = String(entry).split('/');
+    const [address = '', prefix, ...more] = String(entry).split('/');
     const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
     try {
       if (isIP(address) === 0) throw new TypeError('not an IP address');
+      // Number('') is 0: half an entry must not become the network of all addresses.
+      if (more.length > 0 || (prefix !== undefined && !/^\d{1,3}$/.test(prefix))) throw new TypeError('not a prefix');
       if (prefix === undefined) result.addAddress(address, family);
       else result.addSubnet(address, Number(prefix), family);
     } catch {
