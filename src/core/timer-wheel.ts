@@ -41,6 +41,8 @@ export class WheelTimer {
 export const TICK_MS = 10;
 const SLOTS = 1024;
 const MASK = SLOTS - 1;
+/** Longest delay that the system's timer takes; told a longer one it warns, and fires at once. */
+const MAX_DELAY_MS = 0x7fffffff;
 
 /**
  * A hashed timing wheel: all deadlines of all components, with arming, re-arming and cancelling in constant time and one
@@ -171,7 +173,8 @@ export class TimerWheel {
   #setWake(tick: number): void {
     if (this.#wake !== null) this.#host.clear(this.#wake);
     this.#wakeTick = tick;
-    this.#wake = this.#host.set(() => this.advance(), Math.max(tick * TICK_MS - this.clock.now(), 1));
+    const delayMs = Math.min(Math.max(tick * TICK_MS - this.clock.now(), 1), MAX_DELAY_MS);
+    this.#wake = this.#host.set(() => this.advance(), delayMs);
   }
 }
 

@@ -1,0 +1,155 @@
+import { describe, expect, test } from 'vitest';
+import { TICK_MS, type TimerHost, TimerWheel, WheelTimer } from '../../src/core/timer-wheel.ts';
+
+/** Time that stands still unless the test moves it, and every delay that the wheel asked to be woken after. */
+class NotedTime implements TimerHost {
+  time = 0.3;
+  readonly delays: number[] = [];
+  isSet = false;
+  now = (): number => this.time;
+
+  set = (_callback: () => void, delayMs: number): unknown => {
+    this.delays.push(delayMs);
+    this.isSet = true;
+    return this.delays.length;
+  };
+
+  clear = (): void => {
+    this.isSet = false;
+  };
+}
+
+/** The longest delay of setTimeout; it fires at once, with a warning, for a longer one. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+describe('the system timer of a wheel', () => {
+  test('is never asked for a longer delay than it takes', () => {
+    for (const delay of [MAX_TIMEOUT_MS - 20, MAX_TIMEOUT_MS, 2 ** 40]) {
+      const time = new NotedTime();
+      const wheel = new TimerWheel(time, time);
+      let expired = 0;
+      wheel.arm(new WheelTimer(() => void expired++), delay);
+      expect(time.delays).toHaveLength(1);
+      expect(time.delays[0]).toBeLessThanOrEqual(MAX_TIMEOUT_MS);
+      time.time += delay - 1;
+      wheel.advance();
+      expect(expired).toBe(0);
+      time.time += 1 + TICK_MS;
+      wheel.advance();
+      expect(expired).toBe(1);
+    }
+  });
+
+  test('the wheel of this process warns of nothing for the longest deadline', async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', note);
+    const wheel = new TimerWheel();
+    const timer = new WheelTimer(() => {});
+    wheel.arm(timer, MAX_TIMEOUT_MS);
+    await new Promise((resolve) => setImmediate(resolve)); // warnings are told in the next tick
+    wheel.cancel(timer);
+    process.off('warning', note);
+    expect(warnings).toEqual([]);
+  });
+
+  test('is not set by a wheel that is idle, and set once for many deadlines of which the first is the nearest', () => {
+    const time = new NotedTime();
+    const wheel = new TimerWheel(time, time);
+    expect(time.delays).toEqual([]);
+    const timers = Array.from({ length: 100 }, () => new WheelTimer(() => {}));
+    timers.forEach((timer, i) => {
+      wheel.arm(timer, 100 + i * 50);
+    });
+    expect(time.delays).toHaveLength(1);
+    for (const timer of timers) wheel.cancel(timer);
+    expect(time.isSet).toBe(false);
+    wheel.cancel(timers[0]!);
+    expect(wheel.size).toBe(0);
+  });
+
+  test('is set anew for a deadline before the nearest', () => {
+    const time = new NotedTime();
+    const wheel = new TimerWheel(time, time);
+    for (const delay of [5000, 1000, 2000, 30]) wheel.arm(new WheelTimer(() => {}), delay);
+    expect(time.delays).toHaveLength(3);
+    time.delays.forEach((delay, i) => {
+      const asked = [5000, 1000, 30][i]!;
+      expect(delay).toBeGreaterThanOrEqual(asked);
+      expect(delay).toBeLessThanOrEqual(asked + TICK_MS);
+    });
+  });
+});
+
+describe('expiries that touch the wheel', () => {
+  test('cancel one another, whichever comes first, also within one slot', () => {
+    const time = new NotedTime();
+    const wheel = new TimerWheel(time, time);
+    const expired: number[] = [];
+    const timers: WheelTimer[] = Array.from(
+      { length: 10 },
+      (_, i) =>
+        new WheelTimer(() => {
+          expired.push(i);
+          expect(timers[i]!.isArmed).toBe(false);
+          wheel.cancel(timers[i]!); // itself: nothing happens
+          wheel.cancel(timers[i ^ 1]!);
+        }),
+    );
+    for (const timer of timers) wheel.arm(timer, 40);
+    time.time += 60;
+    wheel.advance();
+    expect(expired).toEqual([0, 2, 4, 6, 8]);
+    expect(wheel.size).toBe(0);
+    expect(time.delays).toHaveLength(1);
+  });
+
+  test('re-armed with no delay, it expires again in a later tick and not for ever in this one', () => {
+    const time = new NotedTime();
+    const wheel = new TimerWheel(time, time);
+    let expired = 0;
+    const timer: WheelTimer = new WheelTimer(() => {
+      expired++;
+      wheel.arm(timer, 0);
+    });
+    wheel.arm(timer, 0);
+    time.time += 5000;
+    wheel.advance();
+    const after = expired;
+    expect(after).toBeLessThanOrEqual(2);
+    expect(wheel.size).toBe(1);
+    time.time += TICK_MS;
+    wheel.advance();
+    expect(expired).toBe(after + 1);
+  });
+
+  test('a negative delay is none', () => {
+    const time = new NotedTime();
+    const wheel = new TimerWheel(time, time);
+    let expired = 0;
+    wheel.arm(new WheelTimer(() => void expired++), -1e9);
+    expect(expired).toBe(0);
+    time.time += 2 * TICK_MS;
+    wheel.advance();
+    expect(expired).toBe(1);
+  });
+
+  test('timers in the same slot of different turns keep apart, and a wake-up too early expires nothing', () => {
+    const time = new NotedTime();
+    const wheel = new TimerWheel(time, time);
+    const turn = 1024 * TICK_MS;
+    const expired: number[] = [];
+    for (const turns of [3, 0, 2, 1]) {
+      wheel.arm(new WheelTimer(() => void expired.push(turns)), 500 + turns * turn);
+    }
+    for (const turns of [0, 1, 2, 3]) {
+      time.time = 0.3 + 499 + turns * turn;
+      wheel.advance();
+      expect(expired).toHaveLength(turns);
+      time.time += 1 + TICK_MS;
+      wheel.advance();
+      expect(expired.at(-1)).toBe(turns);
+    }
+    expect(wheel.size).toBe(0);
+  });
+});
