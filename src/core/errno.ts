@@ -64,8 +64,7 @@ export function errnoName(errno: number): string {
 export function errnoOf(error: unknown): number {
   const code = (error as { code?: unknown } | null | undefined)?.code;
   if (typeof code === 'string') {
-    const errno = (Errno as Readonly<Record<string, number>>)[code];
-    if (errno !== undefined) return errno;
+    if (Object.hasOwn(Errno, code)) return Errno[code as keyof typeof Errno];
     // Resolver failures have no errno of their own. HP-Socket reports an unresolvable host as EHOSTUNREACH.
     if (code === 'ENOTFOUND' || code.startsWith('EAI_')) return Errno.EHOSTUNREACH;
     if (code === 'ABORT_ERR') return Errno.ECANCELED;
