@@ -10,10 +10,12 @@ interface Entry {
 class PlainTable {
   readonly live = new Map<number, Entry>();
   readonly dead: number[] = [];
+  readonly capacity: number;
   #uses = new Map<number, number>();
   #free: number[] = [];
 
-  constructor(readonly capacity: number) {
+  constructor(capacity: number) {
+    this.capacity = capacity;
     for (let slot = 0; slot < capacity; slot++) this.#free.push(slot);
   }
 
