@@ -10,6 +10,7 @@ import {
   TcpServer,
 } from '../../src/index.ts';
 import { agentSuite } from './agent-suite.ts';
+import { chaosSuite } from './chaos-suite.ts';
 import { clientSuite } from './client-suite.ts';
 import type { Family } from './family.ts';
 import { hookMatrix } from './hook-matrix.ts';
@@ -49,4 +50,5 @@ for (const family of families) {
   clientSuite(family);
   receiveSuite(family);
   hookMatrix(family);
+  chaosSuite(family);
 }
