@@ -160,9 +160,14 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
 
   /** Sends a file with optional bytes before and behind it, 4,194,303 bytes in all at most (`SendSmallFile`, TCP-C-001). */
   async sendSmallFile(fileName: string | URL, head?: Sendable, tail?: Sendable): Promise<boolean> {
-    if (this.#sendable('sendSmallFile') === null) return false;
-    const parts = await readSmallFile(this, this.connectionId, fileName, head, tail);
-    return parts === null ? false : this.sendPackets(parts);
+    const connection = this.#sendable('sendSmallFile');
+    if (connection === null) return false;
+    const { id } = connection;
+    const parts = await readSmallFile(this, id, fileName, head, tail);
+    if (parts === null) return false;
+    if (this.connection === connection) return this.sendPackets(parts);
+    // Whoever is connected now is not whom the file is for.
+    return this.refuse('sendSmallFile', SocketErrorCode.IllegalState, Errno.EPERM, 'the connection is closed', id);
   }
 
   #sendable(operation: string): StreamConnection | null {

@@ -76,9 +76,13 @@ export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra
    * @returns false with `lastError`: ENOENT and the like, ENODATA for an empty file, EFBIG, or as `send`.
    */
   async sendSmallFile(connId: ConnId, fileName: string | URL, head?: Sendable, tail?: Sendable): Promise<boolean> {
-    if (this.table.get(connId) === undefined) return this.unknownId('sendSmallFile', connId);
+    const connection = this.table.get(connId);
+    if (connection === undefined) return this.unknownId('sendSmallFile', connId);
     const parts = await readSmallFile(this, connId, fileName, head, tail);
-    return parts === null ? false : this.sendPackets(connId, parts);
+    if (parts === null) return false;
+    // After a restart the ID may be another connection's.
+    if (this.table.get(connId) !== connection) return this.unknownId('sendSmallFile', connId);
+    return this.sendPackets(connId, parts);
   }
 
   /**
