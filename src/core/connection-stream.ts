@@ -57,7 +57,9 @@ export class ConnectionStream extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    if (!this.#send(chunk)) callback(this.#component.lastFailure ?? new Error('the connection is closed'));
+    // Sends go by ID, or to whomever a client is connected with: by now that may be another connection.
+    if (!this.#connection.isValid) callback(new Error('the connection is closed'));
+    else if (!this.#send(chunk)) callback(this.#component.lastFailure ?? new Error('the connection is closed'));
     else if (this.#connection.useSender().isBlocked) this.#waiting = callback;
     else callback();
   }
