@@ -172,7 +172,7 @@ test('sizes that cannot be sent are refused with EMSGSIZE and nothing leaves: PK
   await until(() => got === 1);
 });
 
-test('sendPackets and sendSmallFile make one package: CS-003, PK-010', async () => {
+test('sendPackets makes one package: CS-003, PK-010', async () => {
   const got: string[] = [];
   await using server = new TcpPackServer({ onReceive: (_server, _connId, packet) => void got.push(packet.toString()) });
   const { port } = await server.start(host, 0);
