@@ -63,18 +63,18 @@ export class Admission {
       this.#counters.connections++;
       return null;
     }
+    // The rate comes last: one address that is over its limit must not use up what is for all.
+    const key = maxConnectionsPerAddress === 0 || address === '' ? '' : limitKey(address);
+    const inUse = key === '' ? 0 : (this.#perAddress.get(key) ?? 0);
+    if (key !== '' && inUse >= maxConnectionsPerAddress) {
+      this.#counters.perAddress++;
+      return null;
+    }
     if (this.#rate !== null && !this.#rate.tryTake(1, this.#clock.now())) {
       this.#counters.acceptRate++;
       return null;
     }
-    if (maxConnectionsPerAddress === 0 || address === '') return '';
-    const key = limitKey(address);
-    const inUse = this.#perAddress.get(key) ?? 0;
-    if (inUse >= maxConnectionsPerAddress) {
-      this.#counters.perAddress++;
-      return null;
-    }
-    this.#perAddress.set(key, inUse + 1);
+    if (key !== '') this.#perAddress.set(key, inUse + 1);
     return key;
   }
 
