@@ -1,4 +1,5 @@
 import net from 'node:net';
+import { getSystemErrorMap } from 'node:util';
 
 /**
  * The fast path for stream sockets, and the probe that decides whether this Node has it.
@@ -129,7 +130,7 @@ export class DirectWriter {
     request.handle = handle;
     const status = startWrite(handle, request, chunks) as number;
     // A request that completed at once was never attached to anything (its async ID is still -1) and can serve again.
-    if (status !== 0 || (request as unknown as { getAsyncId(): number }).getAsyncId() === -1) {
+    if (status !== 0 || asyncIdOf(request) === -1) {
       request.handle = null;
       this.#spare = request;
       return status;
@@ -143,9 +144,22 @@ export class DirectWriter {
 function writeForResult(handle: StreamHandle, chunks: Uint8Array[], owner: DirectWriteOwner): number {
   const result = startWrite(handle, null, chunks);
   if (typeof result === 'number') return result;
+  // TLS calls back from inside when the system refuses a write, so the request is through before anybody could listen.
+  if (asyncIdOf(result) === -1) return brokenPipe();
   result.handle = handle;
   keep(result, chunks, owner);
   return 1;
+}
+
+/** -1 when nothing is under way with `request`. */
+export function asyncIdOf(request: WriteRequest): number {
+  return (request as unknown as { getAsyncId(): number }).getAsyncId();
+}
+
+/** libuv's number of EPIPE on this platform: what a refused write over TLS is told as, whose own number nobody heard. */
+export function brokenPipe(): number {
+  for (const [errno, [name]] of getSystemErrorMap()) if (name === 'EPIPE') return errno;
+  return -32;
 }
 
 function startWrite(handle: StreamHandle, request: WriteRequest | null, chunks: Uint8Array[]): number | WriteRequest {

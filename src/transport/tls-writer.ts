@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
 import {
+  asyncIdOf,
+  brokenPipe,
   type DirectWriteOwner,
   directHandle,
   requestConstructor,
@@ -64,6 +66,8 @@ export class TlsWriter {
       this.#request = null;
       return status as number;
     }
+    // A write never completes at once, unless the system refused it: the peer is gone. After that, none ever completes.
+    if (asyncIdOf(request) === -1) return brokenPipe();
     let bytes = first.length;
     for (let i = 1; i < chunks.length; i++) bytes += chunks[i]!.length;
     this.#bytes = bytes;
@@ -83,8 +87,4 @@ export class TlsWriter {
       owner.writeCompleted(status);
     };
   }
-}
-
-function asyncIdOf(request: WriteRequest): number {
-  return (request as unknown as { getAsyncId(): number }).getAsyncId();
 }
