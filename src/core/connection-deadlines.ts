@@ -2,7 +2,7 @@ import { SocketErrorCode, SocketOperation } from './enums.ts';
 import { Errno } from './errno.ts';
 import { SocketError } from './errors.ts';
 import type { StreamConnection } from './stream-connection.ts';
-import { WheelTimer } from './timer-wheel.ts';
+import { TICK_MS, WheelTimer } from './timer-wheel.ts';
 
 /**
  * Deadlines of one connection: one for the stage that it is in (connecting, TLS handshake, lifetime, draining), one for
@@ -23,6 +23,14 @@ export class ConnectionDeadlines {
     if (delayMs <= 0) return;
     this.#stage = new WheelTimer(expired);
     this.#connection.host.wheel.arm(this.#stage, delayMs);
+  }
+
+  /** As `armStage`, unless the deadline of this stage is sooner. */
+  shortenStage(delayMs: number, expired: () => void): void {
+    const { wheel } = this.#connection.host;
+    const stage = this.#stage;
+    const isSooner = stage?.isArmed === true && stage.tick * TICK_MS <= wheel.clock.now() + delayMs;
+    if (!isSooner) this.armStage(delayMs, expired);
   }
 
   disarmStage(): void {

@@ -380,19 +380,25 @@ export class StreamConnection {
     this.host.schedule(this);
   }
 
-  /** Takes no more sends, writes what is queued, sends a FIN, waits for the peer's, and closes; at the latest in `timeoutMs`. */
+  /**
+   * Takes no more sends, writes what is queued, sends a FIN, waits for the peer's, and closes; at the latest in `timeoutMs`,
+   * whatever longer time it was given before.
+   */
   drain(timeoutMs: number): void {
     if (this.#state < ConnectionState.Open) return this.disconnect();
     if (this.#state > ConnectionState.Draining) return;
+    const expired = (): void => {
+      this.host.limits.closing++;
+      const message = `the peer of connection ${this.id} did not take the last ${this.pendingBytes} bytes and close within ${timeoutMs} ms`;
+      const isComplete = this.receiver.hasEnded || this.isShutDown;
+      this.close(SocketOperation.Close, isComplete ? 0 : Errno.ETIMEDOUT, timeoutError(this, 'drain', message));
+    };
     if (this.#state === ConnectionState.Open) {
       this.#move(ConnectionState.Draining);
       this.awaitsSent = true;
-      this.deadlines.armStage(timeoutMs, () => {
-        this.host.limits.closing++;
-        const message = `the peer of connection ${this.id} did not take the last ${this.pendingBytes} bytes and close within ${timeoutMs} ms`;
-        const isComplete = this.receiver.hasEnded || this.isShutDown;
-        this.close(SocketOperation.Close, isComplete ? 0 : Errno.ETIMEDOUT, timeoutError(this, 'drain', message));
-      });
+      this.deadlines.armStage(Math.max(timeoutMs, 1), expired);
+    } else {
+      this.deadlines.shortenStage(Math.max(timeoutMs, 1), expired);
     }
     if (this.pendingBytes === 0) this.shutDown();
     else this.host.schedule(this);
