@@ -12,6 +12,7 @@ import {
 } from '../../src/index.ts';
 import { commonCertificates } from '../tools/certificates.ts';
 import { agentSuite } from './agent-suite.ts';
+import { chaosSuite } from './chaos-suite.ts';
 import { clientSuite } from './client-suite.ts';
 import { type Family, until } from './family.ts';
 import { hookMatrix } from './hook-matrix.ts';
@@ -67,6 +68,7 @@ for (const family of families) {
   clientSuite(family);
   receiveSuite(family);
   hookMatrix(family);
+  chaosSuite(family);
 }
 
 test('PK-013: over TLS a package is laid out as on TCP, inside the encrypted stream', async () => {
