@@ -30,17 +30,20 @@ const rampSeconds = 0.1;
  * The usual `measurePair` for work that is counted in messages: both contenders at once, each in its process, loaded in turns.
  *
  * Values are the CPU time of the contender's process per message, in microseconds.
+ *
+ * @param warmUpFactor How many times the usual warm-up the work needs before V8 has compiled what it runs.
  */
 export function takeTurns(
   openBaseline: () => Promise<Session>,
   openSubject: () => Promise<Session>,
+  warmUpFactor = 1,
 ): (run: RunSettings) => Promise<Pair> {
   return async (run) => {
     const first = await openBaseline();
     try {
       const second = await (run.selfCheck ? openBaseline : openSubject)();
       try {
-        return await measure(first, second, run);
+        return await measure(first, second, { ...run, warmUpSeconds: run.warmUpSeconds * warmUpFactor });
       } finally {
         await second.close();
       }

@@ -82,8 +82,28 @@ let shared: SharedMemory | undefined;
 
 /** The memory that all components of this process share. */
 export function sharedMemory(): SharedMemory {
-  shared ??= { read: new ReadMemory(), slabs: new SlabPool(), sendSlabs: new SendSlabPool() };
+  if (shared === undefined) {
+    keepFreedMemory();
+    shared = { read: new ReadMemory(), slabs: new SlabPool(), sendSlabs: new SendSlabPool() };
+  }
   return shared;
+}
+
+/** Large enough that what one collection frees stays; glibc learns nothing from blocks beyond 32 MiB. */
+const LESSON_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Teaches glibc's malloc to keep the memory of slabs that were collected, instead of giving it back to the system and
+ * asking for it again a moment later, which costs a page fault for every 4 KiB.
+ *
+ * By default it maps blocks of 128 KiB and more one by one and trims its heap at 256 KiB. Once a mapped block is freed,
+ * both limits rise: to the size of that block and to twice that size (mallopt(3), "dynamic mmap threshold"). This block
+ * is freed by the next collection; as nobody writes to it, it never occupies memory. Other allocators do not care.
+ * (64 KiB echo: 1.8 faults per read without, 0.01 with; CPU per message 0.77 and 0.74 of bare node:net. 1 KiB echo, 16 in
+ * flight: 0.08 and 0.004 faults.)
+ */
+function keepFreedMemory(): void {
+  Buffer.allocUnsafeSlow(LESSON_BYTES);
 }
 
 let keptSendSlabs: SendSlabPool | undefined;
