@@ -160,7 +160,9 @@ describe.each(['server', 'client'] as const)('a peer of the %s', (role) => {
       await turn();
       leave(pair.peer);
       for (let i = 0; i < 5; i++) await turn();
-      expect([pair.journal.count('onReceive'), pair.journal.count('onClose')]).toEqual([1, 0]);
+      expect(pair.journal.count('onReceive')).toBe(1);
+      // A reset may be noticed at once: on the documented path Node reads on, up to its own mark, while a socket is paused.
+      if (way !== 'resets') expect(pair.journal.count('onClose')).toBe(0);
       pair.pause(false);
       await pair.journal.reach('onClose');
       const text = Buffer.concat(pair.journal.received).toString();
