@@ -9,6 +9,7 @@ import type { SendSlabPool } from './slab-pool.ts';
 import { type ComponentStats, type LimitCounters, newLimitCounters } from './stats.ts';
 import type { StreamConnection } from './stream-connection.ts';
 import type { TimerWheel } from './timer-wheel.ts';
+import { TurnEnd } from './turn-end.ts';
 
 /** What a connection asks of the component that it belongs to. */
 export interface ConnectionOwner extends Component {
@@ -44,8 +45,8 @@ export interface StreamSettings {
 }
 
 /**
- * What all stream connections of one running component share: its listener, settings, memory, counters, and the list of
- * connections that have something to do at the end of this turn of the event loop. Made anew by each start.
+ * What all stream connections of one running component share: its listener, settings, memory, counters, and the end of
+ * the turn of the event loop. Made anew by each start.
  */
 export class ConnectionHost {
   readonly owner: ConnectionOwner;
@@ -75,9 +76,7 @@ export class ConnectionHost {
   messagesOut = 0;
   /** The connection whose read is being delivered: its sends are flushed when that is over, without a detour. */
   active: StreamConnection | null = null;
-  #dirty: StreamConnection[] = [];
-  #isScheduled = false;
-  #turnEnd = (): void => this.#endTurn();
+  readonly #turnEnd = new TurnEnd<StreamConnection>(null);
 
   constructor(owner: ConnectionOwner, listener: AnyHooks) {
     this.owner = owner;
@@ -103,23 +102,7 @@ export class ConnectionHost {
 
   /** Asks for `connection.turnEnded()` at the end of this turn of the event loop. */
   schedule(connection: StreamConnection): void {
-    if (connection.isScheduled) return;
-    connection.isScheduled = true;
-    this.#dirty.push(connection);
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    // The check phase comes after all reads of this turn, so that answers to many connections are gathered too.
-    setImmediate(this.#turnEnd);
-  }
-
-  #endTurn(): void {
-    this.#isScheduled = false;
-    const dirty = this.#dirty;
-    this.#dirty = [];
-    for (const connection of dirty) {
-      connection.isScheduled = false;
-      connection.turnEnded();
-    }
+    this.#turnEnd.schedule(connection);
   }
 
   stats(connections: number, pendingBytes: number): ComponentStats {

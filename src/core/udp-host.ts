@@ -5,6 +5,7 @@ import { SendPolicy } from './enums.ts';
 import { Errno, errnoOf } from './errno.ts';
 import { copyBytes } from './slab-pool.ts';
 import type { TimerWheel } from './timer-wheel.ts';
+import { TurnEnd } from './turn-end.ts';
 import type { UdpConnection } from './udp-connection.ts';
 import type { AnyUdpHooks } from './udp-listener.ts';
 import { newUdpDrops, newUdpLimits, type UdpDropCounters, type UdpLimitCounters, type UdpStats } from './udp-stats.ts';
@@ -34,8 +35,8 @@ const COPY_LIMIT_BYTES = 4096;
 const EMPTY = Buffer.alloc(0);
 
 /**
- * What all connections of one run of a UDP component share: socket, listener, settings, counters, and the list of
- * connections that have something to do at the end of this turn of the event loop.
+ * What all connections of one run of a UDP component share: socket, listener, settings, counters, and the end
+ * of the turn of the event loop.
  */
 export class UdpHost {
   readonly owner: UdpOwner;
@@ -66,15 +67,14 @@ export class UdpHost {
   #buffers = { receive: 0, send: 0 };
   #scratch = Buffer.allocUnsafeSlow(COPY_LIMIT_BYTES);
   #view: Buffer = EMPTY;
-  #dirty: UdpConnection[] = [];
-  #isScheduled = false;
-  #turnEnd = (): void => this.#endTurn();
+  readonly #turnEnd: TurnEnd<UdpConnection>;
 
   constructor(owner: UdpOwner, listener: object) {
     this.owner = owner;
     this.listener = listener as AnyUdpHooks;
     this.settings = { ...owner.settings } as unknown as UdpSettings;
     this.wheel = owner.wheel;
+    this.#turnEnd = new TurnEnd(owner.wheel.clock);
     this.reportsSends = typeof this.listener.onSend === 'function';
     this.isFast = this.settings.fastPath && isFastPathAllowed();
     this.isDirect = this.settings.sendPolicy === SendPolicy.Direct;
@@ -88,23 +88,7 @@ export class UdpHost {
 
   /** Asks for `connection.turnEnded()` at the end of this turn of the event loop. */
   schedule(connection: UdpConnection): void {
-    if (connection.isScheduled) return;
-    connection.isScheduled = true;
-    this.#dirty.push(connection);
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    setImmediate(this.#turnEnd);
-  }
-
-  #endTurn(): void {
-    this.#isScheduled = false;
-    const dirty = this.#dirty;
-    this.#dirty = [];
-    const now = this.wheel.clock.now();
-    for (const connection of dirty) {
-      connection.isScheduled = false;
-      connection.turnEnded(now);
-    }
+    this.#turnEnd.schedule(connection);
   }
 
   /**
