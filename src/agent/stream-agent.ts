@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { ComplexStream, type StopOptions } from '../core/complex-stream.ts';
 import { isSignalAborted } from '../core/component.ts';
 import { type ConnectOptions, checkTarget, connect } from '../core/connecting.ts';
+import { openConnection } from '../core/connection-opening.ts';
 import { ConnectionState } from '../core/connection-state.ts';
 import { ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
@@ -125,7 +126,7 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
     const connId = this.table.insert(connection);
     await connect(this, run, connection, target, this.#isAsync, this.syncConnectTimeout, {
       connected: () => {},
-      open: (done) => connection.open('onConnect', undefined, done),
+      open: (done) => openConnection(connection, 'onConnect', undefined, done),
     });
     return connId;
   }

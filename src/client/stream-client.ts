@@ -2,6 +2,7 @@ import { localAddressOf, type SocketAddress } from '../core/address.ts';
 import { type AbortOptions, isSignalAborted } from '../core/component.ts';
 import { type ConnectOptions, checkTarget, connect } from '../core/connecting.ts';
 import { ConnectionHost, type ConnectionOwner } from '../core/connection-host.ts';
+import { openConnection } from '../core/connection-opening.ts';
 import { ConnectionState } from '../core/connection-state.ts';
 import { attachTap, ConnectionStream } from '../core/connection-stream.ts';
 import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
@@ -99,7 +100,7 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
     this.connection = connection;
     await connect(this, run, connection, target, target.asyncConnect ?? false, this.syncConnectTimeout, {
       connected: () => this.transition(ServiceState.Started),
-      open: (done) => connection.open('onConnect', undefined, done),
+      open: (done) => openConnection(connection, 'onConnect', undefined, done),
     });
   }
 

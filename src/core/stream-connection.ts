@@ -3,13 +3,16 @@ import type { ReceiveLayer } from '../receive/receive-layer.ts';
 import { localAddressOf, type SocketAddress } from './address.ts';
 import { isThenable } from './component.ts';
 import { ConnectionDeadlines, timeoutError } from './connection-deadlines.ts';
+import { hookError, refusalError, socketError } from './connection-errors.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { ConnectionReceiver, PAUSED_BY_HOOK, PAUSED_BY_SECURITY } from './connection-receiver.ts';
 import { ConnectionSender } from './connection-sender.ts';
+import { forgetSocket, listenToSocket } from './connection-socket.ts';
 import { ConnectionState } from './connection-state.ts';
-import { HandleResult, SocketErrorCode, SocketOperation } from './enums.ts';
+import { SocketErrorCode, SocketOperation } from './enums.ts';
 import { Errno, errnoOf } from './errno.ts';
-import { describeSystemError, internalError, SocketError } from './errors.ts';
+import { internalError, type SocketError } from './errors.ts';
+import type { OpeningConnection, OpeningDone } from './opening-hooks.ts';
 import type { SecureSession } from './security.ts';
 import type { ConnectionStats } from './stats.ts';
 
@@ -40,10 +43,10 @@ export const GOODBYE_MS = 100;
 const gracefully: CloseReason = { operation: SocketOperation.Close, errorCode: 0, error: undefined, droppedBytes: 0 };
 
 /**
- * One TCP or TLS connection of any component: how it opens, how it closes, and the parts that it is made of. What an idle
+ * One TCP or TLS connection of any component: its state, how it closes, and the parts that it is made of. What an idle
  * connection does not need (a send queue, deadlines) is made when it is needed.
  */
-export class StreamConnection {
+export class StreamConnection implements OpeningConnection {
   id = 0;
   isScheduled = false;
   /** Whether `onClose` is owed: set once the first hooks have let the connection in. */
@@ -89,32 +92,19 @@ export class StreamConnection {
     this.openedAt = host.wheel.clock.now();
     this.receiver = new ConnectionReceiver(this);
     this.socket = makeSocket(this);
-    this.adopt(this.socket);
+    listenToSocket(this.socket, this);
   }
 
-  /** Takes a socket's events. */
-  protected adopt(socket: Socket): void {
-    tagged(socket)[connectionTag] = this;
-    socket.on('error', onSocketError);
-    socket.on('end', onSocketEnd);
-    socket.on('close', onSocketClose);
-  }
-
-  /** Stops listening to the socket, so that another one can wrap it. Its failures reach whoever wraps it. */
+  /** Stops listening to the socket, so that another one can wrap it. */
   abandonSocket(): Socket {
-    const { socket } = this;
-    socket.off('error', onSocketError);
-    socket.off('end', onSocketEnd);
-    socket.off('close', onSocketClose);
-    socket.removeAllListeners('data');
-    socket.on('error', () => {});
-    return socket;
+    forgetSocket(this.socket);
+    return this.socket;
   }
 
   /** Goes on with `socket`, which wraps the one before. */
   replaceSocket(socket: Socket): void {
     this.socket = socket;
-    this.adopt(socket);
+    listenToSocket(socket, this);
     this.sender?.useSocket();
   }
 
@@ -169,7 +159,7 @@ export class StreamConnection {
     return this.sender;
   }
 
-  #move(to: ConnectionState): void {
+  move(to: ConnectionState): void {
     if (to <= this.#state) throw internalError(`connection ${this.id} cannot go from state ${this.#state} to ${to}`);
     this.#state = to;
   }
@@ -178,55 +168,20 @@ export class StreamConnection {
 
   /** The socket connected. */
   connected(): void {
-    this.#move(ConnectionState.Opening);
-  }
-
-  /**
-   * Runs the hook that lets the connection in, then, unless the transport still has a handshake of its own to make,
-   * `onHandShake`, then begins to read. `done` is told how it went: undefined if open, else why not.
-   */
-  open(firstHook: 'onAccept' | 'onConnect', argument: unknown, done: (error?: SocketError) => void): void {
-    const { listener, owner } = this.host;
-    this.#callOpening(
-      firstHook,
-      () =>
-        firstHook === 'onAccept' ? listener.onAccept?.(owner, this.id, argument) : listener.onConnect?.(owner, this.id),
-      done,
-      () => {
-        this.wasLetIn = true;
-        const { security } = this.host;
-        if (security === null) this.#countOpened();
-        if (this.#state !== ConnectionState.Opening) {
-          done(this.#closedBefore(firstHook));
-          // An async hook may have outlived the connection: it let it in, so it is owed the end as well.
-          if (this.#state === ConnectionState.Closed) this.#release();
-          return;
-        }
-        this.#armDeadlines();
-        if (security === null) this.handShake(done);
-        else security.letIn(this, done);
-      },
-    );
+    this.move(ConnectionState.Opening);
   }
 
   /** It is let in, over TLS also its handshake is done. */
-  #countOpened(): void {
+  countOpened(): void {
     if (this.hasOpened) return;
     this.hasOpened = true;
     this.host.opened++;
   }
 
-  #armDeadlines(): void {
+  /** Deadlines of an open connection take the place of those of opening. */
+  armDeadlines(): void {
     if (this.host.hasDeadlines) this.deadlines.armOpen();
     else this.#deadlines?.disarmStage();
-  }
-
-  /** TLS that is started by hand: data flows in clear text, without `onHandShake`, until `closeClearText`. */
-  openInClearText(): void {
-    this.canSendWhileOpening = false;
-    this.#countOpened();
-    this.#move(ConnectionState.Open);
-    this.receiver.start();
   }
 
   /** Clear text is over: nothing more is delivered or taken until the TLS handshake is done. */
@@ -236,91 +191,24 @@ export class StreamConnection {
     this.receiver.stopFor(PAUSED_BY_SECURITY);
   }
 
-  /** The TLS handshake is done: `onHandShake`, then data. */
-  secured(done: (error?: SocketError) => void): void {
-    this.#armDeadlines();
-    this.#countOpened();
-    this.canSendWhileOpening = true;
-    this.handShake(done);
-  }
-
-  /** `onHandShake`, then data (NODEEV-001). */
-  handShake(done: (error?: SocketError) => void): void {
-    const { listener, owner } = this.host;
-    this.#callOpening(
-      'onHandShake',
-      () => listener.onHandShake?.(owner, this.id),
-      done,
-      () => {
-        if (this.#state !== ConnectionState.Opening) return done(this.#closedBefore('onHandShake'));
-        this.#move(ConnectionState.Open);
-        this.receiver.start();
-        done();
-      },
-    );
+  awaitHook(isAwaited: boolean): void {
+    if (isAwaited) this.receiver.pauses |= PAUSED_BY_HOOK;
+    else this.receiver.pauses &= ~PAUSED_BY_HOOK;
   }
 
   /**
-   * Calls a hook that may refuse the connection: Error, a throw or a rejection end it without `onClose`. Over TLS, where
-   * `onHandShake` comes later, that one ends it with `onClose` (EV-S-03, HSK-008).
+   * A hook that may refuse the connection did: it ends without `onClose`. Over TLS, where `onHandShake` comes later, that
+   * one ends it with `onClose` (EV-S-03, HSK-008).
    */
-  #callOpening(hook: string, call: () => unknown, done: (error?: SocketError) => void, next: () => void): void {
-    const refuse = (hasThrown: boolean, thrown?: unknown): void => {
-      const error = this.#refusal(hook, hasThrown, thrown);
-      const isTold = this.secure !== null && this.wasLetIn;
-      if (hasThrown) this.host.owner.reportHookError(this.host.listener, hook, thrown, this.id, isTold);
-      this.wasLetIn = isTold;
-      const errorCode = isTold && hasThrown ? SocketErrorCode.DataProc : Errno.ECANCELED;
-      this.close(isTold ? SocketOperation.Receive : SocketOperation.Close, errorCode, error);
-      if (this.#state === ConnectionState.Closed) this.#release();
-      done(error);
-    };
-    let result: unknown;
-    try {
-      result = call();
-    } catch (thrown) {
-      return refuse(true, thrown);
-    }
-    if (isThenable(result)) {
-      this.receiver.pauses |= PAUSED_BY_HOOK;
-      result.then(
-        (value) => {
-          this.receiver.pauses &= ~PAUSED_BY_HOOK;
-          if (value === HandleResult.Error) refuse(false);
-          else next();
-        },
-        (thrown: unknown) => {
-          this.receiver.pauses &= ~PAUSED_BY_HOOK;
-          refuse(true, thrown);
-        },
-      );
-    } else if (result === HandleResult.Error) refuse(false);
-    else next();
-  }
-
-  #refusal(hook: string, hasThrown: boolean, thrown: unknown): SocketError {
-    return new SocketError({
-      code: hasThrown ? SocketErrorCode.DataProc : SocketErrorCode.ConnectServer,
-      errno: Errno.ECANCELED,
-      operation: hook,
-      connId: this.id,
-      message: `the hook ${hook} ${hasThrown ? 'failed, so' : 'refused'} connection ${this.id}${hasThrown ? ' was refused' : ''}`,
-      ...(hasThrown ? { cause: thrown } : {}),
-    });
-  }
-
-  #closedBefore(hook: string): SocketError {
-    const { error, errorCode } = this.closeReason;
-    return (
-      error ??
-      new SocketError({
-        code: SocketErrorCode.ConnectServer,
-        errno: errorCode || Errno.ECONNABORTED,
-        operation: hook,
-        connId: this.id,
-        message: `connection ${this.id} closed before it was ready`,
-      })
-    );
+  refusedBy(hook: string, hasThrown: boolean, thrown: unknown, done: OpeningDone): void {
+    const error = refusalError(this.id, hook, hasThrown, thrown);
+    const isTold = this.secure !== null && this.wasLetIn;
+    if (hasThrown) this.host.owner.reportHookError(this.host.listener, hook, thrown, this.id, isTold);
+    this.wasLetIn = isTold;
+    const errorCode = isTold && hasThrown ? SocketErrorCode.DataProc : Errno.ECANCELED;
+    this.close(isTold ? SocketOperation.Receive : SocketOperation.Close, errorCode, error);
+    if (this.#state === ConnectionState.Closed) this.release();
+    done(error);
   }
 
   // ---- what is left to do at the end of a turn of the event loop ---------------------------------------------------
@@ -394,7 +282,7 @@ export class StreamConnection {
       this.close(SocketOperation.Close, isComplete ? 0 : Errno.ETIMEDOUT, timeoutError(this, 'drain', message));
     };
     if (this.#state === ConnectionState.Open) {
-      this.#move(ConnectionState.Draining);
+      this.move(ConnectionState.Draining);
       this.awaitsSent = true;
       this.deadlines.armStage(Math.max(timeoutMs, 1), expired);
     } else {
@@ -419,46 +307,20 @@ export class StreamConnection {
     if (this.#state === ConnectionState.Connecting) operation = SocketOperation.Connect;
     else if (syscall === 'write') operation = SocketOperation.Send;
     else if (code === 'ECONNRESET' || code === 'ETIMEDOUT' || syscall === undefined) operation = SocketOperation.Close;
-    const isConnect = operation === SocketOperation.Connect;
-    const errno = errnoOf(cause);
-    const peer = `${this.remoteAddress || this.remoteHost}:${this.remotePort}`;
-    const what = isConnect ? `connecting to ${peer} failed` : `connection ${this.id} with ${peer} failed`;
-    this.close(
-      operation,
-      errno,
-      new SocketError({
-        code: isConnect ? SocketErrorCode.ConnectServer : SocketErrorCode.Network,
-        errno,
-        operation: isConnect ? 'connect' : (syscall ?? 'socket'),
-        connId: this.id,
-        message: describeSystemError(what, errno, cause),
-        cause,
-      }),
-    );
+    this.close(operation, errnoOf(cause), socketError(this, operation, cause));
   }
 
   /** A hook threw or rejected: the connection is closed, the error is handed on. */
   hookFailed(hook: string, thrown: unknown, operation: SocketOperation): void {
     const isTold = this.#state < ConnectionState.Closing && this.wasLetIn;
-    this.close(
-      operation,
-      SocketErrorCode.DataProc,
-      new SocketError({
-        code: SocketErrorCode.DataProc,
-        errno: Errno.ECANCELED,
-        operation: hook,
-        connId: this.id,
-        message: `the hook ${hook} failed, so connection ${this.id} was closed`,
-        cause: thrown,
-      }),
-    );
+    this.close(operation, SocketErrorCode.DataProc, hookError(this.id, hook, 'failed', thrown));
     this.host.owner.reportHookError(this.host.listener, hook, thrown, this.id, isTold);
   }
 
   /** Closes the socket; the first reason given is the one that `onClose` tells, when the socket is closed. */
   close(operation: SocketOperation, errorCode: number, error?: SocketError): void {
     if (this.#state >= ConnectionState.Closing) return;
-    this.#move(ConnectionState.Closing);
+    this.move(ConnectionState.Closing);
     const droppedBytes = this.pendingBytes;
     const isGraceful = operation === SocketOperation.Close && errorCode === 0 && error === undefined;
     const told = isGraceful ? this.endNote : error;
@@ -479,18 +341,19 @@ export class StreamConnection {
     this.#deadlines?.cancel();
     this.sender?.queue.abandon();
     this.receiver.close();
-    this.#move(ConnectionState.Closed);
+    this.move(ConnectionState.Closed);
     // While an async onAccept or onConnect is still thinking, nobody knows whether onClose is owed.
     const isUndecided = (this.receiver.pauses & PAUSED_BY_HOOK) !== 0 && !this.wasLetIn;
-    if (!isUndecided) this.#release();
+    if (!isUndecided) this.release();
   }
 
   /** Gives up waiting for a hook that does not answer: the connection counts as not let in. */
   abandonHooks(): void {
-    if (this.#state === ConnectionState.Closed) this.#release();
+    if (this.#state === ConnectionState.Closed) this.release();
   }
 
-  #release(): void {
+  /** `onClose` if it is owed, then the ID is free. */
+  release(): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
     const { host } = this;
@@ -529,29 +392,4 @@ export class StreamConnection {
       silenceMs: now - this.receiver.lastReceiveAt,
     };
   }
-}
-
-/** The connection of a socket, under a symbol, so that all sockets can share their handlers. */
-const connectionTag = Symbol('hp-socket.connection');
-
-function tagged(socket: Socket): { [connectionTag]?: StreamConnection } {
-  return socket as { [connectionTag]?: StreamConnection };
-}
-
-/** The connection that a socket belongs to. */
-export function connectionOfSocket(socket: Socket): StreamConnection {
-  return tagged(socket)[connectionTag]!;
-}
-
-function onSocketError(this: Socket, error: Error): void {
-  connectionOfSocket(this).socketFailed(error);
-}
-
-function onSocketEnd(this: Socket): void {
-  const connection = connectionOfSocket(this);
-  if (connection.secure === null || !connection.secure.peerEnded()) connection.receiver.end();
-}
-
-function onSocketClose(this: Socket): void {
-  connectionOfSocket(this).socketClosed();
 }

@@ -4,8 +4,8 @@ import { isThenable } from './component.ts';
 import { HandleResult, SocketErrorCode, SocketOperation } from './enums.ts';
 import { Errno, errnoName } from './errno.ts';
 import { SocketError } from './errors.ts';
+import type { OpeningDone } from './opening-hooks.ts';
 import { UdpConnection, UdpState } from './udp-connection.ts';
-import { closedBefore } from './udp-errors.ts';
 import type { UdpHost } from './udp-host.ts';
 import type { UdpConnectionStats } from './udp-stats.ts';
 import { OwnedTimer } from './udp-timer.ts';
@@ -31,7 +31,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   #timer: OwnedTimer<ArqConnection> | null = null;
   /** When the timer is set for, Infinity if it is not. */
   #armedFor = Number.POSITIVE_INFINITY;
-  #handshakeDone: ((error?: SocketError) => void) | null = null;
+  #handshakeDone: OpeningDone | null = null;
   #early: Buffer[] | null = null;
   #drainTimer: OwnedTimer<ArqConnection> | null = null;
 
@@ -61,7 +61,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   // ---- opening ---------------------------------------------------------------------------------------------------
 
   /** The first hook let the connection in: the ARQ handshake begins (AQ-013). */
-  protected override letIn(done: (error?: SocketError) => void): void {
+  protected override letIn(done: OpeningDone): void {
     this.#handshakeDone = done;
     const now = this.host.wheel.clock.now();
     const proved = this.#proved;
@@ -312,7 +312,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     if (this.#timer !== null) wheel.cancel(this.#timer);
     if (this.#drainTimer !== null) wheel.cancel(this.#drainTimer);
     this.#early = null;
-    this.#settleHandshake(this.closeError ?? closedBefore(this, 'onHandShake'));
+    this.#settleHandshake(this.closeError ?? this.closedBefore('onHandShake'));
   }
 
   /** Segments queued or unacknowledged (AQ-043); undefined before there is a session. */

@@ -2,10 +2,11 @@ import { CLOSE_NOTIFY, isCloseNotify } from '../arq/index.ts';
 import type { SocketAddress } from './address.ts';
 import type { ManagedConnection } from './complex-socket.ts';
 import { isThenable } from './component.ts';
+import { closedBefore, datagramError, hookError, refusalError } from './connection-errors.ts';
 import { HandleResult, SocketErrorCode, SocketOperation } from './enums.ts';
 import { Errno, errnoName } from './errno.ts';
 import { describeSystemError, internalError, SocketError } from './errors.ts';
-import { closedBefore, hookError, refusalError } from './udp-errors.ts';
+import { askHook, type OpeningConnection, type OpeningDone } from './opening-hooks.ts';
 import { Heartbeat, sendHeartbeat } from './udp-heartbeat.ts';
 import type { UdpHost } from './udp-host.ts';
 import type { UdpConnectionStats } from './udp-stats.ts';
@@ -32,7 +33,7 @@ export const HELD_BY_HOOK = 1;
 export const HELD_BY_USER = 2;
 
 /** One pseudo-connection of a UDP server, or the one of a UDP client. */
-export class UdpConnection implements ManagedConnection {
+export class UdpConnection implements ManagedConnection, OpeningConnection {
   id = 0;
   isScheduled = false;
   /** Whether `onClose` is owed. */
@@ -117,19 +118,19 @@ export class UdpConnection implements ManagedConnection {
   // ---- opening ---------------------------------------------------------------------------------------------------
 
   /** Runs the first hooks. `done` is told how it went: undefined if open, else why not. */
-  open(firstHook: 'onAccept' | 'onConnect', done: (error?: SocketError) => void): void {
+  open(firstHook: 'onAccept' | 'onConnect', done: OpeningDone): void {
     const { listener, owner } = this.host;
     const call = (): unknown =>
       firstHook === 'onAccept'
         ? listener.onAccept?.(owner, this.id, { address: this.remoteAddress, port: this.remotePort })
         : listener.onConnect?.(owner, this.id);
-    this.callOpening(firstHook, call, done, () => {
+    askHook(this, firstHook, call, done, () => {
       this.wasLetIn = true;
       this.#hasOpened = true;
       this.host.opened++;
       if (this.state !== UdpState.Opening) {
         // It was closed while an async hook was thinking; the hook let it in, so it is owed the end as well.
-        done(closedBefore(this, firstHook));
+        done(this.closedBefore(firstHook));
         return this.release();
       }
       this.letIn(done);
@@ -137,11 +138,11 @@ export class UdpConnection implements ManagedConnection {
   }
 
   /** The first hook let the connection in. Plain UDP: `onHandShake`, and data flows. */
-  protected letIn(done: (error?: SocketError) => void): void {
+  protected letIn(done: OpeningDone): void {
     const { listener, owner } = this.host;
     const call = (): unknown => listener.onHandShake?.(owner, this.id);
-    this.callOpening('onHandShake', call, done, () => {
-      if (this.state !== UdpState.Opening) return done(closedBefore(this, 'onHandShake'));
+    askHook(this, 'onHandShake', call, done, () => {
+      if (this.state !== UdpState.Opening) return done(this.closedBefore('onHandShake'));
       this.move(UdpState.Open);
       this.beginDetect();
       done();
@@ -149,44 +150,25 @@ export class UdpConnection implements ManagedConnection {
     });
   }
 
-  /** Calls a hook that may refuse the connection: Error, a throw or a rejection end it without `onClose`. */
-  protected callOpening(
-    hook: string,
-    call: () => unknown,
-    done: (error?: SocketError) => void,
-    next: () => void,
-  ): void {
-    const refuse = (thrown: unknown, hasThrown: boolean): void => {
-      const error = refusalError(this.id, hook, thrown, hasThrown);
-      if (hasThrown) this.host.owner.reportHookError(this.host.listener, hook, thrown, this.id, false);
-      const isClosed = this.state >= UdpState.Closing;
-      this.wasLetIn = false;
-      this.close(SocketOperation.Close, Errno.ECANCELED, error, true);
-      if (isClosed) this.release();
-      done(error);
-    };
-    let result: unknown;
-    try {
-      result = call();
-    } catch (thrown) {
-      return refuse(thrown, true);
-    }
-    if (!isThenable(result)) {
-      if (result === HandleResult.Error) refuse(undefined, false);
-      else next();
-      return;
-    }
-    this.#isHookPending = !this.wasLetIn;
-    this.setHold(HELD_BY_HOOK, true);
-    const answered = (act: () => void): void => {
-      this.#isHookPending = false;
-      this.setHold(HELD_BY_HOOK, false);
-      act();
-    };
-    result.then(
-      (value) => answered(() => (value === HandleResult.Error ? refuse(undefined, false) : next())),
-      (thrown: unknown) => answered(() => refuse(thrown, true)),
-    );
+  awaitHook(isAwaited: boolean): void {
+    this.#isHookPending = isAwaited && !this.wasLetIn;
+    this.setHold(HELD_BY_HOOK, isAwaited);
+  }
+
+  /** A hook that may refuse the connection did: it ends without `onClose`. */
+  refusedBy(hook: string, hasThrown: boolean, thrown: unknown, done: OpeningDone): void {
+    const error = refusalError(this.id, hook, hasThrown, thrown);
+    if (hasThrown) this.host.owner.reportHookError(this.host.listener, hook, thrown, this.id, false);
+    const isClosed = this.state >= UdpState.Closing;
+    this.wasLetIn = false;
+    this.close(SocketOperation.Close, Errno.ECANCELED, error, true);
+    if (isClosed) this.release();
+    done(error);
+  }
+
+  /** Why the connection is not open, though no hook refused it. */
+  protected closedBefore(hook: string): SocketError {
+    return closedBefore(this.id, hook, this.closeError, this.closeErrorCode);
   }
 
   /** Begins to watch over the peer. */
@@ -375,17 +357,8 @@ export class UdpConnection implements ManagedConnection {
 
   /** An error of the system. On a connected socket, ICMP's answer that nobody listens (CLS-021). */
   systemFailed(errno: number, operation: SocketOperation, cause: Error | undefined): void {
-    const isRefused = errno === Errno.ECONNREFUSED;
-    const what = `connection ${this.id} with ${this.remoteAddress}:${this.remotePort} failed`;
-    const error = new SocketError({
-      code: SocketErrorCode.Network,
-      errno,
-      operation: operation === SocketOperation.Send ? 'send' : 'receive',
-      connId: this.id,
-      message: describeSystemError(what, errno, cause),
-      cause,
-    });
-    this.close(isRefused ? SocketOperation.Close : operation, errno, error, false);
+    const error = datagramError(this, operation, errno, cause);
+    this.close(errno === Errno.ECONNREFUSED ? SocketOperation.Close : operation, errno, error, false);
   }
 
   /** A datagram left; `onSend` is told at the end of this turn. */

@@ -3,6 +3,7 @@ import { Admission } from '../core/admission.ts';
 import { ComplexStream, type StopOptions } from '../core/complex-stream.ts';
 import { isSignalAborted, isThenable } from '../core/component.ts';
 import type { ConnectionHost } from '../core/connection-host.ts';
+import { openConnection } from '../core/connection-opening.ts';
 import { ConnectionState } from '../core/connection-state.ts';
 import { HandleResult, ReuseAddressPolicy, ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
@@ -200,7 +201,7 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
     }
     this.table.insert(connection);
     if (key !== '') connection.onReleased = () => admission.leave(key);
-    connection.open('onAccept', connection.socket, () => {});
+    openConnection(connection, 'onAccept', connection.socket, () => {});
   }
 
   /**

@@ -2,6 +2,7 @@ import { isIP, type Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { Component } from '../core/component.ts';
 import type { ConnectionHost } from '../core/connection-host.ts';
+import { openInClearText } from '../core/connection-opening.ts';
 import { ConnectionState } from '../core/connection-state.ts';
 import { SocketErrorCode, type SSLSessionInfo, SSLVerifyMode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
@@ -157,7 +158,7 @@ export class TlsSecurity implements StreamSecurity {
       connection.secure = session;
       session.begin(done);
     } else {
-      connection.openInClearText();
+      openInClearText(connection);
       done();
     }
   }

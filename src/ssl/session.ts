@@ -1,12 +1,14 @@
 import { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import tls, { type ConnectionOptions, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
+import { openSecured } from '../core/connection-opening.ts';
 import { PAUSED_BY_SECURITY } from '../core/connection-receiver.ts';
+import { connectionOfSocket } from '../core/connection-socket.ts';
 import { ConnectionState } from '../core/connection-state.ts';
 import { SocketOperation, SSLVerifyMode } from '../core/enums.ts';
 import type { SocketError } from '../core/errors.ts';
 import type { SecureSession } from '../core/security.ts';
-import { connectionOfSocket, GOODBYE_MS, type StreamConnection } from '../core/stream-connection.ts';
+import { GOODBYE_MS, type StreamConnection } from '../core/stream-connection.ts';
 import {
   endedCleanly,
   isHeldTlsSocket,
@@ -150,7 +152,7 @@ export class TlsSession implements SecureSession, GateEntry {
     this.#leaveGate();
     const done = this.#done!;
     this.#done = null;
-    connection.secured(done);
+    openSecured(connection, done);
   }
 
   #checkClient(): TlsFailure | null {

@@ -1,0 +1,87 @@
+import { SocketErrorCode, SocketOperation } from './enums.ts';
+import { Errno, errnoOf } from './errno.ts';
+import { describeSystemError, SocketError } from './errors.ts';
+
+/** The error of a connection that one of its first hooks refused. */
+export function refusalError(connId: number, hook: string, hasThrown: boolean, thrown: unknown): SocketError {
+  return new SocketError({
+    code: hasThrown ? SocketErrorCode.DataProc : SocketErrorCode.ConnectServer,
+    errno: Errno.ECANCELED,
+    operation: hook,
+    connId,
+    message: hasThrown
+      ? `the hook ${hook} failed, so connection ${connId} was refused`
+      : `the hook ${hook} refused connection ${connId}`,
+    ...(hasThrown ? { cause: thrown } : {}),
+  });
+}
+
+/** The error of a connection that a hook ended. @param what What the hook did: `failed`, ... */
+export function hookError(connId: number, hook: string, what: string, cause?: unknown): SocketError {
+  return new SocketError({
+    code: SocketErrorCode.DataProc,
+    errno: Errno.ECANCELED,
+    operation: hook,
+    connId,
+    message: `the hook ${hook} ${what}, so connection ${connId} was closed`,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** Why a connection is not open, though no hook refused it: the reason of its end, if there was one. */
+export function closedBefore(
+  connId: number,
+  hook: string,
+  error: SocketError | undefined,
+  errorCode: number,
+): SocketError {
+  return (
+    error ??
+    new SocketError({
+      code: SocketErrorCode.ConnectServer,
+      errno: errorCode || Errno.ECONNABORTED,
+      operation: hook,
+      connId,
+      message: `connection ${connId} closed before it was ready`,
+    })
+  );
+}
+
+/** The error of a stream connection whose socket failed, during `operation`. */
+export function socketError(
+  connection: { id: number; remoteAddress: string; remoteHost: string; remotePort: number },
+  operation: SocketOperation,
+  cause: Error,
+): SocketError {
+  const { id: connId, remoteAddress, remoteHost, remotePort } = connection;
+  const isConnect = operation === SocketOperation.Connect;
+  const errno = errnoOf(cause);
+  const peer = `${remoteAddress || remoteHost}:${remotePort}`;
+  const what = isConnect ? `connecting to ${peer} failed` : `connection ${connId} with ${peer} failed`;
+  return new SocketError({
+    code: isConnect ? SocketErrorCode.ConnectServer : SocketErrorCode.Network,
+    errno,
+    operation: isConnect ? 'connect' : ((cause as NodeJS.ErrnoException).syscall ?? 'socket'),
+    connId,
+    message: describeSystemError(what, errno, cause),
+    cause,
+  });
+}
+
+/** The error of a UDP connection that the system ended. */
+export function datagramError(
+  connection: { id: number; remoteAddress: string; remotePort: number },
+  operation: SocketOperation,
+  errno: number,
+  cause: Error | undefined,
+): SocketError {
+  const { id: connId, remoteAddress, remotePort } = connection;
+  return new SocketError({
+    code: SocketErrorCode.Network,
+    errno,
+    operation: operation === SocketOperation.Send ? 'send' : 'receive',
+    connId,
+    message: describeSystemError(`connection ${connId} with ${remoteAddress}:${remotePort} failed`, errno, cause),
+    cause,
+  });
+}

@@ -1,0 +1,44 @@
+import type { Socket } from 'node:net';
+import type { StreamConnection } from './stream-connection.ts';
+
+/** The connection of a socket, under a symbol, so that all sockets can share their handlers. */
+const connectionTag = Symbol('hp-socket.connection');
+
+function tagged(socket: Socket): { [connectionTag]?: StreamConnection } {
+  return socket as { [connectionTag]?: StreamConnection };
+}
+
+/** The connection that a socket belongs to. */
+export function connectionOfSocket(socket: Socket): StreamConnection {
+  return tagged(socket)[connectionTag]!;
+}
+
+/** Sends the events of a socket, but for its reads, to `connection`. */
+export function listenToSocket(socket: Socket, connection: StreamConnection): void {
+  tagged(socket)[connectionTag] = connection;
+  socket.on('error', onError);
+  socket.on('end', onEnd);
+  socket.on('close', onClose);
+}
+
+/** Hears no more of a socket that another one is going to wrap. Its failures reach whoever wraps it. */
+export function forgetSocket(socket: Socket): void {
+  socket.off('error', onError);
+  socket.off('end', onEnd);
+  socket.off('close', onClose);
+  socket.removeAllListeners('data');
+  socket.on('error', () => {});
+}
+
+function onError(this: Socket, error: Error): void {
+  connectionOfSocket(this).socketFailed(error);
+}
+
+function onEnd(this: Socket): void {
+  const connection = connectionOfSocket(this);
+  if (connection.secure === null || !connection.secure.peerEnded()) connection.receiver.end();
+}
+
+function onClose(this: Socket): void {
+  connectionOfSocket(this).socketClosed();
+}
