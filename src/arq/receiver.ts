@@ -56,11 +56,12 @@ export class KcpReceiver {
 
   /** KC-026: a push segment arrived. Keeps a reference to `datagram`. */
   push(sn: number, frg: number, ts: number, datagram: Buffer, offset: number, length: number): void {
-    const distance = (sn - this.nextSn) | 0;
-    if (distance >= this.wndSize) {
+    // Compared with the end of the window, as in C: half a round of numbers away from `nextSn`, the sign tells another tale.
+    if (((sn - this.nextSn - this.wndSize) | 0) >= 0) {
       this.outOfWindow++;
       return;
     }
+    const distance = (sn - this.nextSn) | 0;
     // Also when it lies below the window: the peer has not seen our first acknowledgement.
     this.acknowledge(sn, ts);
     if (distance < 0) {

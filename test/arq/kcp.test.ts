@@ -507,6 +507,15 @@ describe('receiving', () => {
     expect(receiveAll(kcp)).toEqual(['01', '02']);
   });
 
+  test('KC-026: a number half a round away is beyond the window, not below it', () => {
+    const { kcp, out } = session({ recvWndSize: 128 }, 1, 0, 0x7ffffff0);
+    kcp.input(push(0xfffffff0));
+    kcp.input(push(0x8000006f));
+    kcp.flush();
+    expect(sns(take(out), 82).map((sn) => sn >>> 0)).toEqual([0x8000006f]);
+    expect(kcp.stats().outOfWindow).toBe(1);
+  });
+
   test('KC-026: two numbers that share a place in the ring are different segments', () => {
     const { kcp } = session({}, 1, 0);
     for (const sn of [1, 5, 9, 257, 3, 2, 4]) kcp.input(push(sn));
