@@ -11,6 +11,7 @@ import { isPort } from '../core/stream-properties.ts';
 import { type Sendable, toBytes } from '../core/stream-send.ts';
 import type { UdpConnection } from '../core/udp-connection.ts';
 import { UdpHost, type UdpOwner } from '../core/udp-host.ts';
+import type { UdpLifecycle } from '../core/udp-lifecycle.ts';
 import { type UdpSocketProperties, udpSocketProperties } from '../core/udp-properties.ts';
 import { joinParts } from '../core/udp-send.ts';
 import {
@@ -309,12 +310,12 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
   }
 
   /** @internal */
-  closing(_connection: UdpConnection): void {
+  closing(_connection: UdpLifecycle): void {
     if (this.hasStarted) this.transition(ServiceState.Stopping);
   }
 
   /** @internal */
-  released(connection: UdpConnection): void {
+  released(connection: UdpLifecycle): void {
     if (this.connection !== connection) return;
     // The last error of a run that the user stopped is not an error.
     if (!this.#isStoppedByUser && connection.closeError !== undefined) this.failed(connection.closeError);

@@ -1,7 +1,7 @@
 import { closedBefore } from './connection-errors.ts';
 import { ConnectionState } from './connection-state.ts';
 import type { SocketError } from './errors.ts';
-import { askHook, type OpeningDone } from './opening-hooks.ts';
+import { askHook, type OpeningDone } from './hooks.ts';
 import type { StreamConnection } from './stream-connection.ts';
 
 /**

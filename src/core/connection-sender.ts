@@ -1,11 +1,11 @@
 import { getSystemErrorName } from 'node:util';
 import { directHandle, type StreamHandle } from '../transport/fast-io.ts';
 import { TlsWriter } from '../transport/tls-writer.ts';
-import { isThenable } from './component.ts';
 import { ConnectionState } from './connection-state.ts';
 import { SendPolicy, SocketErrorCode, SocketOperation } from './enums.ts';
 import { Errno } from './errno.ts';
 import { SocketError } from './errors.ts';
+import { callHook } from './hooks.ts';
 import { SendQueue, type StreamWriter } from './send-queue.ts';
 import type { StreamConnection } from './stream-connection.ts';
 
@@ -158,15 +158,8 @@ export class ConnectionSender implements StreamWriter {
     return this.#isBlocked || this.pendingBytes > this.#connection.host.settings.highWaterMarkBytes;
   }
 
-  /** Calls a hook whose result does not matter, only that it did not fail. */
   #call(hook: string, call: () => unknown): void {
-    const failed = (thrown: unknown): void => this.#connection.hookFailed(hook, thrown, SocketOperation.Send);
-    try {
-      const result = call();
-      if (isThenable(result)) result.then(undefined, failed);
-    } catch (thrown) {
-      failed(thrown);
-    }
+    callHook(call, (thrown) => this.#connection.hookFailed(hook, thrown, SocketOperation.Send));
   }
 
   /** Writes to the socket: directly if this Node allows it, else as documented. */

@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net';
 import type { ReceiveLayer } from '../receive/receive-layer.ts';
 import { localAddressOf, type SocketAddress } from './address.ts';
-import { isThenable } from './component.ts';
 import { ConnectionDeadlines, timeoutError } from './connection-deadlines.ts';
 import { hookError, refusalError, socketError } from './connection-errors.ts';
 import type { ConnectionHost } from './connection-host.ts';
@@ -12,7 +11,7 @@ import { ConnectionState } from './connection-state.ts';
 import { SocketErrorCode, SocketOperation } from './enums.ts';
 import { Errno, errnoOf } from './errno.ts';
 import { internalError, type SocketError } from './errors.ts';
-import type { OpeningConnection, OpeningDone } from './opening-hooks.ts';
+import { callHook, type OpeningConnection, type OpeningDone } from './hooks.ts';
 import type { SecureSession } from './security.ts';
 import type { ConnectionStats } from './stats.ts';
 
@@ -362,14 +361,11 @@ export class StreamConnection implements OpeningConnection {
     host.owner.closing(this);
     const { operation, errorCode, error } = this.closeReason;
     if (this.wasLetIn) {
-      const failed = (thrown: unknown): void =>
-        host.owner.reportHookError(host.listener, 'onClose', thrown, this.id, false);
-      try {
-        const result = host.listener.onClose?.(host.owner, this.id, operation, errorCode, error);
-        if (isThenable(result)) result.then(undefined, failed);
-      } catch (thrown) {
-        failed(thrown);
-      }
+      const { listener, owner } = host;
+      callHook(
+        () => listener.onClose?.(owner, this.id, operation, errorCode, error),
+        (thrown) => owner.reportHookError(listener, 'onClose', thrown, this.id, false),
+      );
     }
     this.tap?.connectionClosed(error);
     this.tap = null;

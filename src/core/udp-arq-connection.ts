@@ -4,9 +4,10 @@ import { isThenable } from './component.ts';
 import { HandleResult, SocketErrorCode, SocketOperation } from './enums.ts';
 import { Errno, errnoName } from './errno.ts';
 import { SocketError } from './errors.ts';
-import type { OpeningDone } from './opening-hooks.ts';
-import { UdpConnection, UdpState } from './udp-connection.ts';
+import type { OpeningDone } from './hooks.ts';
+import { UdpConnection } from './udp-connection.ts';
 import type { UdpHost } from './udp-host.ts';
+import { UdpState } from './udp-lifecycle.ts';
 import type { UdpConnectionStats } from './udp-stats.ts';
 import { OwnedTimer } from './udp-timer.ts';
 
@@ -32,6 +33,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   /** When the timer is set for, Infinity if it is not. */
   #armedFor = Number.POSITIVE_INFINITY;
   #handshakeDone: OpeningDone | null = null;
+  /** Datagrams that came while the first hook was thinking. */
   #early: Buffer[] | null = null;
   #drainTimer: OwnedTimer<ArqConnection> | null = null;
 
@@ -103,7 +105,10 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
 
   protected override payload(bytes: Buffer, now: number): void {
     const session = this.#session;
-    if (session === null) return this.#waitForHook(bytes);
+    if (session === null) {
+      this.#early = this.enqueue(this.#early, bytes);
+      return;
+    }
     if (this.isClient && session.peerId === 0 && this.#isForPredecessor(bytes)) {
       this.host.drops.unknownPeer++;
       return;
@@ -121,16 +126,6 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     if (!isHandshake(bytes)) return false;
     const to = handshakePeerId(bytes);
     return to !== 0 && to !== this.#selfId;
-  }
-
-  /** The first hook is still thinking. */
-  #waitForHook(bytes: Buffer): void {
-    this.#early ??= [];
-    if (this.#early.length < this.host.settings.maxQueuedDatagrams) this.#early.push(bytes);
-    else {
-      this.droppedDatagrams++;
-      this.host.drops.queueFull++;
-    }
   }
 
   onMessage(message: Buffer): void {
@@ -306,6 +301,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   }
 
   protected override closed(): void {
+    super.closed();
     const { wheel } = this.host;
     this.hasDrained = (this.#session?.waitingSendCount ?? 0) === 0;
     this.#session?.close();

@@ -7,15 +7,16 @@ import { copyBytes } from './slab-pool.ts';
 import type { TimerWheel } from './timer-wheel.ts';
 import { TurnEnd } from './turn-end.ts';
 import type { UdpConnection } from './udp-connection.ts';
+import type { UdpLifecycle } from './udp-lifecycle.ts';
 import type { AnyUdpHooks } from './udp-listener.ts';
 import { newUdpDrops, newUdpLimits, type UdpDropCounters, type UdpLimitCounters, type UdpStats } from './udp-stats.ts';
 
 /** What a UDP connection asks of the component that it belongs to. */
 export interface UdpOwner extends Component {
   /** The connection is gone, `onClose` comes next if it is owed. @internal */
-  closing(connection: UdpConnection): void;
+  closing(connection: UdpLifecycle): void;
   /** `onClose` was called: take it out of the tables. @internal */
-  released(connection: UdpConnection): void;
+  released(connection: UdpLifecycle): void;
 }
 
 /** Properties that the connections of a UDP component read, as they stood when it started. */
@@ -67,7 +68,7 @@ export class UdpHost {
   #buffers = { receive: 0, send: 0 };
   #scratch = Buffer.allocUnsafeSlow(COPY_LIMIT_BYTES);
   #view: Buffer = EMPTY;
-  readonly #turnEnd: TurnEnd<UdpConnection>;
+  readonly #turnEnd: TurnEnd<UdpLifecycle>;
 
   constructor(owner: UdpOwner, listener: object) {
     this.owner = owner;
@@ -87,7 +88,7 @@ export class UdpHost {
   }
 
   /** Asks for `connection.turnEnded()` at the end of this turn of the event loop. */
-  schedule(connection: UdpConnection): void {
+  schedule(connection: UdpLifecycle): void {
     this.#turnEnd.schedule(connection);
   }
 

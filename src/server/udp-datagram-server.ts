@@ -13,6 +13,7 @@ import { isPort } from '../core/stream-properties.ts';
 import { type Sendable, toBytes } from '../core/stream-send.ts';
 import type { UdpConnection } from '../core/udp-connection.ts';
 import { UdpHost, type UdpOwner } from '../core/udp-host.ts';
+import type { UdpLifecycle } from '../core/udp-lifecycle.ts';
 import { UdpPeers } from '../core/udp-peers.ts';
 import { type UdpServerProperties, udpServerProperties } from '../core/udp-properties.ts';
 import { joinParts } from '../core/udp-send.ts';
@@ -323,10 +324,10 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   }
 
   /** @internal */
-  closing(_connection: UdpConnection): void {}
+  closing(_connection: UdpLifecycle): void {}
 
   /** @internal */
-  released(connection: UdpConnection): void {
+  released(connection: UdpLifecycle): void {
     this.peers.delete(connection as C);
     this.table.delete(connection.id);
     if (this.table.size === 0) this.#emptied?.();

@@ -44,3 +44,13 @@ export function askHook(
     },
   );
 }
+
+/** Calls a hook whose result does not matter, only that it did not fail. */
+export function callHook(call: () => unknown, failed: (thrown: unknown) => void): void {
+  try {
+    const result = call();
+    if (isThenable(result)) result.then(undefined, failed);
+  } catch (thrown) {
+    failed(thrown);
+  }
+}
