@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { bulk, interactive, type KcpOptions } from '../../src/arq/settings.ts';
 import type { Impairment } from '../tools/impairment.ts';
+import { seed } from '../tools/seed.ts';
 import { measureLatency } from './latency.ts';
 import { SimulatedPair, transfer } from './simulation.ts';
 
 // The core does 10^6 messages of one setting in some two CPU seconds, so no run needs to be content with fewer.
 const messages = 1_000_000;
 const bad: Impairment = { delayMs: 5, jitterMs: 5, duplicateRate: 0.02, reorderRate: 0.05, reorderMs: 10 };
-const seed = Number(process.env.HP_SOCKET_SEED ?? 20_251_123);
 
 describe('a bad line, in virtual time', () => {
   for (const lossRate of [0, 0.1, 0.3]) {

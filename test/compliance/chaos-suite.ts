@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { HandleResult, ServiceState, SocketError } from '../../src/index.ts';
 import { Random } from '../tools/random.ts';
+import { seed } from '../tools/seed.ts';
 import { bytesOf, type Family } from './family.ts';
 
 const host = '127.0.0.1';
@@ -65,15 +66,14 @@ type AnyComponent = ReturnType<Family['server']> | ReturnType<Family['agent']> |
 /** Random users of a server, an agent and clients, who do anything at any time; the rules must hold all the same. */
 export function chaosSuite(family: Family): void {
   describe(`${family.name} under chaos`, () => {
-    const first = Number(process.env.HP_SOCKET_SEED ?? 0) || Date.now() & 0xffffff;
-    test.each(Array.from({ length: runs }, (_, i) => first + i))(
+    test.each(Array.from({ length: runs }, (_, i) => seed + i))(
       'EXO-001 EXO-002 EXO-003 EXO-004: nothing lost, nothing twice, one onClose each (HP_SOCKET_SEED=%i)',
-      async (seed) => {
+      async (drawn) => {
         const rejections: unknown[] = [];
         const onRejection = (reason: unknown): void => void rejections.push(reason);
         process.on('unhandledRejection', onRejection);
         try {
-          await new Chaos(family, seed).run();
+          await new Chaos(family, drawn).run();
           expect(rejections).toEqual([]);
         } finally {
           process.off('unhandledRejection', onRejection);
