@@ -1,10 +1,8 @@
-import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
-import { normalizeAddress, type SocketAddress } from '../core/address.ts';
+import type { SocketAddress } from '../core/address.ts';
 import { Component, isSignalAborted, isThenable } from '../core/component.ts';
-import { CastMode, ReuseAddressPolicy, ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
-import { Errno, errnoOf } from '../core/errno.ts';
+import { CastMode, ReuseAddressPolicy, ServiceState, SocketErrorCode } from '../core/enums.ts';
+import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import { defineProperties, integer, oneOf } from '../core/properties.ts';
 import { isPort } from '../core/stream-properties.ts';
@@ -20,19 +18,9 @@ import {
 } from '../core/udp-multicast.ts';
 import { type UdpSocketProperties, udpSocketProperties } from '../core/udp-properties.ts';
 import { joinParts } from '../core/udp-send.ts';
-import {
-  bindError,
-  callPrepare,
-  checkListener,
-  invalidParam,
-  ownFamily,
-  socketOptions,
-  startCancelled,
-  stopOnAbort,
-} from '../core/udp-start.ts';
-import { newUdpDrops, newUdpLimits, type UdpStats } from '../core/udp-stats.ts';
-import { isFastPathAllowed } from '../transport/fast-io.ts';
-import { nameOf, UdpSocket } from '../transport/udp-socket.ts';
+import { callPrepare, checkListener, invalidParam, ownFamily, startCancelled, stopOnAbort } from '../core/udp-start.ts';
+import type { UdpStats } from '../core/udp-stats.ts';
+import { NodeRun } from './udp-node-run.ts';
 
 /** Where a `UdpNode` is, and what it casts to. */
 export interface UdpNodeStartOptions extends JoinOptions {
@@ -67,23 +55,6 @@ export interface UdpNodeProperties extends MulticastProperties {
 /** Options of a `UdpNode`: any of its properties. */
 export type UdpNodeOptions = Partial<UdpSocketProperties & UdpNodeProperties>;
 
-/** A datagram on its way. */
-interface Outgoing {
-  readonly address: string;
-  readonly port: number;
-  readonly data: Buffer;
-}
-
-interface Run {
-  readonly socket: UdpSocket<Outgoing>;
-  readonly isIPv6: boolean;
-  readonly maxDatagramSize: number;
-  readonly maxSendQueueBytes: number;
-  readonly maxLookups: number;
-  readonly stats: Omit<UdpStats, 'drops' | 'limits' | 'socketBuffers'>;
-  lookups: number;
-}
-
 export interface UdpNode<Extra = unknown> extends UdpSocketProperties, UdpNodeProperties {}
 
 /**
@@ -100,13 +71,12 @@ export class UdpNode<Extra = unknown> extends Component {
   /** Data attached to the node; survives restarts (`SetExtra` / `GetExtra`, NODE-008, NODE-009). */
   extra: Extra | undefined = undefined;
   readonly #listener: UdpNodeHooks<UdpNode<Extra>>;
-  #run: Run | null = null;
-  #drops = newUdpDrops();
-  #lastStats: Run['stats'] = newStats();
+  /** The present run once it is open. */
+  #run: NodeRun<UdpNode<Extra>> | null = null;
+  /** The present run, or the last one. */
+  #lastRun: NodeRun<UdpNode<Extra>> | null = null;
   #castMode: CastMode = CastMode.Unicast;
   #castAddress = '';
-  #reports: Array<() => void> = [];
-  #isReporting = false;
 
   constructor(listener: UdpNodeHooks<UdpNode<Extra>>, options?: UdpNodeOptions) {
     super(options);
@@ -135,16 +105,19 @@ export class UdpNode<Extra = unknown> extends Component {
     const { signal } = target;
     if (isSignalAborted(signal)) throw this.aborted('start', signal);
     this.transition(ServiceState.Starting);
-    this.#drops = newUdpDrops();
     this.#castMode = target.castMode ?? CastMode.Unicast;
-    let socket: UdpSocket<Outgoing> | null = null;
+    let run: NodeRun<UdpNode<Extra>> | null = null;
     try {
       const { address, isIPv6 } = this.#addresses(target);
-      const stats = newStats();
-      socket = await this.#bind(target, address, isIPv6, stats);
-      const bound = socket;
+      run = new NodeRun<UdpNode<Extra>>(this, this.#listener, isIPv6);
+      const socket = await run.bind({
+        address,
+        port: target.port ?? 0,
+        ipv6Only: target.ipv6Only ?? false,
+        isShared: this.#castMode !== CastMode.Unicast,
+      });
       const problem = await callPrepare(this, this.#listener, 'onPrepareListen', () =>
-        this.#listener.onPrepareListen?.(this, bound.socket),
+        this.#listener.onPrepareListen?.(this, socket.socket),
       );
       if (problem !== null) throw problem;
       if (this.state !== ServiceState.Starting) throw startCancelled(this);
@@ -158,11 +131,8 @@ export class UdpNode<Extra = unknown> extends Component {
         multiCastTtl,
         multiCastLoop,
       });
-      const { maxDatagramSize, maxSendQueueBytes, maxQueuedDatagrams: maxLookups } = this;
-      this.#run = { socket, isIPv6, maxDatagramSize, maxSendQueueBytes, maxLookups, stats, lookups: 0 };
-      this.#lastStats = stats;
     } catch (error) {
-      await socket?.close();
+      await run?.close();
       this.failed(error as SocketError);
       if (this.hasStarted) {
         this.transition(ServiceState.Stopping);
@@ -170,6 +140,9 @@ export class UdpNode<Extra = unknown> extends Component {
       }
       throw error;
     }
+    run.open();
+    this.#run = run;
+    this.#lastRun = run;
     this.transition(ServiceState.Started);
     stopOnAbort(this, signal);
     return this.getLocalAddress() as SocketAddress;
@@ -207,80 +180,6 @@ export class UdpNode<Extra = unknown> extends Component {
     return { address: wildcard, isIPv6 };
   }
 
-  async #bind(
-    target: UdpNodeStartOptions,
-    address: string,
-    isIPv6: boolean,
-    stats: Run['stats'],
-  ): Promise<UdpSocket<Outgoing>> {
-    const isFast = this.fastPath && isFastPathAllowed();
-    const isShared = this.#castMode !== CastMode.Unicast;
-    const options = socketOptions(this, isIPv6 ? 'udp6' : 'udp4', isFast, target.ipv6Only ?? false, isShared);
-    const socket = new UdpSocket<Outgoing>(options, {
-      received: (bytes, from, fromPort) => this.#received(stats, bytes, from, fromPort),
-      receiveFailed: (error) => {
-        stats.receiveErrors++;
-        this.#error(SocketOperation.Receive, errnoOf(error), '', 0, Buffer.alloc(0));
-      },
-      completed: (sent, _length, error) => {
-        if (error === null) this.#sent(sent);
-        else if ((error as NodeJS.ErrnoException).code !== 'ECANCELED') this.#sendFailed(stats, sent, errnoOf(error));
-      },
-    });
-    try {
-      await socket.bind(address, target.port ?? 0, true);
-    } catch (cause) {
-      await socket.close();
-      throw bindError(cause, address, target.port ?? 0);
-    }
-    return socket;
-  }
-
-  // ---- receiving -------------------------------------------------------------------------------------------------
-
-  #received(stats: Run['stats'], bytes: Buffer, from: string, port: number): void {
-    const run = this.#run;
-    if (run === null || run.stats !== stats || this.state !== ServiceState.Started) return;
-    stats.datagramsIn++;
-    stats.bytesIn += bytes.length;
-    const address = normalizeAddress(from);
-    if (bytes.length > run.maxDatagramSize) {
-      this.#drops.oversize++;
-      this.#error(SocketOperation.Receive, Errno.EMSGSIZE, address, port, bytes.subarray(0, run.maxDatagramSize));
-      return;
-    }
-    stats.messagesIn++;
-    this.#call('onReceive', () => this.#listener.onReceive?.(this, address, port, bytes));
-  }
-
-  #error(operation: SocketOperation, errno: number, address: string, port: number, data: Buffer): void {
-    this.#call('onError', () => this.#listener.onError?.(this, operation, errno, address, port, data));
-  }
-
-  /** A hook whose result does not matter, only that it did not fail. */
-  #call(hook: string, call: () => unknown): void {
-    const report = (thrown: unknown): void => this.reportHookError(this.#listener, hook, thrown, 0, false);
-    try {
-      const result = call();
-      if (isThenable(result)) result.then(undefined, report);
-    } catch (thrown) {
-      report(thrown);
-    }
-  }
-
-  /** Calls a hook at the end of this turn: none runs inside the call that causes it. */
-  #later(act: () => void): void {
-    this.#reports.push(act);
-    if (this.#isReporting) return;
-    this.#isReporting = true;
-    setImmediate(() => {
-      this.#isReporting = false;
-      const reports = this.#reports;
-      this.#reports = [];
-      for (const each of reports) if (this.#run !== null) each();
-    });
-  }
-
   // ---- sending ---------------------------------------------------------------------------------------------------
 
   /**
@@ -313,7 +212,7 @@ export class UdpNode<Extra = unknown> extends Component {
   }
 
   #ownPort(): number {
-    return this.#run?.socket.address()?.port ?? 0;
+    return this.#run?.address?.port ?? 0;
   }
 
   #join(operation: string, packets: readonly Sendable[]): Uint8Array | null {
@@ -334,69 +233,7 @@ export class UdpNode<Extra = unknown> extends Component {
     if (run === null || this.state !== ServiceState.Started) {
       return this.refuse(operation, SocketErrorCode.IllegalState, Errno.EPERM, 'the node is not started');
     }
-    const invalid = (errno: number, message: string): false =>
-      this.refuse(operation, SocketErrorCode.InvalidParam, errno, message);
-    if (typeof remoteAddress !== 'string' || remoteAddress === '')
-      throw new TypeError('remoteAddress must be a string');
-    if (!isPort(port) || port === 0) return invalid(Errno.EINVAL, `port must be 1 to 65535, not ${String(port)}`);
-    if (bytes.length > run.maxDatagramSize) {
-      const message = `a datagram of ${bytes.length} bytes is not possible, allowed are 0 to ${run.maxDatagramSize} (maxDatagramSize)`;
-      return invalid(Errno.EINVAL, message);
-    }
-    if (run.socket.queuedCount > 0 && run.socket.queuedBytes + bytes.length > run.maxSendQueueBytes) {
-      this.#drops.sendQueueFull++;
-      return this.refuse(operation, SocketErrorCode.DataSend, Errno.ENOBUFS, 'maxSendQueueBytes wait already');
-    }
-    const family = isIP(remoteAddress.split('%')[0]!);
-    if (family === 6 && !run.isIPv6) {
-      return invalid(Errno.EAFNOSUPPORT, `${remoteAddress} is IPv6, and the node is bound to an IPv4 address`);
-    }
-    const data = Buffer.from(bytes);
-    if (family !== 0) this.#transmit(run, remoteAddress, port, data);
-    else if (run.lookups >= run.maxLookups) {
-      return this.refuse(operation, SocketErrorCode.DataSend, Errno.ENOBUFS, 'too many host names wait to be resolved');
-    } else this.#resolveAndSend(run, remoteAddress, port, data);
-    run.stats.messagesOut++;
-    return true;
-  }
-
-  async #resolveAndSend(run: Run, name: string, port: number, data: Buffer): Promise<void> {
-    run.lookups++;
-    try {
-      // An IPv6 node reaches IPv4 too, by mapped addresses.
-      const { address } = await lookup(name, { family: run.isIPv6 ? 0 : 4 });
-      if (this.#run === run) this.#transmit(run, address, port, data);
-    } catch {
-      if (this.#run === run) this.#sendFailed(run.stats, { address: name, port, data }, Errno.EHOSTUNREACH);
-    } finally {
-      run.lookups--;
-    }
-  }
-
-  #transmit(run: Run, address: string, port: number, data: Buffer): void {
-    const numeric = run.isIPv6 && isIP(address) === 4 ? `::ffff:${address}` : address;
-    const outgoing: Outgoing = { address, port, data };
-    const status = run.socket.send(data, data.length, port, numeric, outgoing);
-    if (status < 0) {
-      const errno = errnoOf({ code: nameOf(status) });
-      this.#later(() => this.#sendFailed(run.stats, outgoing, errno));
-    } else if (status === 0) this.#sent(outgoing);
-  }
-
-  #sent(outgoing: Outgoing): void {
-    const { address, port, data } = outgoing;
-    const stats = this.#run?.stats ?? this.#lastStats;
-    stats.datagramsOut++;
-    stats.bytesOut += data.length;
-    if (this.#listener.onSend === undefined) return;
-    this.#later(() => this.#call('onSend', () => this.#listener.onSend?.(this, address, port, data)));
-  }
-
-  #sendFailed(stats: Run['stats'], { address, port, data }: Outgoing, errno: number): void {
-    if (errno === Errno.ENOBUFS) this.#drops.noBuffers++;
-    else if (errno === Errno.EMSGSIZE) this.#drops.tooLarge++;
-    else stats.sendErrors++;
-    this.#error(SocketOperation.Send, errno, address, port, data);
+    return run.send(operation, remoteAddress, port, bytes);
   }
 
   // ---- the rest --------------------------------------------------------------------------------------------------
@@ -410,7 +247,7 @@ export class UdpNode<Extra = unknown> extends Component {
     this.transition(ServiceState.Stopping);
     const run = this.#run;
     this.#run = null;
-    await run?.socket.close();
+    await run?.close();
     await this.#shutDown();
   }
 
@@ -426,8 +263,7 @@ export class UdpNode<Extra = unknown> extends Component {
 
   /** Own address, null when not started (`GetLocalAddress`, NODE-014). */
   getLocalAddress(): SocketAddress | null {
-    const address = this.#run?.socket.address() ?? null;
-    return address === null ? null : { address: address.address, port: address.port };
+    return this.#run?.address ?? null;
   }
 
   /** Where casts go, null in unicast mode and when not started (`GetCastAddress`, NODE-015). */
@@ -443,41 +279,13 @@ export class UdpNode<Extra = unknown> extends Component {
 
   /** Bytes that were sent and not yet taken by the system (`GetPendingDataLength`, NODE-017). */
   get pendingDataLength(): number {
-    return this.#run?.socket.queuedBytes ?? 0;
+    return this.#run?.pendingBytes ?? 0;
   }
 
   /** Snapshot of this run, or of the last one. */
   stats(): UdpStats {
-    return {
-      ...this.#lastStats,
-      pendingBytes: this.pendingDataLength,
-      drops: { ...this.#drops },
-      limits: newUdpLimits(),
-      socketBuffers: this.#run?.socket.bufferSizes() ?? { receive: 0, send: 0 },
-    };
+    return (this.#lastRun ?? new NodeRun<UdpNode<Extra>>(this, this.#listener, false)).stats();
   }
-}
-
-function newStats(): Run['stats'] {
-  return {
-    connections: 0,
-    opened: 0,
-    closed: 0,
-    refused: 0,
-    datagramsIn: 0,
-    datagramsOut: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    messagesIn: 0,
-    messagesOut: 0,
-    heartbeatsIn: 0,
-    heartbeatsOut: 0,
-    closeNotifiesIn: 0,
-    closeNotifiesOut: 0,
-    receiveErrors: 0,
-    sendErrors: 0,
-    pendingBytes: 0,
-  };
 }
 
 defineProperties(UdpNode.prototype, {

@@ -1,0 +1,245 @@
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { normalizeAddress, type SocketAddress } from '../core/address.ts';
+import type { Component } from '../core/component.ts';
+import { type ReuseAddressPolicy, SocketErrorCode, SocketOperation } from '../core/enums.ts';
+import { Errno, errnoOf } from '../core/errno.ts';
+import { callHook } from '../core/hooks.ts';
+import { isPort } from '../core/stream-properties.ts';
+import type { UdpNodeHooks } from '../core/udp-listener.ts';
+import type { UdpSocketProperties } from '../core/udp-properties.ts';
+import { bindError, socketOptions } from '../core/udp-start.ts';
+import { newUdpDrops, newUdpLimits, type UdpDropCounters, type UdpStats } from '../core/udp-stats.ts';
+import { isFastPathAllowed } from '../transport/fast-io.ts';
+import { nameOf, UdpSocket, type UdpSocketEvents } from '../transport/udp-socket.ts';
+
+/** A datagram on its way. */
+interface Outgoing {
+  readonly address: string;
+  readonly port: number;
+  readonly data: Buffer;
+}
+
+/** How a node binds. */
+export interface NodeBinding {
+  address: string;
+  port: number;
+  ipv6Only: boolean;
+  /** Whether others may bind to the same address, as casts need it. */
+  isShared: boolean;
+}
+
+/** One run of a `UdpNode`: its socket, the datagrams that come and go, and what the hooks are told of them. */
+export class NodeRun<N extends Component & UdpSocketProperties & { reuseAddressPolicy: ReuseAddressPolicy }>
+  implements UdpSocketEvents<Outgoing>
+{
+  readonly #node: N;
+  readonly #listener: UdpNodeHooks<N>;
+  readonly #isIPv6: boolean;
+  readonly #maxDatagramSize: number;
+  readonly #maxSendQueueBytes: number;
+  readonly #maxLookups: number;
+  readonly #drops: UdpDropCounters = newUdpDrops();
+  #socket: UdpSocket<Outgoing> | null = null;
+  /** From Started until the stop. */
+  #isOpen = false;
+  #lookups = 0;
+  #reports: Array<() => void> = [];
+  #isReporting = false;
+  #datagramsIn = 0;
+  #datagramsOut = 0;
+  #bytesIn = 0;
+  #bytesOut = 0;
+  #messagesIn = 0;
+  #messagesOut = 0;
+  #receiveErrors = 0;
+  #sendErrors = 0;
+
+  constructor(node: N, listener: UdpNodeHooks<N>, isIPv6: boolean) {
+    this.#node = node;
+    this.#listener = listener;
+    this.#isIPv6 = isIPv6;
+    this.#maxDatagramSize = node.maxDatagramSize;
+    this.#maxSendQueueBytes = node.maxSendQueueBytes;
+    this.#maxLookups = node.maxQueuedDatagrams;
+  }
+
+  async bind({ address, port, ipv6Only, isShared }: NodeBinding): Promise<UdpSocket<Outgoing>> {
+    const isFast = this.#node.fastPath && isFastPathAllowed();
+    const type = this.#isIPv6 ? 'udp6' : 'udp4';
+    const socket = new UdpSocket<Outgoing>(socketOptions(this.#node, type, isFast, ipv6Only, isShared), this);
+    try {
+      await socket.bind(address, port, true);
+    } catch (cause) {
+      await socket.close();
+      throw bindError(cause, address, port);
+    }
+    this.#socket = socket;
+    return socket;
+  }
+
+  /** The node is started: datagrams flow. */
+  open(): void {
+    this.#isOpen = true;
+  }
+
+  async close(): Promise<void> {
+    this.#isOpen = false;
+    await this.#socket?.close();
+  }
+
+  /** Own address, null when the node is not started. */
+  get address(): SocketAddress | null {
+    const address = this.#isOpen ? (this.#socket?.address() ?? null) : null;
+    return address === null ? null : { address: address.address, port: address.port };
+  }
+
+  get pendingBytes(): number {
+    return this.#isOpen && this.#socket !== null ? this.#socket.queuedBytes : 0;
+  }
+
+  // ---- receiving -------------------------------------------------------------------------------------------------
+
+  received(bytes: Buffer, from: string, port: number): void {
+    if (!this.#isOpen) return;
+    this.#datagramsIn++;
+    this.#bytesIn += bytes.length;
+    const address = normalizeAddress(from);
+    if (bytes.length > this.#maxDatagramSize) {
+      this.#drops.oversize++;
+      const beginning = bytes.subarray(0, this.#maxDatagramSize);
+      this.#failed(SocketOperation.Receive, Errno.EMSGSIZE, address, port, beginning);
+      return;
+    }
+    this.#messagesIn++;
+    this.#call('onReceive', () => this.#listener.onReceive?.(this.#node, address, port, bytes));
+  }
+
+  receiveFailed(error: Error): void {
+    this.#receiveErrors++;
+    this.#failed(SocketOperation.Receive, errnoOf(error), '', 0, Buffer.alloc(0));
+  }
+
+  // ---- sending ---------------------------------------------------------------------------------------------------
+
+  /** Copies the bytes and sends them as one datagram; a host name is resolved before. */
+  send(operation: string, remoteAddress: string, port: number, bytes: Uint8Array): boolean {
+    const socket = this.#socket!;
+    const refuse = (code: SocketErrorCode, errno: number, message: string): false =>
+      this.#node.refuse(operation, code, errno, message);
+    if (typeof remoteAddress !== 'string' || remoteAddress === '')
+      throw new TypeError('remoteAddress must be a string');
+    if (!isPort(port) || port === 0)
+      return refuse(SocketErrorCode.InvalidParam, Errno.EINVAL, `port must be 1 to 65535, not ${String(port)}`);
+    if (bytes.length > this.#maxDatagramSize) {
+      const message = `a datagram of ${bytes.length} bytes is not possible, allowed are 0 to ${this.#maxDatagramSize} (maxDatagramSize)`;
+      return refuse(SocketErrorCode.InvalidParam, Errno.EINVAL, message);
+    }
+    if (socket.queuedCount > 0 && socket.queuedBytes + bytes.length > this.#maxSendQueueBytes) {
+      this.#drops.sendQueueFull++;
+      return refuse(SocketErrorCode.DataSend, Errno.ENOBUFS, 'maxSendQueueBytes wait already');
+    }
+    const family = isIP(remoteAddress.split('%')[0]!);
+    if (family === 6 && !this.#isIPv6) {
+      const message = `${remoteAddress} is IPv6, and the node is bound to an IPv4 address`;
+      return refuse(SocketErrorCode.InvalidParam, Errno.EAFNOSUPPORT, message);
+    }
+    const data = Buffer.from(bytes);
+    if (family !== 0) this.#transmit(socket, remoteAddress, port, data);
+    else if (this.#lookups >= this.#maxLookups) {
+      return refuse(SocketErrorCode.DataSend, Errno.ENOBUFS, 'too many host names wait to be resolved');
+    } else this.#resolveAndSend(socket, remoteAddress, port, data);
+    this.#messagesOut++;
+    return true;
+  }
+
+  async #resolveAndSend(socket: UdpSocket<Outgoing>, name: string, port: number, data: Buffer): Promise<void> {
+    this.#lookups++;
+    try {
+      // An IPv6 node reaches IPv4 too, by mapped addresses.
+      const { address } = await lookup(name, { family: this.#isIPv6 ? 0 : 4 });
+      if (this.#isOpen) this.#transmit(socket, address, port, data);
+    } catch {
+      if (this.#isOpen) this.#sendFailed({ address: name, port, data }, Errno.EHOSTUNREACH);
+    } finally {
+      this.#lookups--;
+    }
+  }
+
+  #transmit(socket: UdpSocket<Outgoing>, address: string, port: number, data: Buffer): void {
+    const numeric = this.#isIPv6 && isIP(address) === 4 ? `::ffff:${address}` : address;
+    const outgoing: Outgoing = { address, port, data };
+    const status = socket.send(data, data.length, port, numeric, outgoing);
+    if (status < 0) {
+      const errno = errnoOf({ code: nameOf(status) });
+      this.#later(() => this.#sendFailed(outgoing, errno));
+    } else if (status === 0) this.#sent(outgoing);
+  }
+
+  completed(outgoing: Outgoing, _length: number, error: Error | null): void {
+    if (error === null) this.#sent(outgoing);
+    else if ((error as NodeJS.ErrnoException).code !== 'ECANCELED') this.#sendFailed(outgoing, errnoOf(error));
+  }
+
+  #sent({ address, port, data }: Outgoing): void {
+    this.#datagramsOut++;
+    this.#bytesOut += data.length;
+    if (this.#listener.onSend === undefined) return;
+    this.#later(() => this.#call('onSend', () => this.#listener.onSend?.(this.#node, address, port, data)));
+  }
+
+  #sendFailed({ address, port, data }: Outgoing, errno: number): void {
+    if (errno === Errno.ENOBUFS) this.#drops.noBuffers++;
+    else if (errno === Errno.EMSGSIZE) this.#drops.tooLarge++;
+    else this.#sendErrors++;
+    this.#failed(SocketOperation.Send, errno, address, port, data);
+  }
+
+  // ---- hooks -----------------------------------------------------------------------------------------------------
+
+  #failed(operation: SocketOperation, errno: number, address: string, port: number, data: Buffer): void {
+    this.#call('onError', () => this.#listener.onError?.(this.#node, operation, errno, address, port, data));
+  }
+
+  #call(hook: string, call: () => unknown): void {
+    callHook(call, (thrown) => this.#node.reportHookError(this.#listener, hook, thrown, 0, false));
+  }
+
+  /** Acts at the end of this turn: no hook runs inside the call that causes it. */
+  #later(act: () => void): void {
+    this.#reports.push(act);
+    if (this.#isReporting) return;
+    this.#isReporting = true;
+    setImmediate(() => {
+      this.#isReporting = false;
+      const reports = this.#reports;
+      this.#reports = [];
+      for (const each of reports) if (this.#isOpen) each();
+    });
+  }
+
+  stats(): UdpStats {
+    return {
+      connections: 0,
+      opened: 0,
+      closed: 0,
+      refused: 0,
+      datagramsIn: this.#datagramsIn,
+      datagramsOut: this.#datagramsOut,
+      bytesIn: this.#bytesIn,
+      bytesOut: this.#bytesOut,
+      messagesIn: this.#messagesIn,
+      messagesOut: this.#messagesOut,
+      heartbeatsIn: 0,
+      heartbeatsOut: 0,
+      closeNotifiesIn: 0,
+      closeNotifiesOut: 0,
+      receiveErrors: this.#receiveErrors,
+      sendErrors: this.#sendErrors,
+      pendingBytes: this.pendingBytes,
+      drops: { ...this.#drops },
+      limits: newUdpLimits(),
+      socketBuffers: this.#isOpen && this.#socket !== null ? this.#socket.bufferSizes() : { receive: 0, send: 0 },
+    };
+  }
+}
