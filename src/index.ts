@@ -10,9 +10,10 @@ export { UdpCast, type UdpCastOptions, type UdpCastProperties, type UdpCastStart
 export { UdpCastListener } from './client/udp-cast-listener.ts';
 export { UdpClient, type UdpClientOptions } from './client/udp-client.ts';
 export { UdpClientListener } from './client/udp-client-listener.ts';
-export type { UdpClientStartOptions, UdpClientStopOptions } from './client/udp-datagram-client.ts';
+export type { UdpClientStopOptions } from './client/udp-datagram-client.ts';
 export { UdpNode, type UdpNodeOptions, type UdpNodeProperties, type UdpNodeStartOptions } from './client/udp-node.ts';
 export { UdpNodeListener } from './client/udp-node-listener.ts';
+export type { UdpClientStartOptions } from './client/udp-target.ts';
 export type { AddressList, SocketAddress } from './core/address.ts';
 export type { StopOptions } from './core/complex-stream.ts';
 export type { AbortOptions, Component } from './core/component.ts';

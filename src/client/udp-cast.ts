@@ -19,7 +19,8 @@ import {
 import type { UdpSocketProperties } from '../core/udp-properties.ts';
 import { invalidParam, ownFamily } from '../core/udp-start.ts';
 import type { PeerAddress } from '../server/udp-datagram-server.ts';
-import { type ClientSocket, DatagramClient, type UdpClientStartOptions } from './udp-datagram-client.ts';
+import { type ClientSocket, DatagramClient } from './udp-datagram-client.ts';
+import type { UdpClientStartOptions } from './udp-target.ts';
 
 /** Where a `UdpCast` casts: `host` is the group, or the address for broadcasts (255.255.255.255 if left out). */
 export interface UdpCastStartOptions extends Omit<UdpClientStartOptions, 'asyncConnect' | 'localPort'>, JoinOptions {}
@@ -79,16 +80,14 @@ export class UdpCast<Extra = unknown> extends DatagramClient<CastConnection, Ext
   }
 
   /** @internal */
-  protected override checkTarget({ host = '', port, localAddress }: UdpCastStartOptions): void {
-    const problem =
-      typeof host !== 'string'
-        ? invalidParam('host must be a group address or a host name')
-        : !isPort(port) || port === 0
-          ? invalidParam(`port must be a whole number, 1 to 65535, not ${String(port)}: casts go to it as well`)
-          : localAddress !== undefined && typeof localAddress !== 'string'
-            ? invalidParam('localAddress must be a string')
-            : null;
-    if (problem !== null) throw this.failed(problem);
+  protected override checkTarget({ host = '', port, localAddress }: UdpCastStartOptions): SocketError | null {
+    return typeof host !== 'string'
+      ? invalidParam('host must be a group address or a host name')
+      : !isPort(port) || port === 0
+        ? invalidParam(`port must be a whole number, 1 to 65535, not ${String(port)}: casts go to it as well`)
+        : localAddress !== undefined && typeof localAddress !== 'string'
+          ? invalidParam('localAddress must be a string')
+          : null;
   }
 
   /** @internal */

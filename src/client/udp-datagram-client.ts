@@ -1,5 +1,3 @@
-import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
 import { normalizeAddress, type SocketAddress } from '../core/address.ts';
 import { type AbortOptions, isSignalAborted } from '../core/component.ts';
 import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
@@ -7,44 +5,17 @@ import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
 import { defineProperties } from '../core/properties.ts';
 import { SingleSocket } from '../core/single-socket.ts';
-import { isPort } from '../core/stream-properties.ts';
 import { type Sendable, toBytes } from '../core/stream-send.ts';
 import type { UdpConnection } from '../core/udp-connection.ts';
 import { UdpHost, type UdpOwner } from '../core/udp-host.ts';
 import type { UdpLifecycle } from '../core/udp-lifecycle.ts';
 import { type UdpSocketProperties, udpSocketProperties } from '../core/udp-properties.ts';
 import { joinParts } from '../core/udp-send.ts';
-import {
-  bindError,
-  callPrepare,
-  checkListener,
-  invalidParam,
-  ownFamily,
-  socketOptions,
-  startCancelled,
-} from '../core/udp-start.ts';
+import { bindError, callPrepare, checkListener, socketOptions, startCancelled } from '../core/udp-start.ts';
 import type { UdpConnectionStats, UdpStats } from '../core/udp-stats.ts';
 import type { PeerAddress } from '../server/udp-datagram-server.ts';
 import { UdpSocket } from '../transport/udp-socket.ts';
-
-/** Where a UDP client sends to. */
-export interface UdpClientStartOptions {
-  /** Host name or IP address of the server. */
-  host?: string;
-  /** 1 to 65535. */
-  port?: number;
-  /** Own IP address to send from. */
-  localAddress?: string;
-  /** Own port to send from; 0, the default, lets the system choose. */
-  localPort?: number;
-  /**
-   * HP-Socket's asynchronous mode: `start` resolves after `onPrepareConnect`, and a failure is told by `onClose`. Default
-   * false: `start` resolves when data can be sent (over ARQ after its handshake), and rejects otherwise.
-   */
-  asyncConnect?: boolean;
-  /** Aborting cancels the start, or ends the connection. */
-  signal?: AbortSignal;
-}
+import { checkTarget, resolveTarget, type UdpClientStartOptions } from './udp-target.ts';
 
 /** How `stop` ends the connection of a UDP client. */
 export interface UdpClientStopOptions extends AbortOptions {
@@ -98,7 +69,8 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
     const target: UdpClientStartOptions =
       typeof host === 'object' && host !== null ? host : { ...options, host, port: port as number };
     if (!this.isStopped) throw this.illegalState('start');
-    this.checkTarget(target);
+    const problem = this.checkTarget(target);
+    if (problem !== null) throw this.failed(problem);
     this.prepareRun();
     if (isSignalAborted(target.signal)) throw this.aborted('start', target.signal);
     this.transition(ServiceState.Starting);
@@ -118,10 +90,10 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
       this.#remoteHost = { host: target.host || address, port: target.port! };
       const { listener } = run;
       const bound = socket;
-      const problem = await callPrepare(this, listener, 'onPrepareConnect', () =>
+      const refusal = await callPrepare(this, listener, 'onPrepareConnect', () =>
         listener.onPrepareConnect?.(this, connection.id, bound.socket),
       );
-      if (problem !== null) throw problem;
+      if (refusal !== null) throw refusal;
       this.#checkStarting(run, target);
       await this.connectSocket(socket, address, target);
       this.#checkStarting(run, target);
@@ -136,48 +108,14 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
     opened.catch(() => {}); // told by onClose
   }
 
-  /** @internal */
-  protected checkTarget({ host, port, localAddress, localPort }: UdpClientStartOptions): void {
-    const fail = (message: string): never => {
-      throw this.failed(invalidParam(message));
-    };
-    if (typeof host !== 'string' || host === '') fail('host must be a host name or an IP address');
-    if (!isPort(port) || port === 0) fail(`port must be a whole number, 1 to 65535, not ${String(port)}`);
-    if (localPort !== undefined && !isPort(localPort))
-      fail(`localPort must be a whole number, 0 to 65535, not ${String(localPort)}`);
-    if (localAddress !== undefined && typeof localAddress !== 'string') fail('localAddress must be a string');
+  /** The error of a target that makes no sense, or null. @internal */
+  protected checkTarget(target: UdpClientStartOptions): SocketError | null {
+    return checkTarget(target);
   }
 
   /** @internal */
-  protected async resolveTarget({
-    host = '',
-    localAddress = '',
-  }: UdpClientStartOptions): Promise<{ address: string; family: number }> {
-    const own = ownFamily(localAddress);
-    const literal = isIP(host.split('%')[0]!);
-    if (literal !== 0) {
-      if (own !== '' && (own === 'udp6') !== (literal === 6)) {
-        throw new SocketError({
-          code: SocketErrorCode.SocketCreate,
-          errno: Errno.EAFNOSUPPORT,
-          operation: 'start',
-          message: `cannot send from ${localAddress} to ${host}: one is IPv4, the other IPv6`,
-        });
-      }
-      return { address: host, family: literal };
-    }
-    try {
-      return await lookup(host, { family: own === '' ? 0 : own === 'udp6' ? 6 : 4 });
-    } catch (cause) {
-      const errno = errnoOf(cause);
-      throw new SocketError({
-        code: SocketErrorCode.SocketCreate,
-        errno,
-        operation: 'start',
-        message: describeSystemError(`cannot resolve ${host}`, errno, cause),
-        cause,
-      });
-    }
+  protected resolveTarget(target: UdpClientStartOptions): Promise<{ address: string; family: number }> {
+    return resolveTarget(target);
   }
 
   /** @internal */
