@@ -2,13 +2,13 @@ import { isIP } from 'node:net';
 import { ComplexStream, type StopOptions } from '../core/complex-stream.ts';
 import { isSignalAborted } from '../core/component.ts';
 import { type ConnectOptions, checkTarget, connect } from '../core/connecting.ts';
-import { openConnection } from '../core/connection-opening.ts';
 import { ConnectionState } from '../core/connection-state.ts';
 import { ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import type { ConnId } from '../core/listener.ts';
 import { defineProperties, integer } from '../core/properties.ts';
+import { shutDown, stopOnAbort } from '../core/start-stop.ts';
 import type { StopReport } from '../core/stats.ts';
 import { StreamConnection } from '../core/stream-connection.ts';
 import { makeConnectingSocket } from '../transport/tcp-connect.ts';
@@ -76,14 +76,7 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
     this.#bindAddress = address;
     this.#isAsync = options.asyncConnect ?? false;
     this.transition(ServiceState.Started);
-    if (signal !== undefined) {
-      const run = this.host;
-      const stop = (): void => {
-        if (this.host === run && this.hasStarted) this.stop().catch(() => {});
-      };
-      signal.addEventListener('abort', stop, { once: true });
-      this.wait().then(() => signal.removeEventListener('abort', stop));
-    }
+    stopOnAbort(this, signal);
   }
 
   /**
@@ -124,10 +117,7 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
     );
     connection.extra = target.extra;
     const connId = this.table.insert(connection);
-    await connect(this, run, connection, target, this.#isAsync, this.syncConnectTimeout, {
-      connected: () => {},
-      open: (done) => openConnection(connection, 'onConnect', undefined, done),
-    });
+    await connect(this, run, connection, target, this.#isAsync, this.syncConnectTimeout, () => {});
     return connId;
   }
 
@@ -150,7 +140,7 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
     if (!this.hasStarted) throw this.illegalState('stop');
     this.transition(ServiceState.Stopping);
     const report = await this.closeAll(options);
-    await this.shutDown();
+    await shutDown(this, this.listener);
     return report;
   }
 }

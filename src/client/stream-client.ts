@@ -2,7 +2,6 @@ import { localAddressOf, type SocketAddress } from '../core/address.ts';
 import { type AbortOptions, isSignalAborted } from '../core/component.ts';
 import { type ConnectOptions, checkTarget, connect } from '../core/connecting.ts';
 import { ConnectionHost, type ConnectionOwner } from '../core/connection-host.ts';
-import { openConnection } from '../core/connection-opening.ts';
 import { ConnectionState } from '../core/connection-state.ts';
 import { attachTap, ConnectionStream } from '../core/connection-stream.ts';
 import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
@@ -12,6 +11,7 @@ import { MessageQueue, type MessagesOptions } from '../core/message-queue.ts';
 import { defineProperties, integer } from '../core/properties.ts';
 import type { ReceiveModel, ReceiveRun } from '../core/receive-models.ts';
 import { SingleSecure } from '../core/single-secure.ts';
+import { checkListener } from '../core/start-stop.ts';
 import type { ComponentStats } from '../core/stats.ts';
 import { StreamConnection } from '../core/stream-connection.ts';
 import { type StreamProperties, streamProperties } from '../core/stream-properties.ts';
@@ -56,11 +56,7 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
   constructor(listener: object, options: object | undefined, receiveModel: ReceiveModel) {
     super(options);
     this.#receiveModel = receiveModel;
-    if (typeof listener !== 'object' || listener === null) {
-      throw new TypeError(
-        'the listener must be an object with hooks such as onReceive, or an instance of a listener class',
-      );
-    }
+    checkListener(listener);
     this.listener = listener as AnyHooks;
   }
 
@@ -98,10 +94,9 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
     );
     connection.id = this.nextConnectionId();
     this.connection = connection;
-    await connect(this, run, connection, target, target.asyncConnect ?? false, this.syncConnectTimeout, {
-      connected: () => this.transition(ServiceState.Started),
-      open: (done) => openConnection(connection, 'onConnect', undefined, done),
-    });
+    await connect(this, run, connection, target, target.asyncConnect ?? false, this.syncConnectTimeout, () =>
+      this.transition(ServiceState.Started),
+    );
   }
 
   /** @internal */

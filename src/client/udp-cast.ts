@@ -4,6 +4,7 @@ import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import { defineProperties, oneOf } from '../core/properties.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
+import { invalidParam } from '../core/start-stop.ts';
 import { isPort } from '../core/stream-properties.ts';
 import { CastConnection } from '../core/udp-cast-connection.ts';
 import type { UdpHost } from '../core/udp-host.ts';
@@ -17,7 +18,7 @@ import {
   prepareCast,
 } from '../core/udp-multicast.ts';
 import type { UdpSocketProperties } from '../core/udp-properties.ts';
-import { invalidParam, ownFamily } from '../core/udp-start.ts';
+import { ownFamily } from '../core/udp-start.ts';
 import type { PeerAddress } from '../server/udp-datagram-server.ts';
 import { type ClientSocket, DatagramClient } from './udp-datagram-client.ts';
 import type { UdpClientStartOptions } from './udp-target.ts';

@@ -1,10 +1,11 @@
 import { availableParallelism } from 'node:os';
 import type { SocketAddress } from '../core/address.ts';
-import { Component, isSignalAborted, isThenable } from '../core/component.ts';
+import { Component, isSignalAborted } from '../core/component.ts';
 import { CastMode, ReuseAddressPolicy, ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import { defineProperties, integer, oneOf } from '../core/properties.ts';
+import { callPrepare, checkListener, invalidParam, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
 import { isPort } from '../core/stream-properties.ts';
 import { type Sendable, toBytes } from '../core/stream-send.ts';
 import type { UdpNodeHooks } from '../core/udp-listener.ts';
@@ -18,7 +19,7 @@ import {
 } from '../core/udp-multicast.ts';
 import { type UdpSocketProperties, udpSocketProperties } from '../core/udp-properties.ts';
 import { joinParts } from '../core/udp-send.ts';
-import { callPrepare, checkListener, invalidParam, ownFamily, startCancelled, stopOnAbort } from '../core/udp-start.ts';
+import { ownFamily } from '../core/udp-start.ts';
 import type { UdpStats } from '../core/udp-stats.ts';
 import { NodeRun } from './udp-node-run.ts';
 
@@ -136,7 +137,7 @@ export class UdpNode<Extra = unknown> extends Component {
       this.failed(error as SocketError);
       if (this.hasStarted) {
         this.transition(ServiceState.Stopping);
-        await this.#shutDown();
+        await shutDown(this, this.#listener);
       }
       throw error;
     }
@@ -248,17 +249,7 @@ export class UdpNode<Extra = unknown> extends Component {
     const run = this.#run;
     this.#run = null;
     await run?.close();
-    await this.#shutDown();
-  }
-
-  async #shutDown(): Promise<void> {
-    try {
-      const result = this.#listener.onShutdown?.(this);
-      if (isThenable(result)) await result;
-    } catch (thrown) {
-      this.reportHookError(this.#listener, 'onShutdown', thrown, 0, false);
-    }
-    this.transition(ServiceState.Stopped);
+    await shutDown(this, this.#listener);
   }
 
   /** Own address, null when not started (`GetLocalAddress`, NODE-014). */

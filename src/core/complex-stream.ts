@@ -1,7 +1,6 @@
 import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
 import { ComplexSecure } from './complex-secure.ts';
 import type { AbortOptions } from './component.ts';
-import { isThenable } from './component.ts';
 import { ConnectionHost, type ConnectionOwner } from './connection-host.ts';
 import { ConnectionStream } from './connection-stream.ts';
 import { ServiceState, SocketOperation } from './enums.ts';
@@ -9,6 +8,7 @@ import { internalError, type SocketError } from './errors.ts';
 import type { AnyHooks, ConnId } from './listener.ts';
 import { defineProperties } from './properties.ts';
 import type { ReceiveModel, ReceiveRun } from './receive-models.ts';
+import { checkListener, shutDown } from './start-stop.ts';
 import type { ComponentStats, StopReport } from './stats.ts';
 import type { StreamConnection } from './stream-connection.ts';
 import { type StreamProperties, streamProperties } from './stream-properties.ts';
@@ -39,11 +39,7 @@ export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra
   constructor(listener: object, options: object | undefined, receiveModel: ReceiveModel) {
     super(options);
     this.#receiveModel = receiveModel;
-    if (typeof listener !== 'object' || listener === null) {
-      throw new TypeError(
-        'the listener must be an object with hooks such as onReceive, or an instance of a listener class',
-      );
-    }
+    checkListener(listener);
     this.listener = listener as AnyHooks;
   }
 
@@ -178,23 +174,12 @@ export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra
     });
   }
 
-  /** `onShutdown`, then Stopped. @internal */
-  protected async shutDown(): Promise<void> {
-    try {
-      const result = this.listener.onShutdown?.(this);
-      if (isThenable(result)) await result;
-    } catch (thrown) {
-      this.reportHookError(this.listener, 'onShutdown', thrown, 0, false);
-    }
-    this.transition(ServiceState.Stopped);
-  }
-
   /** A start that failed after it had begun: `onShutdown` fires, then the error is the caller's (ACC-002). @internal */
   protected async startFailed(error: SocketError): Promise<never> {
     this.failed(error);
     if (this.hasStarted) {
       this.transition(ServiceState.Stopping);
-      await this.shutDown();
+      await shutDown(this, this.listener);
     }
     throw error;
   }

@@ -4,6 +4,8 @@ import { splitHost } from './address.ts';
 import type { Component } from './component.ts';
 import { isSignalAborted, isThenable } from './component.ts';
 import type { ConnectionHost } from './connection-host.ts';
+import { openConnection } from './connection-opening.ts';
+import { tuneSocket } from './connection-socket.ts';
 import { ConnectionState } from './connection-state.ts';
 import { HandleResult, SocketErrorCode, SocketOperation } from './enums.ts';
 import { Errno } from './errno.ts';
@@ -61,19 +63,12 @@ export function checkTarget(target: ConnectOptions, operation: string): SocketEr
   return null;
 }
 
-/** How a connect goes on after the socket is there. */
-export interface ConnectSteps {
-  /** Called when the socket is connected, before `onConnect`. */
-  connected(): void;
-  /** Runs the opening hooks. */
-  open(done: (error?: SocketError) => void): void;
-}
-
 /**
  * Connects: `onPrepareConnect`, then the socket, then the opening hooks. Used by agents and clients alike.
  *
  * @param isAsync Resolve as soon as connecting is under way (HP-Socket's asynchronous mode): from then on, failure is told
  *   by `onClose`. Otherwise resolve when the connection is open, reject when it fails, with no `onClose` (ORD-016 to ORD-021).
+ * @param connected Called when the socket is connected, before `onConnect`.
  */
 export async function connect(
   component: Component,
@@ -82,7 +77,7 @@ export async function connect(
   target: ConnectOptions,
   isAsync: boolean,
   timeoutMs: number,
-  steps: ConnectSteps,
+  connected: () => void,
 ): Promise<void> {
   const { host = '', port = 0, path, signal } = target;
   const { dial, name } = splitHost(host);
@@ -131,13 +126,10 @@ export async function connect(
         connection.deadlines.disarmStage();
         connection.remoteAddress = socket.remoteAddress ?? '';
         connection.remotePort = socket.remotePort ?? port;
-        if (run.settings.noDelay) socket.setNoDelay(true);
-        if (run.settings.keepAliveTime > 0 && run.settings.keepAliveInterval > 0) {
-          socket.setKeepAlive(true, run.settings.keepAliveTime);
-        }
+        tuneSocket(socket, run.settings);
         connection.connected();
-        steps.connected();
-        steps.open((error) => {
+        connected();
+        openConnection(connection, 'onConnect', undefined, (error) => {
           // A rejection waits until the connection is gone, so that whoever catches it finds the component ready again.
           if (error === undefined) settle();
           else refusal = error;

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { StreamSettings } from './connection-host.ts';
 import type { StreamConnection } from './stream-connection.ts';
 
 /** The connection of a socket, under a symbol, so that all sockets can share their handlers. */
@@ -28,6 +29,12 @@ export function forgetSocket(socket: Socket): void {
   socket.off('close', onClose);
   socket.removeAllListeners('data');
   socket.on('error', () => {});
+}
+
+/** Sets what the properties ask for. */
+export function tuneSocket(socket: Socket, { noDelay, keepAliveTime, keepAliveInterval }: StreamSettings): void {
+  if (noDelay) socket.setNoDelay(true);
+  if (keepAliveTime > 0 && keepAliveInterval > 0) socket.setKeepAlive(true, keepAliveTime);
 }
 
 function onError(this: Socket, error: Error): void {

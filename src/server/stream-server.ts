@@ -1,15 +1,17 @@
 import { type AddressList, checkAddressList, type SocketAddress } from '../core/address.ts';
 import { Admission } from '../core/admission.ts';
 import { ComplexStream, type StopOptions } from '../core/complex-stream.ts';
-import { isSignalAborted, isThenable } from '../core/component.ts';
+import { isSignalAborted } from '../core/component.ts';
 import type { ConnectionHost } from '../core/connection-host.ts';
 import { openConnection } from '../core/connection-opening.ts';
+import { tuneSocket } from '../core/connection-socket.ts';
 import { ConnectionState } from '../core/connection-state.ts';
-import { HandleResult, ReuseAddressPolicy, ServiceState, SocketErrorCode } from '../core/enums.ts';
+import { ReuseAddressPolicy, ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
 import { custom, defineProperties, integer } from '../core/properties.ts';
 import type { SSLContextOptions, SSLMemoryContextOptions } from '../core/security.ts';
+import { callPrepare, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
 import type { StopReport } from '../core/stats.ts';
 import { StreamConnection } from '../core/stream-connection.ts';
 import { isPort } from '../core/stream-properties.ts';
@@ -79,7 +81,14 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
       run.isFast,
     );
     this.#listener = listener;
-    await this.#prepare(run, listener);
+    const problem = await callPrepare(this, this.listener, 'onPrepareListen', () =>
+      this.listener.onPrepareListen?.(this, listener.server),
+    );
+    if (!this.isStarting(run)) throw startCancelled(this);
+    if (problem !== null) {
+      this.#listener = null;
+      return this.startFailed(problem);
+    }
     try {
       await listener.listen({
         ...(target.path === undefined
@@ -91,19 +100,19 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
         reusePort: this.reuseAddressPolicy === ReuseAddressPolicy.AddrAndPort,
       });
     } catch (cause) {
-      if (!this.isStarting(run)) throw this.#cancelled();
+      if (!this.isStarting(run)) throw startCancelled(this);
       this.#listener = null;
       return this.startFailed(listenError(cause, target));
     }
     const isAborted = isSignalAborted(signal);
     if (!this.isStarting(run) || isAborted) {
-      const error = isAborted ? this.aborted('start', signal) : this.#cancelled();
+      const error = isAborted ? this.aborted('start', signal) : startCancelled(this);
       await listener.close();
       if (this.isStarting(run)) return this.startFailed(error);
       throw error;
     }
     this.transition(ServiceState.Started);
-    if (signal !== undefined) this.#stopOnAbort(run, signal);
+    stopOnAbort(this, signal);
     return this.getListenAddress() as SocketAddress;
   }
 
@@ -118,40 +127,6 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
       throw invalid('path must be a string that is not empty');
     if (backlog !== undefined && !(Number.isInteger(backlog) && backlog > 0))
       throw invalid('backlog must be a whole number, 1 or more');
-  }
-
-  async #prepare(run: ConnectionHost, listener: TcpListener): Promise<void> {
-    let problem: SocketError | null = null;
-    try {
-      let result = this.listener.onPrepareListen?.(this, listener.server);
-      if (isThenable(result)) result = await result;
-      if (result === HandleResult.Error) problem = prepareError('answered HandleResult.Error');
-    } catch (thrown) {
-      problem = prepareError('failed', thrown);
-      this.reportHookError(this.listener, 'onPrepareListen', thrown, 0, true);
-    }
-    if (!this.isStarting(run)) throw this.#cancelled();
-    if (problem !== null) {
-      this.#listener = null;
-      await this.startFailed(problem);
-    }
-  }
-
-  #cancelled(): SocketError {
-    return this.failed({
-      code: SocketErrorCode.IllegalState,
-      errno: Errno.ECANCELED,
-      operation: 'start',
-      message: 'start was cancelled because stop() was called before it was done',
-    });
-  }
-
-  #stopOnAbort(run: ConnectionHost, signal: AbortSignal): void {
-    const stop = (): void => {
-      if (this.host === run && this.hasStarted) this.stop().catch(() => {});
-    };
-    signal.addEventListener('abort', stop, { once: true });
-    this.wait().then(() => signal.removeEventListener('abort', stop));
   }
 
   /** Address that the server listens on, null while it does not (`GetListenAddress`, SRV-002). */
@@ -178,7 +153,7 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
     const closed = listener?.close();
     const report = await this.closeAll(options);
     await closed;
-    await this.shutDown();
+    await shutDown(this, this.listener);
     return report;
   }
 
@@ -194,11 +169,7 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
     );
     connection.remoteAddress = accepted.address;
     connection.remotePort = accepted.port;
-    const { settings } = run;
-    if (settings.noDelay) connection.socket.setNoDelay(true);
-    if (settings.keepAliveTime > 0 && settings.keepAliveInterval > 0) {
-      connection.socket.setKeepAlive(true, settings.keepAliveTime);
-    }
+    tuneSocket(connection.socket, run.settings);
     this.table.insert(connection);
     if (key !== '') connection.onReleased = () => admission.leave(key);
     openConnection(connection, 'onAccept', connection.socket, () => {});
@@ -247,16 +218,6 @@ defineProperties(StreamServer.prototype, {
 
 function startOptions(host: string | null | undefined, port: number | undefined): ServerStartOptions {
   return { ...(host === null || host === undefined ? {} : { host }), ...(port === undefined ? {} : { port }) };
-}
-
-function prepareError(what: string, cause?: unknown): SocketError {
-  return new SocketError({
-    code: SocketErrorCode.SocketPrepare,
-    errno: Errno.ECANCELED,
-    operation: 'start',
-    message: `start failed because the hook onPrepareListen ${what}`,
-    cause,
-  });
 }
 
 /** HP-Socket's component error for what `listen` reported. */

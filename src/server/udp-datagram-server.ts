@@ -2,12 +2,13 @@ import { normalizeAddress, type SocketAddress } from '../core/address.ts';
 import { Admission } from '../core/admission.ts';
 import { ComplexSocket } from '../core/complex-socket.ts';
 import type { StopOptions } from '../core/complex-stream.ts';
-import { isSignalAborted, isThenable } from '../core/component.ts';
+import { isSignalAborted } from '../core/component.ts';
 import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
 import type { ConnId } from '../core/listener.ts';
 import { defineProperties } from '../core/properties.ts';
+import { callPrepare, checkListener, invalidParam, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
 import type { StopReport } from '../core/stats.ts';
 import { isPort } from '../core/stream-properties.ts';
 import { type Sendable, toBytes } from '../core/stream-send.ts';
@@ -17,16 +18,7 @@ import type { UdpLifecycle } from '../core/udp-lifecycle.ts';
 import { UdpPeers } from '../core/udp-peers.ts';
 import { type UdpServerProperties, udpServerProperties } from '../core/udp-properties.ts';
 import { joinParts } from '../core/udp-send.ts';
-import {
-  bindError,
-  callPrepare,
-  checkListener,
-  invalidParam,
-  ownFamily,
-  socketOptions,
-  startCancelled,
-  stopOnAbort,
-} from '../core/udp-start.ts';
+import { bindError, ownFamily, socketOptions } from '../core/udp-start.ts';
 import type { UdpConnectionStats, UdpStats } from '../core/udp-stats.ts';
 import { UdpSocket } from '../transport/udp-socket.ts';
 
@@ -146,7 +138,7 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
     if (this.#isStarting(run)) {
       run.socket = null;
       this.transition(ServiceState.Stopping);
-      await this.#shutDown();
+      await shutDown(this, this.listener);
     }
     throw error;
   }
@@ -295,7 +287,7 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
       await socket.close();
     }
     if (this.host !== null) this.host.socket = null;
-    await this.#shutDown();
+    await shutDown(this, this.listener);
     report.durationMs = this.wheel.clock.now() - startedAt;
     return report;
   }
@@ -310,17 +302,6 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
       this.#emptied = done;
       signal?.addEventListener('abort', done, { once: true });
     });
-  }
-
-  async #shutDown(): Promise<void> {
-    const { listener } = this.host!;
-    try {
-      const result = listener.onShutdown?.(this);
-      if (isThenable(result)) await result;
-    } catch (thrown) {
-      this.reportHookError(listener, 'onShutdown', thrown, 0, false);
-    }
-    this.transition(ServiceState.Stopped);
   }
 
   /** @internal */

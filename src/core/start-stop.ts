@@ -1,0 +1,74 @@
+import { type Component, isSignalAborted, isThenable } from './component.ts';
+import { HandleResult, ServiceState, SocketErrorCode } from './enums.ts';
+import { Errno } from './errno.ts';
+import { SocketError } from './errors.ts';
+
+/** The error of `start` for an argument that makes no sense. */
+export function invalidParam(message: string): SocketError {
+  return new SocketError({ code: SocketErrorCode.InvalidParam, errno: Errno.EINVAL, operation: 'start', message });
+}
+
+/** Calls a hook that may cancel a start; returns the error of it, or null (EV-S-01, EV-C-01, EV-N-01). */
+export async function callPrepare(
+  component: Component,
+  listener: object,
+  hook: 'onPrepareListen' | 'onPrepareConnect',
+  call: () => unknown,
+): Promise<SocketError | null> {
+  const refused = (what: string, cause?: unknown): SocketError =>
+    new SocketError({
+      code: SocketErrorCode.SocketPrepare,
+      errno: Errno.ECANCELED,
+      operation: 'start',
+      message: `start failed because the hook ${hook} ${what}`,
+      cause,
+    });
+  try {
+    let result = call();
+    if (isThenable(result)) result = await result;
+    return result === HandleResult.Error ? refused('answered HandleResult.Error') : null;
+  } catch (thrown) {
+    component.reportHookError(listener, hook, thrown, 0, true);
+    return refused('failed', thrown);
+  }
+}
+
+/** The error of a start that `stop` overtook. */
+export function startCancelled(component: Component): SocketError {
+  return component.failed({
+    code: SocketErrorCode.IllegalState,
+    errno: Errno.ECANCELED,
+    operation: 'start',
+    message: 'start was cancelled because stop() was called before it was done',
+  });
+}
+
+/** Calls `stop` when `signal` is aborted while the present run lasts. */
+export function stopOnAbort(component: Component, signal: AbortSignal | undefined): void {
+  if (signal === undefined) return;
+  const stop = (): void => {
+    if (component.hasStarted) component.stop().catch(() => {});
+  };
+  if (isSignalAborted(signal)) return stop();
+  signal.addEventListener('abort', stop, { once: true });
+  component.wait().then(() => signal.removeEventListener('abort', stop));
+}
+
+/** Checks that a listener is one. */
+export function checkListener(listener: unknown): void {
+  if (typeof listener === 'object' && listener !== null) return;
+  throw new TypeError(
+    'the listener must be an object with hooks such as onReceive, or an instance of a listener class',
+  );
+}
+
+/** Ends a stop, or a start that failed after it had begun: `onShutdown`, then Stopped. */
+export async function shutDown(component: Component, listener: object): Promise<void> {
+  try {
+    const result = (listener as { onShutdown?(sender: Component): unknown }).onShutdown?.(component);
+    if (isThenable(result)) await result;
+  } catch (thrown) {
+    component.reportHookError(listener, 'onShutdown', thrown, 0, false);
+  }
+  component.transition(ServiceState.Stopped);
+}
