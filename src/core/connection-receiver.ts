@@ -74,7 +74,7 @@ export class ConnectionReceiver implements ReceiveSink {
     const { host } = this.#connection;
     if (buffer === host.read.shared) {
       if (length >= WINDOW_ENTER_BYTES && this.#window === null) {
-        this.#window = host.read.open();
+        this.#window = host.read.open(length);
         this.#nextBuffer = this.#window?.rest;
       }
       this.received(host.read.view(length), true);

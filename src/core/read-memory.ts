@@ -3,10 +3,11 @@ import { SendSlabPool, SlabPool } from './slab-pool.ts';
 /** Size of the one buffer that every small read of the process lands in. */
 export const READ_BUFFER_BYTES = 256 * 1024;
 /** A read of at least this size gives its connection a window of its own for the next reads. */
-export const WINDOW_ENTER_BYTES = 32 * 1024;
+export const WINDOW_ENTER_BYTES = 8 * 1024;
 /** A read of less than this size sends its connection back to the shared buffer. */
-export const WINDOW_LEAVE_BYTES = 8 * 1024;
-const WINDOW_BYTES = 256 * 1024;
+export const WINDOW_LEAVE_BYTES = 2 * 1024;
+/** A window has room for this many bytes at least, or it is replaced. */
+const MIN_ROOM_BYTES = 16 * 1024;
 /** Most windows of the process, which is 32 MiB. Connections beyond that are read through the shared buffer. */
 const MAX_WINDOWS = 128;
 
@@ -27,10 +28,12 @@ export interface ReadWindow {
 /**
  * Memory that reads land in, shared by all components of the process.
  *
- * Small reads land in one shared buffer and are copied out of it, so that an idle connection owns no read buffer. A copy
- * of 64 KiB costs more than all of our other work on it, so a connection that reads much gets a window of its own. (64 KiB
- * echo, 4 in flight, CPU per message relative to bare node:net: copied 1.05, own 64 KiB buffers 0.88, own 256 KiB windows
- * 0.68. Reads of 16 KiB are better copied: 0.88 against 1.04 with windows, whose memory is cold and often new.)
+ * Small reads land in one shared buffer and are copied out of it, so that an idle connection owns no read buffer. Copying
+ * much costs more than all of our other work on it, so a connection that reads much gets a window of its own. (CPU per
+ * message relative to bare node:net. 64 KiB echo, 4 in flight: copied 1.05, own 64 KiB buffers 0.88, own 256 KiB windows
+ * 0.55-0.68. 1 KiB echo, 16 in flight: copied 0.94, windows of 128 KiB 0.81, of 256 KiB 1.0 and more: with 100 connections
+ * they outlive the young generation. What is left is the kernel's; reading into memory that is used again and again, which
+ * would overwrite what listeners keep, gets to 0.77.)
  */
 export class ReadMemory {
   readonly shared: Buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
@@ -48,26 +51,28 @@ export class ReadMemory {
     return this.#view;
   }
 
-  /** A window for a connection that reads much; null when there are enough. */
-  open(): ReadWindow | null {
+  /** A window for a connection whose last read had `filled` bytes; null when there are enough. */
+  open(filled: number): ReadWindow | null {
     if (this.#windowCount >= MAX_WINDOWS) return null;
     this.#windowCount++;
-    return { rest: Buffer.allocUnsafeSlow(WINDOW_BYTES) };
+    return { rest: newWindow(filled) };
   }
 
   /** Moves `window` past the `filled` bytes of a read, to new memory if what is left would cut the next one short. */
   advance(window: ReadWindow, filled: number): void {
     const left = window.rest.length - filled;
-    window.rest =
-      left >= Math.max(2 * filled, WINDOW_BYTES >> 2)
-        ? window.rest.subarray(filled)
-        : Buffer.allocUnsafeSlow(WINDOW_BYTES);
+    window.rest = left >= Math.max(2 * filled, MIN_ROOM_BYTES) ? window.rest.subarray(filled) : newWindow(filled);
   }
 
   /** A connection gives its window up. */
   close(): void {
     this.#windowCount--;
   }
+}
+
+/** Memory for the reads of a connection whose last one had `filled` bytes: enough for three of 64 KiB, seven of 16 KiB. */
+function newWindow(filled: number): Buffer {
+  return Buffer.allocUnsafeSlow(filled < 32 * 1024 ? 128 * 1024 : 256 * 1024);
 }
 
 interface SharedMemory {

@@ -21,7 +21,7 @@ describe('read windows', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 300_000 }), { minLength: 1, maxLength: 60 }), (lengths) => {
         const memory = new ReadMemory();
-        const window = memory.open()!;
+        const window = memory.open(lengths[0]!)!;
         const kept = lengths.map((length, i) => readInto(memory, window, length, i + 1));
         for (const { piece, value } of kept) {
           if (piece.findIndex((byte) => byte !== value) !== -1) throw new Error(`read ${value} was overwritten`);
@@ -36,7 +36,7 @@ describe('read windows', () => {
   test('the next read always finds room for one as large as the last', () => {
     const memory = new ReadMemory();
     for (const length of [8192, WINDOW_ENTER_BYTES, 50_000, 65_536]) {
-      const window = memory.open()!;
+      const window = memory.open(length)!;
       for (let i = 0; i < 50; i++) {
         expect(window.rest.length).toBeGreaterThanOrEqual(length);
         readInto(memory, window, length, i);
@@ -48,12 +48,12 @@ describe('read windows', () => {
   test('there are not more than 32 MiB in windows; who comes too late stays with the shared buffer', () => {
     const memory = new ReadMemory();
     const windows: ReadWindow[] = [];
-    for (let window = memory.open(); window !== null; window = memory.open()) windows.push(window);
+    for (let window = memory.open(65_536); window !== null; window = memory.open(65_536)) windows.push(window);
     const bytes = windows.reduce((sum, { rest }) => sum + rest.length, 0);
     expect(bytes).toBeLessThanOrEqual(32 * 1024 * 1024);
     expect(memory.windowCount).toBe(windows.length);
     memory.close();
-    expect(memory.open()).not.toBeNull();
+    expect(memory.open(65_536)).not.toBeNull();
   });
 
   test('views of the shared buffer have the length that was asked for', () => {
