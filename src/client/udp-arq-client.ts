@@ -6,9 +6,9 @@ import { type Sendable, toBytes } from '../core/stream-send.ts';
 import { ArqConnection } from '../core/udp-arq-connection.ts';
 import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../core/udp-arq-properties.ts';
 import type { UdpHost } from '../core/udp-host.ts';
+import type { PeerAddress } from '../core/udp-lifecycle.ts';
 import type { UdpClientHooks } from '../core/udp-listener.ts';
 import { type DetectProperties, detectProperties, type UdpClientProperties } from '../core/udp-properties.ts';
-import type { PeerAddress } from '../server/udp-datagram-server.ts';
 import { DatagramClient } from './udp-datagram-client.ts';
 
 /** Options of an ARQ client: any of its properties. */

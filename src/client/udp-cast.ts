@@ -8,6 +8,7 @@ import { invalidParam } from '../core/start-stop.ts';
 import { isPort } from '../core/stream-properties.ts';
 import { CastConnection } from '../core/udp-cast-connection.ts';
 import type { UdpHost } from '../core/udp-host.ts';
+import type { PeerAddress } from '../core/udp-lifecycle.ts';
 import type { UdpCastHooks } from '../core/udp-listener.ts';
 import {
   checkCastAddress,
@@ -19,7 +20,6 @@ import {
 } from '../core/udp-multicast.ts';
 import type { UdpSocketProperties } from '../core/udp-properties.ts';
 import { ownFamily } from '../core/udp-start.ts';
-import type { PeerAddress } from '../server/udp-datagram-server.ts';
 import { type ClientSocket, DatagramClient } from './udp-datagram-client.ts';
 import type { UdpClientStartOptions } from './udp-target.ts';
 

@@ -2,9 +2,9 @@ import { defineProperties } from '../core/properties.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
 import { UdpConnection } from '../core/udp-connection.ts';
 import type { UdpHost } from '../core/udp-host.ts';
+import type { PeerAddress } from '../core/udp-lifecycle.ts';
 import type { UdpClientHooks } from '../core/udp-listener.ts';
 import { type DetectProperties, detectProperties, type UdpClientProperties } from '../core/udp-properties.ts';
-import type { PeerAddress } from '../server/udp-datagram-server.ts';
 import { DatagramClient } from './udp-datagram-client.ts';
 
 /** Options of a UDP client: any of its properties. */

@@ -9,12 +9,11 @@ import { callPrepare, checkListener, startCancelled } from '../core/start-stop.t
 import { type Sendable, toBytes } from '../core/stream-send.ts';
 import type { UdpConnection } from '../core/udp-connection.ts';
 import { UdpHost, type UdpOwner } from '../core/udp-host.ts';
-import type { UdpLifecycle } from '../core/udp-lifecycle.ts';
+import type { PeerAddress, UdpLifecycle } from '../core/udp-lifecycle.ts';
 import { type UdpSocketProperties, udpSocketProperties } from '../core/udp-properties.ts';
 import { joinParts } from '../core/udp-send.ts';
 import { bindError, socketOptions } from '../core/udp-start.ts';
 import type { UdpConnectionStats, UdpStats } from '../core/udp-stats.ts';
-import type { PeerAddress } from '../server/udp-datagram-server.ts';
 import { UdpSocket } from '../transport/udp-socket.ts';
 import { checkTarget, resolveTarget, type UdpClientStartOptions } from './udp-target.ts';
 

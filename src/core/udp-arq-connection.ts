@@ -7,7 +7,7 @@ import { SocketError } from './errors.ts';
 import type { OpeningDone } from './hooks.ts';
 import { UdpConnection } from './udp-connection.ts';
 import type { UdpHost } from './udp-host.ts';
-import { UdpState } from './udp-lifecycle.ts';
+import { type PeerAddress, UdpState } from './udp-lifecycle.ts';
 import type { UdpConnectionStats } from './udp-stats.ts';
 import { OwnedTimer } from './udp-timer.ts';
 
@@ -37,13 +37,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   #early: Buffer[] | null = null;
   #drainTimer: OwnedTimer<ArqConnection> | null = null;
 
-  constructor(
-    host: UdpHost,
-    peer: { sendAddress: string; remoteAddress: string; remotePort: number },
-    isClient: boolean,
-    now: number,
-    start: ArqStart,
-  ) {
+  constructor(host: UdpHost, peer: PeerAddress, isClient: boolean, now: number, start: ArqStart) {
     super(host, peer, isClient, now);
     this.#arq = start.settings;
     this.#selfId = start.selfId;

@@ -7,7 +7,7 @@ import { describeSystemError } from './errors.ts';
 import { askHook, type OpeningDone } from './hooks.ts';
 import { Heartbeat, sendHeartbeat } from './udp-heartbeat.ts';
 import type { UdpHost } from './udp-host.ts';
-import { UdpLifecycle, UdpState } from './udp-lifecycle.ts';
+import { type PeerAddress, UdpLifecycle, UdpState } from './udp-lifecycle.ts';
 import type { UdpConnectionStats } from './udp-stats.ts';
 
 /** Why nothing is delivered for now; bits of `hold`. */
@@ -34,12 +34,7 @@ export class UdpConnection extends UdpLifecycle implements ManagedConnection {
   #mustSettle = false;
 
   /** @param now The present, as the wheel's clock tells it. */
-  constructor(
-    host: UdpHost,
-    peer: { sendAddress: string; remoteAddress: string; remotePort: number },
-    isClient: boolean,
-    now: number,
-  ) {
+  constructor(host: UdpHost, peer: PeerAddress, isClient: boolean, now: number) {
     super(host, peer, isClient, now);
     this.lastReceiveAt = now;
     this.lastHeardAt = now;

@@ -25,6 +25,14 @@ import type { UdpHost } from './udp-host.ts';
 export const UdpState = Object.freeze({ Opening: 0, Open: 1, Closing: 2, Closed: 3 } as const);
 export type UdpState = (typeof UdpState)[keyof typeof UdpState];
 
+/** Where a peer is: as the system writes it, and as users see it. */
+export interface PeerAddress {
+  /** Empty on a connected socket. */
+  sendAddress: string;
+  remoteAddress: string;
+  remotePort: number;
+}
+
 /** The life of a UDP pseudo-connection: who its peer is, how it opens by hooks, and how it ends. What it carries comes on top. */
 export abstract class UdpLifecycle implements OpeningConnection, TurnTask {
   id = 0;
@@ -54,12 +62,7 @@ export abstract class UdpLifecycle implements OpeningConnection, TurnTask {
   #hasOpened = false;
 
   /** @param now The present, as the wheel's clock tells it. */
-  constructor(
-    host: UdpHost,
-    peer: { sendAddress: string; remoteAddress: string; remotePort: number },
-    isClient: boolean,
-    now: number,
-  ) {
+  constructor(host: UdpHost, peer: PeerAddress, isClient: boolean, now: number) {
     this.host = host;
     this.isClient = isClient;
     this.sendAddress = peer.sendAddress;

@@ -14,7 +14,7 @@ import { isPort } from '../core/stream-properties.ts';
 import { type Sendable, toBytes } from '../core/stream-send.ts';
 import type { UdpConnection } from '../core/udp-connection.ts';
 import { UdpHost, type UdpOwner } from '../core/udp-host.ts';
-import type { UdpLifecycle } from '../core/udp-lifecycle.ts';
+import type { PeerAddress, UdpLifecycle } from '../core/udp-lifecycle.ts';
 import { UdpPeers } from '../core/udp-peers.ts';
 import { type UdpServerProperties, udpServerProperties } from '../core/udp-properties.ts';
 import { joinParts } from '../core/udp-send.ts';
@@ -326,13 +326,6 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
 }
 
 defineProperties(DatagramServer.prototype, udpServerProperties);
-
-/** Where a peer is: as the system writes it, and as users see it. */
-export interface PeerAddress {
-  sendAddress: string;
-  remoteAddress: string;
-  remotePort: number;
-}
 
 function countEnd(report: StopReport, connection: UdpConnection): void {
   report.connections++;
