@@ -27,6 +27,72 @@ describe('PullLayer', () => {
     expect(layer.fetch(1)).toBe(FetchResult.LengthTooLong);
   });
 
+  test('what was peeked is a copy: whoever changes it does not change what is fetched', () => {
+    const { layer } = make();
+    feedBorrowed(layer, Buffer.from('abcdef'), []);
+    for (const length of [1, 4, 6]) (layer.peek(length) as Buffer).fill(0);
+    expect(layer.fetch(6).toString()).toBe('abcdef');
+  });
+
+  test('a peer that sends byte by byte does not make it hold an object for each', () => {
+    const { layer } = make();
+    const count = 300_000;
+    let most = 0;
+    for (let i = 0; i < count; i++) {
+      layer.receive(Buffer.of(i & 255), true);
+      most = Math.max(most, layer.chunkCount);
+    }
+    expect(most).toBeLessThan(count / 10_000);
+    expect(layer.fetch(3)).toEqual(Buffer.from([0, 1, 2]));
+    const rest = layer.fetch(count - 3) as Buffer;
+    for (let i = 3; i < count; i++) if (rest[i - 3] !== (i & 255)) throw new Error(`wrong byte at ${i}`);
+    expect(layer.bufferedBytes).toBe(0);
+  });
+
+  test('what little waits keeps none of the memory alive that others share', () => {
+    const pool = new SlabPool();
+    const layer = new PullLayer({ pool, maxBufferedBytes: 0, exceeded: () => {} }, new RecordingSink());
+    const others = Buffer.alloc(60_000);
+    for (let i = 0; i < 2000; i++) {
+      if (i % 2 === 0) layer.receive(Buffer.of(i & 255), true);
+      // The end of a read that landed in a large window.
+      else layer.receive(Buffer.alloc(128 * 1024, i & 255).subarray(-1), false);
+      if (i % 10 === 0) for (let k = 0; k < 5; k++) pool.copy(others, 0, others.length);
+    }
+    const memory = new Set<ArrayBufferLike>();
+    for (let i = 0; i < 2000; i++) {
+      const piece = layer.fetch(1) as Buffer;
+      expect(piece[0]).toBe(i & 255);
+      memory.add(piece.buffer);
+    }
+    expect([...memory].reduce((sum, { byteLength }) => sum + byteLength, 0)).toBeLessThan(64 * 1024);
+  });
+
+  test('what is left of a read that was fetched in part is moved, and what was fetched stays as it was', () => {
+    const context = { pool: new SlabPool(), maxBufferedBytes: 0, exceeded: () => {} };
+    const fetched: Buffer[] = [];
+    const layer: PullLayer = new PullLayer(context, {
+      deliver(total) {
+        // All but the last three bytes.
+        if ((total as number) > 3) fetched.push(layer.fetch((total as number) - 3) as Buffer);
+        return true;
+      },
+      violate: () => {},
+    });
+    let sent = 0;
+    for (let round = 0; round < 2000; round++) {
+      const read = Buffer.alloc(1 + (round % 40));
+      for (let i = 0; i < read.length; i++) read[i] = sent++ % 251;
+      layer.receive(read, true);
+      read.fill(0xee);
+      expect(layer.chunkCount).toBeLessThanOrEqual(2);
+    }
+    fetched.push(layer.takeRest()!);
+    const all = Buffer.concat(fetched);
+    expect(all).toHaveLength(sent);
+    for (let i = 0; i < sent; i++) if (all[i] !== i % 251) throw new Error(`wrong byte at ${i}`);
+  });
+
   test('more than maxPullBufferBytes is a violation, and counted', () => {
     const { layer, sink, struck } = make(10);
     feedBorrowed(layer, Buffer.alloc(10), []);

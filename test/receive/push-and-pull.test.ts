@@ -63,11 +63,29 @@ function makePull(): { layer: PullLayer; sink: RecordingSink } {
 
 test('pull: a fetch within one read costs no copy, and a whole read is that buffer itself', () => {
   const { layer } = makePull();
-  const read = Buffer.from('whole');
+  const read = Buffer.alloc(16 * 1024, 'whole');
   layer.receive(read, false);
-  expect(layer.peek(5)).toBe(read);
+  expect(layer.fetch(read.length)).toBe(read);
+  layer.receive(read, false);
   const part = layer.fetch(2) as Buffer;
   expect([part.buffer, part.byteOffset]).toEqual([read.buffer, read.byteOffset]);
+});
+
+test('pull: inside onReceive that is so for small reads as well', () => {
+  const fetched: unknown[] = [];
+  const layer: PullLayer = new PullLayer(
+    { pool: new SlabPool(), maxBufferedBytes: 0, exceeded: () => {} },
+    {
+      deliver(total) {
+        fetched.push(layer.fetch(total as number));
+        return true;
+      },
+      violate: () => {},
+    },
+  );
+  const read = Buffer.from('whole');
+  layer.receive(read, false);
+  expect(fetched[0]).toBe(read);
 });
 
 test('pull: takeRest gives up everything that was not fetched', () => {
