@@ -150,7 +150,7 @@ export class ConnectionSender implements StreamWriter {
       }
     }
     // A stream waits for room, however shortly there was none: the marks may not have seen it.
-    if (connection.tap !== null && pending <= settings.lowWaterMarkBytes) connection.tap.drained();
+    if (connection.tap !== null) connection.tap.wrote(pending);
   }
 
   /** Whether more than the high-water mark is pending, or was and has not drained yet. */

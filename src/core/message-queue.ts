@@ -8,6 +8,13 @@ export interface MessagesOptions {
   maxQueued?: number;
 }
 
+/** A `next` that waits for a message. */
+interface Waiting {
+  readonly iterator: object;
+  resolve(result: IteratorResult<Buffer>): void;
+  reject(error: Error): void;
+}
+
 /**
  * Messages of one connection for `for await`. Reading stops while `maxQueued` messages wait, so a slow loop slows its peer
  * down and nothing is lost. Leaving the loop keeps what waits for the next one.
@@ -15,9 +22,10 @@ export interface MessagesOptions {
 export class MessageQueue implements ConnectionTap, AsyncIterable<Buffer> {
   readonly #connection: StreamConnection;
   readonly #maxQueued: number;
-  #queue: Buffer[] = [];
+  /** Taken ones are undefined, so that they can be collected. */
+  #queue: (Buffer | undefined)[] = [];
   #head = 0;
-  #waiting: { resolve: (result: IteratorResult<Buffer>) => void; reject: (error: Error) => void }[] = [];
+  #waiting: Waiting[] = [];
   #hasEnded = false;
   #error: SocketError | undefined;
 
@@ -42,7 +50,7 @@ export class MessageQueue implements ConnectionTap, AsyncIterable<Buffer> {
     return this.length < this.#maxQueued;
   }
 
-  drained(): void {}
+  wrote(): void {}
 
   ended(): void {
     this.#hasEnded = true;
@@ -64,28 +72,40 @@ export class MessageQueue implements ConnectionTap, AsyncIterable<Buffer> {
     }
   }
 
+  #take(): Buffer {
+    const message = this.#queue[this.#head]!;
+    this.#queue[this.#head++] = undefined;
+    if (this.#head > 64 && this.#head * 2 > this.#queue.length) {
+      this.#queue.splice(0, this.#head);
+      this.#head = 0;
+    }
+    if (this.length <= this.#maxQueued >> 1) this.#connection.receiver.resumeTap();
+    return message;
+  }
+
+  /** Nobody waits with `iterator` any more: the next message is for another one. */
+  #leave(iterator: object): void {
+    const left = this.#waiting.filter((one) => one.iterator === iterator);
+    this.#waiting = this.#waiting.filter((one) => one.iterator !== iterator);
+    for (const { resolve } of left) resolve({ done: true, value: undefined });
+  }
+
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
-    const next = (): Promise<IteratorResult<Buffer>> => {
-      if (this.length > 0) {
-        const value = this.#queue[this.#head++]!;
-        if (this.#head === this.#queue.length || this.#head > 1024) {
-          this.#queue = this.#queue.slice(this.#head);
-          this.#head = 0;
+    const iterator: AsyncIterableIterator<Buffer> = {
+      next: () => {
+        if (this.length > 0) return Promise.resolve({ done: false, value: this.#take() });
+        if (!this.#hasEnded) {
+          return new Promise((resolve, reject) => this.#waiting.push({ iterator, resolve, reject }));
         }
-        if (this.length <= this.#maxQueued >> 1) this.#connection.receiver.resumeTap();
-        return Promise.resolve({ done: false, value });
-      }
-      if (this.#hasEnded) {
         this.#finish();
         return this.#error === undefined
           ? Promise.resolve({ done: true, value: undefined })
           : Promise.reject(this.#error);
-      }
-      return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
-    };
-    const iterator: AsyncIterableIterator<Buffer> = {
-      next,
-      return: () => Promise.resolve({ done: true, value: undefined }),
+      },
+      return: (value?: unknown) => {
+        this.#leave(iterator);
+        return Promise.resolve({ done: true, value });
+      },
       [Symbol.asyncIterator]: () => iterator,
     };
     return iterator;

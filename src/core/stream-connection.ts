@@ -19,8 +19,8 @@ import type { ConnectionStats } from './stats.ts';
 export interface ConnectionTap {
   /** @returns false to pause receiving until `resumeTap` is called. */
   data(data: Buffer | number): boolean;
-  /** Pending bytes fell to the low-water mark. */
-  drained(): void;
+  /** Something was written, or nothing is left to write: so many bytes are pending now. */
+  wrote(pendingBytes: number): void;
   /** The peer will send nothing more; what was received has been delivered. */
   ended(): void;
   /** The connection is gone. */
