@@ -62,7 +62,7 @@ export function receiveSuite(family: Family): void {
 }
 
 function pushTests(family: Family, role: Role): void {
-  test('at most socketBufferSize bytes at once, when that is set: TCP-S-004, TCP-A-002, TCP-C-002, EV-S-04, EV-A-04, EV-C-04', async () => {
+  test('at most socketBufferSize bytes at once, when that is set: TCP-S-004, TCP-A-002, TCP-C-002, EV-S-04, EV-A-04, EV-C-04, STB-002', async () => {
     const got: Buffer[] = [];
     const receiver = makeReceiver(
       family,
@@ -75,13 +75,14 @@ function pushTests(family: Family, role: Role): void {
     await until(() => send(sent));
     await until(() => Buffer.concat(got).length === sent.length);
     expect(Buffer.concat(got).equals(sent)).toBe(true);
+    expect(got.every((piece) => Buffer.isBuffer(piece))).toBe(true);
     for (const piece of got) expect(piece.length).toBeLessThanOrEqual(100);
     await receiver.end();
   });
 }
 
 function pullTests(family: Family, role: Role): void {
-  test('by fetch and peek, all or nothing, inside the hook, later, and inside onClose: PULL-S-001, PULL-S-002, PULL-C-001, PULL-C-002, EV-S-05, EV-A-05, EV-C-05, ACC-014', async () => {
+  test('by fetch and peek, all or nothing, inside the hook, later, and inside onClose: PULL-S-001, PULL-S-002, PULL-C-001, PULL-C-002, EV-S-05, EV-A-05, EV-C-05, ACC-014, STB-002', async () => {
     const totals: number[] = [];
     const inHook: unknown[] = [];
     const closed = deferred<unknown[]>();
@@ -103,6 +104,7 @@ function pullTests(family: Family, role: Role): void {
     expect(receiver.pull('fetch', 5)).toBe(FetchResult.LengthTooLong);
     send('efgh');
     await until(() => totals.at(-1) === 8);
+    expect(totals.every((total) => typeof total === 'number')).toBe(true);
     expect(inHook.map(String)).toEqual(['ab', 'abc', String(FetchResult.LengthTooLong)]);
     expect(receiver.pull('fetch', 2).toString()).toBe('de');
     for (const wrong of [0, -1, 1.5, Number.NaN]) {

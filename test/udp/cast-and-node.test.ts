@@ -152,7 +152,7 @@ test('NOC-003: onPrepareConnect that answers Error, before the group is joined',
 
 // ---- UdpNode -------------------------------------------------------------------------------------------------------
 
-test('ORD-035 EV-N-01 EV-N-02 EV-N-03 EV-N-05 NODE-001 NODE-002 NODE-003 NODE-014 NOC-008 CA-012: a node to a node', async () => {
+test('ORD-035 EV-N-01 EV-N-02 EV-N-03 EV-N-05 NODE-001 NODE-002 NODE-003 NODE-014 NOC-008 CA-012 CID-006: a node to a node', async () => {
   const a = new Recorder();
   const b = new Recorder();
   const first = new UdpNode<string>(a.hooks as never);
