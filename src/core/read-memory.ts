@@ -54,6 +54,7 @@ export class ReadMemory {
   /** A window for a connection whose last read had `filled` bytes; null when there are enough. */
   open(filled: number): ReadWindow | null {
     if (this.#windowCount >= MAX_WINDOWS) return null;
+    keepFreedMemory();
     this.#windowCount++;
     return { rest: newWindow(filled) };
   }
@@ -75,6 +76,27 @@ function newWindow(filled: number): Buffer {
   return Buffer.allocUnsafeSlow(filled < 32 * 1024 ? 128 * 1024 : 256 * 1024);
 }
 
+/** Large enough that what one collection frees stays; glibc learns nothing from blocks beyond 32 MiB. */
+const LESSON_BYTES = 16 * 1024 * 1024;
+
+let freedMemoryIsKept = false;
+
+/**
+ * Teaches glibc's malloc to keep the memory of windows that were collected, instead of giving it back to the system and
+ * asking for it again a moment later, which costs a page fault for every 4 KiB.
+ *
+ * By default it maps blocks of 128 KiB and more one by one and trims its heap at 256 KiB. Once a mapped block is freed,
+ * both limits rise: to the size of that block and to twice that size (mallopt(3), "dynamic mmap threshold"). This block
+ * is freed by the next collection; as nobody writes to it, it never occupies memory. Other allocators do not care.
+ * (64 KiB echo: 1.8 faults per read without, 0.01 with; CPU per message 0.77 and 0.74 of bare node:net.) Processes that
+ * only see small reads are spared: what a burst of 10,000 connections frees would stay as well, 0.3 KB for each.
+ */
+function keepFreedMemory(): void {
+  if (freedMemoryIsKept) return;
+  freedMemoryIsKept = true;
+  Buffer.allocUnsafeSlow(LESSON_BYTES);
+}
+
 interface SharedMemory {
   read: ReadMemory;
   /** Copies of received bytes. */
@@ -87,28 +109,8 @@ let shared: SharedMemory | undefined;
 
 /** The memory that all components of this process share. */
 export function sharedMemory(): SharedMemory {
-  if (shared === undefined) {
-    keepFreedMemory();
-    shared = { read: new ReadMemory(), slabs: new SlabPool(), sendSlabs: new SendSlabPool() };
-  }
+  shared ??= { read: new ReadMemory(), slabs: new SlabPool(), sendSlabs: new SendSlabPool() };
   return shared;
-}
-
-/** Large enough that what one collection frees stays; glibc learns nothing from blocks beyond 32 MiB. */
-const LESSON_BYTES = 16 * 1024 * 1024;
-
-/**
- * Teaches glibc's malloc to keep the memory of slabs that were collected, instead of giving it back to the system and
- * asking for it again a moment later, which costs a page fault for every 4 KiB.
- *
- * By default it maps blocks of 128 KiB and more one by one and trims its heap at 256 KiB. Once a mapped block is freed,
- * both limits rise: to the size of that block and to twice that size (mallopt(3), "dynamic mmap threshold"). This block
- * is freed by the next collection; as nobody writes to it, it never occupies memory. Other allocators do not care.
- * (64 KiB echo: 1.8 faults per read without, 0.01 with; CPU per message 0.77 and 0.74 of bare node:net. 1 KiB echo, 16 in
- * flight: 0.08 and 0.004 faults.)
- */
-function keepFreedMemory(): void {
-  Buffer.allocUnsafeSlow(LESSON_BYTES);
 }
 
 let keptSendSlabs: SendSlabPool | undefined;
