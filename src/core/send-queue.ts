@@ -26,6 +26,9 @@ interface Segment {
   slab: SendSlab | null;
 }
 
+/** The segments of an empty queue. Nothing is pushed to it: an array that starts with its one segment never has to grow. */
+const NO_SEGMENTS: Segment[] = [];
+
 /**
  * What one connection has still to send.
  *
@@ -41,9 +44,9 @@ interface Segment {
 export class SendQueue {
   #pool: SendSlabPool;
   #writer: StreamWriter;
-  #segments: Segment[] = [];
+  #segments = NO_SEGMENTS;
   #inFlight: Uint8Array[] | null = null;
-  #inFlightSegments: Segment[] = [];
+  #inFlightSegments = NO_SEGMENTS;
   #queuedBytes = 0;
   #inFlightBytes = 0;
   /** Most bytes handed over in one write. */
@@ -79,7 +82,7 @@ export class SendQueue {
       const slab = this.#reserve(length);
       copyBytes(data, start, end, slab.bytes, slab.end - length);
     } else if (length > 0) {
-      this.#segments.push({ bytes: data, start, end, slab: null });
+      this.#push({ bytes: data, start, end, slab: null });
       this.#queuedBytes += length;
     }
   }
@@ -102,12 +105,17 @@ export class SendQueue {
     if (last !== undefined && last.slab === slab && last.end === slab.end) {
       last.end += length;
     } else {
-      this.#segments.push({ bytes: slab.bytes, start: slab.end, end: slab.end + length, slab });
+      this.#push({ bytes: slab.bytes, start: slab.end, end: slab.end + length, slab });
       slab.users++;
     }
     slab.end += length;
     this.#queuedBytes += length;
     return slab;
+  }
+
+  #push(segment: Segment): void {
+    if (this.#segments.length === 0) this.#segments = [segment];
+    else this.#segments.push(segment);
   }
 
   /** Hands what is queued to the system, unless a write is under way. Returns the writer's answer, 0 if there was nothing. */
@@ -124,9 +132,17 @@ export class SendQueue {
 
   /** Moves up to `maxWriteBytes` from the queue to what is in flight. */
   #take(): Uint8Array[] {
+    const segments = this.#segments;
+    // The usual case: what was sent in answer to one read is one run in a slab.
+    if (segments.length === 1 && this.#queuedBytes <= this.maxWriteBytes) {
+      this.#inFlightBytes = this.#queuedBytes;
+      this.#queuedBytes = 0;
+      this.#inFlightSegments = segments;
+      this.#segments = NO_SEGMENTS;
+      return [viewOf(segments[0]!)];
+    }
     let room = this.maxWriteBytes;
     const chunks: Uint8Array[] = [];
-    const segments = this.#segments;
     let cut: Segment | null = null;
     let used = 0;
     while (used < segments.length && room > 0) {
@@ -134,7 +150,7 @@ export class SendQueue {
       const length = segment.end - segment.start;
       const taken = Math.min(length, room);
       const { bytes, start } = segment;
-      chunks.push(taken === bytes.length ? bytes : bytes.subarray(start, start + taken));
+      chunks.push(taken === length ? viewOf(segment) : bytes.subarray(start, start + taken));
       room -= taken;
       if (taken < length) {
         // The rest stays queued. What is taken uses the slab as well, for the rest may be dropped before this is written.
@@ -150,7 +166,7 @@ export class SendQueue {
     this.#inFlightBytes = bytes;
     if (used === segments.length) {
       this.#inFlightSegments = segments;
-      this.#segments = [];
+      this.#segments = NO_SEGMENTS;
     } else {
       this.#inFlightSegments = segments.splice(0, used);
       if (cut !== null) this.#inFlightSegments.push(cut);
@@ -173,13 +189,13 @@ export class SendQueue {
     for (const segment of this.#inFlightSegments) {
       if (segment.slab !== null) this.#pool.release(segment.slab);
     }
-    this.#inFlightSegments = [];
+    this.#inFlightSegments = NO_SEGMENTS;
   }
 
   /** Drops everything that no write is using; called when the connection is gone. */
   clear(): void {
     for (const segment of this.#segments) if (segment.slab !== null) this.#pool.release(segment.slab);
-    this.#segments = [];
+    this.#segments = NO_SEGMENTS;
     this.#queuedBytes = 0;
   }
 
@@ -187,8 +203,13 @@ export class SendQueue {
   abandon(): void {
     this.clear();
     for (const segment of this.#inFlightSegments) if (segment.slab !== null) this.#pool.release(segment.slab);
-    this.#inFlightSegments = [];
+    this.#inFlightSegments = NO_SEGMENTS;
     this.#inFlight = null;
     this.#inFlightBytes = 0;
   }
+}
+
+function viewOf({ bytes, start, end, slab }: Segment): Uint8Array {
+  if (slab !== null) return slab.view(start, end);
+  return end - start === bytes.length ? bytes : bytes.subarray(start, end);
 }

@@ -54,7 +54,8 @@ export class SlabPool {
 export function copyBytes(source: Uint8Array, start: number, end: number, target: Uint8Array, at: number): void {
   if (end - start <= 24) {
     for (let i = start; i < end; i++) target[at++] = source[i]!;
-  } else if (source.byteLength === end - start) {
+  } else if (source.length === end - start) {
+    // (`byteLength`, `byteOffset` and `buffer` cost 10 to 30 ns more than `length` does.)
     target.set(source, at);
   } else {
     target.set(source.subarray(start, end), at);
@@ -69,8 +70,24 @@ export class SendSlab {
   /** Segments of send queues that point into it. */
   users = 0;
 
+  #view: Buffer;
+  #viewStart = 0;
+
   constructor(size: number) {
     this.bytes = Buffer.allocUnsafeSlow(size);
+    this.#view = this.bytes;
+  }
+
+  /**
+   * Its bytes `[start, end)`. Answers of one size that are written at once all have the same place in the slab, so the last
+   * view is kept: making one costs 40 to 60 ns.
+   */
+  view(start: number, end: number): Buffer {
+    if (this.#viewStart !== start || this.#view.length !== end - start) {
+      this.#viewStart = start;
+      this.#view = this.bytes.subarray(start, end);
+    }
+    return this.#view;
   }
 }
 
