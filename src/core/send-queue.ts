@@ -6,6 +6,8 @@ export const COPY_LIMIT_BYTES = 4096;
 /** Most bytes of one connection that are handed to the system in one call. */
 export const MAX_WRITE_BYTES = 1024 * 1024;
 
+const WORD_BYTES = 4;
+
 /** How a queue hands bytes to the system. */
 export interface StreamWriter {
   /**
@@ -89,13 +91,22 @@ export class SendQueue {
 
   /** Appends the little-endian word `value`: the header of a package. */
   appendUInt32LE(value: number): void {
-    const slab = this.#reserve(4);
-    const bytes = slab.bytes;
-    const at = slab.end - 4;
-    bytes[at] = value & 255;
-    bytes[at + 1] = (value >>> 8) & 255;
-    bytes[at + 2] = (value >>> 16) & 255;
-    bytes[at + 3] = value >>> 24;
+    const slab = this.#reserve(WORD_BYTES);
+    writeWord(slab.bytes, slab.end - WORD_BYTES, value);
+  }
+
+  /** Appends the word `header` and `body` behind it: a package. */
+  appendPackage(header: number, body: Uint8Array): void {
+    const { length } = body;
+    if (length > COPY_LIMIT_BYTES) {
+      this.appendUInt32LE(header);
+      this.append(body, 0, length);
+      return;
+    }
+    const slab = this.#reserve(WORD_BYTES + length);
+    const at = slab.end - length;
+    writeWord(slab.bytes, at - WORD_BYTES, header);
+    copyBytes(body, 0, length, slab.bytes, at);
   }
 
   /** Room for `length` bytes at the end of the queue, in front of `slab.end`. */
@@ -212,4 +223,12 @@ export class SendQueue {
 function viewOf({ bytes, start, end, slab }: Segment): Uint8Array {
   if (slab !== null) return slab.view(start, end);
   return end - start === bytes.length ? bytes : bytes.subarray(start, end);
+}
+
+/** Little-endian. */
+function writeWord(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value & 255;
+  bytes[at + 1] = (value >>> 8) & 255;
+  bytes[at + 2] = (value >>> 16) & 255;
+  bytes[at + 3] = value >>> 24;
 }

@@ -44,8 +44,7 @@ export function sendOn(
   } else {
     if (length === 0 || length > framing.maxPackSize) return badPackSize(component, connection, framing, length);
     if (!sender.hasRoomFor(length + PACK_HEADER_BYTES)) return full(component, connection, length);
-    sender.queue.appendUInt32LE(packHeader(framing.packHeaderFlag, length));
-    sender.queue.append(bytes, 0, length);
+    sender.queue.appendPackage(packHeader(framing.packHeaderFlag, length), bytes);
   }
   sender.appended();
   return true;
