@@ -65,7 +65,9 @@ describe('PullLayer', () => {
       expect(piece[0]).toBe(i & 255);
       memory.add(piece.buffer);
     }
-    expect([...memory].reduce((sum, { byteLength }) => sum + byteLength, 0)).toBeLessThan(64 * 1024);
+    // What waits may share Node's own pool with others; its size differs from version to version.
+    const held = [...memory].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    expect(held).toBeLessThan(4 * Buffer.poolSize);
   });
 
   test('what is left of a read that was fetched in part is moved, and what was fetched stays as it was', () => {
