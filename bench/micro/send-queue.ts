@@ -4,7 +4,6 @@ import type { MicroTask } from './task.ts';
 
 /** Gathering sends and handing them over, with a system that takes all at once and with one that takes its time. */
 export function microTasks(): MicroTask[] {
-  const message = Buffer.alloc(65_536, 1);
   const tasks: MicroTask[] = [];
   for (const [bytes, gathered] of [
     [64, 1],
@@ -12,6 +11,7 @@ export function microTasks(): MicroTask[] {
     [1024, 16],
     [65_536, 4],
   ] as const) {
+    const message = Buffer.alloc(bytes, 1);
     const queue = new SendQueue(new SendSlabPool(), { write: () => 0 });
     tasks.push({
       name: `send queue: ${gathered} x ${bytes} B and flush`,
@@ -22,6 +22,7 @@ export function microTasks(): MicroTask[] {
       },
     });
   }
+  const message = Buffer.alloc(64, 1);
   const slow = new SendQueue(new SendSlabPool(), { write: () => 1 });
   tasks.push({
     name: 'send queue: 16 x 64 B, the write completes later',
@@ -38,8 +39,7 @@ export function microTasks(): MicroTask[] {
     operations: 16,
     run() {
       for (let i = 0; i < 16; i++) {
-        framed.appendUInt32LE(64);
-        framed.append(message, 0, 64);
+        framed.appendPackage(64, message);
       }
       framed.flush();
     },
