@@ -15,9 +15,7 @@ export { UdpNode, type UdpNodeOptions, type UdpNodeProperties, type UdpNodeStart
 export { UdpNodeListener } from './client/udp-node-listener.ts';
 export type { UdpClientStartOptions } from './client/udp-target.ts';
 export type { AddressList, SocketAddress } from './core/address.ts';
-export type { StopOptions } from './core/complex-stream.ts';
 export type { AbortOptions, Component } from './core/component.ts';
-export { ConnectionStream } from './core/connection-stream.ts';
 export {
   CastMode,
   FetchResult,
@@ -44,39 +42,8 @@ export type {
   HookResult,
   ServerHooks,
 } from './core/listener.ts';
-export type { MessagesOptions } from './core/message-queue.ts';
-export type {
-  SNICallback,
-  SSLCommonOptions,
-  SSLContextOptions,
-  SSLInfo,
-  SSLMemoryContextOptions,
-  SSLWatchOptions,
-} from './core/security.ts';
+export type { Sendable } from './core/sendable.ts';
 export type { ComponentStats, ConnectionStats, LimitCounters, StopReport } from './core/stats.ts';
-export type { Sendable } from './core/stream-send.ts';
-export type { ArqProperties } from './core/udp-arq-properties.ts';
-export type {
-  UdpCastHooks,
-  UdpClientHooks,
-  UdpConnectionHooks,
-  UdpNodeHooks,
-  UdpServerHooks,
-} from './core/udp-listener.ts';
-export type { JoinOptions, MulticastProperties } from './core/udp-multicast.ts';
-export type {
-  DetectProperties,
-  UdpClientProperties,
-  UdpServerProperties,
-  UdpSocketProperties,
-} from './core/udp-properties.ts';
-export type {
-  ArqCookieCounters,
-  UdpConnectionStats,
-  UdpDropCounters,
-  UdpLimitCounters,
-  UdpStats,
-} from './core/udp-stats.ts';
 export type { ServerStartOptions } from './server/stream-server.ts';
 export { TcpPackServer, TcpPullServer, TcpServer, type TcpServerOptions } from './server/tcp-server.ts';
 export { TcpPullServerListener, TcpServerListener } from './server/tcp-server-listener.ts';
@@ -88,3 +55,36 @@ export type { SslComplexProperties, SslProperties } from './ssl/properties.ts';
 export { SslAgent, type SslAgentOptions, SslPackAgent, SslPullAgent } from './ssl/ssl-agent.ts';
 export { SslClient, type SslClientOptions, SslPackClient, SslPullClient } from './ssl/ssl-client.ts';
 export { SslPackServer, SslPullServer, SslServer, type SslServerOptions } from './ssl/ssl-server.ts';
+export type { StopOptions } from './stream/complex-stream.ts';
+export { ConnectionStream } from './stream/connection-stream.ts';
+export type { MessagesOptions } from './stream/message-queue.ts';
+export type {
+  SNICallback,
+  SSLCommonOptions,
+  SSLContextOptions,
+  SSLInfo,
+  SSLMemoryContextOptions,
+  SSLWatchOptions,
+} from './stream/security.ts';
+export type { ArqProperties } from './udp/udp-arq-properties.ts';
+export type {
+  UdpCastHooks,
+  UdpClientHooks,
+  UdpConnectionHooks,
+  UdpNodeHooks,
+  UdpServerHooks,
+} from './udp/udp-listener.ts';
+export type { JoinOptions, MulticastProperties } from './udp/udp-multicast.ts';
+export type {
+  DetectProperties,
+  UdpClientProperties,
+  UdpServerProperties,
+  UdpSocketProperties,
+} from './udp/udp-properties.ts';
+export type {
+  ArqCookieCounters,
+  UdpConnectionStats,
+  UdpDropCounters,
+  UdpLimitCounters,
+  UdpStats,
+} from './udp/udp-stats.ts';

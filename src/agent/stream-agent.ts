@@ -1,8 +1,5 @@
 import { isIP } from 'node:net';
-import { ComplexStream, type StopOptions } from '../core/complex-stream.ts';
 import { isSignalAborted } from '../core/component.ts';
-import { type ConnectOptions, checkTarget, connect } from '../core/connecting.ts';
-import { ConnectionState } from '../core/connection-state.ts';
 import { ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
@@ -10,7 +7,10 @@ import type { ConnId } from '../core/listener.ts';
 import { defineProperties, integer } from '../core/properties.ts';
 import { shutDown, stopOnAbort } from '../core/start-stop.ts';
 import type { StopReport } from '../core/stats.ts';
-import { StreamConnection } from '../core/stream-connection.ts';
+import { ComplexStream, type StopOptions } from '../stream/complex-stream.ts';
+import { type ConnectOptions, checkTarget, connect } from '../stream/connecting.ts';
+import { ConnectionState } from '../stream/connection-state.ts';
+import { StreamConnection } from '../stream/stream-connection.ts';
 import { makeConnectingSocket } from '../transport/tcp-connect.ts';
 
 /** How an agent starts. */

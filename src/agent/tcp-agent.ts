@@ -11,8 +11,8 @@ import {
   pullProperties,
   pushModel,
   readPulled,
-} from '../core/receive-models.ts';
-import type { StreamProperties } from '../core/stream-properties.ts';
+} from '../stream/receive-models.ts';
+import type { StreamProperties } from '../stream/stream-properties.ts';
 import { StreamAgent, type StreamAgentProperties } from './stream-agent.ts';
 
 /** Options of every TCP agent: any of its properties. */

@@ -1,22 +1,23 @@
 import { localAddressOf, type SocketAddress } from '../core/address.ts';
 import { type AbortOptions, isSignalAborted } from '../core/component.ts';
-import { type ConnectOptions, checkTarget, connect } from '../core/connecting.ts';
-import { ConnectionHost, type ConnectionOwner } from '../core/connection-host.ts';
-import { ConnectionState } from '../core/connection-state.ts';
-import { attachTap, ConnectionStream } from '../core/connection-stream.ts';
 import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { AnyHooks, ConnId } from '../core/listener.ts';
-import { MessageQueue, type MessagesOptions } from '../core/message-queue.ts';
 import { defineProperties, integer } from '../core/properties.ts';
-import type { ReceiveModel, ReceiveRun } from '../core/receive-models.ts';
-import { SingleSecure } from '../core/single-secure.ts';
+import { type Sendable, toBytes } from '../core/sendable.ts';
 import { checkListener } from '../core/start-stop.ts';
 import type { ComponentStats } from '../core/stats.ts';
-import { StreamConnection } from '../core/stream-connection.ts';
-import { type StreamProperties, streamProperties } from '../core/stream-properties.ts';
-import { readSmallFile, type Sendable, sendOn, sendPacketsOn, toBytes } from '../core/stream-send.ts';
 import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
+import { type ConnectOptions, checkTarget, connect } from '../stream/connecting.ts';
+import { ConnectionHost, type ConnectionOwner } from '../stream/connection-host.ts';
+import { ConnectionState } from '../stream/connection-state.ts';
+import { attachTap, ConnectionStream } from '../stream/connection-stream.ts';
+import { MessageQueue, type MessagesOptions } from '../stream/message-queue.ts';
+import type { ReceiveModel, ReceiveRun } from '../stream/receive-models.ts';
+import { SingleSecure } from '../stream/single-secure.ts';
+import { StreamConnection } from '../stream/stream-connection.ts';
+import { type StreamProperties, streamProperties } from '../stream/stream-properties.ts';
+import { readSmallFile, sendOn, sendPacketsOn } from '../stream/stream-send.ts';
 import { makeConnectingSocket } from '../transport/tcp-connect.ts';
 
 /** Where and how a stream client connects. */

@@ -1,6 +1,7 @@
 import type { FetchResult } from '../core/enums.ts';
 import type { ClientHooks } from '../core/listener.ts';
 import { defineProperties } from '../core/properties.ts';
+import type { SingleSocketProperties } from '../core/single-socket.ts';
 import {
   type PackProperties,
   type PullProperties,
@@ -10,9 +11,8 @@ import {
   pullProperties,
   pushModel,
   readPulled,
-} from '../core/receive-models.ts';
-import type { SingleSocketProperties } from '../core/single-socket.ts';
-import type { StreamProperties } from '../core/stream-properties.ts';
+} from '../stream/receive-models.ts';
+import type { StreamProperties } from '../stream/stream-properties.ts';
 import { StreamClient, type StreamClientProperties } from './stream-client.ts';
 
 /** Options of every TCP client: any of its properties. */

@@ -1,14 +1,14 @@
 import { type ArqSettings, nextConversationId } from '../arq/index.ts';
 import { SendPolicy } from '../core/enums.ts';
 import type { SocketError } from '../core/errors.ts';
+import { type Sendable, toBytes } from '../core/sendable.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
-import { type Sendable, toBytes } from '../core/stream-send.ts';
-import { ArqConnection } from '../core/udp-arq-connection.ts';
-import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../core/udp-arq-properties.ts';
-import type { UdpHost } from '../core/udp-host.ts';
-import type { PeerAddress } from '../core/udp-lifecycle.ts';
-import type { UdpClientHooks } from '../core/udp-listener.ts';
-import { type DetectProperties, detectProperties, type UdpClientProperties } from '../core/udp-properties.ts';
+import { ArqConnection } from '../udp/udp-arq-connection.ts';
+import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../udp/udp-arq-properties.ts';
+import type { UdpHost } from '../udp/udp-host.ts';
+import type { PeerAddress } from '../udp/udp-lifecycle.ts';
+import type { UdpClientHooks } from '../udp/udp-listener.ts';
+import { type DetectProperties, detectProperties, type UdpClientProperties } from '../udp/udp-properties.ts';
 import { DatagramClient } from './udp-datagram-client.ts';
 
 /** Options of an ARQ client: any of its properties. */

@@ -1,4 +1,4 @@
-import type { UdpCastHooks } from '../core/udp-listener.ts';
+import type { UdpCastHooks } from '../udp/udp-listener.ts';
 import type { UdpCast } from './udp-cast.ts';
 
 // A class without members: a hook that a subclass leaves out does not exist, and costs nothing.

@@ -5,11 +5,11 @@ import { SocketError } from '../core/errors.ts';
 import { defineProperties, oneOf } from '../core/properties.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
 import { invalidParam } from '../core/start-stop.ts';
-import { isPort } from '../core/stream-properties.ts';
-import { CastConnection } from '../core/udp-cast-connection.ts';
-import type { UdpHost } from '../core/udp-host.ts';
-import type { PeerAddress } from '../core/udp-lifecycle.ts';
-import type { UdpCastHooks } from '../core/udp-listener.ts';
+import { isPort } from '../stream/stream-properties.ts';
+import { CastConnection } from '../udp/udp-cast-connection.ts';
+import type { UdpHost } from '../udp/udp-host.ts';
+import type { PeerAddress } from '../udp/udp-lifecycle.ts';
+import type { UdpCastHooks } from '../udp/udp-listener.ts';
 import {
   checkCastAddress,
   IPV4_BROADCAST,
@@ -17,9 +17,9 @@ import {
   type MulticastProperties,
   multicastProperties,
   prepareCast,
-} from '../core/udp-multicast.ts';
-import type { UdpSocketProperties } from '../core/udp-properties.ts';
-import { ownFamily } from '../core/udp-start.ts';
+} from '../udp/udp-multicast.ts';
+import type { UdpSocketProperties } from '../udp/udp-properties.ts';
+import { ownFamily } from '../udp/udp-start.ts';
 import { type ClientSocket, DatagramClient } from './udp-datagram-client.ts';
 import type { UdpClientStartOptions } from './udp-target.ts';
 

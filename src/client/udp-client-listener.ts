@@ -1,4 +1,4 @@
-import type { UdpClientHooks } from '../core/udp-listener.ts';
+import type { UdpClientHooks } from '../udp/udp-listener.ts';
 import type { UdpArqClient } from './udp-arq-client.ts';
 import type { UdpClient } from './udp-client.ts';
 

@@ -1,10 +1,10 @@
 import { defineProperties } from '../core/properties.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
-import { UdpConnection } from '../core/udp-connection.ts';
-import type { UdpHost } from '../core/udp-host.ts';
-import type { PeerAddress } from '../core/udp-lifecycle.ts';
-import type { UdpClientHooks } from '../core/udp-listener.ts';
-import { type DetectProperties, detectProperties, type UdpClientProperties } from '../core/udp-properties.ts';
+import { UdpConnection } from '../udp/udp-connection.ts';
+import type { UdpHost } from '../udp/udp-host.ts';
+import type { PeerAddress } from '../udp/udp-lifecycle.ts';
+import type { UdpClientHooks } from '../udp/udp-listener.ts';
+import { type DetectProperties, detectProperties, type UdpClientProperties } from '../udp/udp-properties.ts';
 import { DatagramClient } from './udp-datagram-client.ts';
 
 /** Options of a UDP client: any of its properties. */

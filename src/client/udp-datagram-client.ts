@@ -4,17 +4,17 @@ import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
 import { defineProperties } from '../core/properties.ts';
+import { type Sendable, toBytes } from '../core/sendable.ts';
 import { SingleSocket } from '../core/single-socket.ts';
 import { callPrepare, checkListener, startCancelled } from '../core/start-stop.ts';
-import { type Sendable, toBytes } from '../core/stream-send.ts';
-import type { UdpConnection } from '../core/udp-connection.ts';
-import { UdpHost, type UdpOwner } from '../core/udp-host.ts';
-import type { PeerAddress, UdpLifecycle } from '../core/udp-lifecycle.ts';
-import { type UdpSocketProperties, udpSocketProperties } from '../core/udp-properties.ts';
-import { joinParts } from '../core/udp-send.ts';
-import { bindError, socketOptions } from '../core/udp-start.ts';
-import type { UdpConnectionStats, UdpStats } from '../core/udp-stats.ts';
 import { UdpSocket } from '../transport/udp-socket.ts';
+import type { UdpConnection } from '../udp/udp-connection.ts';
+import { UdpHost, type UdpOwner } from '../udp/udp-host.ts';
+import type { PeerAddress, UdpLifecycle } from '../udp/udp-lifecycle.ts';
+import { type UdpSocketProperties, udpSocketProperties } from '../udp/udp-properties.ts';
+import { joinParts } from '../udp/udp-send.ts';
+import { bindError, socketOptions } from '../udp/udp-start.ts';
+import type { UdpConnectionStats, UdpStats } from '../udp/udp-stats.ts';
 import { checkTarget, resolveTarget, type UdpClientStartOptions } from './udp-target.ts';
 
 /** How `stop` ends the connection of a UDP client. */

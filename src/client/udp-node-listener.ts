@@ -1,4 +1,4 @@
-import type { UdpNodeHooks } from '../core/udp-listener.ts';
+import type { UdpNodeHooks } from '../udp/udp-listener.ts';
 import type { UdpNode } from './udp-node.ts';
 
 // A class without members: a hook that a subclass leaves out does not exist, and costs nothing.

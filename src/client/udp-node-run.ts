@@ -5,13 +5,13 @@ import type { Component } from '../core/component.ts';
 import { type ReuseAddressPolicy, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { callHook } from '../core/hooks.ts';
-import { isPort } from '../core/stream-properties.ts';
-import type { UdpNodeHooks } from '../core/udp-listener.ts';
-import type { UdpSocketProperties } from '../core/udp-properties.ts';
-import { bindError, socketOptions } from '../core/udp-start.ts';
-import { newUdpDrops, newUdpLimits, type UdpDropCounters, type UdpStats } from '../core/udp-stats.ts';
+import { isPort } from '../stream/stream-properties.ts';
 import { isFastPathAllowed } from '../transport/fast-io.ts';
 import { nameOf, UdpSocket, type UdpSocketEvents } from '../transport/udp-socket.ts';
+import type { UdpNodeHooks } from '../udp/udp-listener.ts';
+import type { UdpSocketProperties } from '../udp/udp-properties.ts';
+import { bindError, socketOptions } from '../udp/udp-start.ts';
+import { newUdpDrops, newUdpLimits, type UdpDropCounters, type UdpStats } from '../udp/udp-stats.ts';
 
 /** A datagram on its way. */
 interface Outgoing {

@@ -5,10 +5,10 @@ import { CastMode, ReuseAddressPolicy, ServiceState, SocketErrorCode } from '../
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import { defineProperties, integer, oneOf } from '../core/properties.ts';
+import { type Sendable, toBytes } from '../core/sendable.ts';
 import { callPrepare, checkListener, invalidParam, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
-import { isPort } from '../core/stream-properties.ts';
-import { type Sendable, toBytes } from '../core/stream-send.ts';
-import type { UdpNodeHooks } from '../core/udp-listener.ts';
+import { isPort } from '../stream/stream-properties.ts';
+import type { UdpNodeHooks } from '../udp/udp-listener.ts';
 import {
   checkCastAddress,
   IPV4_BROADCAST,
@@ -16,11 +16,11 @@ import {
   type MulticastProperties,
   multicastProperties,
   prepareCast,
-} from '../core/udp-multicast.ts';
-import { type UdpSocketProperties, udpSocketProperties } from '../core/udp-properties.ts';
-import { joinParts } from '../core/udp-send.ts';
-import { ownFamily } from '../core/udp-start.ts';
-import type { UdpStats } from '../core/udp-stats.ts';
+} from '../udp/udp-multicast.ts';
+import { type UdpSocketProperties, udpSocketProperties } from '../udp/udp-properties.ts';
+import { joinParts } from '../udp/udp-send.ts';
+import { ownFamily } from '../udp/udp-start.ts';
+import type { UdpStats } from '../udp/udp-stats.ts';
 import { NodeRun } from './udp-node-run.ts';
 
 /** Where a `UdpNode` is, and what it casts to. */

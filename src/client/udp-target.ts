@@ -4,8 +4,8 @@ import { SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
 import { invalidParam } from '../core/start-stop.ts';
-import { isPort } from '../core/stream-properties.ts';
-import { ownFamily } from '../core/udp-start.ts';
+import { isPort } from '../stream/stream-properties.ts';
+import { ownFamily } from '../udp/udp-start.ts';
 
 /** Where a UDP client sends to. */
 export interface UdpClientStartOptions {

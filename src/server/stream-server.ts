@@ -1,20 +1,20 @@
 import { type AddressList, checkAddressList, type SocketAddress } from '../core/address.ts';
 import { Admission } from '../core/admission.ts';
-import { ComplexStream, type StopOptions } from '../core/complex-stream.ts';
 import { isSignalAborted } from '../core/component.ts';
-import type { ConnectionHost } from '../core/connection-host.ts';
-import { openConnection } from '../core/connection-opening.ts';
-import { tuneSocket } from '../core/connection-socket.ts';
-import { ConnectionState } from '../core/connection-state.ts';
 import { ReuseAddressPolicy, ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
 import { custom, defineProperties, integer } from '../core/properties.ts';
-import type { SSLContextOptions, SSLMemoryContextOptions } from '../core/security.ts';
 import { callPrepare, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
 import type { StopReport } from '../core/stats.ts';
-import { StreamConnection } from '../core/stream-connection.ts';
-import { isPort } from '../core/stream-properties.ts';
+import { ComplexStream, type StopOptions } from '../stream/complex-stream.ts';
+import type { ConnectionHost } from '../stream/connection-host.ts';
+import { openConnection } from '../stream/connection-opening.ts';
+import { tuneSocket } from '../stream/connection-socket.ts';
+import { ConnectionState } from '../stream/connection-state.ts';
+import type { SSLContextOptions, SSLMemoryContextOptions } from '../stream/security.ts';
+import { StreamConnection } from '../stream/stream-connection.ts';
+import { isPort } from '../stream/stream-properties.ts';
 import { type AcceptedSocket, TcpListener } from '../transport/tcp-listener.ts';
 
 /** Where a stream server listens. */

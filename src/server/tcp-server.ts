@@ -11,8 +11,8 @@ import {
   pullProperties,
   pushModel,
   readPulled,
-} from '../core/receive-models.ts';
-import type { StreamProperties } from '../core/stream-properties.ts';
+} from '../stream/receive-models.ts';
+import type { StreamProperties } from '../stream/stream-properties.ts';
 import { StreamServer, type StreamServerProperties } from './stream-server.ts';
 
 /** Options of every TCP server: any of its properties. */

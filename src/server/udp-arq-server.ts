@@ -15,13 +15,13 @@ import type { ComplexSocketProperties } from '../core/complex-socket.ts';
 import { SendPolicy } from '../core/enums.ts';
 import type { ConnId } from '../core/listener.ts';
 import { flag } from '../core/properties.ts';
-import { type Sendable, toBytes } from '../core/stream-send.ts';
-import { ArqConnection } from '../core/udp-arq-connection.ts';
-import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../core/udp-arq-properties.ts';
-import type { UdpHost } from '../core/udp-host.ts';
-import type { UdpServerHooks } from '../core/udp-listener.ts';
-import type { UdpServerProperties } from '../core/udp-properties.ts';
-import type { UdpStats } from '../core/udp-stats.ts';
+import { type Sendable, toBytes } from '../core/sendable.ts';
+import { ArqConnection } from '../udp/udp-arq-connection.ts';
+import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../udp/udp-arq-properties.ts';
+import type { UdpHost } from '../udp/udp-host.ts';
+import type { UdpServerHooks } from '../udp/udp-listener.ts';
+import type { UdpServerProperties } from '../udp/udp-properties.ts';
+import type { UdpStats } from '../udp/udp-stats.ts';
 import { DatagramServer } from './udp-datagram-server.ts';
 
 /** Properties of ARQ servers beside those of all ARQ components. */

@@ -1,26 +1,26 @@
 import { normalizeAddress, type SocketAddress } from '../core/address.ts';
 import { Admission } from '../core/admission.ts';
 import { ComplexSocket } from '../core/complex-socket.ts';
-import type { StopOptions } from '../core/complex-stream.ts';
 import { isSignalAborted } from '../core/component.ts';
 import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
 import type { ConnId } from '../core/listener.ts';
 import { defineProperties } from '../core/properties.ts';
+import { type Sendable, toBytes } from '../core/sendable.ts';
 import { callPrepare, checkListener, invalidParam, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
 import type { StopReport } from '../core/stats.ts';
-import { isPort } from '../core/stream-properties.ts';
-import { type Sendable, toBytes } from '../core/stream-send.ts';
-import type { UdpConnection } from '../core/udp-connection.ts';
-import { UdpHost, type UdpOwner } from '../core/udp-host.ts';
-import type { PeerAddress, UdpLifecycle } from '../core/udp-lifecycle.ts';
-import { UdpPeers } from '../core/udp-peers.ts';
-import { type UdpServerProperties, udpServerProperties } from '../core/udp-properties.ts';
-import { joinParts } from '../core/udp-send.ts';
-import { bindError, ownFamily, socketOptions } from '../core/udp-start.ts';
-import type { UdpConnectionStats, UdpStats } from '../core/udp-stats.ts';
+import type { StopOptions } from '../stream/complex-stream.ts';
+import { isPort } from '../stream/stream-properties.ts';
 import { UdpSocket } from '../transport/udp-socket.ts';
+import type { UdpConnection } from '../udp/udp-connection.ts';
+import { UdpHost, type UdpOwner } from '../udp/udp-host.ts';
+import type { PeerAddress, UdpLifecycle } from '../udp/udp-lifecycle.ts';
+import { UdpPeers } from '../udp/udp-peers.ts';
+import { type UdpServerProperties, udpServerProperties } from '../udp/udp-properties.ts';
+import { joinParts } from '../udp/udp-send.ts';
+import { bindError, ownFamily, socketOptions } from '../udp/udp-start.ts';
+import type { UdpConnectionStats, UdpStats } from '../udp/udp-stats.ts';
 
 /** Where a UDP server listens. */
 export interface UdpServerStartOptions {

@@ -1,4 +1,4 @@
-import type { UdpServerHooks } from '../core/udp-listener.ts';
+import type { UdpServerHooks } from '../udp/udp-listener.ts';
 import type { UdpArqServer } from './udp-arq-server.ts';
 import type { UdpServer } from './udp-server.ts';
 

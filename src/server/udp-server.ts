@@ -1,9 +1,9 @@
 import { CLOSE_NOTIFY, isCloseNotify } from '../arq/index.ts';
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
-import { UdpConnection } from '../core/udp-connection.ts';
-import type { UdpHost } from '../core/udp-host.ts';
-import type { UdpServerHooks } from '../core/udp-listener.ts';
-import type { UdpServerProperties } from '../core/udp-properties.ts';
+import { UdpConnection } from '../udp/udp-connection.ts';
+import type { UdpHost } from '../udp/udp-host.ts';
+import type { UdpServerHooks } from '../udp/udp-listener.ts';
+import type { UdpServerProperties } from '../udp/udp-properties.ts';
 import { DatagramServer } from './udp-datagram-server.ts';
 
 /** Options of a UDP server: any of its properties. */

@@ -4,7 +4,7 @@ import tls, { type SecureContext } from 'node:tls';
 import { SSLVerifyMode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
-import type { SSLWatchOptions } from '../core/security.ts';
+import type { SSLWatchOptions } from '../stream/security.ts';
 import { type AnyContextOptions, contextError, loadMaterial, type Material } from './material.ts';
 import { watchFiles } from './watch.ts';
 

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import tls, { type DetailedPeerCertificate, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { SSLSessionInfo } from '../core/enums.ts';
-import type { SSLInfo } from '../core/security.ts';
+import type { SSLInfo } from '../stream/security.ts';
 import { verifyErrorOf } from '../transport/tls-socket.ts';
 import type { Context } from './contexts.ts';
 import type { TlsSession } from './session.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
-import type { SSLContextOptions, SSLMemoryContextOptions } from '../core/security.ts';
+import type { SSLContextOptions, SSLMemoryContextOptions } from '../stream/security.ts';
 
 /** Certificate, key and authorities of a context, loaded and checked. */
 export interface Material {

@@ -1,5 +1,5 @@
 import type { SecureContext } from 'node:tls';
-import type { SNICallback } from '../core/security.ts';
+import type { SNICallback } from '../stream/security.ts';
 import type { ContextStore } from './contexts.ts';
 
 type NodeCallback = (serverName: string, done: (error: Error | null, context?: SecureContext) => void) => void;

@@ -1,5 +1,5 @@
 import net from 'node:net';
-import type { StreamConnection } from '../core/stream-connection.ts';
+import type { StreamConnection } from '../stream/stream-connection.ts';
 import { readThroughData, sharedOnread } from './tcp-listener.ts';
 
 /** Where and how to connect. */

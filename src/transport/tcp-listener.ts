@@ -1,9 +1,9 @@
 import net from 'node:net';
 import { normalizeAddress } from '../core/address.ts';
-import type { ConnectionReceiver } from '../core/connection-receiver.ts';
-import { connectionOfSocket } from '../core/connection-socket.ts';
-import { sharedMemory } from '../core/read-memory.ts';
-import type { StreamConnection } from '../core/stream-connection.ts';
+import type { ConnectionReceiver } from '../stream/connection-receiver.ts';
+import { connectionOfSocket } from '../stream/connection-socket.ts';
+import { sharedMemory } from '../stream/read-memory.ts';
+import type { StreamConnection } from '../stream/stream-connection.ts';
 import type { StreamHandle } from './fast-io.ts';
 
 /** A connection that the system accepted and nobody has taken or turned away yet. */

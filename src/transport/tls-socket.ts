@@ -1,6 +1,6 @@
 import type { Socket, SocketConstructorOpts } from 'node:net';
 import tls, { type ConnectionOptions, type SecureContext, TLSSocket, type TLSSocketOptions } from 'node:tls';
-import type { StreamConnection } from '../core/stream-connection.ts';
+import type { StreamConnection } from '../stream/stream-connection.ts';
 import type { StreamHandle } from './fast-io.ts';
 import { readThroughData, sharedOnread } from './tcp-listener.ts';
 

@@ -1,0 +1,199 @@
+import type { AbortOptions } from '../core/component.ts';
+import { ServiceState, SocketOperation } from '../core/enums.ts';
+import { internalError, type SocketError } from '../core/errors.ts';
+import type { AnyHooks, ConnId } from '../core/listener.ts';
+import { defineProperties } from '../core/properties.ts';
+import { type Sendable, toBytes } from '../core/sendable.ts';
+import { checkListener, shutDown } from '../core/start-stop.ts';
+import type { ComponentStats, StopReport } from '../core/stats.ts';
+import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
+import { ComplexSecure } from './complex-secure.ts';
+import { ConnectionHost, type ConnectionOwner } from './connection-host.ts';
+import { ConnectionStream } from './connection-stream.ts';
+import type { ReceiveModel, ReceiveRun } from './receive-models.ts';
+import type { StreamConnection } from './stream-connection.ts';
+import { type StreamProperties, streamProperties } from './stream-properties.ts';
+import { readSmallFile, sendOn, sendPacketsOn } from './stream-send.ts';
+
+/** Options of `stop` for components with many connections. */
+export interface StopOptions extends AbortOptions {
+  /**
+   * Let connections end in peace: no more are accepted, what is queued is sent, each peer gets a FIN and so many
+   * milliseconds to answer it; the rest is cut off. Without it, all are cut off at once, as HP-Socket does.
+   */
+  drainTimeoutMs?: number;
+}
+
+export interface ComplexStream<Extra = unknown> extends StreamProperties {}
+
+/** TCP and TLS servers and agents: many stream connections, sends by ID, and how they stop. */
+export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra> implements ConnectionOwner {
+  /** @internal */
+  protected readonly listener: AnyHooks;
+  /** What the connections of this run share; null before the first start. @internal */
+  protected host: ConnectionHost | null = null;
+  #receiveModel: ReceiveModel;
+  /** How this run receives and frames; null before the first start. */
+  #receiveRun: ReceiveRun | null = null;
+  #emptied: (() => void) | null = null;
+
+  constructor(listener: object, options: object | undefined, receiveModel: ReceiveModel) {
+    super(options);
+    this.#receiveModel = receiveModel;
+    checkListener(listener);
+    this.listener = listener as AnyHooks;
+  }
+
+  /**
+   * Queues bytes for a connection (`Send`, CS-002). Up to 4 KiB are copied at once; more belong to the library until they
+   * are written, so do not change them before.
+   * @param data Bytes, or text to be sent as UTF-8.
+   * @returns true when queued, which does not mean delivered. False, with `lastError` and `lastFailure` saying why:
+   *   EBADSLT (unknown or closed ID), EPERM (still connecting), EMSGSIZE (pack size), ENOBUFS (`maxPendingBytes`).
+   * @throws TypeError, RangeError for arguments that make no sense.
+   */
+  send(connId: ConnId, data: Sendable, offset = 0, length?: number): boolean {
+    const connection = this.table.get(connId);
+    if (connection === undefined) return this.unknownId('send', connId);
+    return sendOn(this, connection, this.#receiveRun!.framing, toBytes(data, offset, length));
+  }
+
+  /**
+   * Queues several pieces in a row, with nothing between them (`SendPackets`, CS-003). Pack components make one package of
+   * them. Results as `send`; false (EINVAL) for an empty list.
+   */
+  sendPackets(connId: ConnId, packets: readonly Sendable[]): boolean {
+    const connection = this.table.get(connId);
+    if (connection === undefined) return this.unknownId('sendPackets', connId);
+    return sendPacketsOn(this, connection, this.#receiveRun!.framing, packets);
+  }
+
+  /**
+   * Sends a file with optional bytes before and behind it, 4,194,303 bytes in all at most (`SendSmallFile`, TCP-S-001).
+   * @returns false with `lastError`: ENOENT and the like, ENODATA for an empty file, EFBIG, or as `send`.
+   */
+  async sendSmallFile(connId: ConnId, fileName: string | URL, head?: Sendable, tail?: Sendable): Promise<boolean> {
+    const connection = this.table.get(connId);
+    if (connection === undefined) return this.unknownId('sendSmallFile', connId);
+    const parts = await readSmallFile(this, connId, fileName, head, tail);
+    if (parts === null) return false;
+    // After a restart the ID may be another connection's.
+    if (this.table.get(connId) !== connection) return this.unknownId('sendSmallFile', connId);
+    return this.sendPackets(connId, parts);
+  }
+
+  /**
+   * One connection as a `stream.Duplex`: what arrives is read from the stream instead of going to `onReceive`. Call it in
+   * `onAccept`, `onConnect` or `onHandShake`, so that no byte comes before.
+   * @throws SocketError (IllegalState): unknown ID, or the connection has a stream already.
+   */
+  createStream(connId: ConnId): ConnectionStream {
+    return new ConnectionStream(this, this.table.get(connId), (bytes) => this.send(connId, bytes));
+  }
+
+  /** Snapshot of this run, or of the last one. */
+  stats(): ComponentStats {
+    const host = this.host ?? new ConnectionHost(this, this.listener);
+    return host.stats(this.connectionCount, this.pendingBytesOfAll());
+  }
+
+  /** @internal */
+  createLayer(sink: ReceiveSink): ReceiveLayer {
+    return this.#receiveRun!.createLayer(sink);
+  }
+
+  /** The connection behind an ID, for adapters. @internal */
+  connectionOf(connId: ConnId): StreamConnection | undefined {
+    return this.table.get(connId);
+  }
+
+  /** @internal */
+  closing(_connection: StreamConnection): void {}
+
+  /** @internal */
+  released(connection: StreamConnection): void {
+    this.table.delete(connection.id);
+    if (this.table.size === 0) this.#emptied?.();
+  }
+
+  /** What every start begins with. @internal */
+  protected begin(): ConnectionHost {
+    this.transition(ServiceState.Starting);
+    this.resetTable();
+    this.#receiveRun = this.#receiveModel(this.settings, () => this.host?.limits);
+    this.security?.begin(() => this.host!);
+    this.host = new ConnectionHost(this, this.listener);
+    return this.host;
+  }
+
+  /** Whether `run` is the present one and still starting. @internal */
+  protected isStarting(run: ConnectionHost): boolean {
+    return this.host === run && this.state === ServiceState.Starting;
+  }
+
+  /** Closes all connections, gracefully if there is time for it, and waits until they are closed. @internal */
+  protected async closeAll(options: StopOptions): Promise<StopReport> {
+    const startedAt = this.wheel.clock.now();
+    const connections = [...this.table.values()];
+    const report: StopReport = { connections: 0, drained: 0, forced: 0, failed: 0, droppedBytes: 0, durationMs: 0 };
+    for (const connection of connections) {
+      const { onReleased } = connection;
+      connection.onReleased = () => {
+        onReleased?.();
+        countEnd(report, connection);
+      };
+    }
+    const { drainTimeoutMs = 0, signal } = options;
+    if (drainTimeoutMs > 0 && signal?.aborted !== true && connections.length > 0) {
+      for (const connection of connections) connection.drain(drainTimeoutMs);
+      await this.#emptyOrAborted(signal);
+    }
+    const rest = [...this.table.values()];
+    for (const connection of rest) connection.close(SocketOperation.Close, 0);
+    // One turn for the sockets to close; those whose async onAccept never answers are given up then.
+    if (rest.length > 0) {
+      setTimeout(() => {
+        for (const connection of rest) connection.abandonHooks();
+      }, 50);
+      await this.#emptyOrAborted(undefined);
+    }
+    report.durationMs = this.wheel.clock.now() - startedAt;
+    return report;
+  }
+
+  #emptyOrAborted(signal: AbortSignal | undefined): Promise<void> {
+    if (this.table.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#emptied = null;
+        signal?.removeEventListener('abort', done);
+        resolve();
+      };
+      if (this.#emptied !== null) throw internalError('two stops wait for the same connections');
+      this.#emptied = done;
+      signal?.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  /** A start that failed after it had begun: `onShutdown` fires, then the error is the caller's (ACC-002). @internal */
+  protected async startFailed(error: SocketError): Promise<never> {
+    this.failed(error);
+    if (this.hasStarted) {
+      this.transition(ServiceState.Stopping);
+      await shutDown(this, this.listener);
+    }
+    throw error;
+  }
+}
+
+function countEnd(report: StopReport, connection: StreamConnection): void {
+  const { droppedBytes, errorCode, error } = connection.closeReason;
+  report.connections++;
+  report.droppedBytes += droppedBytes;
+  // A drain that ran out of time is told to the listener as an error, but it is this side that cuts off.
+  if (errorCode !== 0 && error?.operation !== 'drain') report.failed++;
+  else if (connection.isShutDown && droppedBytes === 0 && error === undefined) report.drained++;
+  else report.forced++;
+}
+
+defineProperties(ComplexStream.prototype, streamProperties);

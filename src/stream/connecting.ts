@@ -1,0 +1,186 @@
+import { isIP } from 'node:net';
+import { splitHost } from '../core/address.ts';
+import type { Component } from '../core/component.ts';
+import { isSignalAborted, isThenable } from '../core/component.ts';
+import { HandleResult, SocketErrorCode, SocketOperation } from '../core/enums.ts';
+import { Errno } from '../core/errno.ts';
+import { SocketError } from '../core/errors.ts';
+import { connectSocket } from '../transport/tcp-connect.ts';
+import type { ConnectionHost } from './connection-host.ts';
+import { openConnection } from './connection-opening.ts';
+import { tuneSocket } from './connection-socket.ts';
+import { ConnectionState } from './connection-state.ts';
+import type { StreamConnection } from './stream-connection.ts';
+import { isPort } from './stream-properties.ts';
+
+/** Where to connect, and how. */
+export interface ConnectOptions {
+  /** Host name or IP address; `address^name` dials `address` and uses `name` as the host, as HP-Socket 5.8.8 does. */
+  host?: string;
+  port?: number;
+  /** Path of a Unix domain socket (a pipe on Windows) instead of host and port. */
+  path?: string;
+  /** Own IP address to connect from. */
+  localAddress?: string;
+  /** Own port to connect from; 0, the default, lets the system choose. */
+  localPort?: number;
+  /** Over TLS: name for SNI and for the check of the certificate, instead of `host`. */
+  serverName?: string;
+  /** Aborting cancels connecting, or closes the connection. */
+  signal?: AbortSignal;
+}
+
+/** The error of a target that makes no sense, or null. */
+export function checkTarget(target: ConnectOptions, operation: string): SocketError | null {
+  const invalid = (message: string): SocketError =>
+    new SocketError({ code: SocketErrorCode.InvalidParam, errno: Errno.EINVAL, operation, message });
+  const { host, port, path, localAddress, localPort } = target;
+  if (path !== undefined)
+    return typeof path === 'string' && path !== '' ? null : invalid('path must be a string that is not empty');
+  if (typeof host !== 'string' || host === '') return invalid('host must be a host name or an IP address');
+  if (!isPort(port) || port === 0) return invalid(`port must be a whole number, 1 to 65535, not ${String(port)}`);
+  if (localPort !== undefined && !isPort(localPort))
+    return invalid(`localPort must be a whole number, 0 to 65535, not ${String(localPort)}`);
+  if (localAddress !== undefined && localAddress !== '' && isIP(localAddress) === 0) {
+    return new SocketError({
+      code: SocketErrorCode.SocketCreate,
+      errno: Errno.EADDRNOTAVAIL,
+      operation,
+      message: `the local address ${localAddress} is no IP address; give one of this machine's, or none`,
+    });
+  }
+  const { dial } = splitHost(host);
+  const remote = isIP(dial);
+  const local = localAddress === undefined ? 0 : isIP(localAddress);
+  if (remote !== 0 && local !== 0 && remote !== local) {
+    return new SocketError({
+      code: SocketErrorCode.SocketCreate,
+      errno: Errno.EAFNOSUPPORT,
+      operation,
+      message: `cannot connect from ${localAddress} to ${dial}: one is IPv4, the other IPv6`,
+    });
+  }
+  return null;
+}
+
+/**
+ * Connects: `onPrepareConnect`, then the socket, then the opening hooks. Used by agents and clients alike.
+ *
+ * @param isAsync Resolve as soon as connecting is under way (HP-Socket's asynchronous mode): from then on, failure is told
+ *   by `onClose`. Otherwise resolve when the connection is open, reject when it fails, with no `onClose` (ORD-016 to ORD-021).
+ * @param connected Called when the socket is connected, before `onConnect`.
+ */
+export async function connect(
+  component: Component,
+  run: ConnectionHost,
+  connection: StreamConnection,
+  target: ConnectOptions,
+  isAsync: boolean,
+  timeoutMs: number,
+  connected: () => void,
+): Promise<void> {
+  const { host = '', port = 0, path, signal } = target;
+  const { dial, name } = splitHost(host);
+  connection.remoteHost = path ?? name;
+  connection.remotePort = port;
+  connection.serverName = target.serverName ?? (path === undefined ? '' : 'localhost');
+  run.security?.preparing(connection);
+  let problem: SocketError | null = isSignalAborted(signal) ? component.aborted('connect', signal) : null;
+  if (problem === null) problem = await prepare(component, run, connection);
+  // While that hook was thinking, the signal may have been aborted, and the connection closed.
+  if (problem === null && isSignalAborted(signal)) problem = component.aborted('connect', signal);
+  if (problem === null && connection.state !== ConnectionState.Connecting) {
+    problem = connection.closeReason.error ?? cancelled(connection);
+  }
+  if (problem !== null) {
+    connection.close(SocketOperation.Connect, problem.errno, problem);
+    if (!connection.isReleased) await new Promise<void>((resolve) => onRelease(connection, resolve));
+    throw component.failed(problem);
+  }
+  const { socket } = connection;
+  return new Promise<void>((resolve, reject) => {
+    let isSettled = false;
+    let refusal: SocketError | undefined;
+    const settle = (error?: SocketError): void => {
+      if (isSettled) return;
+      isSettled = true;
+      if (error === undefined) resolve();
+      else reject(component.failed(error));
+    };
+    const abort = (): void =>
+      connection.close(
+        SocketOperation.Close,
+        isSettled ? 0 : Errno.ECANCELED,
+        isSettled ? undefined : component.aborted('connect', signal),
+      );
+    signal?.addEventListener('abort', abort, { once: true });
+    onRelease(connection, () => {
+      signal?.removeEventListener('abort', abort);
+      settle(refusal ?? connection.closeReason.error ?? cancelled(connection));
+    });
+    if (isAsync) connection.wasLetIn = true;
+    connection.deadlines.armHandshake(timeoutMs, `connecting to ${connection.remoteHost}`, 'syncConnectTimeout');
+    try {
+      connectSocket(socket, { ...target, host: dial, path }, () => {
+        if (connection.state !== ConnectionState.Connecting) return;
+        connection.deadlines.disarmStage();
+        connection.remoteAddress = socket.remoteAddress ?? '';
+        connection.remotePort = socket.remotePort ?? port;
+        tuneSocket(socket, run.settings);
+        connection.connected();
+        connected();
+        openConnection(connection, 'onConnect', undefined, (error) => {
+          // A rejection waits until the connection is gone, so that whoever catches it finds the component ready again.
+          if (error === undefined) settle();
+          else refusal = error;
+        });
+      });
+    } catch (thrown) {
+      connection.socketFailed(thrown as Error);
+    }
+    if (isAsync && connection.state === ConnectionState.Connecting) settle();
+  });
+}
+
+async function prepare(
+  component: Component,
+  run: ConnectionHost,
+  connection: StreamConnection,
+): Promise<SocketError | null> {
+  const refused = (what: string, cause?: unknown): SocketError =>
+    new SocketError({
+      code: SocketErrorCode.SocketPrepare,
+      errno: Errno.ECANCELED,
+      operation: 'connect',
+      connId: connection.id,
+      message: `connecting to ${connection.remoteHost} was cancelled because the hook onPrepareConnect ${what}`,
+      cause,
+    });
+  try {
+    let result = run.listener.onPrepareConnect?.(component, connection.id, connection.socket);
+    if (isThenable(result)) result = await result;
+    return result === HandleResult.Error ? refused('answered HandleResult.Error') : null;
+  } catch (thrown) {
+    component.reportHookError(run.listener, 'onPrepareConnect', thrown, connection.id, true);
+    return refused('failed', thrown);
+  }
+}
+
+function cancelled(connection: StreamConnection): SocketError {
+  return new SocketError({
+    code: SocketErrorCode.ConnectServer,
+    errno: Errno.ECANCELED,
+    operation: 'connect',
+    connId: connection.id,
+    message: `connecting to ${connection.remoteHost} was cancelled: the connection was closed from this side`,
+  });
+}
+
+/** Adds to what is called when a connection is gone. */
+function onRelease(connection: StreamConnection, callback: () => void): void {
+  const { onReleased } = connection;
+  connection.onReleased = () => {
+    onReleased?.();
+    callback();
+  };
+}

@@ -1,0 +1,88 @@
+import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
+import { Errno } from '../core/errno.ts';
+import { SocketError } from '../core/errors.ts';
+import { TICK_MS, WheelTimer } from '../core/timer-wheel.ts';
+import type { StreamConnection } from './stream-connection.ts';
+
+/**
+ * Deadlines of one connection: one for the stage that it is in (connecting, TLS handshake, lifetime, draining), one for
+ * silence. Made when the first is needed.
+ */
+export class ConnectionDeadlines {
+  #connection: StreamConnection;
+  #stage: WheelTimer | null = null;
+  #idle: WheelTimer | null = null;
+
+  constructor(connection: StreamConnection) {
+    this.#connection = connection;
+  }
+
+  /** Calls `expired` in `delayMs` unless another stage begins before. 0 for no deadline. */
+  armStage(delayMs: number, expired: () => void): void {
+    this.disarmStage();
+    if (delayMs <= 0) return;
+    this.#stage = new WheelTimer(expired);
+    this.#connection.host.wheel.arm(this.#stage, delayMs);
+  }
+
+  /** As `armStage`, unless the deadline of this stage is sooner. */
+  shortenStage(delayMs: number, expired: () => void): void {
+    const { wheel } = this.#connection.host;
+    const stage = this.#stage;
+    const isSooner = stage?.isArmed === true && stage.tick * TICK_MS <= wheel.clock.now() + delayMs;
+    if (!isSooner) this.armStage(delayMs, expired);
+  }
+
+  disarmStage(): void {
+    if (this.#stage !== null) this.#connection.host.wheel.cancel(this.#stage);
+    this.#stage = null;
+  }
+
+  /** Deadline for connecting or for a handshake. */
+  armHandshake(delayMs: number, what: string, option: string): void {
+    this.armStage(delayMs, () => {
+      this.#connection.host.limits.handshake++;
+      this.timedOut(SocketOperation.Connect, `${what} did not end within ${delayMs} ms (${option})`);
+    });
+  }
+
+  /** Deadlines of an open connection: lifetime and silence. */
+  armOpen(): void {
+    const connection = this.#connection;
+    const { settings, wheel, limits } = connection.host;
+    const { connectionTimeoutMs, idleTimeoutMs } = settings;
+    this.armStage(connectionTimeoutMs, () => {
+      limits.lifetime++;
+      const message = `connection ${connection.id} was open for ${connectionTimeoutMs} ms (connectionTimeoutMs)`;
+      this.timedOut(SocketOperation.Close, message);
+    });
+    if (idleTimeoutMs === 0) return;
+    connection.receiver.lastReceiveAt = wheel.clock.now();
+    const timer = new WheelTimer(() => {
+      // Reads only note the time; the timer is armed again when it finds that there was one.
+      const leftMs = connection.receiver.lastReceiveAt + idleTimeoutMs - wheel.clock.now();
+      if (leftMs > 0) return wheel.arm(timer, leftMs);
+      limits.idle++;
+      const message = `connection ${connection.id} received nothing for ${idleTimeoutMs} ms (idleTimeoutMs)`;
+      this.timedOut(SocketOperation.Close, message);
+    });
+    this.#idle = timer;
+    wheel.arm(timer, idleTimeoutMs);
+  }
+
+  timedOut(operation: SocketOperation, message: string): void {
+    const connection = this.#connection;
+    connection.close(operation, Errno.ETIMEDOUT, timeoutError(connection, 'deadline', message));
+  }
+
+  /** The connection is closing. */
+  cancel(): void {
+    this.disarmStage();
+    if (this.#idle !== null) this.#connection.host.wheel.cancel(this.#idle);
+  }
+}
+
+export function timeoutError(connection: StreamConnection, operation: string, message: string): SocketError {
+  const { id: connId } = connection;
+  return new SocketError({ code: SocketErrorCode.Network, errno: Errno.ETIMEDOUT, operation, connId, message });
+}

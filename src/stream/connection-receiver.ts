@@ -1,0 +1,306 @@
+import { isThenable } from '../core/component.ts';
+import { HandleResult, SocketErrorCode, SocketOperation } from '../core/enums.ts';
+import { Errno } from '../core/errno.ts';
+import { SocketError } from '../core/errors.ts';
+import { WheelTimer } from '../core/timer-wheel.ts';
+import { TokenBucket } from '../core/token-bucket.ts';
+import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
+import { ConnectionState } from './connection-state.ts';
+import { type ReadWindow, WINDOW_ENTER_BYTES, WINDOW_LEAVE_BYTES } from './read-memory.ts';
+import type { StreamConnection } from './stream-connection.ts';
+
+/** Why receiving stands still; bits of `pauses`. */
+const PAUSED_BY_USER = 1;
+export const PAUSED_BY_HOOK = 2;
+const PAUSED_BY_RATE = 4;
+const PAUSED_BY_TAP = 8;
+/** Clear text is over: what comes next belongs to the TLS handshake. */
+export const PAUSED_BY_SECURITY = 16;
+
+/** Receive rates of one connection; only there if the component limits them. */
+interface ReceiveRates {
+  bytes: TokenBucket | null;
+  messages: TokenBucket | null;
+  timer: WheelTimer | null;
+}
+
+/** The receiving side of a stream connection: where reads land, how they reach the listener, and what pauses them. */
+export class ConnectionReceiver implements ReceiveSink {
+  readonly layer: ReceiveLayer;
+  bytesIn = 0;
+  messagesIn = 0;
+  /** Time of the last read; of the opening before the first. */
+  lastReceiveAt: number;
+  /** Whether the peer sent its FIN. */
+  hasEnded = false;
+  /** Why receiving stands still. */
+  pauses = 0;
+  #connection: StreamConnection;
+  #isDelivering = false;
+  #window: ReadWindow | null = null;
+  #nextBuffer: Buffer | undefined = undefined;
+  #rates: ReceiveRates | null = null;
+  /** Bytes that came although receiving stands still: TLS hands on all that it has decrypted. */
+  #held: Buffer[] | null = null;
+
+  constructor(connection: StreamConnection) {
+    this.#connection = connection;
+    const { host, openedAt } = connection;
+    this.layer = host.owner.createLayer(this);
+    this.lastReceiveAt = openedAt;
+    const { maxReceiveBytesPerSecond: bytes, maxReceiveMessagesPerSecond: messages } = host.settings;
+    if (bytes > 0 || messages > 0) {
+      this.#rates = {
+        bytes: bytes > 0 ? new TokenBucket(bytes, openedAt) : null,
+        messages: messages > 0 ? new TokenBucket(messages, openedAt) : null,
+        timer: null,
+      };
+    }
+  }
+
+  get isPausedByUser(): boolean {
+    return (this.pauses & PAUSED_BY_USER) !== 0;
+  }
+
+  /** `onread` of the socket: where its next read lands; undefined to stay. Called after each read. */
+  nextReadBuffer(): Buffer | undefined {
+    const next = this.#nextBuffer;
+    this.#nextBuffer = undefined;
+    return next;
+  }
+
+  /** `onread` of the socket: `length` bytes landed in `buffer`. Returns false to stop reading. */
+  readInto(length: number, buffer: Buffer): boolean {
+    const { host } = this.#connection;
+    if (buffer === host.read.shared) {
+      if (length >= WINDOW_ENTER_BYTES && this.#window === null) {
+        this.#window = host.read.open(length);
+        this.#nextBuffer = this.#window?.rest;
+      }
+      this.received(host.read.view(length), true);
+    } else {
+      const window = this.#window;
+      if (window !== null && length < WINDOW_LEAVE_BYTES) {
+        this.#window = null;
+        this.#nextBuffer = host.read.shared;
+        host.read.close();
+      } else if (window !== null) {
+        host.read.advance(window, length);
+        this.#nextBuffer = window.rest;
+      }
+      this.received(length === buffer.length ? buffer : buffer.subarray(0, length), false);
+    }
+    return this.pauses === 0 && this.#connection.state < ConnectionState.Closing;
+  }
+
+  /** Bytes arrived. Borrowed bytes are overwritten after the call. */
+  received(bytes: Buffer, isBorrowed: boolean): void {
+    const connection = this.#connection;
+    const { host } = connection;
+    if (connection.state >= ConnectionState.Closing) return;
+    if (this.pauses !== 0 || connection.state < ConnectionState.Open) return this.#hold(bytes, isBorrowed);
+    host.bytesIn += bytes.length;
+    this.bytesIn += bytes.length;
+    if (host.marksReceives) this.lastReceiveAt = host.wheel.clock.now();
+    if (this.#rates !== null) {
+      this.#limitRate(this.#rates.bytes, bytes.length);
+      if (connection.state >= ConnectionState.Closing) return;
+    }
+    const outer = host.active;
+    host.active = connection;
+    this.#isDelivering = true;
+    this.layer.receive(bytes, isBorrowed);
+    this.#isDelivering = false;
+    host.active = outer;
+    // TLS takes one write at a time and hands on each record by itself, so there the answers to a turn's records are gathered.
+    if (host.security !== null) {
+      if (connection.sender !== null) host.schedule(connection);
+    } else {
+      connection.sender?.flushAndSettle();
+    }
+    if (this.pauses !== 0 && connection.state < ConnectionState.Closing) connection.socket.pause();
+  }
+
+  #hold(bytes: Buffer, isBorrowed: boolean): void {
+    this.#held ??= [];
+    this.#held.push(isBorrowed ? Buffer.from(bytes) : bytes);
+    this.#connection.socket.pause();
+  }
+
+  /** Delivers held bytes until there are none or receiving stands still again. */
+  #deliverHeld(): void {
+    while (this.#held !== null && this.#mayDeliver() && !this.layer.hasBacklog) {
+      const bytes = this.#held.shift()!;
+      if (this.#held.length === 0) this.#held = null;
+      this.received(bytes, false);
+    }
+  }
+
+  /** Gives up everything that was received and not handed on, in order. */
+  takeRest(): Buffer | null {
+    const rest = this.layer.takeRest();
+    const held = this.#held;
+    this.#held = null;
+    if (held === null) return rest;
+    return Buffer.concat(rest === null ? held : [rest, ...held]);
+  }
+
+  /** The receive layer has something for the listener. Returns false to stop for now. */
+  deliver(data: Buffer | number): boolean {
+    const connection = this.#connection;
+    const { host } = connection;
+    this.messagesIn++;
+    host.messagesIn++;
+    if (this.#rates !== null) this.#limitRate(this.#rates.messages, 1);
+    if (connection.tap !== null) {
+      if (!connection.tap.data(data)) this.pauses |= PAUSED_BY_TAP;
+    } else {
+      let result: unknown;
+      try {
+        result = host.listener.onReceive?.(host.owner, connection.id, data);
+      } catch (thrown) {
+        connection.hookFailed('onReceive', thrown, SocketOperation.Receive);
+        return false;
+      }
+      if (result !== undefined && result !== HandleResult.Ok) this.#handleResult(result);
+    }
+    const { state } = connection;
+    return this.pauses === 0 && (state === ConnectionState.Open || state === ConnectionState.Draining);
+  }
+
+  #handleResult(result: unknown): void {
+    if (result === HandleResult.Error) {
+      this.#listenerRefused();
+    } else if (isThenable(result)) {
+      this.pauses |= PAUSED_BY_HOOK;
+      result.then(
+        (value) => {
+          this.pauses &= ~PAUSED_BY_HOOK;
+          if (value === HandleResult.Error) this.#listenerRefused();
+          else this.resume();
+        },
+        (thrown: unknown) => {
+          this.pauses &= ~PAUSED_BY_HOOK;
+          this.#connection.hookFailed('onReceive', thrown, SocketOperation.Receive);
+        },
+      );
+    }
+  }
+
+  #listenerRefused(): void {
+    const { id } = this.#connection;
+    this.violate(Errno.ECANCELED, `the hook onReceive answered HandleResult.Error, so connection ${id} was closed`);
+  }
+
+  /** Received bytes, or the listener, demand the end of the connection (CLS-006 to CLS-008). */
+  violate(errno: number, message: string): void {
+    const connection = this.#connection;
+    connection.close(
+      SocketOperation.Receive,
+      errno,
+      new SocketError({ code: SocketErrorCode.DataProc, errno, operation: 'receive', connId: connection.id, message }),
+    );
+  }
+
+  /** Begins to read, unless something already asked for a pause. */
+  start(): void {
+    if (this.pauses !== 0) this.#connection.socket.pause();
+    else if (this.#held !== null || this.hasEnded) this.#resumeSoon();
+    else this.#connection.socket.resume();
+  }
+
+  /** Pauses or resumes on behalf of the user (`PauseReceive`). Takes effect at once, delivers nothing itself. */
+  pause(isPaused: boolean): void {
+    if (isPaused) {
+      this.pauses |= PAUSED_BY_USER;
+      if (!this.#isDelivering && this.#connection.state >= ConnectionState.Open) this.#connection.socket.pause();
+    } else if ((this.pauses & PAUSED_BY_USER) !== 0) {
+      this.pauses &= ~PAUSED_BY_USER;
+      this.#resumeSoon();
+    }
+  }
+
+  /** Stops at once, for a reason of the transport. */
+  stopFor(reason: number): void {
+    this.pauses |= reason;
+    if (!this.#isDelivering) this.#connection.socket.pause();
+  }
+
+  /** The tap can take more. */
+  resumeTap(): void {
+    if ((this.pauses & PAUSED_BY_TAP) === 0) return;
+    this.pauses &= ~PAUSED_BY_TAP;
+    this.#resumeSoon();
+  }
+
+  /** Resumes at the end of this turn: what is kept is delivered by hooks, and no call fires a hook from inside itself. */
+  #resumeSoon(): void {
+    if (this.#isDelivering) return;
+    this.#connection.resumeAtTurnEnd();
+  }
+
+  /** Delivers what was kept, and reads on, unless something still asks for a pause. */
+  resume(): void {
+    const connection = this.#connection;
+    if (!this.#mayDeliver()) return;
+    if (this.layer.hasBacklog) {
+      const { host } = connection;
+      const outer = host.active;
+      host.active = connection;
+      this.#isDelivering = true;
+      this.layer.resume();
+      this.#isDelivering = false;
+      host.active = outer;
+    }
+    connection.sender?.flushAndSettle();
+    this.#deliverHeld();
+    if (!this.#mayDeliver() || this.layer.hasBacklog) return;
+    if (this.hasEnded) connection.peerEnded();
+    else connection.socket.resume();
+  }
+
+  #mayDeliver(): boolean {
+    const { state } = this.#connection;
+    return (
+      this.pauses === 0 && !this.#isDelivering && (state === ConnectionState.Open || state === ConnectionState.Draining)
+    );
+  }
+
+  /** The peer sent a FIN; it counts when everything before it has been delivered. */
+  end(): void {
+    this.hasEnded = true;
+    if (this.#mayDeliver() && !this.layer.hasBacklog && this.#held === null) this.#connection.peerEnded();
+  }
+
+  /** The connection is closed. */
+  close(): void {
+    if (this.#rates?.timer) this.#connection.host.wheel.cancel(this.#rates.timer);
+    if (this.#window === null) return;
+    this.#connection.host.read.close();
+    this.#window = null;
+  }
+
+  #limitRate(bucket: TokenBucket | null, count: number): void {
+    if (bucket === null) return;
+    const connection = this.#connection;
+    const { settings, limits, wheel } = connection.host;
+    const waitMs = bucket.take(count, wheel.clock.now());
+    if (waitMs <= 0) return;
+    if (settings.receiveRatePolicy === 'close') {
+      limits.receiveRate++;
+      this.violate(
+        Errno.ENOBUFS,
+        `connection ${connection.id} received more than its rate allows (maxReceiveBytesPerSecond, maxReceiveMessagesPerSecond)`,
+      );
+      return;
+    }
+    if ((this.pauses & PAUSED_BY_RATE) === 0) limits.receiveRate++;
+    this.pauses |= PAUSED_BY_RATE;
+    const rates = this.#rates!;
+    rates.timer ??= new WheelTimer(() => {
+      this.pauses &= ~PAUSED_BY_RATE;
+      this.resume();
+    });
+    wheel.arm(rates.timer, waitMs);
+  }
+}

@@ -1,0 +1,64 @@
+import { flag, integer, oneOf, type PropertyTable } from '../core/properties.ts';
+
+/** Properties of every TCP and TLS component. Each is also an option of the constructor. */
+export interface StreamProperties {
+  /**
+   * Most bytes of one push `onReceive`, at least 8 (TCP-S-004). HP-Socket's default, 4096, is what it reads at most; as
+   * long as this property is left alone, one `onReceive` here carries whatever one read brought.
+   */
+  socketBufferSize: number;
+  /** Milliseconds of silence before the system probes the peer; 0 for never, else 1000 or more (TCP-S-008). Default 60,000. */
+  keepAliveTime: number;
+  /** Milliseconds between probes; 0 switches keep-alive off. Node cannot set another interval (TCP-S-010). Default 20,000. */
+  keepAliveInterval: number;
+  /** Send small pieces at once, without waiting for acknowledgements (`TCP_NODELAY`, TCP-S-012). Default true; HP-Socket: false. */
+  noDelay: boolean;
+  /** Use the undocumented fast path where this Node has it. Default true; environment HP_SOCKET_FAST_PATH=off overrides. */
+  fastPath: boolean;
+  /** Pending bytes of a connection above which `onSendBlocked` tells, once per crossing. Default 1 MiB; never above `maxPendingBytes`. */
+  highWaterMarkBytes: number;
+  /** Pending bytes at which `onSendDrained` tells that sending may go on. Default 512 KiB; never above the high-water mark. */
+  lowWaterMarkBytes: number;
+  /** Most pending bytes of a connection; 0 for no limit. Default 128 MiB. */
+  maxPendingBytes: number;
+  /** What a send that exceeds `maxPendingBytes` does: `'refuse'` returns false, `'close'` also closes the connection (ENOBUFS). */
+  pendingPolicy: 'refuse' | 'close';
+  /** Close a connection (ETIMEDOUT) that received nothing for so many milliseconds; 0 for never, the default. */
+  idleTimeoutMs: number;
+  /** Close a connection (ETIMEDOUT) that is so many milliseconds old; 0 for never, the default. */
+  connectionTimeoutMs: number;
+  /** After the peer's FIN: milliseconds for it to take what is still queued. Default 30,000. */
+  closeTimeoutMs: number;
+  /** Milliseconds for a TLS handshake; 0 for no limit. Default 10,000. */
+  handshakeTimeoutMs: number;
+  /** Most bytes per second that one connection may receive on average; 0 for no limit, the default. */
+  maxReceiveBytesPerSecond: number;
+  /** Most calls of `onReceive` per second for one connection on average; 0 for no limit, the default. */
+  maxReceiveMessagesPerSecond: number;
+  /** What a connection above its rate gets: `'pause'` (the default) reads it later, `'close'` closes it (ENOBUFS). */
+  receiveRatePolicy: 'pause' | 'close';
+}
+
+export const streamProperties: PropertyTable = {
+  socketBufferSize: integer(4096, 8),
+  keepAliveTime: integer(60_000, 1000, undefined, true),
+  keepAliveInterval: integer(20_000, 1000, undefined, true),
+  noDelay: flag(true),
+  fastPath: flag(true),
+  highWaterMarkBytes: integer(1024 * 1024, 1),
+  lowWaterMarkBytes: integer(512 * 1024, 0),
+  maxPendingBytes: integer(128 * 1024 * 1024, 0),
+  pendingPolicy: oneOf('refuse', ['refuse', 'close']),
+  idleTimeoutMs: integer(0, 0, 0x7fffffff),
+  connectionTimeoutMs: integer(0, 0, 0x7fffffff),
+  closeTimeoutMs: integer(30_000, 1, 0x7fffffff),
+  handshakeTimeoutMs: integer(10_000, 0, 0x7fffffff),
+  maxReceiveBytesPerSecond: integer(0, 0),
+  maxReceiveMessagesPerSecond: integer(0, 0),
+  receiveRatePolicy: oneOf('pause', ['pause', 'close']),
+};
+
+/** A port number, 0 to 65535. */
+export function isPort(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 65_535;
+}

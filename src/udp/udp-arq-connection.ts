@@ -1,0 +1,326 @@
+import { ArqSession, type ArqSessionHost, type ArqSettings, handshakePeerId, isHandshake } from '../arq/index.ts';
+import { isThenable } from '../core/component.ts';
+import { HandleResult, SocketErrorCode, SocketOperation } from '../core/enums.ts';
+import { Errno, errnoName } from '../core/errno.ts';
+import { SocketError } from '../core/errors.ts';
+import type { OpeningDone } from '../core/hooks.ts';
+import { QUEUED } from '../transport/udp-socket.ts';
+import { UdpConnection } from './udp-connection.ts';
+import type { UdpHost } from './udp-host.ts';
+import { type PeerAddress, UdpState } from './udp-lifecycle.ts';
+import type { UdpConnectionStats } from './udp-stats.ts';
+import { OwnedTimer } from './udp-timer.ts';
+
+/** What an ARQ connection begins with, beside a UDP one. */
+export interface ArqStart {
+  readonly settings: ArqSettings;
+  readonly selfId: number;
+  /** A peer that has proved itself to a server with cookies. */
+  readonly proved?: { peerId: number; isPeerComplete: boolean };
+}
+
+/**
+ * A UDP connection with the ARQ session on top. The session is told the time when `nextDueMs` says so, by one timer; a
+ * session with nothing in flight has none. What a turn of the event loop brings is answered at its end, so that
+ * acknowledgements and messages share datagrams.
+ */
+export class ArqConnection extends UdpConnection implements ArqSessionHost {
+  readonly #arq: ArqSettings;
+  readonly #selfId: number;
+  #proved: ArqStart['proved'];
+  #session: ArqSession | null = null;
+  #timer: OwnedTimer<ArqConnection> | null = null;
+  /** When the timer is set for, Infinity if it is not. */
+  #armedFor = Number.POSITIVE_INFINITY;
+  #handshakeDone: OpeningDone | null = null;
+  /** Datagrams that came while the first hook was thinking. */
+  #early: Buffer[] | null = null;
+  #drainTimer: OwnedTimer<ArqConnection> | null = null;
+
+  constructor(host: UdpHost, peer: PeerAddress, isClient: boolean, now: number, start: ArqStart) {
+    super(host, peer, isClient, now);
+    this.#arq = start.settings;
+    this.#selfId = start.selfId;
+    this.#proved = start.proved;
+  }
+
+  /** The session, null until the first hook has let the connection in. */
+  get session(): ArqSession | null {
+    return this.#session;
+  }
+
+  /** Conversation ID of the peer, 0 while unknown. */
+  get peerId(): number {
+    return this.#session?.peerId ?? this.#proved?.peerId ?? 0;
+  }
+
+  // ---- opening ---------------------------------------------------------------------------------------------------
+
+  /** The first hook let the connection in: the ARQ handshake begins (AQ-013). */
+  protected override letIn(done: OpeningDone): void {
+    this.#handshakeDone = done;
+    const now = this.host.wheel.clock.now();
+    const proved = this.#proved;
+    this.#proved = undefined;
+    this.beginDetect();
+    const init = { selfId: this.#selfId, now, settings: this.#arq, host: this };
+    this.#session = new ArqSession(proved === undefined ? init : { ...init, proved });
+    this.#session.start(now);
+    const early = this.#early;
+    this.#early = null;
+    if (early !== null) for (const bytes of early) this.payload(bytes, now);
+    this.#arm(now);
+  }
+
+  /** The ARQ handshake is done. */
+  onReady(): void {
+    if (this.state !== UdpState.Opening) return;
+    this.move(UdpState.Open);
+    const { listener, owner } = this.host;
+    let result: unknown;
+    try {
+      result = listener.onHandShake?.(owner, this.id);
+    } catch (thrown) {
+      this.hookFailed('onHandShake', thrown, SocketOperation.Receive);
+      return;
+    }
+    if (result === HandleResult.Error) return this.listenerRefused('onHandShake');
+    if (isThenable(result)) this.waitFor('onHandShake', result);
+    this.#settleHandshake(undefined);
+  }
+
+  #settleHandshake(error: SocketError | undefined): void {
+    const done = this.#handshakeDone;
+    this.#handshakeDone = null;
+    done?.(error);
+  }
+
+  // ---- receiving -------------------------------------------------------------------------------------------------
+
+  protected override payload(bytes: Buffer, now: number): void {
+    const session = this.#session;
+    if (session === null) {
+      this.#early = this.enqueue(this.#early, bytes);
+      return;
+    }
+    if (this.isClient && session.peerId === 0 && this.#isForPredecessor(bytes)) {
+      this.host.drops.unknownPeer++;
+      return;
+    }
+    const errno = session.input(bytes, now);
+    if (errno !== 0) this.#sessionFailed(errno);
+    else this.host.schedule(this);
+  }
+
+  /**
+   * Whether a client's very first packet is meant for somebody else: whoever had this port before, and left the server
+   * with an answer on its way. The letter of the protocol (AQ-016) would have it end the connection.
+   */
+  #isForPredecessor(bytes: Buffer): boolean {
+    if (!isHandshake(bytes)) return false;
+    const to = handshakePeerId(bytes);
+    return to !== 0 && to !== this.#selfId;
+  }
+
+  onMessage(message: Buffer): void {
+    this.deliver(message, false);
+  }
+
+  onUnreliable(message: Buffer): void {
+    if (this.state === UdpState.Open) this.deliver(message, true);
+  }
+
+  protected override setHold(bit: number, isHeld: boolean): void {
+    super.setHold(bit, isHeld);
+    if (this.hold !== 0) this.#session?.pause();
+  }
+
+  /** Delivers the messages that waited in the receive window; the peer is told that there is room again. */
+  protected override settle(): void {
+    if (this.hold === 0 && this.#session !== null && this.state === UdpState.Open) {
+      const errno = this.#session.resume(this.host.wheel.clock.now());
+      if (errno !== 0) this.#sessionFailed(errno);
+      else this.host.schedule(this);
+    }
+    super.settle();
+  }
+
+  #sessionFailed(errno: number): void {
+    const settings = this.#arq;
+    if (errno === Errno.ETIMEDOUT) {
+      this.host.limits.handshake++;
+      const error = new SocketError({
+        code: SocketErrorCode.ConnectServer,
+        errno,
+        operation: 'handshake',
+        connId: this.id,
+        message: `the ARQ handshake of connection ${this.id} with ${this.remoteAddress}:${this.remotePort} did not end within ${settings.handShakeTimeout} ms (handShakeTimeout); check that an ARQ peer is there`,
+      });
+      // CLS-024
+      this.close(SocketOperation.Close, this.isClient ? errno : 0, error, true);
+      return;
+    }
+    const reason =
+      errno === Errno.ECONNRESET
+        ? 'the peer is another one than before: it was restarted'
+        : errno === Errno.EMSGSIZE
+          ? `the peer sent a message of more than ${settings.maxMessageSize} bytes (maxMessageSize)`
+          : 'the peer sent what is no ARQ datagram';
+    this.violated(errno, `connection ${this.id}: ${reason}`);
+  }
+
+  /** A peer with the same address but another ID has proved itself: this one is gone (CLS-026). */
+  supersede(): void {
+    const error = new SocketError({
+      code: SocketErrorCode.Network,
+      errno: Errno.ECONNRESET,
+      operation: 'receive',
+      connId: this.id,
+      message: `connection ${this.id}: the peer was restarted and came back with the same address (${errnoName(Errno.ECONNRESET)})`,
+    });
+    this.close(SocketOperation.Receive, Errno.ECONNRESET, error, false);
+  }
+
+  // ---- sending ---------------------------------------------------------------------------------------------------
+
+  /** Queues one message (AQ-037). */
+  override send(operation: string, bytes: Uint8Array, deadlineMs?: number): boolean {
+    const session = this.#session;
+    if (this.state > UdpState.Open) return this.cannotSend(operation);
+    if (session === null || this.#drainTimer !== null) return this.#refused(operation, Errno.EPERM, bytes.length);
+    const now = this.host.wheel.clock.now();
+    const errno = session.send(bytes, now, deadlineMs);
+    if (errno !== 0) return this.#refused(operation, errno, bytes.length);
+    return this.#accepted();
+  }
+
+  /** Sends one unreliable message; only between two ends of this library that both have `unreliable` on. */
+  sendUnreliable(bytes: Uint8Array): boolean {
+    const session = this.#session;
+    if (this.state > UdpState.Open) return this.cannotSend('sendUnreliable');
+    if (session === null) return this.#refused('sendUnreliable', Errno.EPERM, bytes.length);
+    const errno = session.sendUnreliable(bytes, this.host.wheel.clock.now());
+    if (errno !== 0) return this.#refused('sendUnreliable', errno, bytes.length);
+    return this.#accepted();
+  }
+
+  #accepted(): boolean {
+    this.messagesOut++;
+    this.host.messagesOut++;
+    this.host.schedule(this);
+    return true;
+  }
+
+  #refused(operation: string, errno: number, length: number): false {
+    const settings = this.#arq;
+    let message = 'the ARQ handshake is not done yet; send from onHandShake on';
+    if (errno === Errno.EPERM && this.#drainTimer !== null) message = 'the connection is being drained';
+    if (errno === Errno.EINVAL || errno === Errno.EMSGSIZE) {
+      message =
+        operation === 'sendUnreliable'
+          ? `an unreliable message of ${length} bytes is not possible, allowed are 1 to ${settings.maxSegmentBytes} (maxTransUnit - 24)`
+          : `a message of ${length} bytes is not possible, allowed are 1 to ${settings.maxMessageSize} (maxMessageSize)`;
+    }
+    if (errno === Errno.ENOBUFS) message = 'too many messages wait for the peer; watch getWaitingSendMessageCount';
+    if (errno === Errno.EOPNOTSUPP) {
+      message = 'the peer is not known to take unreliable messages; set the option unreliable at both ends';
+    }
+    const code = errno === Errno.EPERM ? SocketErrorCode.IllegalState : SocketErrorCode.InvalidParam;
+    return this.host.owner.refuse(operation, code, errno, message, this.id);
+  }
+
+  /** A datagram of the session. */
+  output(bytes: Buffer, length: number): boolean {
+    if (this.state > UdpState.Open) return false;
+    return this.host.transmit(this, bytes, length, true) === QUEUED;
+  }
+
+  override sendFailed(errno: number): void {
+    // A datagram that is too large now will be too large at each resend.
+    this.systemFailed(errno, SocketOperation.Send, undefined);
+  }
+
+  // ---- time ------------------------------------------------------------------------------------------------------
+
+  override turnEnded(now: number): void {
+    const session = this.#session;
+    if (session !== null && this.state <= UdpState.Open) {
+      session.flush(now);
+      this.#arm(now);
+      if (this.#drainTimer !== null && session.waitingSendCount === 0) this.drained(true);
+    }
+    super.turnEnded(now);
+  }
+
+  /** Sets the timer for what the session will have to do next; one that comes earlier may stay. */
+  #arm(now: number): void {
+    const due = this.#session!.nextDueMs(now);
+    if (due >= this.#armedFor || this.state > UdpState.Open) return;
+    this.#timer ??= new OwnedTimer<ArqConnection>(this, arqExpired);
+    this.#armedFor = due;
+    this.host.wheel.arm(this.#timer, due - now);
+  }
+
+  expired(): void {
+    this.#armedFor = Number.POSITIVE_INFINITY;
+    const session = this.#session;
+    if (session === null || this.state > UdpState.Open) return;
+    const now = this.host.wheel.clock.now();
+    const errno = session.update(now);
+    if (errno !== 0) this.#sessionFailed(errno);
+    else this.#arm(now);
+  }
+
+  // ---- closing ---------------------------------------------------------------------------------------------------
+
+  /** Takes no more messages, waits until the peer has acknowledged all, then closes; at the latest in `timeoutMs`. */
+  override drain(timeoutMs: number): void {
+    if (this.#drainTimer !== null) return;
+    if (this.state !== UdpState.Open || timeoutMs <= 0) return this.disconnect();
+    this.#drainTimer = new OwnedTimer<ArqConnection>(this, drainExpired);
+    this.host.wheel.arm(this.#drainTimer, timeoutMs);
+    this.host.schedule(this);
+  }
+
+  drained(isComplete: boolean): void {
+    if (isComplete) return this.close(SocketOperation.Close, 0, undefined, true);
+    const error = new SocketError({
+      code: SocketErrorCode.Network,
+      errno: Errno.ETIMEDOUT,
+      operation: 'drain',
+      connId: this.id,
+      message: `the peer of connection ${this.id} did not acknowledge the last ${this.#session?.waitingSendCount} segments in time`,
+    });
+    this.close(SocketOperation.Close, Errno.ETIMEDOUT, error, true);
+  }
+
+  protected override closed(): void {
+    super.closed();
+    const { wheel } = this.host;
+    this.hasDrained = (this.#session?.waitingSendCount ?? 0) === 0;
+    this.#session?.close();
+    if (this.#timer !== null) wheel.cancel(this.#timer);
+    if (this.#drainTimer !== null) wheel.cancel(this.#drainTimer);
+    this.#early = null;
+    this.#settleHandshake(this.closeError ?? this.closedBefore('onHandShake'));
+  }
+
+  /** Segments queued or unacknowledged (AQ-043); undefined before there is a session. */
+  get waitingSendCount(): number | undefined {
+    return this.#session?.waitingSendCount;
+  }
+
+  override stats(): UdpConnectionStats {
+    const stats = super.stats();
+    if (this.#session !== null) stats.kcp = this.#session.stats();
+    return stats;
+  }
+}
+
+function arqExpired(this: OwnedTimer<ArqConnection>): void {
+  this.owner.expired();
+}
+
+function drainExpired(this: OwnedTimer<ArqConnection>): void {
+  this.owner.drained(false);
+}

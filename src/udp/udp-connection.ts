@@ -1,0 +1,292 @@
+import { isCloseNotify } from '../arq/index.ts';
+import type { ManagedConnection } from '../core/complex-socket.ts';
+import { isThenable } from '../core/component.ts';
+import { HandleResult, SocketErrorCode, SocketOperation } from '../core/enums.ts';
+import { Errno } from '../core/errno.ts';
+import { describeSystemError } from '../core/errors.ts';
+import { askHook, type OpeningDone } from '../core/hooks.ts';
+import { Heartbeat, sendHeartbeat } from './udp-heartbeat.ts';
+import type { UdpHost } from './udp-host.ts';
+import { type PeerAddress, UdpLifecycle, UdpState } from './udp-lifecycle.ts';
+import type { UdpConnectionStats } from './udp-stats.ts';
+
+/** Why nothing is delivered for now; bits of `hold`. */
+const HELD_BY_HOOK = 1;
+const HELD_BY_USER = 2;
+
+/** One pseudo-connection of a UDP server, or the one of a UDP client: what it sends, receives and hands on while it lives. */
+export class UdpConnection extends UdpLifecycle implements ManagedConnection {
+  lastReceiveAt: number;
+  lastHeardAt: number;
+  bytesIn = 0;
+  bytesOut = 0;
+  datagramsIn = 0;
+  datagramsOut = 0;
+  messagesIn = 0;
+  messagesOut = 0;
+  pendingBytes = 0;
+  droppedDatagrams = 0;
+  protected hold = 0;
+  #waiting: Buffer[] | null = null;
+  #reports: Buffer[] | null = null;
+  #heartbeat: Heartbeat | null = null;
+  #endsAfterQueue = false;
+  #mustSettle = false;
+
+  /** @param now The present, as the wheel's clock tells it. */
+  constructor(host: UdpHost, peer: PeerAddress, isClient: boolean, now: number) {
+    super(host, peer, isClient, now);
+    this.lastReceiveAt = now;
+    this.lastHeardAt = now;
+  }
+
+  get isPaused(): boolean {
+    return (this.hold & HELD_BY_USER) !== 0;
+  }
+
+  // ---- opening ---------------------------------------------------------------------------------------------------
+
+  /** Plain UDP: `onHandShake`, and data flows. */
+  protected override letIn(done: OpeningDone): void {
+    const { listener, owner } = this.host;
+    const call = (): unknown => listener.onHandShake?.(owner, this.id);
+    askHook(this, 'onHandShake', call, done, () => {
+      if (this.state !== UdpState.Opening) return done(this.closedBefore('onHandShake'));
+      this.move(UdpState.Open);
+      this.beginDetect();
+      done();
+      this.settle();
+    });
+  }
+
+  override awaitHook(isAwaited: boolean): void {
+    super.awaitHook(isAwaited);
+    this.setHold(HELD_BY_HOOK, isAwaited);
+  }
+
+  /** Begins to watch over the peer. */
+  protected beginDetect(): void {
+    if (this.#heartbeat !== null || !Heartbeat.isWanted(this)) return;
+    this.#heartbeat = new Heartbeat(this);
+    if (this.state >= UdpState.Closing) this.host.wheel.cancel(this.#heartbeat); // nobody listens there
+  }
+
+  // ---- receiving -------------------------------------------------------------------------------------------------
+
+  /** A datagram of the peer; its bytes are ours. */
+  received(bytes: Buffer, now: number): void {
+    if (this.state >= UdpState.Closing) return;
+    const { length } = bytes;
+    this.lastHeardAt = now;
+    if (this.#heartbeat !== null) this.#heartbeat.missed = 0;
+    this.datagramsIn++;
+    if (length === 16 && isCloseNotify(bytes)) {
+      if (this.isClient || length <= this.host.settings.maxDatagramSize) return this.#notified();
+    }
+    if (length > this.host.settings.maxDatagramSize) return this.oversize(length);
+    if (length === 0) return this.#heartbeatCame();
+    this.bytesIn += length;
+    if (this.host.settings.markSilence) this.lastReceiveAt = now;
+    this.payload(bytes, now);
+  }
+
+  #heartbeatCame(): void {
+    this.host.heartbeatsIn++;
+    if (!this.isClient) sendHeartbeat(this);
+  }
+
+  /** The peer says goodbye (UD-012): what came before it is still delivered. */
+  #notified(): void {
+    this.host.closeNotifiesIn++;
+    if (this.hold !== 0 || this.#waiting !== null) this.#endsAfterQueue = true;
+    else this.close(SocketOperation.Close, 0, undefined, false);
+  }
+
+  protected oversize(length: number): void {
+    this.host.drops.oversize++;
+    const message = `a datagram of ${length} bytes came from the peer of connection ${this.id}; allowed are ${this.host.settings.maxDatagramSize} (maxDatagramSize)`;
+    this.violated(Errno.EMSGSIZE, message);
+  }
+
+  /** A datagram with data. */
+  protected payload(bytes: Buffer, _now: number): void {
+    if (this.hold === 0 && this.#waiting === null && this.state === UdpState.Open) this.deliver(bytes, false);
+    else this.#waiting = this.enqueue(this.#waiting, bytes);
+  }
+
+  /** Adds a datagram to those that wait, unless they are `maxQueuedDatagrams` already. */
+  protected enqueue(waiting: Buffer[] | null, bytes: Buffer): Buffer[] {
+    const queue = waiting ?? [];
+    if (queue.length < this.host.settings.maxQueuedDatagrams) {
+      queue.push(bytes);
+    } else {
+      this.droppedDatagrams++;
+      this.host.drops.queueFull++;
+    }
+    return queue;
+  }
+
+  /** One `onReceive`. */
+  protected deliver(data: Buffer, isUnreliable: boolean): void {
+    const { host } = this;
+    this.messagesIn++;
+    host.messagesIn++;
+    let result: unknown;
+    try {
+      const { listener } = host;
+      if (isUnreliable && listener.onReceiveUnreliable !== undefined) {
+        result = listener.onReceiveUnreliable(host.owner, this.id, data);
+      } else {
+        result = listener.onReceive?.(host.owner, this.id, data);
+      }
+    } catch (thrown) {
+      this.hookFailed('onReceive', thrown, SocketOperation.Receive);
+      return;
+    }
+    if (result === undefined || result === HandleResult.Ok) return;
+    if (result === HandleResult.Error) this.listenerRefused('onReceive');
+    else if (isThenable(result)) this.waitFor('onReceive', result);
+  }
+
+  /** Holds deliveries until the promise of a hook is settled. */
+  protected waitFor(hook: string, result: PromiseLike<unknown>): void {
+    this.setHold(HELD_BY_HOOK, true);
+    result.then(
+      (value) => {
+        this.setHold(HELD_BY_HOOK, false);
+        if (value === HandleResult.Error) this.listenerRefused(hook);
+        else this.settle();
+      },
+      (thrown: unknown) => {
+        this.setHold(HELD_BY_HOOK, false);
+        this.hookFailed(hook, thrown, SocketOperation.Receive);
+      },
+    );
+  }
+
+  /** Sets or clears one reason to deliver nothing. */
+  protected setHold(bit: number, isHeld: boolean): void {
+    this.hold = isHeld ? this.hold | bit : this.hold & ~bit;
+  }
+
+  pauseReceive(isPaused: boolean): void {
+    this.setHold(HELD_BY_USER, isPaused);
+    if (isPaused) return;
+    this.#mustSettle = true;
+    this.host.schedule(this);
+  }
+
+  /** Delivers what waited, as far as the listener lets it. */
+  protected settle(): void {
+    const waiting = this.#waiting;
+    if (waiting !== null) {
+      let at = 0;
+      while (at < waiting.length && this.hold === 0 && this.state === UdpState.Open)
+        this.deliver(waiting[at++]!, false);
+      if (at === waiting.length) this.#waiting = null;
+      else if (at > 0) this.#waiting = waiting.slice(at);
+    }
+    if (this.#endsAfterQueue && this.hold === 0 && this.#waiting === null) {
+      this.close(SocketOperation.Close, 0, undefined, false);
+    }
+  }
+
+  /** Datagrams that wait for the listener. */
+  get bufferedBytes(): number {
+    return this.#waiting?.reduce((sum, { length }) => sum + length, 0) ?? 0;
+  }
+
+  // ---- sending ---------------------------------------------------------------------------------------------------
+
+  /** Sends one datagram. */
+  send(operation: string, bytes: Uint8Array): boolean {
+    const { host } = this;
+    const { length } = bytes;
+    if (this.state > UdpState.Open) return this.cannotSend(operation);
+    if (length === 0 || length > host.settings.maxDatagramSize) {
+      const message = `a datagram of ${length} bytes is not possible, allowed are 1 to ${host.settings.maxDatagramSize} (maxDatagramSize)`;
+      return host.owner.refuse(operation, SocketErrorCode.InvalidParam, Errno.EINVAL, message, this.id);
+    }
+    const status = host.transmit(this, bytes, length, false);
+    if (status < 0) return this.#sendRefused(operation, -status);
+    this.messagesOut++;
+    host.messagesOut++;
+    return true;
+  }
+
+  protected cannotSend(operation: string): false {
+    const errno = this.isClient ? Errno.EPERM : Errno.EBADSLT;
+    return this.host.owner.refuse(operation, SocketErrorCode.IllegalState, errno, 'it is closing', this.id);
+  }
+
+  #sendRefused(operation: string, errno: number): false {
+    const message =
+      errno === Errno.ENOBUFS
+        ? 'the system takes no more for now and the datagram was dropped; send slower, or raise maxSendQueueBytes'
+        : describeSystemError('the system refused the datagram', errno);
+    return this.host.owner.refuse(operation, SocketErrorCode.DataSend, errno, message, this.id);
+  }
+
+  /** The system refused a datagram for a reason that will stay. */
+  sendFailed(errno: number): void {
+    if (errno === Errno.EMSGSIZE) return;
+    this.systemFailed(errno, SocketOperation.Send, undefined);
+  }
+
+  /** A datagram left; `onSend` is told at the end of this turn. */
+  report(bytes: Buffer): void {
+    this.#reports ??= [];
+    this.#reports.push(bytes);
+    this.host.schedule(this);
+  }
+
+  #reportSends(): void {
+    const reports = this.#reports;
+    if (reports === null) return;
+    this.#reports = null;
+    const { listener, owner } = this.host;
+    for (const data of reports) {
+      if (this.state >= UdpState.Closing) return;
+      try {
+        const result = listener.onSend?.(owner, this.id, data);
+        if (isThenable(result)) {
+          result.then(undefined, (thrown: unknown) => this.hookFailed('onSend', thrown, SocketOperation.Send));
+        }
+      } catch (thrown) {
+        this.hookFailed('onSend', thrown, SocketOperation.Send);
+      }
+    }
+  }
+
+  override turnEnded(now: number): void {
+    this.#reportSends();
+    if (this.#mustSettle) {
+      this.#mustSettle = false;
+      this.settle();
+    }
+    super.turnEnded(now);
+  }
+
+  protected override closed(): void {
+    if (this.#heartbeat !== null) this.host.wheel.cancel(this.#heartbeat);
+    this.#waiting = null;
+    this.#reports = null;
+  }
+
+  stats(): UdpConnectionStats {
+    const now = this.host.wheel.clock.now();
+    return {
+      bytesIn: this.bytesIn,
+      bytesOut: this.bytesOut,
+      messagesIn: this.messagesIn,
+      messagesOut: this.messagesOut,
+      pendingBytes: this.pendingBytes,
+      bufferedBytes: this.bufferedBytes,
+      ageMs: now - this.openedAt,
+      silenceMs: now - this.lastReceiveAt,
+      datagramsIn: this.datagramsIn,
+      datagramsOut: this.datagramsOut,
+      droppedDatagrams: this.droppedDatagrams,
+    };
+  }
+}

@@ -1,0 +1,27 @@
+import type { Component } from '../core/component.ts';
+import { SocketErrorCode } from '../core/enums.ts';
+import { Errno } from '../core/errno.ts';
+import { type Sendable, toBytes } from '../core/sendable.ts';
+
+/**
+ * The parts of `sendPackets` as one datagram or message; null after noting why not: EINVAL for no parts, EMSGSIZE if they
+ * have more than `limit` bytes together (CS-003, ACC-004).
+ */
+export function joinParts(
+  component: Component,
+  packets: readonly Sendable[],
+  limit: number,
+  connId: number,
+): Uint8Array | null {
+  if (!Array.isArray(packets)) throw new TypeError('packets must be an array of Buffers, Uint8Arrays or strings');
+  const refuse = (errno: number, message: string): null => {
+    component.refuse('sendPackets', SocketErrorCode.InvalidParam, errno, message, connId);
+    return null;
+  };
+  if (packets.length === 0) return refuse(Errno.EINVAL, 'there are no packets');
+  const parts = packets.map((packet) => toBytes(packet, 0, undefined));
+  let length = 0;
+  for (const part of parts) length += part.length;
+  if (length > limit) return refuse(Errno.EMSGSIZE, `the packets have ${length} bytes together, allowed are ${limit}`);
+  return parts.length === 1 ? parts[0]! : Buffer.concat(parts, length);
+}
