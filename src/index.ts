@@ -56,7 +56,7 @@ export { SslAgent, type SslAgentOptions, SslPackAgent, SslPullAgent } from './ss
 export { SslClient, type SslClientOptions, SslPackClient, SslPullClient } from './ssl/ssl-client.ts';
 export { SslPackServer, SslPullServer, SslServer, type SslServerOptions } from './ssl/ssl-server.ts';
 export type { StopOptions } from './stream/complex-stream.ts';
-export { ConnectionStream } from './stream/connection-stream.ts';
+export { ConnectionStream, type ConnectionStreamOptions } from './stream/connection-stream.ts';
 export type { MessagesOptions } from './stream/message-queue.ts';
 export type {
   SNICallback,

@@ -11,7 +11,7 @@ import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
 import { type ConnectOptions, checkTarget, connect } from '../stream/connecting.ts';
 import { ConnectionHost, type ConnectionOwner } from '../stream/connection-host.ts';
 import { ConnectionState } from '../stream/connection-state.ts';
-import { attachTap, ConnectionStream } from '../stream/connection-stream.ts';
+import { attachTap, ConnectionStream, type ConnectionStreamOptions } from '../stream/connection-stream.ts';
 import { MessageQueue, type MessagesOptions } from '../stream/message-queue.ts';
 import type { ReceiveModel, ReceiveRun } from '../stream/receive-models.ts';
 import { SingleSecure } from '../stream/single-secure.ts';
@@ -117,7 +117,7 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
     const stopped = this.wait();
     const { drainTimeoutMs = 0, signal } = options;
     const cut = (): void => connection.close(SocketOperation.Close, 0);
-    if (drainTimeoutMs > 0 && !isSignalAborted(signal) && connection.state === ConnectionState.Open) {
+    if (drainTimeoutMs > 0 && !isSignalAborted(signal) && connection.isConnected) {
       connection.drain(drainTimeoutMs);
       signal?.addEventListener('abort', cut, { once: true });
     } else {
@@ -212,8 +212,8 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
    * `onConnect` or `onHandShake`, or right after `await start(...)`.
    * @throws SocketError (IllegalState): not connected, or the connection has a stream or iterator already.
    */
-  createStream(): ConnectionStream {
-    return new ConnectionStream(this, this.connection ?? undefined, (bytes) => this.send(bytes));
+  createStream(options?: ConnectionStreamOptions): ConnectionStream {
+    return new ConnectionStream(this, this.connection ?? undefined, (bytes) => this.send(bytes), options);
   }
 
   /**

@@ -29,6 +29,13 @@ export interface ConnectionHooks<S, Data> extends CommonHooks<S> {
    * `onClose(Receive, ECANCELED)` (EV-S-04, EV-S-05).
    */
   onReceive?(sender: S, connId: ConnId, data: Data): HookResult;
+  /**
+   * The peer sent its FIN: it will send nothing more, and everything before that was delivered. Without this hook, what is
+   * queued is sent and the connection closes. With it, that waits for its promise, so that an answer can still be made; after
+   * `HandleResult.Ignore` the connection stays open for sending until you disconnect it. Error ends the connection with
+   * `onClose(Receive, ECANCELED)`. Not called for connections with a stream or an iterator, nor for a TLS connection that was cut off.
+   */
+  onEnd?(sender: S, connId: ConnId): HookResult;
   /** Bytes were handed to the system, in order, pack headers included; the return value is ignored (EV-S-06). */
   onSend?(sender: S, connId: ConnId, data: Buffer): HookResult;
   /** More than `highWaterMarkBytes` are pending: stop sending. Once per crossing. */
@@ -78,6 +85,7 @@ export interface AnyHooks {
   onConnect?(sender: unknown, connId: ConnId): unknown;
   onHandShake?(sender: unknown, connId: ConnId): unknown;
   onReceive?(sender: unknown, connId: ConnId, data: unknown): unknown;
+  onEnd?(sender: unknown, connId: ConnId): unknown;
   onSend?(sender: unknown, connId: ConnId, data: Uint8Array): unknown;
   onSendBlocked?(sender: unknown, connId: ConnId, pendingBytes: number): unknown;
   onSendDrained?(sender: unknown, connId: ConnId, pendingBytes: number): unknown;

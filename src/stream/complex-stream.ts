@@ -9,7 +9,7 @@ import type { ComponentStats, StopReport } from '../core/stats.ts';
 import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
 import { ComplexSecure } from './complex-secure.ts';
 import { ConnectionHost, type ConnectionOwner } from './connection-host.ts';
-import { ConnectionStream } from './connection-stream.ts';
+import { ConnectionStream, type ConnectionStreamOptions } from './connection-stream.ts';
 import type { ReceiveModel, ReceiveRun } from './receive-models.ts';
 import type { StreamConnection } from './stream-connection.ts';
 import { type StreamProperties, streamProperties } from './stream-properties.ts';
@@ -87,8 +87,8 @@ export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra
    * `onAccept`, `onConnect` or `onHandShake`, so that no byte comes before.
    * @throws SocketError (IllegalState): unknown ID, or the connection has a stream already.
    */
-  createStream(connId: ConnId): ConnectionStream {
-    return new ConnectionStream(this, this.table.get(connId), (bytes) => this.send(connId, bytes));
+  createStream(connId: ConnId, options?: ConnectionStreamOptions): ConnectionStream {
+    return new ConnectionStream(this, this.table.get(connId), (bytes) => this.send(connId, bytes), options);
   }
 
   /** Snapshot of this run, or of the last one. */

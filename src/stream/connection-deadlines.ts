@@ -9,6 +9,8 @@ import type { StreamConnection } from './stream-connection.ts';
  * silence. Made when the first is needed.
  */
 export class ConnectionDeadlines {
+  /** When a connection that drains must be closed, however much still moves. */
+  latestAt = Number.POSITIVE_INFINITY;
   #connection: StreamConnection;
   #stage: WheelTimer | null = null;
   #idle: WheelTimer | null = null;

@@ -38,8 +38,7 @@ export function openConnection(
 export function openInClearText(connection: StreamConnection): void {
   connection.canSendWhileOpening = false;
   connection.countOpened();
-  connection.move(ConnectionState.Open);
-  connection.receiver.start();
+  connection.begin();
 }
 
 /** The TLS handshake is done: `onHandShake`, then data. */
@@ -56,8 +55,7 @@ function shakeHands(connection: StreamConnection, done: OpeningDone): void {
   const call = (): unknown => listener.onHandShake?.(owner, connection.id);
   askHook(connection, 'onHandShake', call, done, () => {
     if (connection.state !== ConnectionState.Opening) return done(reasonOf(connection, 'onHandShake'));
-    connection.move(ConnectionState.Open);
-    connection.receiver.start();
+    connection.begin();
     done();
   });
 }

@@ -35,6 +35,8 @@ export class ConnectionReceiver implements ReceiveSink {
   hasEnded = false;
   /** Why receiving stands still. */
   pauses = 0;
+  /** Whether the connection knows of the FIN: everything before it has been delivered. */
+  hasToldEnd = false;
   #connection: StreamConnection;
   #isDelivering = false;
   #window: ReadWindow | null = null;
@@ -170,13 +172,13 @@ export class ConnectionReceiver implements ReceiveSink {
 
   #handleResult(result: unknown): void {
     if (result === HandleResult.Error) {
-      this.#listenerRefused();
+      this.refusedBy('onReceive');
     } else if (isThenable(result)) {
       this.pauses |= PAUSED_BY_HOOK;
       result.then(
         (value) => {
           this.pauses &= ~PAUSED_BY_HOOK;
-          if (value === HandleResult.Error) this.#listenerRefused();
+          if (value === HandleResult.Error) this.refusedBy('onReceive');
           else this.resume();
         },
         (thrown: unknown) => {
@@ -187,9 +189,10 @@ export class ConnectionReceiver implements ReceiveSink {
     }
   }
 
-  #listenerRefused(): void {
+  /** A hook answered Error. */
+  refusedBy(hook: string): void {
     const { id } = this.#connection;
-    this.violate(Errno.ECANCELED, `the hook onReceive answered HandleResult.Error, so connection ${id} was closed`);
+    this.violate(Errno.ECANCELED, `the hook ${hook} answered HandleResult.Error, so connection ${id} was closed`);
   }
 
   /** Received bytes, or the listener, demand the end of the connection (CLS-006 to CLS-008). */
@@ -255,7 +258,7 @@ export class ConnectionReceiver implements ReceiveSink {
     connection.sender?.flushAndSettle();
     this.#deliverHeld();
     if (!this.#mayDeliver() || this.layer.hasBacklog) return;
-    if (this.hasEnded) connection.peerEnded();
+    if (this.hasEnded) this.#tellEnd();
     else connection.socket.resume();
   }
 
@@ -269,7 +272,13 @@ export class ConnectionReceiver implements ReceiveSink {
   /** The peer sent a FIN; it counts when everything before it has been delivered. */
   end(): void {
     this.hasEnded = true;
-    if (this.#mayDeliver() && !this.layer.hasBacklog && this.#held === null) this.#connection.peerEnded();
+    if (this.#mayDeliver() && !this.layer.hasBacklog && this.#held === null) this.#tellEnd();
+  }
+
+  #tellEnd(): void {
+    if (this.hasToldEnd) return;
+    this.hasToldEnd = true;
+    this.#connection.peerEnded();
   }
 
   /** The connection is closed. */

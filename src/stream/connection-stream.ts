@@ -22,6 +22,7 @@ export function attachTap(component: Component, connection: StreamConnection | u
     connection.tap = tap;
     const { layer } = connection;
     if (layer instanceof PullLayer && layer.bufferedBytes > 0) tap.data(layer.bufferedBytes);
+    if (connection.receiver.hasToldEnd) tap.ended();
     return;
   }
   throw component.failed(
@@ -34,6 +35,15 @@ export function attachTap(component: Component, connection: StreamConnection | u
         : 'there is no such connection, or it is closed',
     }),
   );
+}
+
+/** Options of `createStream`. */
+export interface ConnectionStreamOptions {
+  /**
+   * Whether the stream stays writable when the peer has sent its FIN, until you end it. Default false, as for sockets of
+   * `node:net`: it ends itself when it has been read to its end.
+   */
+  allowHalfOpen?: boolean;
 }
 
 /**
@@ -54,9 +64,14 @@ export class ConnectionStream extends Duplex {
   #needsRoom = false;
 
   /** @internal */
-  constructor(component: Component, connection: StreamConnection | undefined, send: (bytes: Buffer) => boolean) {
+  constructor(
+    component: Component,
+    connection: StreamConnection | undefined,
+    send: (bytes: Buffer) => boolean,
+    { allowHalfOpen = false }: ConnectionStreamOptions = {},
+  ) {
     // Byte streams join chunks that wait, which would lose where a package ends.
-    super({ allowHalfOpen: false, readableObjectMode: connection?.layer instanceof PackLayer });
+    super({ allowHalfOpen, readableObjectMode: connection?.layer instanceof PackLayer });
     this.#component = component;
     this.#connection = connection!;
     this.#send = send;
@@ -83,7 +98,7 @@ export class ConnectionStream extends Duplex {
   }
 
   override _final(callback: (error?: Error | null) => void): void {
-    this.#connection.drain(this.#connection.host.settings.closeTimeoutMs);
+    this.#connection.drainPatiently();
     callback();
   }
 

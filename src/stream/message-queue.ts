@@ -65,7 +65,7 @@ export class MessageQueue implements ConnectionTap, AsyncIterable<Buffer> {
 
   /** Nothing more will come: answers those who wait, and lets the connection end. */
   #finish(): void {
-    this.#connection.drain(this.#connection.host.settings.closeTimeoutMs);
+    this.#connection.drainPatiently();
     for (const { resolve, reject } of this.#waiting.splice(0)) {
       if (this.#error !== undefined) reject(this.#error);
       else resolve({ done: true, value: undefined });

@@ -7,7 +7,8 @@ import { internalError, type SocketError } from '../core/errors.ts';
 import { callHook, type OpeningConnection, type OpeningDone } from '../core/hooks.ts';
 import type { ConnectionStats } from '../core/stats.ts';
 import type { ReceiveLayer } from '../receive/receive-layer.ts';
-import { ConnectionDeadlines, timeoutError } from './connection-deadlines.ts';
+import { ConnectionDeadlines } from './connection-deadlines.ts';
+import { armDraining, askEnd } from './connection-ending.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { ConnectionReceiver, PAUSED_BY_HOOK, PAUSED_BY_SECURITY } from './connection-receiver.ts';
 import { ConnectionSender } from './connection-sender.ts';
@@ -73,6 +74,8 @@ export class StreamConnection implements OpeningConnection {
   awaitsSent = false;
   /** What `onClose` is to tell about an end that is graceful as far as the system knows. */
   endNote: SocketError | undefined = undefined;
+  /** Whether it drains, or will when its opening hooks are done. */
+  isEnding = false;
   /** Whether everything was sent and a FIN after it. */
   isShutDown = false;
   closeReason: CloseReason = gracefully;
@@ -129,6 +132,13 @@ export class StreamConnection implements OpeningConnection {
     return this.#state < ConnectionState.Closing;
   }
 
+  /** Whether bytes can be queued: also while opening hooks run, but not while TLS shakes hands. */
+  get canSend(): boolean {
+    if (this.isEnding || this.#state > ConnectionState.Open) return false;
+    if (this.#state === ConnectionState.Open) return true;
+    return this.#state === ConnectionState.Opening && (this.host.security === null || this.canSendWhileOpening);
+  }
+
   get isPaused(): boolean {
     return this.receiver.isPausedByUser;
   }
@@ -170,6 +180,13 @@ export class StreamConnection implements OpeningConnection {
     this.move(ConnectionState.Opening);
   }
 
+  /** Its hooks let it in: data flows. */
+  begin(): void {
+    this.move(ConnectionState.Open);
+    if (this.isEnding) this.#beginDraining();
+    this.receiver.start();
+  }
+
   /** It is let in, over TLS also its handshake is done. */
   countOpened(): void {
     if (this.hasOpened) return;
@@ -179,6 +196,7 @@ export class StreamConnection implements OpeningConnection {
 
   /** Deadlines of an open connection take the place of those of opening. */
   armDeadlines(): void {
+    if (this.isEnding) return; // its own deadline runs
     if (this.host.hasDeadlines) this.deadlines.armOpen();
     else this.#deadlines?.disarmStage();
   }
@@ -258,7 +276,16 @@ export class StreamConnection implements OpeningConnection {
   peerEnded(): void {
     // A stream or an iterator may still hold what the answer depends on, so it says itself when it is done.
     if (this.tap !== null) this.tap.ended();
-    else this.drain(this.host.settings.closeTimeoutMs);
+    else if (!this.#mayAskEnd() || !askEnd(this)) this.drainPatiently();
+  }
+
+  #mayAskEnd(): boolean {
+    return this.#state === ConnectionState.Open && !this.#disconnects && this.endNote === undefined;
+  }
+
+  /** As `drain`, for as long as bytes move, with pauses of up to `closeTimeoutMs`. */
+  drainPatiently(): void {
+    this.#drain(this.host.settings.closeTimeoutMs, true);
   }
 
   /** `Disconnect`: at the end of this turn, what is queued is offered to the system once more, then the connection closes. */
@@ -272,20 +299,21 @@ export class StreamConnection implements OpeningConnection {
    * whatever longer time it was given before.
    */
   drain(timeoutMs: number): void {
-    if (this.#state < ConnectionState.Open) return this.disconnect();
+    this.#drain(timeoutMs, false);
+  }
+
+  #drain(timeoutMs: number, isPatient: boolean): void {
+    if (this.#state < ConnectionState.Open && !this.canSend) return this.disconnect();
     if (this.#state > ConnectionState.Draining) return;
-    const expired = (): void => {
-      this.host.limits.closing++;
-      const message = `the peer of connection ${this.id} did not take the last ${this.pendingBytes} bytes and close within ${timeoutMs} ms`;
-      const isComplete = this.receiver.hasEnded || this.isShutDown;
-      this.close(SocketOperation.Close, isComplete ? 0 : Errno.ETIMEDOUT, timeoutError(this, 'drain', message));
-    };
+    armDraining(this, timeoutMs, isPatient);
+    this.isEnding = true;
+    if (this.#state >= ConnectionState.Open) this.#beginDraining();
+  }
+
+  #beginDraining(): void {
     if (this.#state === ConnectionState.Open) {
       this.move(ConnectionState.Draining);
       this.awaitsSent = true;
-      this.deadlines.armStage(Math.max(timeoutMs, 1), expired);
-    } else {
-      this.deadlines.shortenStage(Math.max(timeoutMs, 1), expired);
     }
     if (this.pendingBytes === 0) this.shutDown();
     else this.host.schedule(this);

@@ -27,7 +27,10 @@ export interface StreamProperties {
   idleTimeoutMs: number;
   /** Close a connection (ETIMEDOUT) that is so many milliseconds old; 0 for never, the default. */
   connectionTimeoutMs: number;
-  /** After the peer's FIN: milliseconds for it to take what is still queued. Default 30,000. */
+  /**
+   * After the peer's FIN, or the end of a connection's stream: milliseconds in which something must be sent or received, or
+   * the connection is closed. Default 30,000.
+   */
   closeTimeoutMs: number;
   /** Milliseconds for a TLS handshake; 0 for no limit. Default 10,000. */
   handshakeTimeoutMs: number;

@@ -108,8 +108,8 @@ function canSendNow(component: Component, connection: StreamConnection): boolean
   if (connection.state === ConnectionState.Connecting) {
     return component.refuse('send', SocketErrorCode.IllegalState, Errno.EPERM, 'it is still connecting', connection.id);
   }
-  if (connection.state === ConnectionState.Opening) {
-    if (connection.host.security === null || connection.canSendWhileOpening) return true;
+  if (connection.canSend) return true;
+  if (connection.state === ConnectionState.Opening && !connection.isEnding) {
     return component.refuse(
       'send',
       SocketErrorCode.IllegalState,

@@ -187,3 +187,10 @@ export function directHandle(socket: net.Socket): StreamHandle | null {
   if (handle === null || handle === undefined) return null;
   return typeof handle.writeBuffer === 'function' && typeof handle.writev === 'function' ? handle : null;
 }
+
+/** Bytes that a socket's handle holds because the system has not taken them yet; 0 if this Node does not tell. */
+export function unsentBytes(socket: net.Socket): number {
+  const handle = (socket as unknown as { _handle?: { writeQueueSize?: unknown } | null })._handle;
+  const size = handle?.writeQueueSize;
+  return typeof size === 'number' ? size : 0;
+}

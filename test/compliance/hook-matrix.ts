@@ -35,9 +35,9 @@ interface Component {
 const sending = ['onSend', 'onSendBlocked', 'onSendDrained'];
 
 export const hooks: Record<Role, readonly string[]> = {
-  server: ['onPrepareListen', 'onAccept', 'onHandShake', 'onReceive', ...sending, 'onClose', 'onShutdown'],
-  agent: ['onPrepareConnect', 'onConnect', 'onHandShake', 'onReceive', ...sending, 'onClose', 'onShutdown'],
-  client: ['onPrepareConnect', 'onConnect', 'onHandShake', 'onReceive', ...sending, 'onClose'],
+  server: ['onPrepareListen', 'onAccept', 'onHandShake', 'onReceive', 'onEnd', ...sending, 'onClose', 'onShutdown'],
+  agent: ['onPrepareConnect', 'onConnect', 'onHandShake', 'onReceive', 'onEnd', ...sending, 'onClose', 'onShutdown'],
+  client: ['onPrepareConnect', 'onConnect', 'onHandShake', 'onReceive', 'onEnd', ...sending, 'onClose'],
 };
 
 const opening = ['onAccept', 'onConnect', 'onPrepareConnect'];
@@ -61,6 +61,7 @@ export function outcomeOf(hook: string, action: Action, isSecure: boolean): Outc
   const mayRefuse = opening.includes(hook) || (hook === 'onHandShake' && !isSecure);
   if (fails || refuses) return mayRefuse ? 'refused' : 'closed by the hook';
   if (action === 'calls disconnect' || action === 'calls stop') return 'gone';
+  if (hook === 'onEnd') return action === 'returns Ignore' ? 'lives on' : 'gone';
   return 'lives on';
 }
 
@@ -105,6 +106,7 @@ async function cell(family: Family, role: Role, hook: string, action: Action): P
   let shutdowns = 0;
   let isShutDown = false;
   let acted = 0;
+  let heard = 0;
   const facade: Component = {
     send: (id) => void (role === 'client' ? client.send('x') : component.send(id, 'x')),
     disconnect: (id) =>
@@ -136,9 +138,12 @@ async function cell(family: Family, role: Role, hook: string, action: Action): P
     onHandShake: record('onHandShake'),
     onReceive(sender: unknown, id: number, data: Buffer | number) {
       const bytes = bytesOf(sender, id, data);
+      heard++;
       if (role === 'server') component.send(id, bytes);
       return record('onReceive')(sender, id);
     },
+    // Having it changes what becomes of a connection whose peer sends no more.
+    ...(hook === 'onEnd' ? { onEnd: record('onEnd') } : {}),
     onSend: record('onSend'),
     onSendBlocked: record('onSendBlocked'),
     onSendDrained: record('onSendDrained'),
@@ -155,6 +160,7 @@ async function cell(family: Family, role: Role, hook: string, action: Action): P
   const peerHooks = {
     onReceive(sender: { send(id: number, data: Buffer): void }, id: number, data: Buffer | number) {
       const bytes = bytesOf(sender, id, data);
+      heard++;
       if (role !== 'server') sender.send(id, bytes);
     },
   } as never;
@@ -198,6 +204,12 @@ async function cell(family: Family, role: Role, hook: string, action: Action): P
     await until(() => client.send('hello') || !client.isConnected);
   }
 
+  if (hook === 'onEnd') {
+    await until(() => heard > 0);
+    if (role === 'server') pending.push(client.stop({ drainTimeoutMs: 60_000 }));
+    else for (const id of server.getAllConnectionIDs()) server.disconnect(id, { drain: true });
+  }
+
   // Let it settle: the hook acted (or cannot any more), and the connection shows how it ends.
   const isGone = (): boolean => (role === 'client' ? client.state === 3 : component.connectionCount === 0);
   const endsByItself = expected === 'refused' || expected === 'closed by the hook' || expected === 'gone';
@@ -230,6 +242,7 @@ async function cell(family: Family, role: Role, hook: string, action: Action): P
   }
 
   // The end: everything stops, each connection that was let in was closed once.
+  if (hook === 'onEnd' && action === 'returns Ignore' && role !== 'client') await component.stop();
   await Promise.all(pending);
   for (const each of [client, agent, server]) {
     if (each.hasStarted) await each.stop().catch(() => {});

@@ -14,6 +14,7 @@ import { commonCertificates } from '../tools/certificates.ts';
 import { agentSuite } from './agent-suite.ts';
 import { chaosSuite } from './chaos-suite.ts';
 import { clientSuite } from './client-suite.ts';
+import { endingSuite } from './ending-suite.ts';
 import { type Family, until } from './family.ts';
 import { hookMatrix } from './hook-matrix.ts';
 import { receiveSuite } from './receive-suite.ts';
@@ -69,6 +70,7 @@ for (const family of families) {
   receiveSuite(family);
   hookMatrix(family);
   chaosSuite(family);
+  endingSuite(family);
 }
 
 test('PK-013: over TLS a package is laid out as on TCP, inside the encrypted stream', async () => {

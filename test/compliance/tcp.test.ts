@@ -12,6 +12,7 @@ import {
 import { agentSuite } from './agent-suite.ts';
 import { chaosSuite } from './chaos-suite.ts';
 import { clientSuite } from './client-suite.ts';
+import { endingSuite } from './ending-suite.ts';
 import type { Family } from './family.ts';
 import { hookMatrix } from './hook-matrix.ts';
 import { receiveSuite } from './receive-suite.ts';
@@ -51,4 +52,5 @@ for (const family of families) {
   receiveSuite(family);
   hookMatrix(family);
   chaosSuite(family);
+  endingSuite(family);
 }
