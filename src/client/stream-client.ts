@@ -224,7 +224,7 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
   messages(options: MessagesOptions = {}): AsyncIterableIterator<Buffer> {
     const { connection } = this;
     if (connection === null || !(connection.tap instanceof MessageQueue)) {
-      const queue = new MessageQueue(connection as StreamConnection, options.maxQueued ?? 1024);
+      const queue = new MessageQueue(connection as StreamConnection, options);
       attachTap(this, connection ?? undefined, queue);
     }
     return (connection!.tap as MessageQueue)[Symbol.asyncIterator]();

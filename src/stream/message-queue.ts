@@ -6,6 +6,14 @@ import type { ConnectionTap, StreamConnection } from './stream-connection.ts';
 export interface MessagesOptions {
   /** Messages that may wait before the connection is read no further. Default 1024. */
   maxQueued?: number;
+  /** Bytes that may wait in them before the connection is read no further. Default 1 MiB. */
+  maxQueuedBytes?: number;
+}
+
+/** A limit. @throws RangeError if it is no whole number above 0. */
+function limit(name: string, value: number): number {
+  if (Number.isInteger(value) && value >= 1) return value;
+  throw new RangeError(`${name} must be a whole number, 1 or more, not ${value}`);
 }
 
 /** A `next` that waits for a message. */
@@ -16,25 +24,25 @@ interface Waiting {
 }
 
 /**
- * Messages of one connection for `for await`. Reading stops while `maxQueued` messages wait, so a slow loop slows its peer
- * down and nothing is lost. Leaving the loop keeps what waits for the next one.
+ * Messages of one connection for `for await`. Reading stops while as many messages or bytes wait as the options allow, so a
+ * slow loop slows its peer down and nothing is lost. Leaving the loop keeps what waits for the next one.
  */
 export class MessageQueue implements ConnectionTap, AsyncIterable<Buffer> {
   readonly #connection: StreamConnection;
   readonly #maxQueued: number;
+  readonly #maxQueuedBytes: number;
   /** Taken ones are undefined, so that they can be collected. */
   #queue: (Buffer | undefined)[] = [];
   #head = 0;
+  #queuedBytes = 0;
   #waiting: Waiting[] = [];
   #hasEnded = false;
   #error: SocketError | undefined;
 
-  constructor(connection: StreamConnection, maxQueued: number) {
-    if (!Number.isInteger(maxQueued) || maxQueued < 1) {
-      throw new RangeError(`maxQueued must be a whole number, 1 or more, not ${maxQueued}`);
-    }
+  constructor(connection: StreamConnection, { maxQueued = 1024, maxQueuedBytes = 1024 * 1024 }: MessagesOptions) {
     this.#connection = connection;
-    this.#maxQueued = maxQueued;
+    this.#maxQueued = limit('maxQueued', maxQueued);
+    this.#maxQueuedBytes = limit('maxQueuedBytes', maxQueuedBytes);
   }
 
   /** Messages that wait. */
@@ -45,9 +53,13 @@ export class MessageQueue implements ConnectionTap, AsyncIterable<Buffer> {
   data(data: Buffer | number): boolean {
     const message = bytesOf(this.#connection, data);
     const waiting = this.#waiting.shift();
-    if (waiting !== undefined) waiting.resolve({ done: false, value: message });
-    else this.#queue.push(message);
-    return this.length < this.#maxQueued;
+    if (waiting !== undefined) {
+      waiting.resolve({ done: false, value: message });
+      return true;
+    }
+    this.#queue.push(message);
+    this.#queuedBytes += message.length;
+    return this.length < this.#maxQueued && this.#queuedBytes < this.#maxQueuedBytes;
   }
 
   wrote(): void {}
@@ -75,11 +87,13 @@ export class MessageQueue implements ConnectionTap, AsyncIterable<Buffer> {
   #take(): Buffer {
     const message = this.#queue[this.#head]!;
     this.#queue[this.#head++] = undefined;
+    this.#queuedBytes -= message.length;
     if (this.#head > 64 && this.#head * 2 > this.#queue.length) {
       this.#queue.splice(0, this.#head);
       this.#head = 0;
     }
-    if (this.length <= this.#maxQueued >> 1) this.#connection.receiver.resumeTap();
+    if (this.length <= this.#maxQueued >> 1 && this.#queuedBytes <= this.#maxQueuedBytes >> 1)
+      this.#connection.receiver.resumeTap();
     return message;
   }
 

@@ -116,6 +116,35 @@ describe('messages', () => {
     await client.wait();
   });
 
+  test('holds no more bytes than allowed, but for the read that goes beyond, and loses none', async () => {
+    const total = 8_000_000;
+    await using server = new TcpServer({
+      onReceive: (server, connId) => void server.send(connId, Buffer.alloc(total)),
+    });
+    const { port } = await server.start('127.0.0.1', 0);
+    await using client = new TcpClient({});
+    await client.start('127.0.0.1', port);
+    const messages = client.messages({ maxQueuedBytes: 200_000 });
+    client.send('go');
+    let got = (await messages.next()).value!.length;
+    for (let seen = -1; seen !== client.stats().bytesIn; ) {
+      seen = client.stats().bytesIn;
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+    expect(client.stats().bytesIn - got).toBeGreaterThanOrEqual(200_000);
+    expect(client.stats().bytesIn - got).toBeLessThan(200_000 + 256 * 1024);
+    while (got < total) got += (await messages.next()).value!.length;
+    expect(got).toBe(total);
+  });
+
+  test.each([{ maxQueued: 0 }, { maxQueuedBytes: 1.5 }])('refuses %j', async (options) => {
+    await using server = new TcpServer({});
+    const { port } = await server.start('127.0.0.1', 0);
+    await using client = new TcpClient({});
+    await client.start('127.0.0.1', port);
+    expect(() => client.messages(options)).toThrow(RangeError);
+  });
+
   test('a loop that was left goes on where it was', async () => {
     await using server = new TcpPackServer({ onReceive: (server, connId, data) => void server.send(connId, data) });
     const { port } = await server.start('127.0.0.1', 0);
