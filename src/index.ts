@@ -1,8 +1,8 @@
-export type { AgentConnectOptions, AgentStartOptions } from './agent/stream-agent.ts';
+export type { AgentConnectOptions, AgentStartOptions, StreamAgent } from './agent/stream-agent.ts';
 export { TcpAgent, type TcpAgentOptions, TcpPackAgent, TcpPullAgent } from './agent/tcp-agent.ts';
 export { TcpAgentListener, TcpPullAgentListener } from './agent/tcp-agent-listener.ts';
 export type { KcpStats } from './arq/index.ts';
-export type { ClientStartOptions, ClientStopOptions } from './client/stream-client.ts';
+export type { ClientStartOptions, ClientStopOptions, StreamClient } from './client/stream-client.ts';
 export { TcpClient, type TcpClientOptions, TcpPackClient, TcpPullClient } from './client/tcp-client.ts';
 export { TcpClientListener, TcpPullClientListener } from './client/tcp-client-listener.ts';
 export { UdpArqClient, type UdpArqClientOptions } from './client/udp-arq-client.ts';
@@ -44,7 +44,7 @@ export type {
 } from './core/listener.ts';
 export type { Sendable } from './core/sendable.ts';
 export type { ComponentStats, ConnectionStats, LimitCounters, StopReport } from './core/stats.ts';
-export type { ServerStartOptions } from './server/stream-server.ts';
+export type { ServerStartOptions, StreamServer } from './server/stream-server.ts';
 export { TcpPackServer, TcpPullServer, TcpServer, type TcpServerOptions } from './server/tcp-server.ts';
 export { TcpPullServerListener, TcpServerListener } from './server/tcp-server-listener.ts';
 export { type ArqServerProperties, UdpArqServer, type UdpArqServerOptions } from './server/udp-arq-server.ts';

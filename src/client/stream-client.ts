@@ -1,11 +1,11 @@
 import { localAddressOf, type SocketAddress } from '../core/address.ts';
+import { checkListener } from '../core/check-listener.ts';
 import { type AbortOptions, isSignalAborted } from '../core/component.ts';
 import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { AnyHooks, ConnId } from '../core/listener.ts';
 import { defineProperties, integer } from '../core/properties.ts';
 import { type Sendable, toBytes } from '../core/sendable.ts';
-import { checkListener } from '../core/start-stop.ts';
 import type { ComponentStats } from '../core/stats.ts';
 import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
 import { type ConnectOptions, checkTarget, connect } from '../stream/connecting.ts';

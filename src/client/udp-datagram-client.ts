@@ -1,4 +1,5 @@
 import { normalizeAddress, type SocketAddress } from '../core/address.ts';
+import { checkListener } from '../core/check-listener.ts';
 import { type AbortOptions, isSignalAborted } from '../core/component.ts';
 import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
@@ -6,7 +7,7 @@ import { describeSystemError, SocketError } from '../core/errors.ts';
 import { defineProperties } from '../core/properties.ts';
 import { type Sendable, toBytes } from '../core/sendable.ts';
 import { SingleSocket } from '../core/single-socket.ts';
-import { callPrepare, checkListener, startCancelled } from '../core/start-stop.ts';
+import { callPrepare, startCancelled } from '../core/start-stop.ts';
 import { UdpSocket } from '../transport/udp-socket.ts';
 import type { UdpConnection } from '../udp/udp-connection.ts';
 import { UdpHost, type UdpOwner } from '../udp/udp-host.ts';

@@ -1,12 +1,13 @@
 import { availableParallelism } from 'node:os';
 import type { SocketAddress } from '../core/address.ts';
+import { checkListener } from '../core/check-listener.ts';
 import { Component, isSignalAborted } from '../core/component.ts';
 import { CastMode, ReuseAddressPolicy, ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import { defineProperties, integer, oneOf } from '../core/properties.ts';
 import { type Sendable, toBytes } from '../core/sendable.ts';
-import { callPrepare, checkListener, invalidParam, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
+import { callPrepare, invalidParam, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
 import { isPort } from '../stream/stream-properties.ts';
 import type { UdpNodeHooks } from '../udp/udp-listener.ts';
 import {

@@ -54,14 +54,6 @@ export function stopOnAbort(component: Component, signal: AbortSignal | undefine
   component.wait().then(() => signal.removeEventListener('abort', stop));
 }
 
-/** Checks that a listener is one. */
-export function checkListener(listener: unknown): void {
-  if (typeof listener === 'object' && listener !== null) return;
-  throw new TypeError(
-    'the listener must be an object with hooks such as onReceive, or an instance of a listener class',
-  );
-}
-
 /** Ends a stop, or a start that failed after it had begun: `onShutdown`, then Stopped. */
 export async function shutDown(component: Component, listener: object): Promise<void> {
   try {

@@ -1,5 +1,6 @@
 import { normalizeAddress, type SocketAddress } from '../core/address.ts';
 import { Admission } from '../core/admission.ts';
+import { checkListener } from '../core/check-listener.ts';
 import { ComplexSocket } from '../core/complex-socket.ts';
 import { isSignalAborted } from '../core/component.ts';
 import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
@@ -8,7 +9,7 @@ import type { SocketError } from '../core/errors.ts';
 import type { ConnId } from '../core/listener.ts';
 import { defineProperties } from '../core/properties.ts';
 import { type Sendable, toBytes } from '../core/sendable.ts';
-import { callPrepare, checkListener, invalidParam, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
+import { callPrepare, invalidParam, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
 import type { StopReport } from '../core/stats.ts';
 import type { StopOptions } from '../stream/complex-stream.ts';
 import { isPort } from '../stream/stream-properties.ts';

@@ -1,10 +1,11 @@
+import { checkListener } from '../core/check-listener.ts';
 import type { AbortOptions } from '../core/component.ts';
 import { ServiceState, SocketOperation } from '../core/enums.ts';
 import { internalError, type SocketError } from '../core/errors.ts';
 import type { AnyHooks, ConnId } from '../core/listener.ts';
 import { defineProperties } from '../core/properties.ts';
 import { type Sendable, toBytes } from '../core/sendable.ts';
-import { checkListener, shutDown } from '../core/start-stop.ts';
+import { shutDown } from '../core/start-stop.ts';
 import type { ComponentStats, StopReport } from '../core/stats.ts';
 import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
 import { ComplexSecure } from './complex-secure.ts';

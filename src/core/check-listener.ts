@@ -1,0 +1,51 @@
+import type { AnyHooks } from './listener.ts';
+
+/** Every hook of any component. */
+const hooks: Record<keyof AnyHooks | 'onReceiveUnreliable' | 'onError', true> = {
+  onPrepareListen: true,
+  onAccept: true,
+  onPrepareConnect: true,
+  onConnect: true,
+  onHandShake: true,
+  onReceive: true,
+  onReceiveUnreliable: true,
+  onEnd: true,
+  onSend: true,
+  onSendBlocked: true,
+  onSendDrained: true,
+  onClose: true,
+  onError: true,
+  onShutdown: true,
+  onHookError: true,
+};
+
+const names = Object.keys(hooks);
+const lowerCaseNames = new Set(names.map((name) => name.toLowerCase()));
+
+/**
+ * Checks that a listener is one: an object whose hooks are functions. In a plain object, a function that is named like a
+ * hook must be one, since it would never be called else.
+ * @throws TypeError if it is not.
+ */
+export function checkListener(listener: unknown): void {
+  if (typeof listener !== 'object' || listener === null) {
+    throw new TypeError(
+      'the listener must be an object with hooks such as onReceive, or an instance of a listener class',
+    );
+  }
+  const members = listener as Record<string, unknown>;
+  for (const name of names) {
+    const hook = members[name];
+    if (hook !== undefined && typeof hook !== 'function') {
+      throw new TypeError(`the hook ${name} must be a function, not ${hook === null ? 'null' : typeof hook}`);
+    }
+  }
+  const prototype: unknown = Object.getPrototypeOf(listener);
+  if (prototype !== Object.prototype && prototype !== null) return;
+  for (const name of Object.keys(members)) {
+    const isNamedLikeHook = /^on[A-Z]/.test(name) || lowerCaseNames.has(name.toLowerCase());
+    if (isNamedLikeHook && !Object.hasOwn(hooks, name) && typeof members[name] === 'function') {
+      throw new TypeError(`unknown hook "${name}"; hooks are ${names.join(', ')}`);
+    }
+  }
+}
