@@ -56,14 +56,16 @@ export function socketError(
   const { id: connId, remoteAddress, remoteHost, remotePort } = connection;
   const isConnect = operation === SocketOperation.Connect;
   const errno = errnoOf(cause);
-  const peer = `${remoteAddress || remoteHost}:${remotePort}`;
+  // A connection by a path has no address and no port.
+  const isFile = remoteAddress === '' && remotePort === 0;
+  const peer = isFile ? remoteHost || 'its peer' : `${remoteAddress || remoteHost}:${remotePort}`;
   const what = isConnect ? `connecting to ${peer} failed` : `connection ${connId} with ${peer} failed`;
   return new SocketError({
     code: isConnect ? SocketErrorCode.ConnectServer : SocketErrorCode.Network,
     errno,
     operation: isConnect ? 'connect' : ((cause as NodeJS.ErrnoException).syscall ?? 'socket'),
     connId,
-    message: describeSystemError(what, errno, cause),
+    message: describeSystemError(what, errno, cause, isFile),
     cause,
   });
 }

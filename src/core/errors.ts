@@ -76,10 +76,17 @@ const advice: Readonly<Record<string, string>> = {
   ENOBUFS: 'the system has no buffer space left; send slower or raise the limits',
 };
 
-/** "what failed: reason (ECODE); what to do." */
-export function describeSystemError(what: string, errno: number, cause?: unknown): string {
+/** The same where it is something else for socket files. */
+const fileAdvice: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program listens there, or one left the file behind; stop that one, or remove the file',
+  EACCES: 'the directory does not exist, or this process may not write there; check the path and its rights',
+  ECONNREFUSED: 'nobody listens there any more; check that the server is started',
+};
+
+/** "what failed: reason (ECODE); what to do." @param isFile Whether it is about a Unix domain socket. */
+export function describeSystemError(what: string, errno: number, cause?: unknown, isFile = false): string {
   const name = errnoName(errno);
   const reason = cause instanceof Error ? cause.message : '';
-  const help = advice[name];
+  const help = (isFile ? fileAdvice[name] : undefined) ?? advice[name];
   return `${what}: ${name}${help === undefined ? '' : ` - ${help}`}${reason === '' || reason.includes(name) ? '' : ` (${reason})`}`;
 }

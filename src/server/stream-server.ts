@@ -5,6 +5,7 @@ import { ReuseAddressPolicy, ServiceState, SocketErrorCode } from '../core/enums
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
 import { custom, defineProperties, integer } from '../core/properties.ts';
+import { socketPathProblem } from '../core/socket-path.ts';
 import { callPrepare, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
 import type { StopReport } from '../core/stats.ts';
 import { ComplexStream, type StopOptions } from '../stream/complex-stream.ts';
@@ -123,8 +124,8 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
     if (port !== undefined && !isPort(port))
       throw invalid(`port must be a whole number, 0 to 65535, not ${String(port)}`);
     if (host !== undefined && typeof host !== 'string') throw invalid('host must be a string');
-    if (path !== undefined && (typeof path !== 'string' || path === ''))
-      throw invalid('path must be a string that is not empty');
+    const pathProblem = path === undefined ? null : socketPathProblem(path);
+    if (pathProblem !== null) throw invalid(pathProblem);
     if (backlog !== undefined && !(Number.isInteger(backlog) && backlog > 0))
       throw invalid('backlog must be a whole number, 1 or more');
   }
@@ -234,7 +235,7 @@ function listenError(cause: unknown, target: ServerStartOptions): SocketError {
     code,
     errno,
     operation: 'start',
-    message: describeSystemError(`cannot listen on ${where}`, errno, cause),
+    message: describeSystemError(`cannot listen on ${where}`, errno, cause, target.path !== undefined),
     cause,
   });
 }

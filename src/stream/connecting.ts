@@ -5,6 +5,7 @@ import { isSignalAborted, isThenable } from '../core/component.ts';
 import { HandleResult, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
+import { socketPathProblem } from '../core/socket-path.ts';
 import { connectSocket } from '../transport/tcp-connect.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { openConnection } from './connection-opening.ts';
@@ -35,8 +36,10 @@ export function checkTarget(target: ConnectOptions, operation: string): SocketEr
   const invalid = (message: string): SocketError =>
     new SocketError({ code: SocketErrorCode.InvalidParam, errno: Errno.EINVAL, operation, message });
   const { host, port, path, localAddress, localPort } = target;
-  if (path !== undefined)
-    return typeof path === 'string' && path !== '' ? null : invalid('path must be a string that is not empty');
+  if (path !== undefined) {
+    const problem = socketPathProblem(path);
+    return problem === null ? null : invalid(problem);
+  }
   if (typeof host !== 'string' || host === '') return invalid('host must be a host name or an IP address');
   if (!isPort(port) || port === 0) return invalid(`port must be a whole number, 1 to 65535, not ${String(port)}`);
   if (localPort !== undefined && !isPort(localPort))

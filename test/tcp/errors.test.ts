@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import dns from 'node:dns';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -110,7 +111,26 @@ describe('a server that cannot start', () => {
     expect(error).toBeInstanceOf(SocketError);
     expect([SocketErrorCode.SocketBind, SocketErrorCode.SocketListen]).toContain(error.code);
     expect(error.message).toContain(path);
+    expect(error.message).toMatch(/directory does not exist|path does not exist/);
     await expectRestart(server, journal);
+  });
+
+  test.skipIf(process.platform === 'win32')('SRV-001 ORD-009: a file in the way of a Unix domain socket', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'hp-socket-'));
+    const path = join(directory, 'server.sock');
+    await writeFile(path, '');
+    const journal = new Journal();
+    await using server = new TcpServer(journal.record({}));
+    const error = await rejection(server.start({ path }));
+    expectError(server, error, SocketErrorCode.SocketBind, 'EADDRINUSE', /left the file behind.*remove the file/);
+    await rm(path);
+    await server.start({ path });
+    const client = new TcpClient({});
+    await client.start({ path });
+    await server.stop();
+    await client.wait();
+    expect((await rejection(client.start({ path }))).message).toMatch(/^connecting to .*server\.sock failed: ENOENT/);
+    await rm(directory, { recursive: true });
   });
 
   const firstFreePort = process.platform === 'linux' ? unprivilegedPortStart() : 1024;
@@ -154,6 +174,7 @@ describe('a server that cannot start', () => {
     ['a port that is none', () => ({ port: 65_536 }), /port must be a whole number, 0 to 65535/],
     ['a port that is no number', () => ({ port: '80' as unknown as number }), /port must be a whole number/],
     ['an empty path', () => ({ path: '' }), /path must be a string/],
+    ['a path of 305 bytes', () => ({ path: `/tmp/${'x'.repeat(300)}` }), /path must have \d+ bytes or less, .*not 305/],
     ['a host that is no string', () => ({ host: 7 as unknown as string }), /host must be a string/],
     ['a backlog of 0', () => ({ backlog: 0 }), /backlog must be a whole number/],
   ])('SRV-001 ORD-009 ST-002: %s is InvalidParam, and no hook is called', async (_name, options, sentence) => {
@@ -275,6 +296,7 @@ describe.each(['agent', 'client'] as const)('a connect of the %s that fails', (r
     [{ host: '127.0.0.1', port: 0 }, SocketErrorCode.InvalidParam, 'EINVAL', /port must be a whole number, 1 to/],
     [{ host: '127.0.0.1', port: 70_000 }, SocketErrorCode.InvalidParam, 'EINVAL', /port must be/],
     [{ path: '' }, SocketErrorCode.InvalidParam, 'EINVAL', /path must be/],
+    [{ path: `/tmp/${'x'.repeat(300)}` }, SocketErrorCode.InvalidParam, 'EINVAL', /path must have \d+ bytes or less/],
     [
       { host: '127.0.0.1', port: 1, localAddress: 'home' },
       SocketErrorCode.SocketCreate,
