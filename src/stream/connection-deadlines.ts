@@ -2,6 +2,7 @@ import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import { TICK_MS, WheelTimer } from '../core/timer-wheel.ts';
+import { unsentBytes } from '../transport/fast-io.ts';
 import type { StreamConnection } from './stream-connection.ts';
 
 /**
@@ -51,25 +52,41 @@ export class ConnectionDeadlines {
   /** Deadlines of an open connection: lifetime and silence. */
   armOpen(): void {
     const connection = this.#connection;
-    const { settings, wheel, limits } = connection.host;
-    const { connectionTimeoutMs, idleTimeoutMs } = settings;
+    const { settings, limits } = connection.host;
+    const { connectionTimeoutMs, idleTimeoutMs, idleCountsSent } = settings;
     this.armStage(connectionTimeoutMs, () => {
       limits.lifetime++;
       const message = `connection ${connection.id} was open for ${connectionTimeoutMs} ms (connectionTimeoutMs)`;
       this.timedOut(SocketOperation.Close, message);
     });
-    if (idleTimeoutMs === 0) return;
-    connection.receiver.lastReceiveAt = wheel.clock.now();
+    if (idleTimeoutMs > 0) this.#armIdle(idleTimeoutMs, idleCountsSent);
+  }
+
+  #armIdle(timeoutMs: number, countsSent: boolean): void {
+    const connection = this.#connection;
+    const { receiver, host } = connection;
+    const { wheel, limits } = host;
+    receiver.lastReceiveAt = wheel.clock.now();
+    let moved = 0;
+    let movedAt = receiver.lastReceiveAt;
+    // Sends note no time: looking four times in `timeoutMs` whether bytes have left is exact enough.
+    const lookMs = Math.max(timeoutMs >> 2, 1);
     const timer = new WheelTimer(() => {
+      const now = wheel.clock.now();
+      const looksAtSent = countsSent || receiver.hasEnded;
+      if (looksAtSent && moved !== movedBytes(connection)) {
+        moved = movedBytes(connection);
+        movedAt = now;
+      }
       // Reads only note the time; the timer is armed again when it finds that there was one.
-      const leftMs = connection.receiver.lastReceiveAt + idleTimeoutMs - wheel.clock.now();
-      if (leftMs > 0) return wheel.arm(timer, leftMs);
+      const leftMs = Math.max(receiver.lastReceiveAt, movedAt) + timeoutMs - now;
+      if (leftMs > 0) return wheel.arm(timer, looksAtSent ? Math.min(leftMs, lookMs) : leftMs);
       limits.idle++;
-      const message = `connection ${connection.id} received nothing for ${idleTimeoutMs} ms (idleTimeoutMs)`;
-      this.timedOut(SocketOperation.Close, message);
+      const what = looksAtSent ? 'neither sent nor received anything' : 'received nothing';
+      this.timedOut(SocketOperation.Close, `connection ${connection.id} ${what} for ${timeoutMs} ms (idleTimeoutMs)`);
     });
     this.#idle = timer;
-    wheel.arm(timer, idleTimeoutMs);
+    wheel.arm(timer, countsSent ? lookMs : timeoutMs);
   }
 
   timedOut(operation: SocketOperation, message: string): void {
@@ -87,4 +104,10 @@ export class ConnectionDeadlines {
 export function timeoutError(connection: StreamConnection, operation: string, message: string): SocketError {
   const { id: connId } = connection;
   return new SocketError({ code: SocketErrorCode.Network, errno: Errno.ETIMEDOUT, operation, connId, message });
+}
+
+/** A number that changes when bytes come in or leave. */
+export function movedBytes({ receiver, sender, socket }: StreamConnection): number {
+  const written = sender === null ? 0 : sender.queue.writtenBytes;
+  return receiver.bytesIn + written - unsentBytes(socket);
 }

@@ -1,8 +1,7 @@
 import { isThenable } from '../core/component.ts';
 import { HandleResult, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
-import { unsentBytes } from '../transport/fast-io.ts';
-import { timeoutError } from './connection-deadlines.ts';
+import { movedBytes, timeoutError } from './connection-deadlines.ts';
 import type { StreamConnection } from './stream-connection.ts';
 
 /** Asks `onEnd` what becomes of a connection whose peer sent its FIN. Returns false if there is no such hook. */
@@ -54,10 +53,4 @@ export function armDraining(connection: StreamConnection, timeoutMs: number, isP
   };
   if (connection.isEnding) deadlines.shortenStage(delayMs, expired);
   else deadlines.armStage(delayMs, expired);
-}
-
-/** A number that changes when bytes come in or leave. */
-function movedBytes({ receiver, sender, socket }: StreamConnection): number {
-  const written = sender === null ? 0 : sender.queue.writtenBytes;
-  return receiver.bytesIn + written - unsentBytes(socket);
 }

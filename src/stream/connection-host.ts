@@ -36,6 +36,7 @@ export interface StreamSettings {
   readonly maxPendingBytes: number;
   readonly pendingPolicy: 'refuse' | 'close';
   readonly idleTimeoutMs: number;
+  readonly idleCountsSent: boolean;
   readonly connectionTimeoutMs: number;
   readonly closeTimeoutMs: number;
   readonly handshakeTimeoutMs: number;

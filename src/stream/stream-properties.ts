@@ -25,6 +25,11 @@ export interface StreamProperties {
   pendingPolicy: 'refuse' | 'close';
   /** Close a connection (ETIMEDOUT) that received nothing for so many milliseconds; 0 for never, the default. */
   idleTimeoutMs: number;
+  /**
+   * Whether bytes that the system takes for the peer count against `idleTimeoutMs` as well. Default false: a peer that is
+   * gone takes bytes for minutes. When the peer has sent its FIN, they always count.
+   */
+  idleCountsSent: boolean;
   /** Close a connection (ETIMEDOUT) that is so many milliseconds old; 0 for never, the default. */
   connectionTimeoutMs: number;
   /**
@@ -53,6 +58,7 @@ export const streamProperties: PropertyTable = {
   maxPendingBytes: integer(128 * 1024 * 1024, 0),
   pendingPolicy: oneOf('refuse', ['refuse', 'close']),
   idleTimeoutMs: integer(0, 0, 0x7fffffff),
+  idleCountsSent: flag(false),
   connectionTimeoutMs: integer(0, 0, 0x7fffffff),
   closeTimeoutMs: integer(30_000, 1, 0x7fffffff),
   handshakeTimeoutMs: integer(10_000, 0, 0x7fffffff),

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { describe, expect, test } from 'vitest';
 import {
+  HandleResult,
   SocketErrorCode,
   SocketOperation,
   TcpAgent,
@@ -41,6 +42,50 @@ describe('deadlines', () => {
     expect(server.stats().limits.idle).toBe(2);
     silent.destroy();
     busy.destroy();
+  });
+
+  test('idleTimeoutMs with idleCountsSent closes only where nothing moves', async () => {
+    const journal = new Journal();
+    await using server = new TcpServer(journal.record({}), { idleTimeoutMs: 300, idleCountsSent: true });
+    const { port } = await server.start('127.0.0.1', 0);
+    const silent = await connectBare(port);
+    await journal.reach('onHandShake', 1);
+    const listening = await connectBare(port);
+    await journal.reach('onHandShake', 2);
+    listening.resume();
+    const timer = setInterval(() => void server.send(2, 'news'), 25);
+    await journal.reach('onClose', 1);
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    expect(journal.closes).toHaveLength(1);
+    expect(journal.closes[0]).toMatchObject({ connId: 1, operation: SocketOperation.Close, errorCode: ETIMEDOUT });
+    expect(journal.closes[0]?.error?.message).toMatch(/neither sent nor received anything for 300 ms/);
+    clearInterval(timer);
+    await journal.reach('onClose', 2);
+    silent.destroy();
+    listening.destroy();
+  });
+
+  test('a peer that has sent its FIN is not silent while its answer is being sent', async () => {
+    const journal = new Journal();
+    const server = new TcpServer(journal.record({ onEnd: () => HandleResult.Ignore }), { idleTimeoutMs: 300 });
+    const { port } = await server.start('127.0.0.1', 0);
+    const peer = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    let got = '';
+    peer.on('data', (chunk: Buffer) => {
+      got += chunk.toString();
+    });
+    peer.end('question');
+    await journal.reach('onEnd', 1);
+    for (let i = 0; i < 40; i++) {
+      expect(server.send(1, 'a')).toBe(true);
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+    expect(journal.closes).toEqual([]);
+    await journal.reach('onClose', 1);
+    expect(journal.closes[0]).toMatchObject({ operation: SocketOperation.Close, errorCode: ETIMEDOUT });
+    expect(got).toBe('a'.repeat(40));
+    peer.destroy();
+    await server.stop();
   });
 
   test('idleTimeoutMs of clients and agents', async () => {

@@ -56,6 +56,7 @@ const hookNames = [
   'onConnect',
   'onHandShake',
   'onReceive',
+  'onEnd',
   'onSend',
   'onSendBlocked',
   'onSendDrained',
@@ -64,7 +65,7 @@ const hookNames = [
   'onHookError',
 ];
 /** Noted only if the listener has them, since having them changes what a component does. */
-const optionalNames = new Set(['onSend', 'onHookError']);
+const optionalNames = new Set(['onEnd', 'onSend', 'onHookError']);
 
 /** Notes every hook of the listeners that it wraps, in order, and tells when a hook was called often enough. */
 export class Journal {
