@@ -19,8 +19,12 @@ export class SlabPool {
   /** Pieces that were too large for a slab and got memory of their own. */
   largeCount = 0;
 
-  /** @param slabBytes Size of a slab. Pieces larger than a quarter of it are allocated on their own. */
-  constructor(slabBytes = 256 * 1024) {
+  /**
+   * @param slabBytes Size of a slab. Pieces larger than a quarter of it are allocated on their own. A listener that keeps
+   *   one piece keeps its whole slab, so slabs are no larger than it takes: 16 to 256 KiB cost the same for echoes of 64 B,
+   *   1 KiB and 4 KiB.
+   */
+  constructor(slabBytes = 32 * 1024) {
     this.slabBytes = slabBytes;
     this.#slab = Buffer.allocUnsafeSlow(slabBytes);
   }

@@ -38,7 +38,7 @@ const MAX_TAIL_BYTES = 64 * 1024;
  * ```
  *
  * So a peer that sends byte by byte does not make us hold an object for each, and a few bytes that wait do not keep a
- * slab of 256 KiB alive that they share with other connections.
+ * slab alive that they share with other connections.
  */
 export class PullLayer implements ReceiveLayer {
   #context: PullContext;
