@@ -7,10 +7,15 @@ export type OpeningDone = (error?: SocketError) => void;
 
 /** A connection that opens by hooks which may refuse it. */
 export interface OpeningConnection {
-  /** The answer of a hook is awaited, or has come: nothing is delivered meanwhile. */
-  awaitHook(isAwaited: boolean): void;
+  /**
+   * The answer of a hook is awaited, or, with null, has come: nothing is delivered meanwhile. `goOn` lets the connection in
+   * before the hook has answered; it is not to be called within the hook.
+   */
+  awaitHook(goOn: (() => void) | null): void;
   /** The hook answered `HandleResult.Error`, or failed. */
   refusedBy(hook: string, hasThrown: boolean, thrown: unknown, done: OpeningDone): void;
+  /** The same after `goOn`. */
+  endedBy?(hook: string, hasThrown: boolean, thrown: unknown): void;
 }
 
 /** Calls a hook that may refuse the connection, by Error, a throw or a rejection, at once or later; else goes on with `next`. */
@@ -32,14 +37,28 @@ export function askHook(
     return connection.refusedBy(hook, true, thrown, done);
   }
   if (!isThenable(result)) return answered(result);
-  connection.awaitHook(true);
+  let isOver = false;
+  const goOn = (): void => {
+    if (isOver) return;
+    isOver = true;
+    connection.awaitHook(null);
+    next();
+  };
+  connection.awaitHook(goOn);
   result.then(
     (value) => {
-      connection.awaitHook(false);
-      answered(value);
+      if (!isOver) {
+        isOver = true;
+        connection.awaitHook(null);
+        answered(value);
+      } else if (value === HandleResult.Error) {
+        connection.endedBy?.(hook, false, undefined);
+      }
     },
     (thrown: unknown) => {
-      connection.awaitHook(false);
+      if (isOver) return connection.endedBy?.(hook, true, thrown);
+      isOver = true;
+      connection.awaitHook(null);
       connection.refusedBy(hook, true, thrown, done);
     },
   );

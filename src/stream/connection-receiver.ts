@@ -174,7 +174,8 @@ export class ConnectionReceiver implements ReceiveSink {
     if (result === HandleResult.Error) {
       this.refusedBy('onReceive');
     } else if (isThenable(result)) {
-      this.pauses |= PAUSED_BY_HOOK;
+      // Whoever took the connection as a stream reads on, though the hook may not answer before its end.
+      if (this.#connection.tap === null) this.pauses |= PAUSED_BY_HOOK;
       result.then(
         (value) => {
           this.pauses &= ~PAUSED_BY_HOOK;
@@ -183,7 +184,7 @@ export class ConnectionReceiver implements ReceiveSink {
         },
         (thrown: unknown) => {
           this.pauses &= ~PAUSED_BY_HOOK;
-          this.#connection.hookFailed('onReceive', thrown, SocketOperation.Receive);
+          this.#connection.endedBy('onReceive', true, thrown);
         },
       );
     }

@@ -19,7 +19,7 @@ export function bytesOf(connection: StreamConnection, data: Buffer | number): Bu
 export function attachTap(component: Component, connection: StreamConnection | undefined, tap: ConnectionTap): void {
   const isOpen = connection !== undefined && connection.isConnected;
   if (isOpen && connection.tap === null) {
-    connection.tap = tap;
+    connection.attachTap(tap);
     const { layer } = connection;
     if (layer instanceof PullLayer && layer.bufferedBytes > 0) tap.data(layer.bufferedBytes);
     if (connection.receiver.hasToldEnd) tap.ended();
@@ -49,7 +49,8 @@ export interface ConnectionStreamOptions {
 /**
  * One connection as a Node stream, made by `createStream`. What arrives is read from it instead of going to `onReceive`;
  * all other hooks go on. Back-pressure works both ways. Ending it sends what is queued and a FIN; destroying it closes the
- * connection. It tells errors, a reset by the peer among them, as every stream does: listen to 'error'.
+ * connection. It tells errors, a reset by the peer among them, as every stream does, by 'error'; but if nobody listens, the
+ * failure of a connection is no uncaught exception, for `onClose` tells it as well.
  *
  * On pack components each chunk written is one package, and each package received is one chunk (it is in object mode for
  * reading, so `readableLength` counts packages). There is no empty package: writing nothing sends nothing.
@@ -84,9 +85,9 @@ export class ConnectionStream extends Duplex {
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
     // Sends go by ID, or to whomever a client is connected with: by now that may be another connection.
-    if (!this.#connection.isValid) return callback(new Error('the connection is closed'));
+    if (!this.#connection.isValid) return callback(this.#closedError());
     if (chunk.length === 0) return callback();
-    if (!this.#send(chunk)) return callback(this.#component.lastFailure ?? new Error('the connection is closed'));
+    if (!this.#send(chunk)) return callback(this.#component.lastFailure ?? this.#closedError());
     const { queue, isBlocked } = this.#connection.useSender();
     // Large sends are kept by reference until they are written, but after the callback the chunk is its owner's again.
     // (Copying them instead costs 25 us for 64 KiB: a pipe back to the sender needs 1.4 times the CPU.)
@@ -104,11 +105,25 @@ export class ConnectionStream extends Duplex {
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     const connection = this.#connection;
+    const isTold = error instanceof SocketError && !connection.isValid;
     if (error !== null) connection.close(SocketOperation.Close, Errno.ECANCELED);
     else if (connection.state < ConnectionState.Draining) connection.disconnect();
     // A stream that came to its end in both directions destroys itself: what is left to do is to send the rest.
     else if (!this.readableEnded || !this.writableFinished) connection.close(SocketOperation.Close, 0);
-    callback(error);
+    // Without the error here there is no event; `errored` and whoever waits for the stream's end tell it nevertheless.
+    callback(isTold && this.listenerCount('error') === 0 ? null : error);
+  }
+
+  #closedError(): SocketError {
+    const { id: connId } = this.#connection;
+    const message = `connection ${connId} closed before everything was sent`;
+    return new SocketError({
+      code: SocketErrorCode.Network,
+      errno: Errno.ECONNABORTED,
+      operation: 'send',
+      connId,
+      message,
+    });
   }
 
   /** What the connection calls; an object of its own, so that the stream shows nothing but what streams have. */
@@ -120,7 +135,7 @@ export class ConnectionStream extends Duplex {
       connectionClosed: (error) => {
         if (error !== undefined) this.destroy(error);
         else if (!this.readableEnded && !this.destroyed) this.#pushEnd();
-        this.#answerWaiting(error ?? new Error('the connection closed before everything was sent'));
+        this.#answerWaiting(error ?? this.#closedError());
       },
     };
   }

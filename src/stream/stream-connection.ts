@@ -85,6 +85,8 @@ export class StreamConnection implements OpeningConnection {
   #deadlines: ConnectionDeadlines | null = null;
   #mustResume = false;
   #disconnects = false;
+  /** Lets the connection in though an opening hook has not answered. */
+  #goOn: (() => void) | null = null;
   #isReleased = false;
 
   /** @param makeSocket Makes the socket; reads of it are to go to the connection that it is given. */
@@ -208,9 +210,43 @@ export class StreamConnection implements OpeningConnection {
     this.receiver.stopFor(PAUSED_BY_SECURITY);
   }
 
-  awaitHook(isAwaited: boolean): void {
-    if (isAwaited) this.receiver.pauses |= PAUSED_BY_HOOK;
-    else this.receiver.pauses &= ~PAUSED_BY_HOOK;
+  awaitHook(goOn: (() => void) | null): void {
+    this.#goOn = goOn;
+    if (goOn === null) this.receiver.pauses &= ~PAUSED_BY_HOOK;
+    else this.receiver.pauses |= PAUSED_BY_HOOK;
+    if (this.tap !== null) this.#letInByTap();
+  }
+
+  /** What arrives goes to `tap` from now on. */
+  attachTap(tap: ConnectionTap): void {
+    this.tap = tap;
+    this.#letInByTap();
+    if (this.#goOn === null && (this.receiver.pauses & PAUSED_BY_HOOK) !== 0) {
+      this.receiver.pauses &= ~PAUSED_BY_HOOK; // of onReceive
+      this.resumeAtTurnEnd();
+    }
+  }
+
+  /**
+   * A hook that took the connection as a stream or an iterator has let it in: it may be using it until it ends, and would
+   * wait for ever if nothing were delivered while its promise is pending.
+   */
+  #letInByTap(): void {
+    if (this.#goOn !== null) queueMicrotask(this.#goOn);
+  }
+
+  endedBy(hook: string, hasThrown: boolean, thrown: unknown): void {
+    if (!hasThrown) this.receiver.refusedBy(hook);
+    else if (!this.#hasToldOf(thrown)) this.hookFailed(hook, thrown, SocketOperation.Receive);
+  }
+
+  /** Whether what a hook threw is how streams tell that this connection ended. */
+  #hasToldOf(thrown: unknown): boolean {
+    if (this.#state < ConnectionState.Closing) return false;
+    return (
+      thrown === this.closeReason.error ||
+      (thrown as NodeJS.ErrnoException | null)?.code === 'ERR_STREAM_PREMATURE_CLOSE'
+    );
   }
 
   /**

@@ -59,9 +59,9 @@ export class UdpConnection extends UdpLifecycle implements ManagedConnection {
     });
   }
 
-  override awaitHook(isAwaited: boolean): void {
-    super.awaitHook(isAwaited);
-    this.setHold(HELD_BY_HOOK, isAwaited);
+  override awaitHook(goOn: (() => void) | null): void {
+    super.awaitHook(goOn);
+    this.setHold(HELD_BY_HOOK, goOn !== null);
   }
 
   /** Begins to watch over the peer. */

@@ -114,8 +114,8 @@ export abstract class UdpLifecycle implements OpeningConnection, TurnTask {
   /** The first hook let the connection in. */
   protected abstract letIn(done: OpeningDone): void;
 
-  awaitHook(isAwaited: boolean): void {
-    this.#isHookPending = isAwaited && !this.wasLetIn;
+  awaitHook(goOn: (() => void) | null): void {
+    this.#isHookPending = goOn !== null && !this.wasLetIn;
   }
 
   /** A hook that may refuse the connection did: it ends without `onClose`. */

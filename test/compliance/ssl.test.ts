@@ -16,6 +16,7 @@ import { chaosSuite } from './chaos-suite.ts';
 import { clientSuite } from './client-suite.ts';
 import { endingSuite } from './ending-suite.ts';
 import { type Family, until } from './family.ts';
+import { handlerSuite } from './handler-suite.ts';
 import { hookMatrix } from './hook-matrix.ts';
 import { receiveSuite } from './receive-suite.ts';
 import { serverSuite } from './server-suite.ts';
@@ -71,6 +72,7 @@ for (const family of families) {
   hookMatrix(family);
   chaosSuite(family);
   endingSuite(family);
+  handlerSuite(family);
 }
 
 test('PK-013: over TLS a package is laid out as on TCP, inside the encrypted stream', async () => {

@@ -14,6 +14,7 @@ import { chaosSuite } from './chaos-suite.ts';
 import { clientSuite } from './client-suite.ts';
 import { endingSuite } from './ending-suite.ts';
 import type { Family } from './family.ts';
+import { handlerSuite } from './handler-suite.ts';
 import { hookMatrix } from './hook-matrix.ts';
 import { receiveSuite } from './receive-suite.ts';
 import { serverSuite } from './server-suite.ts';
@@ -53,4 +54,5 @@ for (const family of families) {
   hookMatrix(family);
   chaosSuite(family);
   endingSuite(family);
+  handlerSuite(family);
 }

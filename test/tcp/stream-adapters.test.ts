@@ -1,7 +1,18 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { describe, expect, test } from 'vitest';
-import { SocketError, TcpClient, TcpPackClient, TcpPackServer, TcpPullServer, TcpServer } from '../../src/index.ts';
+import net from 'node:net';
+import { PassThrough } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { describe, expect, test, vi } from 'vitest';
+import {
+  type ConnectionStream,
+  SocketError,
+  TcpClient,
+  TcpPackClient,
+  TcpPackServer,
+  TcpPullServer,
+  TcpServer,
+} from '../../src/index.ts';
 
 describe('createStream', () => {
   test('pipes a connection of a server to itself and keeps every byte of 8 MiB', async () => {
@@ -91,6 +102,31 @@ describe('createStream', () => {
     await client.start('127.0.0.1', port).catch(() => {});
     expect(await failed.promise).toMatchObject({ name: 'SocketError', errnoName: 'ECONNRESET' });
   });
+});
+
+test('a stream that nobody listens to makes no uncaught exception of a reset, and tells it to who comes later', async () => {
+  const closes: number[] = [];
+  let stream!: ConnectionStream;
+  await using server = new TcpServer({
+    onAccept(self, connId) {
+      stream = self.createStream(connId);
+    },
+    onClose: (_self, _connId, _operation, errorCode) => void closes.push(errorCode),
+  });
+  const { port } = await server.start('127.0.0.1', 0);
+  const peer = net.connect(port, '127.0.0.1');
+  await once(peer, 'connect');
+  peer.write('hello');
+  await vi.waitUntil(() => stream?.readableLength > 0);
+  peer.resetAndDestroy();
+  await vi.waitUntil(() => closes.length === 1);
+  expect(stream.write('too late')).toBe(false);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(stream.destroyed).toBe(true);
+  const error = await pipeline(stream, new PassThrough()).catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ name: 'SocketError', errnoName: 'ECONNRESET' });
+  expect(stream.errored).toBe(error);
+  expect(closes).toEqual([104]);
 });
 
 describe('messages', () => {
