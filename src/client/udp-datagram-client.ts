@@ -242,7 +242,13 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
         connection.drain(drainTimeoutMs);
         signal?.addEventListener('abort', cut, { once: true });
       } else cut();
+      // An async onConnect that never answers.
+      const giveUp = setTimeout(() => {
+        cut();
+        connection.release();
+      }, drainTimeoutMs + 50);
       await stopped;
+      clearTimeout(giveUp);
       signal?.removeEventListener('abort', cut);
     }
     await stopped;

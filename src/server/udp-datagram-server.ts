@@ -274,7 +274,8 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
     const { drainTimeoutMs = 0, signal } = options;
     if (drainTimeoutMs > 0 && !isSignalAborted(signal) && this.table.size > 0) {
       for (const connection of this.table.values()) connection.drain(drainTimeoutMs);
-      await this.#emptyOrAborted(signal);
+      // Connections whose async onAccept never answers are not gone when their time is up.
+      await this.#emptyOrAborted(signal, drainTimeoutMs + 50);
     }
     for (const connection of [...this.table.values()]) {
       connection.close(SocketOperation.Close, 0, undefined, true);
@@ -293,13 +294,15 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
     return report;
   }
 
-  #emptyOrAborted(signal: AbortSignal | undefined): Promise<void> {
+  #emptyOrAborted(signal: AbortSignal | undefined, timeoutMs: number): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
         this.#emptied = null;
+        clearTimeout(timer);
         signal?.removeEventListener('abort', done);
         resolve();
       };
+      const timer = setTimeout(done, timeoutMs);
       this.#emptied = done;
       signal?.addEventListener('abort', done, { once: true });
     });

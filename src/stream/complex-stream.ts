@@ -147,7 +147,8 @@ export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra
     const { drainTimeoutMs = 0, signal } = options;
     if (drainTimeoutMs > 0 && signal?.aborted !== true && connections.length > 0) {
       for (const connection of connections) connection.drain(drainTimeoutMs);
-      await this.#emptyOrAborted(signal);
+      // Connections whose async onAccept never answers are not gone when their time is up.
+      await this.#emptyOrAborted(signal, drainTimeoutMs + 50);
     }
     const rest = [...this.table.values()];
     for (const connection of rest) connection.close(SocketOperation.Close, 0);
@@ -156,22 +157,25 @@ export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra
       setTimeout(() => {
         for (const connection of rest) connection.abandonHooks();
       }, 50);
-      await this.#emptyOrAborted(undefined);
+      await this.#emptyOrAborted();
     }
     report.durationMs = this.wheel.clock.now() - startedAt;
     return report;
   }
 
-  #emptyOrAborted(signal: AbortSignal | undefined): Promise<void> {
+  #emptyOrAborted(signal?: AbortSignal, timeoutMs?: number): Promise<void> {
     if (this.table.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
+      let timer: NodeJS.Timeout | undefined;
       const done = (): void => {
         this.#emptied = null;
+        clearTimeout(timer);
         signal?.removeEventListener('abort', done);
         resolve();
       };
       if (this.#emptied !== null) throw internalError('two stops wait for the same connections');
       this.#emptied = done;
+      if (timeoutMs !== undefined) timer = setTimeout(done, timeoutMs);
       signal?.addEventListener('abort', done, { once: true });
     });
   }
