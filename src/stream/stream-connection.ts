@@ -339,7 +339,7 @@ export class StreamConnection implements OpeningConnection {
   }
 
   #drain(timeoutMs: number, isPatient: boolean): void {
-    if (this.#state < ConnectionState.Open && !this.canSend) return this.disconnect();
+    if (this.#state < ConnectionState.Open && !this.canSend && !this.isEnding) return this.disconnect();
     if (this.#state > ConnectionState.Draining) return;
     armDraining(this, timeoutMs, isPatient);
     this.isEnding = true;

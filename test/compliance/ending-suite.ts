@@ -159,7 +159,7 @@ export function endingSuite(family: Family): void {
           onHandShake: (self, id) =>
             greet(
               (b) => self.send(id, b),
-              () => self.disconnect(id, { drain: true }),
+              () => self.disconnect(id, { drain: true }) && self.disconnect(id, { drain: true }), // asked twice
             ),
         });
         const { port } = await server.start(host, 0);
