@@ -6,6 +6,7 @@ import { Errno } from '../core/errno.ts';
 import type { AnyHooks, ConnId } from '../core/listener.ts';
 import { defineProperties, integer } from '../core/properties.ts';
 import { type Sendable, toBytes } from '../core/sendable.ts';
+import { HOOK_GRACE_MS } from '../core/start-stop.ts';
 import type { ComponentStats } from '../core/stats.ts';
 import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
 import { type ConnectOptions, checkTarget, connect } from '../stream/connecting.ts';
@@ -123,7 +124,7 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
     } else {
       cut();
     }
-    const giveUp = setTimeout(() => connection.abandonHooks(), drainTimeoutMs + 50);
+    const giveUp = setTimeout(() => connection.abandonHooks(), drainTimeoutMs + HOOK_GRACE_MS);
     await stopped;
     clearTimeout(giveUp);
     signal?.removeEventListener('abort', cut);

@@ -7,7 +7,7 @@ import { describeSystemError, SocketError } from '../core/errors.ts';
 import { defineProperties } from '../core/properties.ts';
 import { type Sendable, toBytes } from '../core/sendable.ts';
 import { SingleSocket } from '../core/single-socket.ts';
-import { callPrepare, startCancelled } from '../core/start-stop.ts';
+import { callPrepare, HOOK_GRACE_MS, startCancelled } from '../core/start-stop.ts';
 import { UdpSocket } from '../transport/udp-socket.ts';
 import type { UdpConnection } from '../udp/udp-connection.ts';
 import { UdpHost, type UdpOwner } from '../udp/udp-host.ts';
@@ -246,7 +246,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
       const giveUp = setTimeout(() => {
         cut();
         connection.release();
-      }, drainTimeoutMs + 50);
+      }, drainTimeoutMs + HOOK_GRACE_MS);
       await stopped;
       clearTimeout(giveUp);
       signal?.removeEventListener('abort', cut);

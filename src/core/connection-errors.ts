@@ -47,6 +47,17 @@ export function closedBefore(
   );
 }
 
+/** Why a write to a stream failed: its connection is gone. */
+export function unsentError(connId: number): SocketError {
+  return new SocketError({
+    code: SocketErrorCode.Network,
+    errno: Errno.ECONNABORTED,
+    operation: 'send',
+    connId,
+    message: `connection ${connId} closed before everything was sent`,
+  });
+}
+
 /** The error of a stream connection whose socket failed, during `operation`. */
 export function socketError(
   connection: { id: number; remoteAddress: string; remoteHost: string; remotePort: number },

@@ -64,12 +64,18 @@ export function askHook(
   );
 }
 
-/** Calls a hook whose result does not matter, only that it did not fail. */
-export function callHook(call: () => unknown, failed: (thrown: unknown) => void): void {
+/** Calls a hook; `failed` is told what it threw or rejected with, `answered` its result, now or later. */
+export function callHook(
+  call: () => unknown,
+  failed: (thrown: unknown) => void,
+  answered?: (value: unknown) => void,
+): void {
+  let result: unknown;
   try {
-    const result = call();
-    if (isThenable(result)) result.then(undefined, failed);
+    result = call();
+    if (isThenable(result)) return void result.then(answered, failed);
   } catch (thrown) {
-    failed(thrown);
+    return failed(thrown);
   }
+  answered?.(result);
 }

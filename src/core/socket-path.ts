@@ -1,5 +1,5 @@
 /** Most bytes of the path of a Unix domain socket (`sun_path` with its final zero byte). Named pipes of Windows have 256. */
-const MAX_PATH_BYTES = { linux: 107, win32: 256 }[process.platform as 'linux'] ?? 103;
+const MAX_PATH_BYTES = process.platform === 'linux' ? 107 : process.platform === 'win32' ? 256 : 103;
 
 /** What is wrong with the path of a Unix domain socket, or null. Node cuts longer ones off, and would use another file. */
 export function socketPathProblem(path: unknown): string | null {

@@ -1,7 +1,7 @@
 import { type Component, isSignalAborted, isThenable } from './component.ts';
 import { HandleResult, ServiceState, SocketErrorCode } from './enums.ts';
 import { Errno } from './errno.ts';
-import { SocketError } from './errors.ts';
+import { internalError, SocketError } from './errors.ts';
 
 /** The error of `start` for an argument that makes no sense. */
 export function invalidParam(message: string): SocketError {
@@ -52,6 +52,35 @@ export function stopOnAbort(component: Component, signal: AbortSignal | undefine
   if (isSignalAborted(signal)) return stop();
   signal.addEventListener('abort', stop, { once: true });
   component.wait().then(() => signal.removeEventListener('abort', stop));
+}
+
+/** Milliseconds beyond its time after which a stop gives up opening hooks that do not answer. */
+export const HOOK_GRACE_MS = 50;
+
+/** How a stop waits until a component has no connections any more. */
+export class EmptyWait {
+  #done: (() => void) | null = null;
+
+  /** Resolves when `emptied` is called, or before that when `signal` is aborted or `timeoutMs` have passed. */
+  wait(signal?: AbortSignal, timeoutMs?: number): Promise<void> {
+    if (this.#done !== null) throw internalError('two stops wait for the same connections');
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#done = null;
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = timeoutMs === undefined ? undefined : setTimeout(done, timeoutMs);
+      this.#done = done;
+      signal?.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  /** The last connection is gone. */
+  emptied(): void {
+    this.#done?.();
+  }
 }
 
 /** Ends a stop, or a start that failed after it had begun: `onShutdown`, then Stopped. */

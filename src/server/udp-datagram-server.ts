@@ -9,7 +9,15 @@ import type { SocketError } from '../core/errors.ts';
 import type { ConnId } from '../core/listener.ts';
 import { defineProperties } from '../core/properties.ts';
 import { type Sendable, toBytes } from '../core/sendable.ts';
-import { callPrepare, invalidParam, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
+import {
+  callPrepare,
+  EmptyWait,
+  HOOK_GRACE_MS,
+  invalidParam,
+  shutDown,
+  startCancelled,
+  stopOnAbort,
+} from '../core/start-stop.ts';
 import type { StopReport } from '../core/stats.ts';
 import type { StopOptions } from '../stream/complex-stream.ts';
 import { isPort } from '../stream/stream-properties.ts';
@@ -55,7 +63,7 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   protected peers = new UdpPeers<C>();
   /** @internal */
   protected admission: Admission | null = null;
-  #emptied: (() => void) | null = null;
+  #emptyWait = new EmptyWait();
 
   constructor(listener: object, options: object | undefined) {
     super(options);
@@ -275,7 +283,7 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
     if (drainTimeoutMs > 0 && !isSignalAborted(signal) && this.table.size > 0) {
       for (const connection of this.table.values()) connection.drain(drainTimeoutMs);
       // Connections whose async onAccept never answers are not gone when their time is up.
-      await this.#emptyOrAborted(signal, drainTimeoutMs + 50);
+      if (this.table.size > 0) await this.#emptyWait.wait(signal, drainTimeoutMs + HOOK_GRACE_MS);
     }
     for (const connection of [...this.table.values()]) {
       connection.close(SocketOperation.Close, 0, undefined, true);
@@ -294,20 +302,6 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
     return report;
   }
 
-  #emptyOrAborted(signal: AbortSignal | undefined, timeoutMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        this.#emptied = null;
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = setTimeout(done, timeoutMs);
-      this.#emptied = done;
-      signal?.addEventListener('abort', done, { once: true });
-    });
-  }
-
   /** @internal */
   closing(_connection: UdpLifecycle): void {}
 
@@ -315,7 +309,7 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   released(connection: UdpLifecycle): void {
     this.peers.delete(connection as C);
     this.table.delete(connection.id);
-    if (this.table.size === 0) this.#emptied?.();
+    if (this.table.size === 0) this.#emptyWait.emptied();
   }
 
   /** Snapshot of this run, or of the last one. */

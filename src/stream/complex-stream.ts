@@ -1,11 +1,11 @@
 import { checkListener } from '../core/check-listener.ts';
 import type { AbortOptions } from '../core/component.ts';
 import { ServiceState, SocketOperation } from '../core/enums.ts';
-import { internalError, type SocketError } from '../core/errors.ts';
+import type { SocketError } from '../core/errors.ts';
 import type { AnyHooks, ConnId } from '../core/listener.ts';
 import { defineProperties } from '../core/properties.ts';
 import { type Sendable, toBytes } from '../core/sendable.ts';
-import { shutDown } from '../core/start-stop.ts';
+import { EmptyWait, HOOK_GRACE_MS, shutDown } from '../core/start-stop.ts';
 import type { ComponentStats, StopReport } from '../core/stats.ts';
 import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
 import { ComplexSecure } from './complex-secure.ts';
@@ -36,7 +36,7 @@ export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra
   #receiveModel: ReceiveModel;
   /** How this run receives and frames; null before the first start. */
   #receiveRun: ReceiveRun | null = null;
-  #emptied: (() => void) | null = null;
+  #emptyWait = new EmptyWait();
 
   constructor(listener: object, options: object | undefined, receiveModel: ReceiveModel) {
     super(options);
@@ -114,7 +114,7 @@ export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra
   /** @internal */
   released(connection: StreamConnection): void {
     this.table.delete(connection.id);
-    if (this.table.size === 0) this.#emptied?.();
+    if (this.table.size === 0) this.#emptyWait.emptied();
   }
 
   /** What every start begins with. @internal */
@@ -148,7 +148,7 @@ export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra
     if (drainTimeoutMs > 0 && signal?.aborted !== true && connections.length > 0) {
       for (const connection of connections) connection.drain(drainTimeoutMs);
       // Connections whose async onAccept never answers are not gone when their time is up.
-      await this.#emptyOrAborted(signal, drainTimeoutMs + 50);
+      if (this.table.size > 0) await this.#emptyWait.wait(signal, drainTimeoutMs + HOOK_GRACE_MS);
     }
     const rest = [...this.table.values()];
     for (const connection of rest) connection.close(SocketOperation.Close, 0);
@@ -156,28 +156,11 @@ export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra
     if (rest.length > 0) {
       setTimeout(() => {
         for (const connection of rest) connection.abandonHooks();
-      }, 50);
-      await this.#emptyOrAborted();
+      }, HOOK_GRACE_MS);
+      if (this.table.size > 0) await this.#emptyWait.wait();
     }
     report.durationMs = this.wheel.clock.now() - startedAt;
     return report;
-  }
-
-  #emptyOrAborted(signal?: AbortSignal, timeoutMs?: number): Promise<void> {
-    if (this.table.size === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      let timer: NodeJS.Timeout | undefined;
-      const done = (): void => {
-        this.#emptied = null;
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', done);
-        resolve();
-      };
-      if (this.#emptied !== null) throw internalError('two stops wait for the same connections');
-      this.#emptied = done;
-      if (timeoutMs !== undefined) timer = setTimeout(done, timeoutMs);
-      signal?.addEventListener('abort', done, { once: true });
-    });
   }
 
   /** A start that failed after it had begun: `onShutdown` fires, then the error is the caller's (ACC-002). @internal */

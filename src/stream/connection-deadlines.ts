@@ -74,8 +74,9 @@ export class ConnectionDeadlines {
     const timer = new WheelTimer(() => {
       const now = wheel.clock.now();
       const looksAtSent = countsSent || receiver.hasEnded;
-      if (looksAtSent && moved !== movedBytes(connection)) {
-        moved = movedBytes(connection);
+      const present = looksAtSent ? movedBytes(connection) : moved;
+      if (present !== moved) {
+        moved = present;
         movedAt = now;
       }
       // Reads only note the time; the timer is armed again when it finds that there was one.

@@ -1,6 +1,6 @@
-import { isThenable } from '../core/component.ts';
 import { HandleResult, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
+import { callHook } from '../core/hooks.ts';
 import { movedBytes, timeoutError } from './connection-deadlines.ts';
 import type { StreamConnection } from './stream-connection.ts';
 
@@ -8,18 +8,14 @@ import type { StreamConnection } from './stream-connection.ts';
 export function askEnd(connection: StreamConnection): boolean {
   const { listener, owner } = connection.host;
   if (listener.onEnd === undefined) return false;
-  const answered = (value: unknown): void => {
-    if (value === HandleResult.Error) connection.receiver.refusedBy('onEnd');
-    else if (value !== HandleResult.Ignore) connection.drainPatiently();
-  };
-  const failed = (thrown: unknown): void => connection.hookFailed('onEnd', thrown, SocketOperation.Receive);
-  try {
-    const result = listener.onEnd(owner, connection.id);
-    if (isThenable(result)) result.then(answered, failed);
-    else answered(result);
-  } catch (thrown) {
-    failed(thrown);
-  }
+  callHook(
+    () => listener.onEnd?.(owner, connection.id),
+    (thrown) => connection.hookFailed('onEnd', thrown, SocketOperation.Receive),
+    (value) => {
+      if (value === HandleResult.Error) connection.receiver.refusedBy('onEnd');
+      else if (value !== HandleResult.Ignore) connection.drainPatiently();
+    },
+  );
   return true;
 }
 

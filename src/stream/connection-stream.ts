@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream';
 import type { Component } from '../core/component.ts';
+import { unsentError } from '../core/connection-errors.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
@@ -85,9 +86,9 @@ export class ConnectionStream extends Duplex {
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
     // Sends go by ID, or to whomever a client is connected with: by now that may be another connection.
-    if (!this.#connection.isValid) return callback(this.#closedError());
+    if (!this.#connection.isValid) return callback(unsentError(this.#connection.id));
     if (chunk.length === 0) return callback();
-    if (!this.#send(chunk)) return callback(this.#component.lastFailure ?? this.#closedError());
+    if (!this.#send(chunk)) return callback(this.#component.lastFailure ?? unsentError(this.#connection.id));
     const { queue, isBlocked } = this.#connection.useSender();
     // Large sends are kept by reference until they are written, but after the callback the chunk is its owner's again.
     // (Copying them instead costs 25 us for 64 KiB: a pipe back to the sender needs 1.4 times the CPU.)
@@ -114,18 +115,6 @@ export class ConnectionStream extends Duplex {
     callback(isTold && this.listenerCount('error') === 0 ? null : error);
   }
 
-  #closedError(): SocketError {
-    const { id: connId } = this.#connection;
-    const message = `connection ${connId} closed before everything was sent`;
-    return new SocketError({
-      code: SocketErrorCode.Network,
-      errno: Errno.ECONNABORTED,
-      operation: 'send',
-      connId,
-      message,
-    });
-  }
-
   /** What the connection calls; an object of its own, so that the stream shows nothing but what streams have. */
   #tap(): ConnectionTap {
     return {
@@ -135,7 +124,7 @@ export class ConnectionStream extends Duplex {
       connectionClosed: (error) => {
         if (error !== undefined) this.destroy(error);
         else if (!this.readableEnded && !this.destroyed) this.#pushEnd();
-        this.#answerWaiting(error ?? this.#closedError());
+        this.#answerWaiting(error ?? unsentError(this.#connection.id));
       },
     };
   }

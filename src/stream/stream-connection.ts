@@ -214,25 +214,20 @@ export class StreamConnection implements OpeningConnection {
     this.#goOn = goOn;
     if (goOn === null) this.receiver.pauses &= ~PAUSED_BY_HOOK;
     else this.receiver.pauses |= PAUSED_BY_HOOK;
-    if (this.tap !== null) this.#letInByTap();
-  }
-
-  /** What arrives goes to `tap` from now on. */
-  attachTap(tap: ConnectionTap): void {
-    this.tap = tap;
-    this.#letInByTap();
-    if (this.#goOn === null && (this.receiver.pauses & PAUSED_BY_HOOK) !== 0) {
-      this.receiver.pauses &= ~PAUSED_BY_HOOK; // of onReceive
-      this.resumeAtTurnEnd();
-    }
+    if (goOn !== null && this.tap !== null) queueMicrotask(goOn);
   }
 
   /**
-   * A hook that took the connection as a stream or an iterator has let it in: it may be using it until it ends, and would
-   * wait for ever if nothing were delivered while its promise is pending.
+   * What arrives goes to `tap` from now on. A hook that took the connection as a stream or an iterator may be using it until
+   * it ends, and would wait for ever if nothing were delivered while its promise is pending: it has let the connection in.
    */
-  #letInByTap(): void {
+  attachTap(tap: ConnectionTap): void {
+    this.tap = tap;
     if (this.#goOn !== null) queueMicrotask(this.#goOn);
+    else if ((this.receiver.pauses & PAUSED_BY_HOOK) !== 0) {
+      this.receiver.pauses &= ~PAUSED_BY_HOOK; // of onReceive
+      this.resumeAtTurnEnd();
+    }
   }
 
   endedBy(hook: string, hasThrown: boolean, thrown: unknown): void {
