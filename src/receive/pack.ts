@@ -1,3 +1,4 @@
+import { BufferView } from '../core/buffer-view.ts';
 import { Errno } from '../core/errno.ts';
 import type { ReceiveContext, ReceiveLayer, ReceiveSink } from './receive-layer.ts';
 
@@ -95,35 +96,23 @@ export class PackLayer implements ReceiveLayer {
 
   /** Delivers the whole packages of `bytes[at..]` and keeps what is left. */
   #parse(bytes: Buffer, at: number, isBorrowed: boolean): void {
-    // First pass: where the last whole package ends.
-    let end = at;
-    let errno = 0;
-    while (bytes.length - end >= PACK_HEADER_BYTES) {
-      const header = readWord(bytes, end);
-      errno = this.#check(header);
-      if (errno !== 0) break;
-      const next = end + PACK_HEADER_BYTES + (header & MAX_PACK_SIZE);
-      if (next > bytes.length) break;
-      end = next;
-    }
-    // Second pass: deliver.
-    if (end > at) {
-      const own = isBorrowed ? this.#context.pool.copy(bytes, at, end) : bytes.subarray(at, end);
-      let from = 0;
-      while (from < own.length) {
-        const body = from + PACK_HEADER_BYTES;
-        const next = body + (readWord(own, from) & MAX_PACK_SIZE);
-        const goesOn = this.#sink.deliver(own.subarray(body, next));
-        from = next;
-        if (!goesOn) {
-          const rest = bytes.subarray(at + from);
-          if (rest.length > 0) this.#backlog = isBorrowed ? Buffer.from(rest) : rest;
-          return;
-        }
+    const own = isBorrowed ? this.#context.pool.copy(bytes, at, bytes.length) : bytes;
+    const { buffer: memory, byteOffset, length: end } = own;
+    let from = isBorrowed ? 0 : at;
+    while (end - from >= PACK_HEADER_BYTES) {
+      const header = readWord(own, from);
+      const errno = this.#check(header);
+      if (errno !== 0) return this.#violate(errno, header);
+      const body = from + PACK_HEADER_BYTES;
+      const length = header & MAX_PACK_SIZE;
+      if (length > end - body) break;
+      from = body + length;
+      if (!this.#sink.deliver(new BufferView(memory, byteOffset + body, length))) {
+        if (from < end) this.#backlog = own.subarray(from);
+        return;
       }
     }
-    if (errno !== 0) this.#violate(errno, readWord(bytes, end));
-    else if (end < bytes.length) this.#keepPartial(bytes, end);
+    if (from < end) this.#keepPartial(own, from);
   }
 
   #keepPartial(bytes: Buffer, at: number): void {

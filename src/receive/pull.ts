@@ -1,3 +1,4 @@
+import { BufferView } from '../core/buffer-view.ts';
 import { FetchResult } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { copyBytes } from '../core/slab-pool.ts';
@@ -52,6 +53,10 @@ export class PullLayer implements ReceiveLayer {
   /** Where small reads are gathered; its last written byte may be the last of the last chunk. */
   #tail: Buffer | null = null;
   #tailEnd = 0;
+  /** The chunk that was handed out of last, and where it lies in its memory. */
+  #viewed: Buffer | null = null;
+  #memory: ArrayBufferLike | null = null;
+  #memoryAt = 0;
 
   constructor(context: PullContext, sink: ReceiveSink) {
     this.#context = context;
@@ -139,11 +144,21 @@ export class PullLayer implements ReceiveLayer {
     const chunk = this.#chunks[this.#first]!;
     const end = this.#head + length;
     if (end <= chunk.length && isCopied) return this.#context.pool.copy(chunk, this.#head, end);
-    if (end <= chunk.length) return length === chunk.length ? chunk : chunk.subarray(this.#head, end);
+    if (end <= chunk.length) return length === chunk.length ? chunk : this.#view(chunk, length);
     const joined = Buffer.allocUnsafe(length);
     let at = chunk.copy(joined, 0, this.#head);
     for (let i = this.#first + 1; at < length; i++) at += this.#chunks[i]!.copy(joined, at, 0, length - at);
     return joined;
+  }
+
+  /** The next `length` bytes of `chunk`, where they are. Records of one chunk come in rows, so its memory is remembered. */
+  #view(chunk: Buffer, length: number): Buffer {
+    if (this.#viewed !== chunk) {
+      this.#viewed = chunk;
+      this.#memory = chunk.buffer;
+      this.#memoryAt = chunk.byteOffset;
+    }
+    return new BufferView(this.#memory!, this.#memoryAt + this.#head, length);
   }
 
   #consume(length: number): void {
@@ -153,6 +168,8 @@ export class PullLayer implements ReceiveLayer {
       this.#first = 0;
       this.#head = 0;
       this.#tail = null;
+      this.#viewed = null;
+      this.#memory = null;
       return;
     }
     this.#head += length;

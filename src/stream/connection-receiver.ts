@@ -81,18 +81,25 @@ export class ConnectionReceiver implements ReceiveSink {
       }
       this.received(host.read.view(length), true);
     } else {
-      const window = this.#window;
-      if (window !== null && length < WINDOW_LEAVE_BYTES) {
-        this.#window = null;
-        this.#nextBuffer = host.read.shared;
-        host.read.close();
-      } else if (window !== null) {
-        host.read.advance(window, length);
-        this.#nextBuffer = window.rest;
-      }
-      this.received(length === buffer.length ? buffer : buffer.subarray(0, length), false);
+      this.received(this.#takeFromWindow(length, buffer), false);
     }
     return this.pauses === 0 && this.#connection.state < ConnectionState.Closing;
+  }
+
+  /** The bytes of a read that landed in the window; a small one closes that. */
+  #takeFromWindow(length: number, buffer: Buffer): Buffer {
+    const window = this.#window;
+    const { read } = this.#connection.host;
+    if (window === null) return buffer.subarray(0, length);
+    if (length < WINDOW_LEAVE_BYTES) {
+      this.#window = null;
+      this.#nextBuffer = read.shared;
+      read.close();
+      return buffer.subarray(0, length);
+    }
+    const bytes = window.take(length);
+    this.#nextBuffer = window.rest;
+    return bytes;
   }
 
   /** Bytes arrived. Borrowed bytes are overwritten after the call. */

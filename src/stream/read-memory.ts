@@ -1,3 +1,4 @@
+import { BufferView } from '../core/buffer-view.ts';
 import { SendSlabPool, SlabPool } from '../core/slab-pool.ts';
 
 /** Size of the one buffer that every small read of the process lands in. */
@@ -20,9 +21,37 @@ const MAX_WINDOWS = 128;
  *                                  ^ rest
  * ```
  */
-export interface ReadWindow {
+export class ReadWindow {
   /** What is left of the memory; a read lands at its front. */
-  rest: Buffer;
+  rest!: Buffer;
+  #memory!: ArrayBufferLike;
+  #at = 0;
+
+  constructor(filled: number) {
+    this.#renew(filled);
+  }
+
+  /** The `filled` bytes that a read brought. The window moves past them, to new memory if the next would be cut short. */
+  take(filled: number): Buffer {
+    const { rest } = this;
+    const memory = this.#memory;
+    const at = this.#at;
+    const left = rest.length - filled;
+    if (left >= Math.max(2 * filled, MIN_ROOM_BYTES)) {
+      this.#at = at + filled;
+      this.rest = new BufferView(memory, this.#at, left);
+    } else {
+      this.#renew(filled);
+    }
+    return left === 0 ? rest : new BufferView(memory, at, filled);
+  }
+
+  /** Memory for reads of about `filled` bytes: enough for three of 64 KiB, seven of 16 KiB. */
+  #renew(filled: number): void {
+    this.rest = Buffer.allocUnsafeSlow(filled < 32 * 1024 ? 128 * 1024 : 256 * 1024);
+    this.#memory = this.rest.buffer;
+    this.#at = 0;
+  }
 }
 
 /**
@@ -47,7 +76,7 @@ export class ReadMemory {
 
   /** The first `length` bytes of the shared buffer. Messages of one size come in rows, so the last view often fits. */
   view(length: number): Buffer {
-    if (this.#view.length !== length) this.#view = this.shared.subarray(0, length);
+    if (this.#view.length !== length) this.#view = new BufferView(this.shared.buffer, 0, length);
     return this.#view;
   }
 
@@ -56,24 +85,13 @@ export class ReadMemory {
     if (this.#windowCount >= MAX_WINDOWS) return null;
     keepFreedMemory();
     this.#windowCount++;
-    return { rest: newWindow(filled) };
-  }
-
-  /** Moves `window` past the `filled` bytes of a read, to new memory if what is left would cut the next one short. */
-  advance(window: ReadWindow, filled: number): void {
-    const left = window.rest.length - filled;
-    window.rest = left >= Math.max(2 * filled, MIN_ROOM_BYTES) ? window.rest.subarray(filled) : newWindow(filled);
+    return new ReadWindow(filled);
   }
 
   /** A connection gives its window up. */
   close(): void {
     this.#windowCount--;
   }
-}
-
-/** Memory for the reads of a connection whose last one had `filled` bytes: enough for three of 64 KiB, seven of 16 KiB. */
-function newWindow(filled: number): Buffer {
-  return Buffer.allocUnsafeSlow(filled < 32 * 1024 ? 128 * 1024 : 256 * 1024);
 }
 
 /** Large enough that what one collection frees stays; glibc learns nothing from blocks beyond 32 MiB. */
