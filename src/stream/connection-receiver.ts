@@ -121,12 +121,7 @@ export class ConnectionReceiver implements ReceiveSink {
     this.layer.receive(bytes, isBorrowed);
     this.#isDelivering = false;
     host.active = outer;
-    // TLS takes one write at a time and hands on each record by itself, so there the answers to a turn's records are gathered.
-    if (host.security !== null) {
-      if (connection.sender !== null) host.schedule(connection);
-    } else {
-      connection.sender?.flushAndSettle();
-    }
+    connection.sender?.readDelivered();
     if (this.pauses !== 0 && connection.state < ConnectionState.Closing) connection.socket.pause();
   }
 

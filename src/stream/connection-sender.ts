@@ -20,6 +20,9 @@ export class ConnectionSender implements StreamWriter {
   #handle: StreamHandle | null = null;
   /** Over TLS on the fast path, instead of the handle. */
   #tls: TlsWriter | null = null;
+  /** Whether answers to the records of a turn leave together, and how many records it has had. */
+  #gathersRecords = false;
+  #records = 0;
   #isBlocked = false;
   /** Pending bytes when a send crossed the high-water mark and no hook has told yet, else 0. */
   #crossedBytes = 0;
@@ -61,9 +64,13 @@ export class ConnectionSender implements StreamWriter {
 
   /** Whether `length` more bytes may be queued. If not, the policy has been carried out. */
   hasRoomFor(length: number): boolean {
+    const { maxPendingBytes } = this.#connection.host.settings;
+    return maxPendingBytes === 0 || this.pendingBytes + length <= maxPendingBytes || this.#isFull();
+  }
+
+  #isFull(): false {
     const connection = this.#connection;
     const { settings, limits } = connection.host;
-    if (settings.maxPendingBytes === 0 || this.pendingBytes + length <= settings.maxPendingBytes) return true;
     limits.pendingBytes++;
     if (settings.pendingPolicy === 'close') {
       const message = `connection ${connection.id} had more than maxPendingBytes (${settings.maxPendingBytes}) to send; its peer reads too slowly`;
@@ -98,6 +105,34 @@ export class ConnectionSender implements StreamWriter {
     const before = queue.writtenBytes;
     queue.flush();
     this.#connection.host.bytesOut += queue.writtenBytes - before;
+  }
+
+  /** A read has been delivered: the answers to it leave, over TLS perhaps together with those to what comes behind it. */
+  readDelivered(): void {
+    if (this.#connection.host.security === null || this.#mayAnswerRecord()) this.flushAndSettle();
+    else this.#connection.host.schedule(this.#connection);
+  }
+
+  /**
+   * TLS hands on each record of a read by itself, and takes one write at a time. The answer to a record leaves at once, which
+   * spares the detour by the end of the turn. If more records follow, their answers have to wait for that write, so then
+   * those of a turn are gathered, until one brings a single record again.
+   */
+  #mayAnswerRecord(): boolean {
+    if (this.#tls === null) return false;
+    if (!this.#gathersRecords && !this.isWriting) return true;
+    this.#gathersRecords = true;
+    this.#records++;
+    return false;
+  }
+
+  /** The end of a turn of the event loop that was asked for. */
+  turnEnded(): void {
+    if (this.#gathersRecords) {
+      this.#gathersRecords = this.#records > 1;
+      this.#records = 0;
+    }
+    this.flushAndSettle();
   }
 
   /** Writes what is queued, then tells what there is to tell: sent bytes, crossed marks, an empty queue. */

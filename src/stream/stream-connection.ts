@@ -268,7 +268,7 @@ export class StreamConnection implements OpeningConnection {
   }
 
   turnEnded(): void {
-    this.sender?.flushAndSettle();
+    this.sender?.turnEnded();
     if (this.#mustResume) {
       this.#mustResume = false;
       this.receiver.resume();
