@@ -78,7 +78,7 @@ export class TlsSecurity implements StreamSecurity {
   }
 
   rotateTicketKeys(keys?: Buffer): boolean {
-    this.#change(() => this.contexts.rotateTicketKeys(keys, this.#settings.sslCipherList));
+    this.#change(() => this.contexts.rotateTicketKeys(keys));
     return true;
   }
 
