@@ -4,6 +4,7 @@ import tls, { type SecureContext } from 'node:tls';
 import { SSLVerifyMode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
+import { callHook } from '../core/hooks.ts';
 import type { SSLWatchOptions } from '../stream/security.ts';
 import { type AnyContextOptions, contextError, loadMaterial, type Material } from './material.ts';
 import { mayGiveTickets, ownSealing, type Sealing, sessionIdContext, trustOf, withKeys } from './sealing.ts';
@@ -212,11 +213,18 @@ export class ContextStore {
       } catch (error) {
         problem = error as SocketError;
       }
-      if (onReload !== undefined) onReload(problem);
-      else if (problem !== undefined)
-        process.emitWarning(problem.message, { type: 'HpSocketWarning', code: 'HP_SOCKET_SSL' });
+      if (onReload !== undefined) {
+        callHook(
+          () => onReload(problem),
+          (thrown) => warn(`onReload failed: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : thrown}`),
+        );
+      } else if (problem !== undefined) warn(problem.message);
     });
   }
+}
+
+function warn(message: string): void {
+  process.emitWarning(message, { type: 'HpSocketWarning', code: 'HP_SOCKET_SSL' });
 }
 
 function checkCiphers(operation: string, cipherList: string): void {
