@@ -55,10 +55,6 @@ export class TlsSession implements SecureSession, GateEntry {
     return (socket as Partial<TLSSocket>).encrypted === true ? (socket as TLSSocket) : null;
   }
 
-  get isWanted(): boolean {
-    return this.connection.state < ConnectionState.Closing;
-  }
-
   /** Begins the handshake, or waits for a turn. */
   begin(done: Done): void {
     const { connection } = this;
@@ -241,7 +237,7 @@ export class TlsSession implements SecureSession, GateEntry {
   }
 
   #leaveGate(): void {
-    if (!this.#isUnderWay) return;
+    if (!this.#isUnderWay) return this.#security.gate.giveUp(this);
     this.#isUnderWay = false;
     this.#security.gate.leave();
   }
