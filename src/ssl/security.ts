@@ -221,7 +221,10 @@ export class TlsSecurity implements StreamSecurity {
 
   /** Name that a server is asked for, and that its certificate must have. */
   nameOfServer(connection: StreamConnection): string {
-    return connection.serverName || this.contexts.get(0)?.options.serverName || connection.remoteHost || 'localhost';
+    const { serverName, remoteHost, remotePort } = connection;
+    // Only a Unix domain socket has no port, and its path is no name.
+    const host = remotePort === 0 ? '' : remoteHost;
+    return serverName || this.contexts.get(0)?.options.serverName || host || 'localhost';
   }
 
   sessionKey(connection: StreamConnection): string {

@@ -60,7 +60,7 @@ export class StreamConnection implements OpeningConnection {
   remotePort = 0;
   /** The host given to `connect`, agents and clients. */
   remoteHost = '';
-  /** The server name given to `connect`, over TLS. */
+  /** The server name given to `connect` (option `serverName`, or behind `^`), over TLS. */
   serverName = '';
   readonly host: ConnectionHost;
   readonly receiver: ConnectionReceiver;

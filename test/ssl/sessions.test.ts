@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import tls from 'node:tls';
 import { describe, expect, test } from 'vitest';
@@ -111,6 +114,44 @@ describe('server names', () => {
     await client.stop();
     expect(names).toEqual([null, 'by.caret.example', 'localhost', 'by.option.example']);
   });
+
+  test.skipIf(process.platform === 'win32')(
+    'the name of a connection goes before that of the context, which a Unix domain socket uses too: SNI-001',
+    async () => {
+      const names: (string | null)[] = [];
+      await using server = new SslServer({
+        onHandShake: (s, id) => void names.push(s.getSSLInfo(id)?.serverName ?? null),
+      });
+      server.setupSSLContextByMemory(identity);
+      const client = new SslClient({});
+      client.setupSSLContextByMemory({ ca, verifyHost: false, serverName: 'by.context.example' });
+      const visit = async (...target: unknown[]): Promise<void> => {
+        const before = names.length;
+        await client.start(...(target as [string, number]));
+        await until(() => names.length > before);
+        await client.stop();
+      };
+      const { port } = await server.start(host, 0);
+      await visit(`${host}^by.caret.example`, port);
+      await visit(host, port);
+      await visit({ host: `${host}^by.caret.example`, port, serverName: 'by.option.example' });
+      await server.stop();
+      const folder = mkdtempSync(join(tmpdir(), 'hp-socket-ssl-'));
+      const path = join(folder, 'names.sock');
+      await server.start({ path });
+      await visit({ path });
+      client.updateSSLContext({ serverName: '' });
+      await visit({ path });
+      rmSync(folder, { recursive: true });
+      expect(names).toEqual([
+        'by.caret.example',
+        'by.context.example',
+        'by.option.example',
+        'by.context.example',
+        'localhost',
+      ]);
+    },
+  );
 });
 
 describe('application protocols', () => {
