@@ -73,7 +73,6 @@ export class TlsSecurity implements StreamSecurity {
       throw this.#failed('updateSSLContext', Errno.ENOANO, `there is no context ${JSON.stringify(which)}`);
     }
     this.#change(() => this.contexts.update(index, options, this.#settings.sslCipherList));
-    this.sessions.clear();
     return true;
   }
 
@@ -204,11 +203,10 @@ export class TlsSecurity implements StreamSecurity {
     };
   }
 
-  /** How a connection of an agent or client shakes hands. */
-  clientOptions(connection: StreamConnection): ConnectionOptions {
+  /** How a connection of an agent or client shakes hands, resuming `session` if there is one. */
+  clientOptions(connection: StreamConnection, session: Buffer | undefined): ConnectionOptions {
     const { secureContext, verifyMode, alpn } = this.contexts.get(0)!;
     const name = this.nameOfServer(connection);
-    const session = this.sessions.get(this.sessionKey(connection));
     return {
       secureContext,
       host: name,

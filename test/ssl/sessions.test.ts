@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import tls from 'node:tls';
 import { describe, expect, test } from 'vitest';
-import { Errno, SSLSessionInfo, SslAgent, SslClient, SslServer } from '../../src/index.ts';
-import { commonCertificates } from '../tools/certificates.ts';
-import { connectTls, failure, host, Log, until } from './support.ts';
+import { Errno, type SSLInfo, SSLSessionInfo, SslAgent, SslClient, SslServer } from '../../src/index.ts';
+import { Authority, commonCertificates } from '../tools/certificates.ts';
+import { connectTls, failure, host, Log, relay, until } from './support.ts';
 
 const { authority, server: identity, client: clientIdentity } = await commonCertificates();
 const { ca } = authority;
@@ -236,13 +236,64 @@ describe('getSSLSessionInfo', () => {
     expect(server.getSSLSessionInfo(1, SSLSessionInfo.PeerCert)).toBeNull();
     socket.destroy();
   });
+
+  test.each(['a clean end', 'a reset'])(
+    'what the handshake settled is still told inside onClose, after %s: SSI-017',
+    async (how) => {
+      const told: Record<string, unknown>[] = [];
+      const tell = (get: (kind: SSLSessionInfo) => unknown, info: SSLInfo | null): void => {
+        const kinds = { version: SSLSessionInfo.Version, cipher: SSLSessionInfo.CurrentCipher };
+        const certificates = {
+          peer: SSLSessionInfo.PeerCert,
+          chain: SSLSessionInfo.PeerCertChain,
+          verified: SSLSessionInfo.VerifiedChain,
+        };
+        const facts = Object.entries({ ...kinds, ...certificates }).map(([name, kind]) => [name, get(kind)]);
+        told.push({ ...Object.fromEntries(facts), info });
+      };
+      await using server = new SslServer({
+        onClose: (s, id) => tell((kind) => s.getSSLSessionInfo(id, kind), s.getSSLInfo(id)),
+      });
+      server.setupSSLContextByMemory({ ...identity, ca, requireClientCertificate: true, alpnProtocols: ['mine'] });
+      const { port } = await server.start(host, 0);
+      const client = new SslClient({ onClose: (c) => tell((kind) => c.getSSLSessionInfo(kind), c.getSSLInfo()) });
+      client.setupSSLContextByMemory({ ca, ...clientIdentity, alpnProtocols: ['mine'] });
+      let isCut = false;
+      const between = await relay(port, (_from, _bytes, cut) => {
+        if (isCut) cut(true);
+        return !isCut;
+      });
+      await client.start('localhost', between.port);
+      await until(() => server.getSSLInfo(1)?.isEstablished === true);
+      isCut = how === 'a reset';
+      if (isCut) client.send('cut here');
+      else void client.stop();
+      await until(() => told.length === 2);
+      between.close();
+      const names = told.map(({ info }) => (info as SSLInfo).peerCertificate?.subject.CN);
+      expect(names.sort()).toEqual(['a client', 'localhost']);
+      for (const { version, cipher, peer, chain, verified, info } of told) {
+        expect(version).toBe('TLSv1.3');
+        expect(cipher).toMatchObject({ name: 'TLS_AES_256_GCM_SHA384' });
+        for (const certificate of [peer, chain, verified]) expect(certificate).toHaveProperty('subject');
+        expect(info).toMatchObject({
+          protocol: 'TLSv1.3',
+          cipher: 'TLS_AES_256_GCM_SHA384',
+          alpnProtocol: 'mine',
+          serverName: 'localhost',
+          isResumed: false,
+        });
+      }
+    },
+  );
 });
 
 describe('resumption', () => {
   /** Connects `client` to `port`, lets a ticket arrive, and tells whether the session was resumed. */
   async function visit(client: SslClient, port: number): Promise<boolean> {
     await client.start('localhost', port);
-    const { isResumed } = client.getSSLInfo()!;
+    const { isResumed, peerCertificate } = client.getSSLInfo()!;
+    expect(peerCertificate?.subject.CN).toBe('localhost'); // resumed or not
     const answered = new Promise((resolve) => {
       waiting = resolve;
     });
@@ -273,6 +324,23 @@ describe('resumption', () => {
     // The host was checked by the first handshake; another name does not profit from it.
     expect(await failure(() => client.start(`127.0.0.1^other.example`, port))).toMatchObject({ errno: Errno.EBADMSG });
   });
+
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'a %s ticket that comes after updateSSLContext is not kept',
+    async (maxVersion) => {
+      const stranger = await Authority.make('Another Authority');
+      await using server = makeServer();
+      const { port } = await server.start(host, 0);
+      const client = new SslClient({
+        onReceive: () => waiting(),
+        onHandShake: (c) => void c.updateSSLContext({ ca: stranger.ca }),
+      });
+      client.setupSSLContextByMemory({ ca, maxVersion });
+      expect(await visit(client, port)).toBe(false);
+      // It was made with an authority that is trusted no longer.
+      expect(await failure(() => client.start('localhost', port))).toMatchObject({ errno: Errno.EBADMSG });
+    },
+  );
 
   test('a ticket of one component is not valid for another: TL-009', async () => {
     await using one = makeServer();
