@@ -68,6 +68,8 @@ export class TlsSession implements SecureSession, GateEntry {
     const { connection } = this;
     this.#done = done;
     const { handshakeTimeoutMs } = connection.host.settings;
+    // It has a deadline of its own; those of an open connection begin when it is done.
+    connection.deadlines.cancel();
     connection.deadlines.armStage(handshakeTimeoutMs, () => {
       connection.host.limits.handshake++;
       const message = `the TLS handshake of connection ${connection.id} did not end within ${handshakeTimeoutMs} ms (handshakeTimeoutMs)`;
