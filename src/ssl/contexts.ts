@@ -119,6 +119,9 @@ export class ContextStore {
       throw contextError(operation, Errno.ENODATA, 'the CA holds no certificate whose name could be sent to clients');
     }
     const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3', sessionTimeout, alpnProtocols } = options;
+    if (minVersion > maxVersion) {
+      throw contextError(operation, Errno.EINVAL, `minVersion ${minVersion} is above maxVersion ${maxVersion}`);
+    }
     const alpn = alpnList(alpnProtocols);
     const trust = trustOf(material);
     try {
@@ -243,8 +246,10 @@ function checkCiphers(operation: string, cipherList: string): void {
 /** The list as it goes over the wire: each name behind its length (RFC 7301, 3.1). */
 function alpnList(protocols: readonly string[] | undefined): Uint8Array | undefined {
   if (protocols === undefined || protocols.length === 0) return undefined;
+  if (!Array.isArray(protocols) || !protocols.every((protocol) => typeof protocol === 'string'))
+    throw new TypeError('alpnProtocols must be an array of strings');
   return Buffer.concat(
-    protocols.map((protocol) => {
+    protocols.map((protocol: string) => {
       const name = Buffer.from(protocol, 'latin1');
       if (name.length === 0 || name.length > 255) throw new RangeError('an ALPN protocol has 1 to 255 bytes');
       return Buffer.concat([Buffer.from([name.length]), name]);

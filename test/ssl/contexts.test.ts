@@ -209,6 +209,18 @@ describe('setupSSLContext', () => {
     expect(client.setupSSLContext({ caFileOrPath: mount })).toBe(true);
   });
 
+  test('versions in the wrong order, and application protocols that are none', async () => {
+    const server = new SslServer({});
+    const setup = (options: object): Promise<SocketError> =>
+      failure(() => server.setupSSLContextByMemory({ ...identity, ...options }));
+    const inverted = await setup({ minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' });
+    expect(inverted).toMatchObject({ errno: Errno.EINVAL });
+    expect(inverted.message).toMatch(/minVersion TLSv1.3 is above maxVersion TLSv1.2/);
+    for (const alpnProtocols of ['h2', [5], [undefined]])
+      expect((await setup({ alpnProtocols })).message).toBe('alpnProtocols must be an array of strings');
+    expect(server.setupSSLContextByMemory({ ...identity, minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' })).toBe(true);
+  });
+
   test('cipher list and versions: TL-006, TL-007, SSL-S-010, SSL-S-011, SSL-A-007, SSL-A-008, SSL-C-007, SSL-C-008', async () => {
     for (const component of [new SslAgent({}), new SslClient({}), new SslServer({})]) {
       expect(component.sslCipherList).toBe('DEFAULT:!aNULL:!eNULL:!SSLv2:!SSLv3');

@@ -77,6 +77,7 @@ describe('server names', () => {
     await until(() => log.closes.filter(({ errorCode }) => errorCode === 74).length === 3);
     expect(asked).toHaveLength(6); // not for the one without a name
     expect(log.closes.some(({ error }) => error?.message.includes('none.example'))).toBe(true);
+    expect(log.closes.some(({ error }) => error?.message.includes('sniCallback failed: no idea'))).toBe(true);
   });
 
   test('the verify mode stays that of context 0: VM-007', async () => {
