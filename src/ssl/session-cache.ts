@@ -38,6 +38,10 @@ export class SessionCache {
     return found?.version === version ? found : undefined;
   }
 
+  delete(server: string): void {
+    this.#sessions.delete(server);
+  }
+
   clear(): void {
     this.#sessions.clear();
   }

@@ -46,7 +46,7 @@ export class TlsSession implements SecureSession, GateEntry {
   settled: SettledFacts | null = null;
   /** Certificates of the peer, leaf first, as DER; null as long as nobody asked. */
   #peerChain: readonly Buffer[] | null = null;
-  /** The session that this side asked the server to resume. */
+  /** The session that this side asks the server to resume, while it shakes hands. */
   #offered: KeptSession | undefined;
   /** Version of the contexts that it shakes hands with. */
   #version = 0;
@@ -158,11 +158,11 @@ export class TlsSession implements SecureSession, GateEntry {
     if (this.isEstablished || connection.state !== ConnectionState.Opening) return;
     const socket = this.socket!;
     if (this.#offered !== undefined && socket.isSessionReused()) this.#peerChain = this.#offered.chain;
-    this.#offered = undefined;
     const { isServer } = this.#security;
     const problem = isServer ? this.#checkClient(socket) : this.#checkServer(socket);
     if (problem !== null) return this.#refuse(problem);
     this.isEstablished = true;
+    this.#offered = undefined;
     // A server that asked for no certificate has none to ask for; all others keep it for `onClose`.
     const hasPeer = (!isServer || this.#peerChain !== null) && this.peerChain().length > 0;
     this.settled = settledFacts(socket, hasPeer);
@@ -243,6 +243,8 @@ export class TlsSession implements SecureSession, GateEntry {
   sayGoodbye(isCutOff: boolean): boolean {
     const { connection } = this;
     this.#leaveGate();
+    // The server may not like to be offered that one: the next handshake is a full one.
+    if (this.#offered !== undefined) this.#security.sessions.delete(this.#security.sessionKey(connection));
     const { socket } = connection;
     if (!this.isEstablished || isCutOff || this.#isBroken || connection.isShutDown || socket.destroyed) return false;
     if (connection.sender?.isWriting === true) {

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -342,6 +344,23 @@ describe('resumption', () => {
       expect(await failure(() => client.start('localhost', port))).toMatchObject({ errno: Errno.EBADMSG });
     },
   );
+
+  test('a session is not offered again to a server that broke off when it was', async () => {
+    await using server = makeServer();
+    const { port } = await server.start(host, 0);
+    const client = makeClient();
+    expect(await visit(client, port)).toBe(false);
+    await server.stop();
+    const rude = net.createServer((socket) => socket.once('data', () => socket.end()));
+    rude.listen(port, host);
+    await once(rude, 'listening');
+    expect(await failure(() => client.start('localhost', port))).toMatchObject({ errno: Errno.ECONNABORTED });
+    rude.close();
+    await once(rude, 'close');
+    await server.start(host, port);
+    expect(await visit(client, port)).toBe(false);
+    expect(await visit(client, port)).toBe(true);
+  });
 
   test('a ticket of one component is not valid for another: TL-009', async () => {
     await using one = makeServer();
