@@ -118,7 +118,8 @@ export class ContextStore {
     if (this.isServer && (verifyMode & SSLVerifyMode.Peer) !== 0 && ca !== null && ca.length === 0) {
       throw contextError(operation, Errno.ENODATA, 'the CA holds no certificate whose name could be sent to clients');
     }
-    const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3', sessionTimeout, alpnProtocols } = options;
+    const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3', sessionTimeout, alpnProtocols, serverName } = options;
+    if (serverName !== undefined && typeof serverName !== 'string') throw new TypeError('serverName must be a string');
     if (minVersion > maxVersion) {
       throw contextError(operation, Errno.EINVAL, `minVersion ${minVersion} is above maxVersion ${maxVersion}`);
     }

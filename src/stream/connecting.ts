@@ -35,7 +35,8 @@ export interface ConnectOptions {
 export function checkTarget(target: ConnectOptions, operation: string): SocketError | null {
   const invalid = (message: string): SocketError =>
     new SocketError({ code: SocketErrorCode.InvalidParam, errno: Errno.EINVAL, operation, message });
-  const { host, port, path, localAddress, localPort } = target;
+  const { host, port, path, localAddress, localPort, serverName } = target;
+  if (serverName !== undefined && typeof serverName !== 'string') return invalid('serverName must be a string');
   if (path !== undefined) {
     const problem = socketPathProblem(path);
     return problem === null ? null : invalid(problem);

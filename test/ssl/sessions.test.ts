@@ -155,6 +155,18 @@ describe('server names', () => {
       ]);
     },
   );
+
+  test('a server name that is no text is refused before anything connects', async () => {
+    const log = new Log();
+    const client = new SslClient(log.hooks());
+    const serverName = 5 as never;
+    expect(await failure(() => client.setupSSLContextByMemory({ ca, serverName }))).toBeInstanceOf(TypeError);
+    client.setupSSLContextByMemory({ ca });
+    const error = await failure(() => client.start({ host, port: 1, serverName }));
+    expect(error).toMatchObject({ errno: Errno.EINVAL });
+    expect(error.message).toMatch(/serverName must be a string/);
+    expect(log.events).toEqual([]);
+  });
 });
 
 describe('application protocols', () => {
