@@ -75,13 +75,21 @@ export function loadMaterial(operation: string, options: AnyContextOptions): Mat
   try {
     privateKey = createPrivateKey({ key, ...(keyPassword === undefined ? {} : { passphrase: keyPassword }) });
   } catch (cause) {
-    return fail(Errno.EACCES, 'the private key cannot be read; check the file and keyPassword', cause);
+    return fail(Errno.EACCES, keyProblem(key, keyPassword), cause);
   }
   const leaf = cert.match(certificateBlock)?.[0];
   if (leaf === undefined) return fail(isFile ? Errno.EBADMSG : Errno.ENODATA, 'the certificate is no PEM certificate');
   const certificate = parseCertificate(leaf, (cause) => fail(Errno.EBADMSG, 'the certificate cannot be read', cause));
   if (!certificate.checkPrivateKey(privateKey)) fail(Errno.EACCES, 'the private key is not that of the certificate');
   return { cert, key, keyPassword, ca, crl, files };
+}
+
+/** Why a private key cannot be read. */
+function keyProblem(key: string, keyPassword: string | undefined): string {
+  if (!key.includes('ENCRYPTED')) return 'the private key cannot be read; check the file and keyPassword';
+  return keyPassword === undefined
+    ? 'the private key is encrypted; give its keyPassword'
+    : 'the private key does not open with this keyPassword; check both';
 }
 
 /** Text of a CA file, or of all files of a directory. */

@@ -185,6 +185,19 @@ describe('setupSSLContext', () => {
     ).toBe(true);
   });
 
+  test('a key that does not open says what is missing: TLE-010', async () => {
+    const files = { certFile: path('cert.pem'), keyFile: path('locked.pem') };
+    const messages = [{}, { keyPassword: 'wrong' }, { keyFile: path('garbage.pem') }].map(async (more) => {
+      const { message } = await failure(() => new SslServer({}).setupSSLContext({ ...files, ...more }));
+      return message;
+    });
+    expect(await Promise.all(messages)).toEqual([
+      expect.stringMatching(/is encrypted; give its keyPassword/),
+      expect.stringMatching(/does not open with this keyPassword/),
+      expect.stringMatching(/cannot be read/),
+    ]);
+  });
+
   test('CA file and CA directory: TL-012', async () => {
     const server = new SslServer({});
     server.setupSSLContext(files());
