@@ -1,11 +1,13 @@
-import { randomBytes } from 'node:crypto';
+import { constants } from 'node:crypto';
 import { isIP } from 'node:net';
 import tls, { type SecureContext } from 'node:tls';
 import { SSLVerifyMode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
+import { callHook } from '../core/hooks.ts';
 import type { SSLWatchOptions } from '../stream/security.ts';
 import { type AnyContextOptions, contextError, loadMaterial, type Material } from './material.ts';
+import { mayGiveTickets, ownSealing, type Sealing, sessionIdContext, trustOf, withKeys } from './sealing.ts';
 import { watchFiles } from './watch.ts';
 
 /** Refuse to renegotiate: TLS 1.2 could else be made to shake hands again and again. Not in Node's list of constants. */
@@ -19,9 +21,12 @@ export interface Context {
   readonly verifyMode: number;
   /** ALPN list as it goes over the wire. */
   readonly alpn: Uint8Array | undefined;
+  readonly cipherList: string;
+  /** What its sessions are sealed with; servers. */
+  readonly sealing: Sealing;
+  /** Tells apart who is trusted. */
+  readonly trust: string;
 }
-
-let componentCount = 0;
 
 /** The contexts of one component, and the server names that are bound to them (TL-001). */
 export class ContextStore {
@@ -31,9 +36,7 @@ export class ContextStore {
   #contexts: Context[] = [];
   #names = new Map<string, number>();
   #unwatch: (() => void)[] = [];
-  /** Cached sessions of one component instance are not valid for another (TL-009), unless they share ticket keys. */
-  #sessionIdContext = `hp-socket-${process.pid}-${++componentCount}`;
-  #ticketKeys: Buffer = randomBytes(48);
+  #sealing = ownSealing();
 
   constructor(isServer: boolean) {
     this.isServer = isServer;
@@ -54,13 +57,9 @@ export class ContextStore {
 
   /** Makes a context and puts it behind the others. Returns its index. */
   add(operation: string, options: AnyContextOptions, cipherList: string): number {
-    if (options.ticketKeys !== undefined) {
-      this.#ticketKeys = checkTicketKeys(options.ticketKeys);
-      // Processes that share keys must also agree on this.
-      this.#sessionIdContext = 'hp-socket-shared';
-    }
-    const index = this.#contexts.push(this.#make(operation, options, cipherList)) - 1;
-    this.version++;
+    const sealing = this.#sealingFor(options);
+    const index = this.#contexts.length;
+    this.#put(operation, [...this.#contexts, this.#make(operation, options, cipherList, sealing)], sealing);
     this.#watch(index, cipherList);
     return index;
   }
@@ -73,40 +72,59 @@ export class ContextStore {
     const replaces = options?.cert !== undefined || options?.certFile !== undefined;
     const merged: AnyContextOptions = { ...(replaces ? rest : old.options), ...options };
     if (options?.ca !== undefined) delete merged.caFileOrPath;
-    if (merged.ticketKeys !== undefined) this.#ticketKeys = checkTicketKeys(merged.ticketKeys);
-    this.#contexts[index] = this.#make('updateSSLContext', merged, cipherList);
-    this.version++;
+    // Only keys that are new: those given before may have been rotated away.
+    const sealing = this.#sealingFor(options);
+    const fresh = this.#make('updateSSLContext', merged, cipherList, sealing);
+    this.#put('updateSSLContext', this.#contexts.with(index, fresh), sealing);
     this.#watch(index, cipherList);
   }
 
   /** Seals tickets of all contexts with other keys. */
-  rotateTicketKeys(keys: Buffer | undefined, cipherList: string): void {
-    const before = this.#ticketKeys;
+  rotateTicketKeys(keys: Buffer | undefined): void {
+    this.#put('rotateSSLTicketKeys', this.#contexts, withKeys(this.#sealing, keys));
+  }
+
+  #sealingFor(options: AnyContextOptions | undefined): Sealing {
+    return options?.ticketKeys === undefined ? this.#sealing : withKeys(this.#sealing, options.ticketKeys);
+  }
+
+  /** Puts contexts in the place of those before, once all of them are sealed alike. */
+  #put(operation: string, contexts: readonly Context[], wanted: Sealing): void {
+    const hasTickets = mayGiveTickets(contexts);
+    const sealing = wanted.hasTickets === hasTickets ? wanted : { ...wanted, hasTickets };
+    this.#contexts = contexts.map((context) =>
+      context.sealing === sealing
+        ? context
+        : this.#build(operation, context.options, context.material, context.cipherList, sealing),
+    );
+    this.#sealing = sealing;
     this.version++;
-    this.#ticketKeys = keys === undefined ? randomBytes(48) : checkTicketKeys(keys);
-    try {
-      this.#contexts = this.#contexts.map((context) =>
-        this.#build('rotateSSLTicketKeys', context.options, context.material, cipherList),
-      );
-    } catch (error) {
-      this.#ticketKeys = before;
-      throw error;
-    }
   }
 
-  #make(operation: string, options: AnyContextOptions, cipherList: string): Context {
+  #make(operation: string, options: AnyContextOptions, cipherList: string, sealing: Sealing): Context {
     checkCiphers(operation, cipherList);
-    return this.#build(operation, options, loadMaterial(operation, options), cipherList);
+    return this.#build(operation, options, loadMaterial(operation, options), cipherList, sealing);
   }
 
-  #build(operation: string, options: AnyContextOptions, material: Material, cipherList: string): Context {
+  #build(
+    operation: string,
+    options: AnyContextOptions,
+    material: Material,
+    cipherList: string,
+    sealing: Sealing,
+  ): Context {
     const verifyMode = this.#verifyMode(options);
     const { cert, key, keyPassword, ca, crl } = material;
     if (this.isServer && (verifyMode & SSLVerifyMode.Peer) !== 0 && ca !== null && ca.length === 0) {
       throw contextError(operation, Errno.ENODATA, 'the CA holds no certificate whose name could be sent to clients');
     }
-    const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3', sessionTimeout, alpnProtocols } = options;
+    const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3', sessionTimeout, alpnProtocols, serverName } = options;
+    if (serverName !== undefined && typeof serverName !== 'string') throw new TypeError('serverName must be a string');
+    if (minVersion > maxVersion) {
+      throw contextError(operation, Errno.EINVAL, `minVersion ${minVersion} is above maxVersion ${maxVersion}`);
+    }
     const alpn = alpnList(alpnProtocols);
+    const trust = trustOf(material);
     try {
       const secureContext = tls.createSecureContext({
         ciphers: cipherList,
@@ -121,14 +139,14 @@ export class ContextStore {
         ...(this.isServer
           ? {
               honorCipherOrder: true,
-              secureOptions: SSL_OP_NO_RENEGOTIATION,
-              sessionIdContext: this.#sessionIdContext,
-              ticketKeys: this.#ticketKeys,
+              secureOptions: SSL_OP_NO_RENEGOTIATION | (sealing.hasTickets ? 0 : constants.SSL_OP_NO_TICKET),
+              sessionIdContext: sessionIdContext(sealing, trust),
+              ticketKeys: sealing.ticketKeys,
             }
           : {}),
         ...(sessionTimeout === undefined ? {} : { sessionTimeout }),
       });
-      return { options, material, secureContext, verifyMode, alpn };
+      return { options, material, secureContext, verifyMode, alpn, cipherList, sealing, trust };
     } catch (cause) {
       throw contextError(operation, Errno.EBADMSG, `OpenSSL refused the material: ${(cause as Error).message}`, cause);
     }
@@ -182,6 +200,7 @@ export class ContextStore {
     for (const unwatch of this.#unwatch) unwatch?.();
     this.#unwatch = [];
     this.#contexts = [];
+    this.#sealing = ownSealing();
     this.version++;
     this.#names.clear();
   }
@@ -198,17 +217,18 @@ export class ContextStore {
       } catch (error) {
         problem = error as SocketError;
       }
-      if (onReload !== undefined) onReload(problem);
-      else if (problem !== undefined)
-        process.emitWarning(problem.message, { type: 'HpSocketWarning', code: 'HP_SOCKET_SSL' });
+      if (onReload !== undefined) {
+        callHook(
+          () => onReload(problem),
+          (thrown) => warn(`onReload failed: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : thrown}`),
+        );
+      } else if (problem !== undefined) warn(problem.message);
     });
   }
 }
 
-function checkTicketKeys(keys: Buffer): Buffer {
-  if (!(keys instanceof Uint8Array) || keys.length !== 48)
-    throw new RangeError('ticketKeys must be a Buffer of 48 bytes');
-  return keys;
+function warn(message: string): void {
+  process.emitWarning(message, { type: 'HpSocketWarning', code: 'HP_SOCKET_SSL' });
 }
 
 function checkCiphers(operation: string, cipherList: string): void {
@@ -227,8 +247,10 @@ function checkCiphers(operation: string, cipherList: string): void {
 /** The list as it goes over the wire: each name behind its length (RFC 7301, 3.1). */
 function alpnList(protocols: readonly string[] | undefined): Uint8Array | undefined {
   if (protocols === undefined || protocols.length === 0) return undefined;
+  if (!Array.isArray(protocols) || !protocols.every((protocol) => typeof protocol === 'string'))
+    throw new TypeError('alpnProtocols must be an array of strings');
   return Buffer.concat(
-    protocols.map((protocol) => {
+    protocols.map((protocol: string) => {
       const name = Buffer.from(protocol, 'latin1');
       if (name.length === 0 || name.length > 255) throw new RangeError('an ALPN protocol has 1 to 255 bytes');
       return Buffer.concat([Buffer.from([name.length]), name]);

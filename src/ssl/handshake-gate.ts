@@ -1,7 +1,5 @@
 /** What waits for its turn to shake hands. */
 export interface GateEntry {
-  /** Whether it is still wanted. */
-  readonly isWanted: boolean;
   go(): void;
 }
 
@@ -10,8 +8,8 @@ export class HandshakeGate {
   readonly max: number;
   #struck: () => void;
   #underWay = 0;
-  #waiting: GateEntry[] = [];
-  #head = 0;
+  /** In order. Who closes while it waits is taken out at once, so that a flood leaves nothing behind. */
+  #waiting = new Set<GateEntry>();
 
   /** @param struck Called for each entry that has to wait. */
   constructor(max: number, struck: () => void) {
@@ -23,28 +21,33 @@ export class HandshakeGate {
     return this.#underWay;
   }
 
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   enter(entry: GateEntry): void {
     if (this.#underWay < this.max) {
       this.#underWay++;
       entry.go();
     } else {
       this.#struck();
-      this.#waiting.push(entry);
+      this.#waiting.add(entry);
     }
   }
 
   /** An entry that had its turn is through. */
   leave(): void {
     this.#underWay--;
-    while (this.#head < this.#waiting.length && this.#underWay < this.max) {
-      const next = this.#waiting[this.#head++]!;
-      if (!next.isWanted) continue;
+    for (const next of this.#waiting) {
+      if (this.#underWay >= this.max) return;
+      this.#waiting.delete(next);
       this.#underWay++;
       next.go();
     }
-    if (this.#head === this.#waiting.length) {
-      this.#waiting = [];
-      this.#head = 0;
-    }
+  }
+
+  /** An entry gives up before its turn. */
+  giveUp(entry: GateEntry): void {
+    this.#waiting.delete(entry);
   }
 }

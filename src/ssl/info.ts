@@ -2,7 +2,6 @@ import { X509Certificate } from 'node:crypto';
 import tls, { type DetailedPeerCertificate, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { SSLSessionInfo } from '../core/enums.ts';
 import type { SSLInfo } from '../stream/security.ts';
-import { verifyErrorOf } from '../transport/tls-socket.ts';
 import type { Context } from './contexts.ts';
 import type { TlsSession } from './session.ts';
 
@@ -32,17 +31,17 @@ export function inspectSession(
     case SSLSessionInfo.ServerName:
       return serverNameOf(socket);
     case SSLSessionInfo.Version:
-      return socket?.getProtocol() ?? null;
+      return session.settled?.protocol ?? socket?.getProtocol() ?? null;
     case SSLSessionInfo.Cert:
       return certificate(socket?.getCertificate() as PeerCertificate | null | undefined);
     case SSLSessionInfo.CurrentCipher:
-      return socket?.getCipher() ?? null;
+      return session.settled?.cipher ?? socket?.getCipher() ?? null;
     case SSLSessionInfo.PeerCert:
       return x509Chain(session)[0] ?? null;
     case SSLSessionInfo.PeerCertChain:
       return legacyChain(session);
     case SSLSessionInfo.VerifiedChain:
-      return socket === null || verifyErrorOf(socket) !== null ? null : legacyChain(session);
+      return session.settled?.isVerified === true ? legacyChain(session) : null;
     default:
       return undefined;
   }
@@ -50,14 +49,14 @@ export function inspectSession(
 
 /** Summary of a TLS session. */
 export function infoOf(session: TlsSession): SSLInfo {
-  const { socket, isEstablished } = session;
+  const { socket, isEstablished, settled } = session;
   const alpn = socket?.alpnProtocol;
   return {
-    protocol: (isEstablished ? socket?.getProtocol() : null) ?? null,
-    cipher: (isEstablished ? socket?.getCipher()?.name : null) ?? null,
+    protocol: settled?.protocol ?? null,
+    cipher: settled?.cipher?.name ?? null,
     alpnProtocol: typeof alpn === 'string' ? alpn : null,
     serverName: serverNameOf(socket),
-    isResumed: isEstablished && socket?.isSessionReused() === true,
+    isResumed: settled?.isResumed ?? false,
     isEstablished,
     peerCertificate: isEstablished ? legacyChain(session) : null,
   };

@@ -5,6 +5,7 @@ import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import type { SSLContextOptions, SSLMemoryContextOptions } from '../stream/security.ts';
+import { type SeenFile, seenFile } from './watch.ts';
 
 /** Certificate, key and authorities of a context, loaded and checked. */
 export interface Material {
@@ -14,8 +15,8 @@ export interface Material {
   /** PEM certificates of authorities; null if none were given. */
   ca: string[] | null;
   crl: string[];
-  /** Files that it was loaded from. */
-  files: string[];
+  /** Files, and the directory of authorities, that it was loaded from. */
+  files: SeenFile[];
 }
 
 export type AnyContextOptions = SSLContextOptions & SSLMemoryContextOptions;
@@ -34,9 +35,9 @@ export function loadMaterial(operation: string, options: AnyContextOptions): Mat
   const fail = (errno: number, message: string, cause?: unknown): never => {
     throw contextError(operation, errno, message, cause);
   };
-  const files: string[] = [];
+  const files: SeenFile[] = [];
   const read = (option: string, file: string): string => {
-    files.push(file);
+    files.push(seenFile(file));
     try {
       return readFileSync(file, 'utf8');
     } catch (cause) {
@@ -48,7 +49,7 @@ export function loadMaterial(operation: string, options: AnyContextOptions): Mat
   let crl: string[] = [];
   const { caFileOrPath } = options;
   if (caFileOrPath !== undefined && caFileOrPath !== '') {
-    const text = authorities(caFileOrPath, read, fail);
+    const text = authorities(caFileOrPath, files, read, fail);
     ca = text.match(certificateBlock) ?? [];
     crl = text.match(crlBlock) ?? [];
     if (ca.length + crl.length === 0)
@@ -74,7 +75,7 @@ export function loadMaterial(operation: string, options: AnyContextOptions): Mat
   try {
     privateKey = createPrivateKey({ key, ...(keyPassword === undefined ? {} : { passphrase: keyPassword }) });
   } catch (cause) {
-    return fail(Errno.EACCES, 'the private key cannot be read; check the file and keyPassword', cause);
+    return fail(Errno.EACCES, keyProblem(key, keyPassword), cause);
   }
   const leaf = cert.match(certificateBlock)?.[0];
   if (leaf === undefined) return fail(isFile ? Errno.EBADMSG : Errno.ENODATA, 'the certificate is no PEM certificate');
@@ -83,9 +84,18 @@ export function loadMaterial(operation: string, options: AnyContextOptions): Mat
   return { cert, key, keyPassword, ca, crl, files };
 }
 
+/** Why a private key cannot be read. */
+function keyProblem(key: string, keyPassword: string | undefined): string {
+  if (!key.includes('ENCRYPTED')) return 'the private key cannot be read; check the file and keyPassword';
+  return keyPassword === undefined
+    ? 'the private key is encrypted; give its keyPassword'
+    : 'the private key does not open with this keyPassword; check both';
+}
+
 /** Text of a CA file, or of all files of a directory. */
 function authorities(
   path: string,
+  files: SeenFile[],
   read: (option: string, file: string) => string,
   fail: (errno: number, message: string, cause?: unknown) => never,
 ): string {
@@ -100,9 +110,13 @@ function authorities(
     fail(Errno.ENOENT, `caFileOrPath ${JSON.stringify(path)} does not exist`, cause);
   }
   if (!isDirectory) return read('caFileOrPath', path);
+  // Watched as well: what comes and goes in it shows there.
+  files.push(seenFile(path));
   const texts: string[] = [];
-  for (const entry of readdirSync(path, { withFileTypes: true })) {
-    if (!entry.isDirectory()) texts.push(read('caFileOrPath', join(path, entry.name)));
+  for (const name of readdirSync(path)) {
+    const entry = join(path, name);
+    // Links to directories belong to how Kubernetes swaps files, and links to nothing to how OpenSSL's hashes go stale.
+    if (statSync(entry, { throwIfNoEntry: false })?.isFile() === true) texts.push(read('caFileOrPath', entry));
   }
   return texts.join('\n');
 }

@@ -73,12 +73,11 @@ export class TlsSecurity implements StreamSecurity {
       throw this.#failed('updateSSLContext', Errno.ENOANO, `there is no context ${JSON.stringify(which)}`);
     }
     this.#change(() => this.contexts.update(index, options, this.#settings.sslCipherList));
-    this.sessions.clear();
     return true;
   }
 
   rotateTicketKeys(keys?: Buffer): boolean {
-    this.#change(() => this.contexts.rotateTicketKeys(keys, this.#settings.sslCipherList));
+    this.#change(() => this.contexts.rotateTicketKeys(keys));
     return true;
   }
 
@@ -204,11 +203,10 @@ export class TlsSecurity implements StreamSecurity {
     };
   }
 
-  /** How a connection of an agent or client shakes hands. */
-  clientOptions(connection: StreamConnection): ConnectionOptions {
+  /** How a connection of an agent or client shakes hands, resuming `session` if there is one. */
+  clientOptions(connection: StreamConnection, session: Buffer | undefined): ConnectionOptions {
     const { secureContext, verifyMode, alpn } = this.contexts.get(0)!;
     const name = this.nameOfServer(connection);
-    const session = this.sessions.get(this.sessionKey(connection));
     return {
       secureContext,
       host: name,
@@ -221,7 +219,10 @@ export class TlsSecurity implements StreamSecurity {
 
   /** Name that a server is asked for, and that its certificate must have. */
   nameOfServer(connection: StreamConnection): string {
-    return connection.serverName || this.contexts.get(0)?.options.serverName || connection.remoteHost || 'localhost';
+    const { serverName, remoteHost, remotePort } = connection;
+    // Only a Unix domain socket has no port, and its path is no name.
+    const host = remotePort === 0 ? '' : remoteHost;
+    return serverName || this.contexts.get(0)?.options.serverName || host || 'localhost';
   }
 
   sessionKey(connection: StreamConnection): string {

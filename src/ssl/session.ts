@@ -20,6 +20,8 @@ import {
 import type { GateEntry } from './handshake-gate.ts';
 import { brokenOffError, type TlsFailure, tlsError, truncatedError } from './reasons.ts';
 import type { TlsSecurity } from './security.ts';
+import type { KeptSession } from './session-cache.ts';
+import { type SettledFacts, settledFacts } from './settled.ts';
 
 type Done = (error?: SocketError) => void;
 
@@ -40,8 +42,14 @@ export class TlsSession implements SecureSession, GateEntry {
   #surplus: Uint8Array | undefined;
   #isUnderWay = false;
   #isBroken = false;
+  /** What the handshake settled; kept, because the socket forgets it before `onClose`. */
+  settled: SettledFacts | null = null;
   /** Certificates of the peer, leaf first, as DER; null as long as nobody asked. */
-  #peerChain: Buffer[] | null = null;
+  #peerChain: readonly Buffer[] | null = null;
+  /** The session that this side asks the server to resume, while it shakes hands. */
+  #offered: KeptSession | undefined;
+  /** Version of the contexts that it shakes hands with. */
+  #version = 0;
 
   constructor(security: TlsSecurity, connection: StreamConnection, surplus?: Uint8Array) {
     this.connection = connection;
@@ -55,15 +63,13 @@ export class TlsSession implements SecureSession, GateEntry {
     return (socket as Partial<TLSSocket>).encrypted === true ? (socket as TLSSocket) : null;
   }
 
-  get isWanted(): boolean {
-    return this.connection.state < ConnectionState.Closing;
-  }
-
   /** Begins the handshake, or waits for a turn. */
   begin(done: Done): void {
     const { connection } = this;
     this.#done = done;
     const { handshakeTimeoutMs } = connection.host.settings;
+    // It has a deadline of its own; those of an open connection begin when it is done.
+    connection.deadlines.cancel();
     connection.deadlines.armStage(handshakeTimeoutMs, () => {
       connection.host.limits.handshake++;
       const message = `the TLS handshake of connection ${connection.id} did not end within ${handshakeTimeoutMs} ms (handshakeTimeoutMs)`;
@@ -125,8 +131,12 @@ export class TlsSession implements SecureSession, GateEntry {
   }
 
   #clientOptions(): ConnectionOptions {
+    const security = this.#security;
+    const { connection } = this;
+    this.#version = security.contexts.version;
+    this.#offered = security.sessions.get(security.sessionKey(connection), this.#version);
     return {
-      ...this.#security.clientOptions(this.connection),
+      ...security.clientOptions(connection, this.#offered?.session),
       // What there is to check is checked later; but this is the only sure moment to get the certificates.
       checkServerIdentity: (_name, certificate) => {
         this.#peerChain = chainOf(certificate);
@@ -135,7 +145,7 @@ export class TlsSession implements SecureSession, GateEntry {
     };
   }
 
-  /** Certificates of the peer, leaf first, as DER; none if a session was resumed, on the side of the client. */
+  /** Certificates of the peer, leaf first, as DER; of a server whose session was resumed, those that it sent at first. */
   peerChain(): readonly Buffer[] {
     // Node takes certificates out of the chain of a client when it is asked for them, so that it can be asked only once.
     if (this.#peerChain === null) this.#peerChain = chainOf(this.socket?.getPeerCertificate(true));
@@ -146,39 +156,50 @@ export class TlsSession implements SecureSession, GateEntry {
   handshaken(): void {
     const { connection } = this;
     if (this.isEstablished || connection.state !== ConnectionState.Opening) return;
-    const problem = this.#security.isServer ? this.#checkClient() : this.#checkServer();
+    const socket = this.socket!;
+    if (this.#offered !== undefined && socket.isSessionReused()) this.#peerChain = this.#offered.chain;
+    const { isServer } = this.#security;
+    const problem = isServer ? this.#checkClient(socket) : this.#checkServer(socket);
     if (problem !== null) return this.#refuse(problem);
     this.isEstablished = true;
+    this.#offered = undefined;
+    // A server that asked for no certificate has none to ask for; all others keep it for `onClose`.
+    const hasPeer = (!isServer || this.#peerChain !== null) && this.peerChain().length > 0;
+    this.settled = settledFacts(socket, hasPeer);
     this.#leaveGate();
     const done = this.#done!;
     this.#done = null;
     openSecured(connection, done);
   }
 
-  #checkClient(): TlsFailure | null {
+  #checkClient(socket: TLSSocket): TlsFailure | null {
     const { verifyMode } = this.#security.contexts.get(0)!;
     if ((verifyMode & SSLVerifyMode.Peer) === 0) return null;
-    const socket = this.socket!;
-    if (socket.getPeerX509Certificate() !== undefined) return verifyErrorOf(socket);
+    if (this.peerChain().length > 0 || socket.getPeerX509Certificate() !== undefined) return verifyErrorOf(socket);
     if ((verifyMode & SSLVerifyMode.FailIfNoPeerCert) === 0) return null;
     return Object.assign(new Error('peer did not return a certificate'), { code: 'NO_CLIENT_CERTIFICATE' });
   }
 
-  #checkServer(): TlsFailure | null {
+  #checkServer(socket: TLSSocket): TlsFailure | null {
     const { verifyMode, options } = this.#security.contexts.get(0)!;
     const isHostChecked = options.verifyHost ?? (verifyMode & SSLVerifyMode.Peer) !== 0;
     if (!isHostChecked) return null;
-    // A resumed session brings no certificate with it; it is one that this component made with the same name.
-    if (this.socket!.isSessionReused()) return null;
     const name = this.#security.nameOfServer(this.connection);
     const [leaf] = this.peerChain();
+    // It was asked for the first time that this component met the server by this name.
+    if (leaf === undefined && socket.isSessionReused()) return null;
     if (leaf === undefined) return new Error('the server sent no certificate');
     return tls.checkServerIdentity(name, new X509Certificate(leaf).toLegacyObject()) ?? null;
   }
 
   /** Keeps a session for the next connection to the same server. */
   keepSession(session: Buffer): void {
-    if (this.isEstablished) this.#security.sessions.set(this.#security.sessionKey(this.connection), session);
+    if (!this.isEstablished) return;
+    const { sessions, contexts } = this.#security;
+    const version = this.#version;
+    // A ticket may come late, and tickets of one handshake are equally good.
+    if (version !== contexts.version) return;
+    sessions.set(this.#security.sessionKey(this.connection), { session, chain: this.peerChain(), version });
   }
 
   #refuse(cause: TlsFailure): void {
@@ -222,6 +243,8 @@ export class TlsSession implements SecureSession, GateEntry {
   sayGoodbye(isCutOff: boolean): boolean {
     const { connection } = this;
     this.#leaveGate();
+    // The server may not like to be offered that one: the next handshake is a full one.
+    if (this.#offered !== undefined) this.#security.sessions.delete(this.#security.sessionKey(connection));
     const { socket } = connection;
     if (!this.isEstablished || isCutOff || this.#isBroken || connection.isShutDown || socket.destroyed) return false;
     if (connection.sender?.isWriting === true) {
@@ -241,7 +264,7 @@ export class TlsSession implements SecureSession, GateEntry {
   }
 
   #leaveGate(): void {
-    if (!this.#isUnderWay) return;
+    if (!this.#isUnderWay) return this.#security.gate.giveUp(this);
     this.#isUnderWay = false;
     this.#security.gate.leave();
   }

@@ -14,7 +14,8 @@ export function serverNameCallback(contexts: ContextStore, choose: SNICallback |
       else done(null, context.secureContext);
     };
     if (choose === undefined) return use(contexts.select(serverName));
-    const failed = (cause: unknown): void => done(new Error('the SNI callback failed', { cause }));
+    const failed = (cause: unknown): void =>
+      done(new Error(`sniCallback failed: ${cause instanceof Error ? cause.message : cause}`, { cause }));
     try {
       const answer = choose(serverName);
       if (typeof answer === 'number') use(answer);

@@ -25,7 +25,7 @@ export interface ConnectOptions {
   localAddress?: string;
   /** Own port to connect from; 0, the default, lets the system choose. */
   localPort?: number;
-  /** Over TLS: name for SNI and for the check of the certificate, instead of `host`. */
+  /** Over TLS: name for SNI and for the check of the certificate, instead of `host`, and of the context's. */
   serverName?: string;
   /** Aborting cancels connecting, or closes the connection. */
   signal?: AbortSignal;
@@ -35,7 +35,8 @@ export interface ConnectOptions {
 export function checkTarget(target: ConnectOptions, operation: string): SocketError | null {
   const invalid = (message: string): SocketError =>
     new SocketError({ code: SocketErrorCode.InvalidParam, errno: Errno.EINVAL, operation, message });
-  const { host, port, path, localAddress, localPort } = target;
+  const { host, port, path, localAddress, localPort, serverName } = target;
+  if (serverName !== undefined && typeof serverName !== 'string') return invalid('serverName must be a string');
   if (path !== undefined) {
     const problem = socketPathProblem(path);
     return problem === null ? null : invalid(problem);
@@ -86,7 +87,7 @@ export async function connect(
   const { dial, name } = splitHost(host);
   connection.remoteHost = path ?? name;
   connection.remotePort = port;
-  connection.serverName = target.serverName ?? (path === undefined ? '' : 'localhost');
+  connection.serverName = target.serverName ?? (path === undefined && name !== dial ? name : '');
   run.security?.preparing(connection);
   let problem: SocketError | null = isSignalAborted(signal) ? component.aborted('connect', signal) : null;
   if (problem === null) problem = await prepare(component, run, connection);

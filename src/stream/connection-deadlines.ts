@@ -95,7 +95,7 @@ export class ConnectionDeadlines {
     connection.close(operation, Errno.ETIMEDOUT, timeoutError(connection, 'deadline', message));
   }
 
-  /** The connection is closing. */
+  /** The connection is closing, or begins a TLS handshake. */
   cancel(): void {
     this.disarmStage();
     if (this.#idle !== null) this.#connection.host.wheel.cancel(this.#idle);

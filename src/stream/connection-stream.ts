@@ -64,6 +64,8 @@ export class ConnectionStream extends Duplex {
   #waiting: ((error?: Error | null) => void) | null = null;
   #awaitedBytes = 0;
   #needsRoom = false;
+  /** Makes the write, or the end, that came while TLS shakes hands. */
+  #held: (() => void) | null = null;
 
   /** @internal */
   constructor(
@@ -84,10 +86,14 @@ export class ConnectionStream extends Duplex {
     this.#connection.receiver.resumeTap();
   }
 
-  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+  override _write(chunk: Buffer, encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
     // Sends go by ID, or to whomever a client is connected with: by now that may be another connection.
     if (!this.#connection.isValid) return callback(unsentError(this.#connection.id));
     if (chunk.length === 0) return callback();
+    if (this.#connection.isShakingHands) {
+      this.#held = () => this._write(chunk, encoding, callback);
+      return;
+    }
     if (!this.#send(chunk)) return callback(this.#component.lastFailure ?? unsentError(this.#connection.id));
     const { queue, isBlocked } = this.#connection.useSender();
     // Large sends are kept by reference until they are written, but after the callback the chunk is its owner's again.
@@ -100,6 +106,10 @@ export class ConnectionStream extends Duplex {
   }
 
   override _final(callback: (error?: Error | null) => void): void {
+    if (this.#connection.isShakingHands) {
+      this.#held = () => this._final(callback);
+      return;
+    }
     this.#connection.drainPatiently();
     callback();
   }
@@ -118,6 +128,7 @@ export class ConnectionStream extends Duplex {
   /** What the connection calls; an object of its own, so that the stream shows nothing but what streams have. */
   #tap(): ConnectionTap {
     return {
+      opened: () => this.#makeHeld(),
       data: (data) => this.#pushed(bytesOf(this.#connection, data)),
       wrote: (pendingBytes) => this.#wrote(pendingBytes),
       ended: () => this.#pushEnd(),
@@ -125,8 +136,16 @@ export class ConnectionStream extends Duplex {
         if (error !== undefined) this.destroy(error);
         else if (!this.readableEnded && !this.destroyed) this.#pushEnd();
         this.#answerWaiting(error ?? unsentError(this.#connection.id));
+        this.#makeHeld();
       },
     };
+  }
+
+  /** Not at once: see below. It fails by itself if the connection is gone. */
+  #makeHeld(): void {
+    const held = this.#held;
+    this.#held = null;
+    if (held !== null) process.nextTick(held);
   }
 
   /** Listeners of 'data' are called from inside: one that throws must not leave the connection in the middle of a read. */

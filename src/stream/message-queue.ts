@@ -62,6 +62,8 @@ export class MessageQueue implements ConnectionTap, AsyncIterable<Buffer> {
     return this.length < this.#maxQueued && this.#queuedBytes < this.#maxQueuedBytes;
   }
 
+  opened(): void {}
+
   wrote(): void {}
 
   ended(): void {

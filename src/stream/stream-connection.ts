@@ -18,6 +18,8 @@ import type { SecureSession } from './security.ts';
 
 /** Takes the place of the listener for one connection: a stream adapter or an iterator. */
 export interface ConnectionTap {
+  /** The opening hooks, and over TLS the handshake, are over. */
+  opened(): void;
   /** @returns false to pause receiving until `resumeTap` is called. */
   data(data: Buffer | number): boolean;
   /** Something was written, or nothing is left to write: so many bytes are pending now. */
@@ -60,7 +62,7 @@ export class StreamConnection implements OpeningConnection {
   remotePort = 0;
   /** The host given to `connect`, agents and clients. */
   remoteHost = '';
-  /** The server name given to `connect`, over TLS. */
+  /** The server name given to `connect` (option `serverName`, or behind `^`), over TLS. */
   serverName = '';
   readonly host: ConnectionHost;
   readonly receiver: ConnectionReceiver;
@@ -141,6 +143,11 @@ export class StreamConnection implements OpeningConnection {
     return this.#state === ConnectionState.Opening && (this.host.security === null || this.canSendWhileOpening);
   }
 
+  /** Whether nothing can be sent yet, because TLS shakes hands or is about to. */
+  get isShakingHands(): boolean {
+    return this.#state === ConnectionState.Opening && !this.isEnding && !this.canSend;
+  }
+
   get isPaused(): boolean {
     return this.receiver.isPausedByUser;
   }
@@ -186,6 +193,7 @@ export class StreamConnection implements OpeningConnection {
   begin(): void {
     this.move(ConnectionState.Open);
     if (this.isEnding) this.#beginDraining();
+    this.tap?.opened();
     this.receiver.start();
   }
 

@@ -1,4 +1,5 @@
-import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -17,6 +18,8 @@ import {
   TcpClient,
   TcpServer,
 } from '../../src/index.ts';
+import { loadMaterial } from '../../src/ssl/material.ts';
+import { watchFiles } from '../../src/ssl/watch.ts';
 import { commonCertificates, encryptKey } from '../tools/certificates.ts';
 import { connectTls, failure, host, Log, until } from './support.ts';
 
@@ -182,6 +185,19 @@ describe('setupSSLContext', () => {
     ).toBe(true);
   });
 
+  test('a key that does not open says what is missing: TLE-010', async () => {
+    const files = { certFile: path('cert.pem'), keyFile: path('locked.pem') };
+    const messages = [{}, { keyPassword: 'wrong' }, { keyFile: path('garbage.pem') }].map(async (more) => {
+      const { message } = await failure(() => new SslServer({}).setupSSLContext({ ...files, ...more }));
+      return message;
+    });
+    expect(await Promise.all(messages)).toEqual([
+      expect.stringMatching(/is encrypted; give its keyPassword/),
+      expect.stringMatching(/does not open with this keyPassword/),
+      expect.stringMatching(/cannot be read/),
+    ]);
+  });
+
   test('CA file and CA directory: TL-012', async () => {
     const server = new SslServer({});
     server.setupSSLContext(files());
@@ -193,6 +209,29 @@ describe('setupSSLContext', () => {
       await client.stop();
     }
     await server.stop();
+  });
+
+  test('a CA directory as Kubernetes mounts it, with links to a directory and to nothing: TL-012', () => {
+    const mount = path('mount');
+    mkdirSync(`${mount}/..first`, { recursive: true });
+    writeFileSync(`${mount}/..first/ca.crt`, authority.ca);
+    symlinkSync('..first', `${mount}/..data`);
+    symlinkSync('..data/ca.crt', `${mount}/ca.crt`);
+    symlinkSync('gone.crt', `${mount}/0123abcd.1`);
+    const client = new SslClient({});
+    expect(client.setupSSLContext({ caFileOrPath: mount })).toBe(true);
+  });
+
+  test('versions in the wrong order, and application protocols that are none', async () => {
+    const server = new SslServer({});
+    const setup = (options: object): Promise<SocketError> =>
+      failure(() => server.setupSSLContextByMemory({ ...identity, ...options }));
+    const inverted = await setup({ minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' });
+    expect(inverted).toMatchObject({ errno: Errno.EINVAL });
+    expect(inverted.message).toMatch(/minVersion TLSv1.3 is above maxVersion TLSv1.2/);
+    for (const alpnProtocols of ['h2', [5], [undefined]])
+      expect((await setup({ alpnProtocols })).message).toBe('alpnProtocols must be an array of strings');
+    expect(server.setupSSLContextByMemory({ ...identity, minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' })).toBe(true);
   });
 
   test('cipher list and versions: TL-006, TL-007, SSL-S-010, SSL-S-011, SSL-A-007, SSL-A-008, SSL-C-007, SSL-C-008', async () => {
@@ -319,4 +358,67 @@ describe('updateSSLContext', () => {
     await server.stop();
     server.cleanupSSLContext();
   });
+
+  test('watches what comes and goes in a CA directory, and files that are swapped by a link', async () => {
+    const mount = path('watched');
+    for (const [name, { cert, key }] of Object.entries({ first: identity, second: other })) {
+      mkdirSync(`${mount}/${name}`, { recursive: true });
+      writeFileSync(`${mount}/${name}/tls.crt`, cert);
+      writeFileSync(`${mount}/${name}/tls.key`, key);
+    }
+    symlinkSync('first', `${mount}/data`);
+    mkdirSync(`${mount}/ca`);
+    writeFileSync(`${mount}/ca/one.pem`, authority.ca);
+    const reloads: (SocketError | undefined)[] = [];
+    const server = new SslServer({});
+    server.setupSSLContext({
+      certFile: `${mount}/data/tls.crt`,
+      keyFile: `${mount}/data/tls.key`,
+      caFileOrPath: `${mount}/ca`,
+      watch: { intervalMs: 10, onReload: (error) => void reloads.push(error) },
+    });
+    const { port } = await server.start(host, 0);
+    const first = await serialOf(port);
+    symlinkSync('second', `${mount}/next`);
+    renameSync(`${mount}/next`, `${mount}/data`);
+    await until(() => reloads.length === 1);
+    expect(reloads[0]).toBeUndefined();
+    expect(await serialOf(port)).not.toBe(first);
+    writeFileSync(`${mount}/ca/two.pem`, 'no certificate');
+    await until(() => reloads.length === 2);
+    await server.stop();
+    server.cleanupSSLContext();
+  });
+
+  test('a change between reading a file and watching it is not missed', async () => {
+    const file = path('raced.pem');
+    writeFileSync(file, authority.ca);
+    const { files } = loadMaterial('setupSSLContext', { caFileOrPath: file });
+    writeFileSync(file, `${authority.ca}\n`);
+    await new Promise<void>((resolve) => {
+      const stop = watchFiles(files, 1, () => {
+        stop();
+        resolve();
+      });
+    });
+  });
+
+  test.each([
+    ['throws', (): never => fail()],
+    ['rejects', async (): Promise<void> => fail()],
+  ])('an onReload that %s is a warning', async (_how, onReload) => {
+    const file = path('reloaded.pem');
+    writeFileSync(file, authority.ca);
+    const client = new SslClient({});
+    client.setupSSLContext({ caFileOrPath: file, watch: { intervalMs: 10, onReload } });
+    const warned = once(process, 'warning');
+    writeFileSync(file, `${authority.ca}\n`);
+    const [warning] = (await warned) as [Error];
+    expect(warning.message).toMatch(/onReload failed: Error: not today/);
+    client.cleanupSSLContext();
+  });
 });
+
+function fail(): never {
+  throw new Error('not today');
+}

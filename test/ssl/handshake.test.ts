@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   Errno,
@@ -240,6 +241,38 @@ describe('peers that break it', () => {
     socket.destroy();
     await until(() => log.closes.length === 1);
   });
+});
+
+describe('deadlines of open connections', () => {
+  test.each([
+    ['automatic', true],
+    ['started by hand', false],
+  ])(
+    'idleTimeoutMs begins with the end of the handshake, and is over with the connection: %s',
+    async (_how, isAuto) => {
+      const identityOf = async (name: string): Promise<number> => {
+        if (name === 'slow.example') await delay(300);
+        return 0;
+      };
+      log = new Log();
+      const timed = new SslServer(
+        log.hooks({ onAccept: (s: SslServer, id: number) => void (isAuto || s.startSSLHandShake(id)) }),
+        { idleTimeoutMs: 100, sslAutoHandShake: isAuto },
+      );
+      timed.setupSSLContextByMemory({ ...identity, sniCallback: identityOf });
+      const { port: at } = await timed.start(host, 0);
+      // The handshake takes longer than silence may last.
+      (await connectTls(at, { servername: 'slow.example' })).end();
+      await until(() => log.closes.length === 1);
+      const silent = await connectTls(at);
+      await until(() => log.closes.length === 2);
+      silent.destroy();
+      expect(log.closes.map(({ errorCode }) => errorCode)).toEqual([0, Errno.ETIMEDOUT]);
+      // A timer that the first one left behind would have struck before that of the second.
+      expect(timed.stats().limits.idle).toBe(1);
+      await timed.stop();
+    },
+  );
 });
 
 describe('many at once', () => {

@@ -1,10 +1,15 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import tls from 'node:tls';
 import { describe, expect, test } from 'vitest';
-import { Errno, SSLSessionInfo, SslAgent, SslClient, SslServer } from '../../src/index.ts';
-import { commonCertificates } from '../tools/certificates.ts';
-import { connectTls, failure, host, Log, until } from './support.ts';
+import { Errno, type SSLInfo, SSLSessionInfo, SslAgent, SslClient, SslServer } from '../../src/index.ts';
+import { Authority, commonCertificates } from '../tools/certificates.ts';
+import { connectTls, failure, host, Log, relay, until } from './support.ts';
 
 const { authority, server: identity, client: clientIdentity } = await commonCertificates();
 const { ca } = authority;
@@ -74,6 +79,7 @@ describe('server names', () => {
     await until(() => log.closes.filter(({ errorCode }) => errorCode === 74).length === 3);
     expect(asked).toHaveLength(6); // not for the one without a name
     expect(log.closes.some(({ error }) => error?.message.includes('none.example'))).toBe(true);
+    expect(log.closes.some(({ error }) => error?.message.includes('sniCallback failed: no idea'))).toBe(true);
   });
 
   test('the verify mode stays that of context 0: VM-007', async () => {
@@ -110,6 +116,56 @@ describe('server names', () => {
     await until(() => names.length === 4);
     await client.stop();
     expect(names).toEqual([null, 'by.caret.example', 'localhost', 'by.option.example']);
+  });
+
+  test.skipIf(process.platform === 'win32')(
+    'the name of a connection goes before that of the context, which a Unix domain socket uses too: SNI-001',
+    async () => {
+      const names: (string | null)[] = [];
+      await using server = new SslServer({
+        onHandShake: (s, id) => void names.push(s.getSSLInfo(id)?.serverName ?? null),
+      });
+      server.setupSSLContextByMemory(identity);
+      const client = new SslClient({});
+      client.setupSSLContextByMemory({ ca, verifyHost: false, serverName: 'by.context.example' });
+      const visit = async (...target: unknown[]): Promise<void> => {
+        const before = names.length;
+        await client.start(...(target as [string, number]));
+        await until(() => names.length > before);
+        await client.stop();
+      };
+      const { port } = await server.start(host, 0);
+      await visit(`${host}^by.caret.example`, port);
+      await visit(host, port);
+      await visit({ host: `${host}^by.caret.example`, port, serverName: 'by.option.example' });
+      await server.stop();
+      const folder = mkdtempSync(join(tmpdir(), 'hp-socket-ssl-'));
+      const path = join(folder, 'names.sock');
+      await server.start({ path });
+      await visit({ path });
+      client.updateSSLContext({ serverName: '' });
+      await visit({ path });
+      rmSync(folder, { recursive: true });
+      expect(names).toEqual([
+        'by.caret.example',
+        'by.context.example',
+        'by.option.example',
+        'by.context.example',
+        'localhost',
+      ]);
+    },
+  );
+
+  test('a server name that is no text is refused before anything connects', async () => {
+    const log = new Log();
+    const client = new SslClient(log.hooks());
+    const serverName = 5 as never;
+    expect(await failure(() => client.setupSSLContextByMemory({ ca, serverName }))).toBeInstanceOf(TypeError);
+    client.setupSSLContextByMemory({ ca });
+    const error = await failure(() => client.start({ host, port: 1, serverName }));
+    expect(error).toMatchObject({ errno: Errno.EINVAL });
+    expect(error.message).toMatch(/serverName must be a string/);
+    expect(log.events).toEqual([]);
   });
 });
 
@@ -195,13 +251,64 @@ describe('getSSLSessionInfo', () => {
     expect(server.getSSLSessionInfo(1, SSLSessionInfo.PeerCert)).toBeNull();
     socket.destroy();
   });
+
+  test.each(['a clean end', 'a reset'])(
+    'what the handshake settled is still told inside onClose, after %s: SSI-017',
+    async (how) => {
+      const told: Record<string, unknown>[] = [];
+      const tell = (get: (kind: SSLSessionInfo) => unknown, info: SSLInfo | null): void => {
+        const kinds = { version: SSLSessionInfo.Version, cipher: SSLSessionInfo.CurrentCipher };
+        const certificates = {
+          peer: SSLSessionInfo.PeerCert,
+          chain: SSLSessionInfo.PeerCertChain,
+          verified: SSLSessionInfo.VerifiedChain,
+        };
+        const facts = Object.entries({ ...kinds, ...certificates }).map(([name, kind]) => [name, get(kind)]);
+        told.push({ ...Object.fromEntries(facts), info });
+      };
+      await using server = new SslServer({
+        onClose: (s, id) => tell((kind) => s.getSSLSessionInfo(id, kind), s.getSSLInfo(id)),
+      });
+      server.setupSSLContextByMemory({ ...identity, ca, requireClientCertificate: true, alpnProtocols: ['mine'] });
+      const { port } = await server.start(host, 0);
+      const client = new SslClient({ onClose: (c) => tell((kind) => c.getSSLSessionInfo(kind), c.getSSLInfo()) });
+      client.setupSSLContextByMemory({ ca, ...clientIdentity, alpnProtocols: ['mine'] });
+      let isCut = false;
+      const between = await relay(port, (_from, _bytes, cut) => {
+        if (isCut) cut(true);
+        return !isCut;
+      });
+      await client.start('localhost', between.port);
+      await until(() => server.getSSLInfo(1)?.isEstablished === true);
+      isCut = how === 'a reset';
+      if (isCut) client.send('cut here');
+      else void client.stop();
+      await until(() => told.length === 2);
+      between.close();
+      const names = told.map(({ info }) => (info as SSLInfo).peerCertificate?.subject.CN);
+      expect(names.sort()).toEqual(['a client', 'localhost']);
+      for (const { version, cipher, peer, chain, verified, info } of told) {
+        expect(version).toBe('TLSv1.3');
+        expect(cipher).toMatchObject({ name: 'TLS_AES_256_GCM_SHA384' });
+        for (const certificate of [peer, chain, verified]) expect(certificate).toHaveProperty('subject');
+        expect(info).toMatchObject({
+          protocol: 'TLSv1.3',
+          cipher: 'TLS_AES_256_GCM_SHA384',
+          alpnProtocol: 'mine',
+          serverName: 'localhost',
+          isResumed: false,
+        });
+      }
+    },
+  );
 });
 
 describe('resumption', () => {
   /** Connects `client` to `port`, lets a ticket arrive, and tells whether the session was resumed. */
   async function visit(client: SslClient, port: number): Promise<boolean> {
     await client.start('localhost', port);
-    const { isResumed } = client.getSSLInfo()!;
+    const { isResumed, peerCertificate } = client.getSSLInfo()!;
+    expect(peerCertificate?.subject.CN).toBe('localhost'); // resumed or not
     const answered = new Promise((resolve) => {
       waiting = resolve;
     });
@@ -231,6 +338,40 @@ describe('resumption', () => {
     expect(await visit(client, port)).toBe(true);
     // The host was checked by the first handshake; another name does not profit from it.
     expect(await failure(() => client.start(`127.0.0.1^other.example`, port))).toMatchObject({ errno: Errno.EBADMSG });
+  });
+
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'a %s ticket that comes after updateSSLContext is not kept',
+    async (maxVersion) => {
+      const stranger = await Authority.make('Another Authority');
+      await using server = makeServer();
+      const { port } = await server.start(host, 0);
+      const client = new SslClient({
+        onReceive: () => waiting(),
+        onHandShake: (c) => void c.updateSSLContext({ ca: stranger.ca }),
+      });
+      client.setupSSLContextByMemory({ ca, maxVersion });
+      expect(await visit(client, port)).toBe(false);
+      // It was made with an authority that is trusted no longer.
+      expect(await failure(() => client.start('localhost', port))).toMatchObject({ errno: Errno.EBADMSG });
+    },
+  );
+
+  test('a session is not offered again to a server that broke off when it was', async () => {
+    await using server = makeServer();
+    const { port } = await server.start(host, 0);
+    const client = makeClient();
+    expect(await visit(client, port)).toBe(false);
+    await server.stop();
+    const rude = net.createServer((socket) => socket.once('data', () => socket.end()));
+    rude.listen(port, host);
+    await once(rude, 'listening');
+    expect(await failure(() => client.start('localhost', port))).toMatchObject({ errno: Errno.ECONNABORTED });
+    rude.close();
+    await once(rude, 'close');
+    await server.start(host, port);
+    expect(await visit(client, port)).toBe(false);
+    expect(await visit(client, port)).toBe(true);
   });
 
   test('a ticket of one component is not valid for another: TL-009', async () => {

@@ -41,3 +41,74 @@ test.for([
   }
   expect((await all.promise).equals(Buffer.concat(sent))).toBe(true);
 });
+
+test.each([
+  ['automatic', true],
+  ['started by hand', false],
+])('what is written to a stream while TLS shakes hands leaves when it is done: %s', async (_how, sslAutoHandShake) => {
+  await using server = new SslServer(
+    {
+      onAccept(s, connId) {
+        if (!sslAutoHandShake) s.startSSLHandShake(connId);
+        const stream = s.createStream(connId);
+        stream.write('welcome ');
+        stream.pipe(stream);
+      },
+    },
+    { sslAutoHandShake },
+  );
+  server.setupSSLContextByMemory(material);
+  const { port } = await server.start(host, 0);
+  const got = deferred<string>();
+  const client = new SslClient(
+    {
+      onConnect(c) {
+        if (!sslAutoHandShake) c.startSSLHandShake();
+        const stream = c.createStream();
+        let text = '';
+        stream.setEncoding('latin1');
+        stream.on('data', (chunk: string) => {
+          text += chunk;
+        });
+        stream.on('end', () => got.resolve(text));
+        stream.on('error', got.reject);
+        stream.end('home');
+      },
+    },
+    { sslAutoHandShake },
+  );
+  client.setupSSLContextByMemory({ ca: authority.ca });
+  await client.start(host, port);
+  expect(await got.promise).toBe('welcome home');
+});
+
+test('a stream that is ended while TLS shakes hands still reads its answer', async () => {
+  await using server = new SslServer({ onEnd: (s, connId) => void s.send(connId, 'you said nothing') });
+  server.setupSSLContextByMemory(material);
+  const { port } = await server.start(host, 0);
+  const got = deferred<string>();
+  const client = new SslClient({
+    onConnect(c) {
+      const stream = c.createStream();
+      stream.on('data', (data: Buffer) => got.resolve(data.toString()));
+      stream.on('error', got.reject);
+      stream.end();
+    },
+  });
+  client.setupSSLContextByMemory({ ca: authority.ca });
+  await client.start(host, port);
+  expect(await got.promise).toBe('you said nothing');
+});
+
+test('what was written to a stream while TLS shakes hands fails when that does', async () => {
+  await using server = new SslServer({});
+  server.setupSSLContextByMemory(material);
+  const { port } = await server.start(host, 0);
+  const failed = deferred<Error | null | undefined>();
+  const client = new SslClient({
+    onConnect: (c) => void c.createStream().write('hello', (error) => failed.resolve(error)),
+  });
+  client.setupSSLContextByMemory({ ca: authority.ca });
+  await expect(client.start(`${host}^other.example`, port)).rejects.toThrow(/for another host/);
+  expect(await failed.promise).toBeInstanceOf(Error);
+});

@@ -1,10 +1,12 @@
 import tls from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { Errno, SocketOperation, SSLVerifyMode, SslAgent, SslClient, SslServer } from '../../src/index.ts';
+import { tlsError } from '../../src/ssl/reasons.ts';
 import { Authority, commonCertificates, type Identity } from '../tools/certificates.ts';
 import { connectBare, connectTls, failure, host, Log, readToEnd, relay, until } from './support.ts';
 
 const { authority, server: identity, client: clientIdentity } = await commonCertificates();
+const { ca } = authority;
 const stranger = await Authority.make('Unknown Authority');
 const elsewhere = await authority.sign({ names: ['other.example'] });
 const expiredServer = await authority.sign({ fromDays: -2, toDays: -1 });
@@ -216,5 +218,30 @@ describe('refusals in words', () => {
     expect(messages[0]).toMatch(/no shared cipher/);
     expect(messages[1]).toMatch(/no protocol version in common/);
     expect(messages[2]).toMatch(/application protocol/);
+  });
+
+  test('what the peer of a refusal is told: its alert, whatever this OpenSSL calls it', async () => {
+    await using server = new SslServer({});
+    server.setupSSLContextByMemory({});
+    const { port } = await server.start(host, 0);
+    const client = new SslClient({});
+    client.setupSSLContextByMemory({ ca });
+    expect((await failure(() => client.start('localhost', port))).message).toMatch(/the peer refused the handshake/);
+    for (const code of ['ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED', 'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED']) {
+      const { message } = tlsError(1, 'the peer', true, Object.assign(new Error('alert'), { code }));
+      expect(message).toMatch(/refused the certificate of this end: expired/);
+    }
+  });
+
+  test('a server without a certificate says so, over both versions: TL-004', async () => {
+    const log = new Log();
+    await using server = new SslServer(log.hooks());
+    server.setupSSLContextByMemory({});
+    const { port } = await server.start(host, 0);
+    await connectTls(port, { maxVersion: 'TLSv1.2' }).catch(() => {});
+    await until(() => log.closes.length === 1);
+    await connectTls(port, { minVersion: 'TLSv1.3' }).catch(() => {});
+    await until(() => log.closes.length === 2);
+    for (const { error } of log.closes) expect(error?.message).toMatch(/the server has no certificate/);
   });
 });

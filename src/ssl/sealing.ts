@@ -1,0 +1,55 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { SSLVerifyMode } from '../core/enums.ts';
+import type { Context } from './contexts.ts';
+import type { Material } from './material.ts';
+
+/** How the contexts of a server seal their sessions, and for whom these are valid. */
+export interface Sealing {
+  readonly ticketKeys: Buffer;
+  /** Sessions are only valid among those who have it in common. */
+  readonly realm: string;
+  /** Without tickets no session is resumed. */
+  readonly hasTickets: boolean;
+}
+
+let componentCount = 0;
+
+/** Secrets of one component instance (TL-009). */
+export function ownSealing(): Sealing {
+  return { ticketKeys: randomBytes(48), realm: `hp-socket-${process.pid}-${++componentCount}`, hasTickets: true };
+}
+
+/** The same sealing with other keys: those given, which other processes may share, or random ones. */
+export function withKeys(sealing: Sealing, keys: Buffer | undefined): Sealing {
+  if (keys === undefined) return { ...sealing, ticketKeys: randomBytes(48) };
+  if (!(keys instanceof Uint8Array) || keys.length !== 48)
+    throw new RangeError('ticketKeys must be a Buffer of 48 bytes');
+  // Processes that share keys must also agree on the realm. Those who gave the keys may wipe or reuse their bytes.
+  return { ...sealing, ticketKeys: Buffer.from(keys), realm: 'hp-socket-shared' };
+}
+
+/**
+ * A resumed session brings its verified certificate with it and no context is chosen for it. So when clients are verified, and
+ * not by the same authorities for all names, a client of one name could get in by another one: there are no tickets then.
+ */
+export function mayGiveTickets(contexts: readonly Context[]): boolean {
+  const [first] = contexts;
+  if (first === undefined || (first.verifyMode & SSLVerifyMode.Peer) === 0) return true;
+  return contexts.every(({ trust }) => trust === first.trust);
+}
+
+/** A text that tells apart who is trusted. */
+export function trustOf({ ca, crl }: Material): string {
+  if (ca === null && crl.length === 0) return '';
+  const hash = createHash('sha256');
+  for (const pem of [...(ca ?? []), ...crl].sort()) hash.update(pem);
+  return hash.digest('hex');
+}
+
+/**
+ * OpenSSL resumes sessions only within one of these. Who is trusted is part of it, since a session that began with a client
+ * certificate would outlive its authority, or its revocation, otherwise. 32 bytes is all that there is room for.
+ */
+export function sessionIdContext({ realm }: Sealing, trust: string): string {
+  return createHash('sha256').update(`${realm} ${trust}`).digest('hex').slice(0, 32);
+}
