@@ -383,6 +383,50 @@ describe('peers that read slowly', () => {
     peer.destroy();
   });
 
+  test.each([
+    ['below the default marks', { maxPendingBytes: 64 * 1024 }, 8 * 1024],
+    ['with a large send that would cross it at once', { maxPendingBytes: 1_200_000 }, 500_000],
+    ['with the low-water mark above what leaves room', { maxPendingBytes: 100_000, lowWaterMarkBytes: 90_000 }, 60_000],
+  ])('who is refused by maxPendingBytes is told when to go on: %s', async (_name, options, pieceBytes) => {
+    const journal = new Journal();
+    let refusals = 0;
+    let sent = 0;
+    const piece = Buffer.alloc(pieceBytes);
+    const produce = (self: TcpServer, connId: number): void => {
+      while (sent < 16 * 1024 * 1024) {
+        if (!self.send(connId, piece)) {
+          refusals++;
+          return;
+        }
+        sent += pieceBytes;
+      }
+      self.disconnect(connId, { drain: true });
+    };
+    await using server = new TcpServer(journal.record({ onHandShake: produce, onSendDrained: produce }), options);
+    const { port } = await server.start('127.0.0.1', 0);
+    const peer = await connectBare(port);
+    expect((await readToEnd(peer)).length).toBe(sent);
+    expect(refusals).toBeGreaterThan(0);
+    // Never in vain: every time it was told to go on, there was room.
+    expect(journal.count('onSendDrained')).toBeLessThanOrEqual(sent / pieceBytes);
+    expect(journal.count('onSendBlocked')).toBe(journal.count('onSendDrained'));
+    peer.destroy();
+  });
+
+  test('what maxPendingBytes can never let through is refused without a hook, and the error says so', async () => {
+    const journal = new Journal();
+    await using server = new TcpServer(journal.record({}), { maxPendingBytes: 1000 });
+    const { port } = await server.start('127.0.0.1', 0);
+    const peer = await connectBare(port);
+    await journal.reach('onHandShake');
+    expect(server.send(1, Buffer.alloc(1001))).toBe(false);
+    expect(server.lastFailure?.message).toMatch(/1001 bytes are more than maxPendingBytes \(1000\).*in pieces/);
+    expect(server.send(1, Buffer.alloc(1000))).toBe(true);
+    await readBytes(peer, 1000);
+    expect([journal.count('onSendBlocked'), journal.count('onSendDrained')]).toEqual([0, 0]);
+    peer.destroy();
+  });
+
   test("maxPendingBytes with 'close' closes with ENOBUFS", async () => {
     const journal = new Journal();
     await using server = new TcpServer(journal.record({}), { maxPendingBytes: 1_000_000, pendingPolicy: 'close' });
