@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import { pipeline } from 'node:stream/promises';
 import { describe, expect, test } from 'vitest';
 import {
   type ConnectionStream,
@@ -375,5 +376,50 @@ describe('messages', () => {
     expect(String(client.fetch(1))).toBe('a');
     expect(String((await client.messages().next()).value)).toBe('bc');
     await client.stop();
+  });
+});
+
+describe.each([
+  ['TcpServer', TcpServer],
+  ['TcpPackServer', TcpPackServer],
+])('a stream of a %s whose maxPendingBytes is small', (_name, Server) => {
+  test.each(['refuse', 'close'] as const)('waits for room instead of failing, policy %s', async (pendingPolicy) => {
+    const failed = deferred<unknown>();
+    const source = Array.from({ length: 10_000 }, (_, i) => Buffer.alloc(1000, i));
+    await using server = new Server(
+      {
+        async onHandShake(self: TcpServer, connId: number) {
+          await pipeline(source, self.createStream(connId)).then(() => failed.resolve(undefined), failed.resolve);
+        },
+      } as object,
+      { maxPendingBytes: 64 * 1024, pendingPolicy },
+    );
+    const { port } = await server.start(host, 0);
+    const peer = await connectBare(port);
+    let length = 0;
+    peer.on('data', (bytes: Buffer) => {
+      length += bytes.length;
+    });
+    await once(peer, 'end');
+    peer.end();
+    expect(await failed.promise).toBeUndefined();
+    expect(length).toBe(source.length * (Server === TcpServer ? 1000 : 1004));
+    expect(server.stats().limits.pendingBytes).toBe(0);
+  });
+
+  test('fails a chunk that can never fit', async () => {
+    const failed = deferred<SocketError>();
+    await using server = new Server(
+      {
+        onHandShake(self: TcpServer, connId: number) {
+          self.createStream(connId).on('error', failed.resolve).write(Buffer.alloc(1001));
+        },
+      } as object,
+      { maxPendingBytes: 1000 },
+    );
+    const { port } = await server.start(host, 0);
+    const peer = await connectBare(port);
+    expect((await failed.promise).errnoName).toBe('ENOBUFS');
+    peer.destroy();
   });
 });
