@@ -304,6 +304,28 @@ describe('receive rates', () => {
     expect(server.stats().limits.receiveRate).toBeGreaterThanOrEqual(1);
   });
 
+  test('both rates hold at once: the one that demands less does not cut the wait for the other short', async () => {
+    const received = new Counter();
+    await using server = new TcpServer(
+      { onReceive: (_server, _connId, data) => received.add(data.length) },
+      { maxReceiveBytesPerSecond: 200_000, maxReceiveMessagesPerSecond: 10 },
+    );
+    const { port } = await server.start('127.0.0.1', 0);
+    const peer = await connectBare(port);
+    for (let i = 1; i <= 10; i++) {
+      peer.write('x');
+      await received.reach(i);
+    }
+    const startedAt = performance.now();
+    peer.write(Buffer.alloc(500_000));
+    await received.reach(500_010);
+    peer.write('last');
+    await received.reach(500_014);
+    // 200,000 at once, the rest takes a second and a half.
+    expect(performance.now() - startedAt).toBeGreaterThan(1200);
+    peer.destroy();
+  });
+
   test("with 'close', either rate closes with ENOBUFS", async () => {
     for (const options of [
       { maxReceiveBytesPerSecond: 1000, receiveRatePolicy: 'close' },
