@@ -67,6 +67,11 @@ export class ConnectionReceiver implements ReceiveSink {
     return (this.pauses & PAUSED_BY_USER) !== 0;
   }
 
+  /** Whether its rate forbids to read now. */
+  get isPausedByRate(): boolean {
+    return (this.pauses & PAUSED_BY_RATE) !== 0;
+  }
+
   /** `onread` of the socket: where its next read lands; undefined to stay. Called after each read. */
   nextReadBuffer(): Buffer | undefined {
     const next = this.#nextBuffer;
@@ -313,10 +318,11 @@ export class ConnectionReceiver implements ReceiveSink {
     const rates = this.#rates!;
     // The other rate may demand more.
     if (rates.timer?.isArmed === true && rates.resumesAt >= now + waitMs) return;
+    // A socket that is not read does not keep the process alive, though its peer may have sent more.
     rates.timer ??= new WheelTimer(() => {
       this.pauses &= ~PAUSED_BY_RATE;
       this.resume();
-    });
+    }, true);
     rates.resumesAt = now + waitMs;
     wheel.arm(rates.timer, waitMs);
   }
