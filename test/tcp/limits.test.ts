@@ -326,6 +326,25 @@ describe('receive rates', () => {
     peer.destroy();
   });
 
+  test('a peer whose bytes wait for its rate is not idle', async () => {
+    const journal = new Journal();
+    const received = new Counter();
+    await using server = new TcpServer(
+      journal.record({ onReceive: (_server: unknown, _connId: number, data: Buffer) => received.add(data.length) }),
+      { maxReceiveBytesPerSecond: 100_000, idleTimeoutMs: 300 },
+    );
+    const { port } = await server.start('127.0.0.1', 0);
+    const peer = await connectBare(port);
+    peer.write(Buffer.alloc(200_000));
+    await received.reach(200_000);
+    peer.write('last');
+    await received.reach(200_004);
+    expect(journal.closes).toEqual([]);
+    await journal.reach('onClose');
+    expect(journal.closes[0]?.error?.message).toMatch(/received nothing for 300 ms/);
+    peer.destroy();
+  });
+
   test("with 'close', either rate closes with ENOBUFS", async () => {
     for (const options of [
       { maxReceiveBytesPerSecond: 1000, receiveRatePolicy: 'close' },
