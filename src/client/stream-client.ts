@@ -1,6 +1,7 @@
 import { localAddressOf, type SocketAddress } from '../core/address.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { type AbortOptions, isSignalAborted } from '../core/component.ts';
+import { timeoutAfter } from '../core/delay.ts';
 import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { AnyHooks, ConnId } from '../core/listener.ts';
@@ -124,7 +125,7 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
     } else {
       cut();
     }
-    const giveUp = setTimeout(() => connection.abandonHooks(), drainTimeoutMs + HOOK_GRACE_MS);
+    const giveUp = timeoutAfter(drainTimeoutMs + HOOK_GRACE_MS, () => connection.abandonHooks());
     await stopped;
     clearTimeout(giveUp);
     signal?.removeEventListener('abort', cut);

@@ -1,3 +1,4 @@
+import { timeoutAfter } from './delay.ts';
 import { getSocketErrorDesc, ServiceState, SocketErrorCode } from './enums.ts';
 import { Errno, errnoName } from './errno.ts';
 import { internalError, SocketError, type SocketErrorInit } from './errors.ts';
@@ -97,7 +98,7 @@ export abstract class Component implements AsyncDisposable {
 
   /**
    * Waits until the component is stopped (`Wait`, CS-008).
-   * @param timeoutMs Longest time in milliseconds; -1, the default, for ever.
+   * @param timeoutMs Longest time in milliseconds; -1, the default, for ever, as is HP-Socket's INFINITE.
    * @returns true when it is stopped (at once if it never started), false when the time ran out.
    * @throws SocketError (ECANCELED) when `signal` is aborted.
    */
@@ -117,7 +118,7 @@ export abstract class Component implements AsyncDisposable {
       if (signal?.aborted === true) return onAbort();
       this.#waiters.add(onStopped);
       signal?.addEventListener('abort', onAbort, { once: true });
-      if (timeoutMs >= 0) timer = setTimeout(() => done(() => resolve(false)), timeoutMs);
+      if (timeoutMs >= 0) timer = timeoutAfter(timeoutMs, () => done(() => resolve(false)));
     });
   }
 

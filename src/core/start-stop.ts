@@ -1,4 +1,5 @@
 import { type Component, isSignalAborted, isThenable } from './component.ts';
+import { timeoutAfter } from './delay.ts';
 import { HandleResult, ServiceState, SocketErrorCode } from './enums.ts';
 import { Errno } from './errno.ts';
 import { internalError, SocketError } from './errors.ts';
@@ -71,7 +72,7 @@ export class EmptyWait {
         signal?.removeEventListener('abort', done);
         resolve();
       };
-      const timer = timeoutMs === undefined ? undefined : setTimeout(done, timeoutMs);
+      const timer = timeoutMs === undefined ? undefined : timeoutAfter(timeoutMs, done);
       this.#done = done;
       signal?.addEventListener('abort', done, { once: true });
     });

@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts';
 import { systemClock } from './clock.ts';
+import { MAX_DELAY_MS } from './delay.ts';
 
 /** How a wheel is woken: `setTimeout` of the platform, or a simulated one in tests. */
 export interface TimerHost {
@@ -50,8 +51,6 @@ export class WheelTimer {
 export const TICK_MS = 10;
 const SLOTS = 1024;
 const MASK = SLOTS - 1;
-/** Longest delay that the system's timer takes; told a longer one it warns, and fires at once. */
-const MAX_DELAY_MS = 0x7fffffff;
 
 /**
  * A hashed timing wheel: all deadlines of all components, with arming, re-arming and cancelling in constant time and one
