@@ -92,7 +92,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
       this.#remoteHost = { host: target.host || address, port: target.port! };
       const { listener } = run;
       const bound = socket;
-      const refusal = await callPrepare(this, listener, 'onPrepareConnect', () =>
+      const refusal = await callPrepare(this, listener, 'onPrepareConnect', target.signal, () =>
         listener.onPrepareConnect?.(this, connection.id, bound.socket),
       );
       if (refusal !== null) throw refusal;

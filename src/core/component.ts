@@ -44,6 +44,7 @@ export abstract class Component implements AsyncDisposable {
   #lastSystemError = 0;
   #lastFailure: SocketError | Failure | null = null;
   #waiters = new Set<() => void>();
+  #startWaiters: (() => void)[] = [];
 
   constructor(options: object | undefined) {
     this.settings = defaultSettings(this);
@@ -122,6 +123,12 @@ export abstract class Component implements AsyncDisposable {
     });
   }
 
+  /** Resolves when the component is not Starting, or no longer. @internal */
+  startEnded(): Promise<void> {
+    if (this.#state !== ServiceState.Starting) return Promise.resolve();
+    return new Promise((resolve) => this.#startWaiters.push(resolve));
+  }
+
   /** Stops the component (`Stop`). */
   abstract stop(options?: AbortOptions): Promise<unknown>;
 
@@ -141,6 +148,7 @@ export abstract class Component implements AsyncDisposable {
       (from === ServiceState.Stopping && to === ServiceState.Stopped);
     if (!isLegal) throw internalError(`transition from state ${from} to ${to}`);
     this.#state = to;
+    if (from === ServiceState.Starting) for (const waiter of this.#startWaiters.splice(0)) waiter();
     if (to === ServiceState.Stopped) for (const waiter of [...this.#waiters]) waiter();
   }
 

@@ -82,10 +82,11 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
       run.isFast,
     );
     this.#listener = listener;
-    const problem = await callPrepare(this, this.listener, 'onPrepareListen', () =>
+    let problem = await callPrepare(this, this.listener, 'onPrepareListen', signal, () =>
       this.listener.onPrepareListen?.(this, listener.server),
     );
     if (!this.isStarting(run)) throw startCancelled(this);
+    if (problem === null && isSignalAborted(signal)) problem = this.aborted('start', signal);
     if (problem !== null) {
       this.#listener = null;
       return this.startFailed(problem);

@@ -6,6 +6,7 @@ import { HandleResult, SocketErrorCode, SocketOperation } from '../core/enums.ts
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import { socketPathProblem } from '../core/socket-path.ts';
+import { HOOK_GRACE_MS } from '../core/start-stop.ts';
 import { connectSocket } from '../transport/tcp-connect.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { openConnection } from './connection-opening.ts';
@@ -88,21 +89,37 @@ export async function connect(
   connection.remotePort = port;
   connection.serverName = target.serverName ?? (path === undefined ? '' : 'localhost');
   run.security?.preparing(connection);
+  let isSettled = false;
+  const abort = (): void => {
+    connection.close(
+      SocketOperation.Close,
+      isSettled ? 0 : Errno.ECANCELED,
+      isSettled ? undefined : component.aborted('connect', signal),
+    );
+    // An async onConnect that never answers is not waited for, no more than by a stop.
+    if (!isSettled) setTimeout(() => connection.abandonHooks(), HOOK_GRACE_MS);
+  };
+  signal?.addEventListener('abort', abort, { once: true });
+  const gone = new Promise<null>((resolve) => {
+    onRelease(connection, () => {
+      signal?.removeEventListener('abort', abort);
+      resolve(null);
+    });
+  });
   let problem: SocketError | null = isSignalAborted(signal) ? component.aborted('connect', signal) : null;
-  if (problem === null) problem = await prepare(component, run, connection);
-  // While that hook was thinking, the signal may have been aborted, and the connection closed.
+  // While that hook is thinking, the signal may be aborted, and the connection closed.
+  if (problem === null) problem = await Promise.race([prepare(component, run, connection), gone]);
   if (problem === null && isSignalAborted(signal)) problem = component.aborted('connect', signal);
   if (problem === null && connection.state !== ConnectionState.Connecting) {
     problem = connection.closeReason.error ?? cancelled(connection);
   }
   if (problem !== null) {
     connection.close(SocketOperation.Connect, problem.errno, problem);
-    if (!connection.isReleased) await new Promise<void>((resolve) => onRelease(connection, resolve));
+    await gone;
     throw component.failed(problem);
   }
   const { socket } = connection;
   return new Promise<void>((resolve, reject) => {
-    let isSettled = false;
     let refusal: SocketError | undefined;
     const settle = (error?: SocketError): void => {
       if (isSettled) return;
@@ -110,15 +127,7 @@ export async function connect(
       if (error === undefined) resolve();
       else reject(component.failed(error));
     };
-    const abort = (): void =>
-      connection.close(
-        SocketOperation.Close,
-        isSettled ? 0 : Errno.ECANCELED,
-        isSettled ? undefined : component.aborted('connect', signal),
-      );
-    signal?.addEventListener('abort', abort, { once: true });
     onRelease(connection, () => {
-      signal?.removeEventListener('abort', abort);
       settle(refusal ?? connection.closeReason.error ?? cancelled(connection));
     });
     if (isAsync) connection.wasLetIn = true;
@@ -164,7 +173,8 @@ async function prepare(
     if (isThenable(result)) result = await result;
     return result === HandleResult.Error ? refused('answered HandleResult.Error') : null;
   } catch (thrown) {
-    component.reportHookError(run.listener, 'onPrepareConnect', thrown, connection.id, true);
+    const isTold = connection.state === ConnectionState.Connecting;
+    component.reportHookError(run.listener, 'onPrepareConnect', thrown, connection.id, isTold);
     return refused('failed', thrown);
   }
 }
