@@ -23,7 +23,10 @@ export function makeConnectingSocket(connection: StreamConnection, isFast: boole
 export function connectSocket(socket: net.Socket, target: ConnectTarget, connected: () => void): void {
   const { host, port, path, localAddress, localPort } = target;
   const options: Record<string, unknown> = path === undefined ? { host, port } : { path };
-  if (localAddress !== undefined && localAddress !== '') options.localAddress = localAddress;
+  if (localAddress !== undefined && localAddress !== '') {
+    options.localAddress = localAddress;
+    options.family = net.isIP(localAddress); // of the host's addresses, one that can be reached from there
+  }
   if (localPort !== undefined && localPort !== 0) options.localPort = localPort;
   // An attempt of 250 ms, Node's default, gives up on hosts that are merely far away.
   if (path === undefined && localAddress === undefined) options.autoSelectFamilyAttemptTimeout = 1000;
