@@ -82,9 +82,9 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
   /**
    * Makes a connection (`Connect`, AGT-002). Fires `onPrepareConnect`, then, when connected, `onConnect` and `onHandShake`.
    * @returns The ID of the connection, when it is open; in asynchronous mode as soon as connecting is under way.
-   * @throws SocketError: IllegalState (not started), InvalidParam, SocketCreate (address families), SocketPrepare,
-   *   ConnectServer with the system's errno (ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ...). No `onClose` follows a rejection,
-   *   except over TLS when the handshake fails (EBADMSG): `onConnect` had let the connection in by then.
+   * @throws SocketError: IllegalState (not started), InvalidParam, SocketCreate (address families, unknown host), SocketBind
+   *   (own address or port), SocketPrepare, ConnectServer with the system's errno (ECONNREFUSED, ETIMEDOUT, ...). No `onClose`
+   *   follows a rejection, except over TLS when the handshake fails (EBADMSG): `onConnect` had let the connection in by then.
    */
   connect(
     host: string,

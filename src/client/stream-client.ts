@@ -67,9 +67,9 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
    * Connects (`Start`, CLI-001). Fires `onPrepareConnect`, then, when connected, `onConnect` and `onHandShake`. The client
    * goes back to Stopped by itself when the connection closes, and can be started again then.
    * @returns when the connection is open; in asynchronous mode as soon as connecting is under way.
-   * @throws SocketError: IllegalState, InvalidParam, SocketCreate (address families), SocketPrepare, ConnectServer with the
-   *   system's errno (ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ...). No `onClose` follows a rejection,
-   *   except over TLS when the handshake fails (EBADMSG): `onConnect` had let the connection in by then.
+   * @throws SocketError: IllegalState, InvalidParam, SocketCreate (address families, unknown host), SocketBind (own address
+   *   or port), SocketPrepare, ConnectServer with the system's errno (ECONNREFUSED, ETIMEDOUT, ...). No `onClose` follows a
+   *   rejection, except over TLS when the handshake fails (EBADMSG): `onConnect` had let the connection in by then.
    */
   start(host: string, port: number, options?: Omit<ClientStartOptions, 'host' | 'port' | 'path'>): Promise<void>;
   start(options: ClientStartOptions): Promise<void>;

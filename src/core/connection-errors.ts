@@ -72,13 +72,21 @@ export function socketError(
   const peer = isFile ? remoteHost || 'its peer' : `${remoteAddress || remoteHost}:${remotePort}`;
   const what = isConnect ? `connecting to ${peer} failed` : `connection ${connId} with ${peer} failed`;
   return new SocketError({
-    code: isConnect ? SocketErrorCode.ConnectServer : SocketErrorCode.Network,
+    code: isConnect ? connectCode(cause) : SocketErrorCode.Network,
     errno,
     operation: isConnect ? 'connect' : ((cause as NodeJS.ErrnoException).syscall ?? 'socket'),
     connId,
     message: describeSystemError(what, errno, cause, isFile),
     cause,
   });
+}
+
+/** HP-Socket's component error for why the system did not connect (CLI-001). */
+function connectCode({ syscall, code }: NodeJS.ErrnoException): SocketErrorCode {
+  if (syscall === 'getaddrinfo' || code === 'EMFILE' || code === 'ENFILE') return SocketErrorCode.SocketCreate;
+  // libuv tells of an own port that is in use only when it connects.
+  if (syscall === 'bind' || code === 'EADDRINUSE') return SocketErrorCode.SocketBind;
+  return SocketErrorCode.ConnectServer;
 }
 
 /** The error of a UDP connection that the system ended. */

@@ -54,6 +54,7 @@ export function checkTarget(target: ConnectOptions, operation: string): SocketEr
     });
   }
   const { dial } = splitHost(host);
+  if (dial === '') return invalid('host must name the address to dial in front of ^');
   const remote = isIP(dial);
   const local = localAddress === undefined ? 0 : isIP(localAddress);
   if (remote !== 0 && local !== 0 && remote !== local) {

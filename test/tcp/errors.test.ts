@@ -224,7 +224,13 @@ describe('an agent that cannot start', () => {
 interface Connector {
   readonly component: TcpAgent | TcpClient;
   /** Connects; an agent must have been started before. */
-  connect(options: { host?: string; port?: number; path?: string; localAddress?: string }): Promise<unknown>;
+  connect(options: {
+    host?: string;
+    port?: number;
+    path?: string;
+    localAddress?: string;
+    localPort?: number;
+  }): Promise<unknown>;
 }
 
 async function makeConnector(
@@ -274,10 +280,46 @@ describe.each(['agent', 'client'] as const)('a connect of the %s that fails', (r
     const connector = await makeConnector(role, journal);
     await using component = connector.component;
     const error = await rejection(connector.connect({ host: 'no-such-host.invalid', port: 80 }));
-    expectError(component, error, SocketErrorCode.ConnectServer, 'EHOSTUNREACH', /host name does not resolve.*check/);
+    expectError(component, error, SocketErrorCode.SocketCreate, 'EHOSTUNREACH', /host name does not resolve.*check/);
     expect(error.message).toContain('no-such-host.invalid:80');
     vi.restoreAllMocks();
     await expectAgain(connector, journal);
+  });
+
+  test(`${id} ORD-019 NOC-005: an own address of another machine is SocketBind, EADDRNOTAVAIL`, async () => {
+    await using bare = await listenBare();
+    const journal = new Journal();
+    const connector = await makeConnector(role, journal);
+    await using component = connector.component;
+    const where = { host: '127.0.0.1', port: bare.port, localAddress: '192.0.2.1' };
+    const error = await rejection(connector.connect(where));
+    expectError(component, error, SocketErrorCode.SocketBind, 'EADDRNOTAVAIL', /use an own address/);
+    await expectAgain(connector, journal);
+  });
+
+  test(`${id} ORD-019 NOC-005: an own port that is in use is SocketBind, EADDRINUSE`, async () => {
+    await using bare = await listenBare();
+    const journal = new Journal();
+    const connector = await makeConnector(role, journal);
+    await using component = connector.component;
+    const where = { host: '127.0.0.1', port: bare.port, localAddress: '127.0.0.1', localPort: bare.port };
+    const error = await rejection(connector.connect(where));
+    expectError(component, error, SocketErrorCode.SocketBind, 'EADDRINUSE', /already uses it/);
+    await expectAgain(connector, journal);
+  });
+
+  test(`${id}: of a host with IPv6 and IPv4 addresses, one is dialled that fits the own address`, async () => {
+    await using bare = await listenBare();
+    type Done = (error: null, address: string, family: number) => void;
+    vi.spyOn(dns, 'lookup').mockImplementation(((_name: string, { family }: dns.LookupOptions, done: Done) => {
+      if (family === 4) process.nextTick(done, null, '127.0.0.1', 4);
+      else process.nextTick(done, null, '::1', 6);
+    }) as never);
+    const connector = await makeConnector(role, new Journal());
+    await using component = connector.component;
+    await connector.connect({ host: 'both.example', port: bare.port, localAddress: '127.0.0.1' });
+    expect(component.hasStarted).toBe(true);
+    vi.restoreAllMocks();
   });
 
   test(`${id} ORD-019 NOC-005: a Unix domain socket that does not exist is ENOENT`, async () => {
@@ -293,6 +335,7 @@ describe.each(['agent', 'client'] as const)('a connect of the %s that fails', (r
 
   test.each([
     [{ host: '', port: 1 }, SocketErrorCode.InvalidParam, 'EINVAL', /host must be/],
+    [{ host: '^example.com', port: 1 }, SocketErrorCode.InvalidParam, 'EINVAL', /in front of \^/],
     [{ host: '127.0.0.1', port: 0 }, SocketErrorCode.InvalidParam, 'EINVAL', /port must be a whole number, 1 to/],
     [{ host: '127.0.0.1', port: 70_000 }, SocketErrorCode.InvalidParam, 'EINVAL', /port must be/],
     [{ path: '' }, SocketErrorCode.InvalidParam, 'EINVAL', /path must be/],
@@ -426,7 +469,7 @@ describe.skipIf(process.platform === 'win32')('without file descriptors', () => 
       });
       expect(await ask('client')).toMatchObject({
         isSocketError: true,
-        code: SocketErrorCode.ConnectServer,
+        code: SocketErrorCode.SocketCreate,
         errnoName: 'EMFILE',
         message: expect.stringMatching(/no file descriptors left; raise the limit/),
         state: ServiceState.Stopped,
@@ -434,7 +477,7 @@ describe.skipIf(process.platform === 'win32')('without file descriptors', () => 
       });
       expect(await ask('agent')).toMatchObject({
         isSocketError: true,
-        code: SocketErrorCode.ConnectServer,
+        code: SocketErrorCode.SocketCreate,
         errnoName: 'EMFILE',
         message: expect.stringMatching(/no file descriptors left; raise the limit/),
         state: ServiceState.Started,
