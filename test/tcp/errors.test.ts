@@ -207,6 +207,37 @@ describe('an agent that cannot start', () => {
     expect(agent.state).toBe(ServiceState.Started);
   });
 
+  test('AGT-001 ORD-025: a bind address of another machine is SocketBind, EADDRNOTAVAIL', async () => {
+    const journal = new Journal();
+    await using agent = new TcpAgent(journal.record({}));
+    const error = await rejection(agent.start('192.0.2.1'));
+    expectError(
+      agent,
+      error,
+      SocketErrorCode.SocketBind,
+      'EADDRNOTAVAIL',
+      /connect from 192\.0\.2\.1.*use an own address/,
+    );
+    expect(agent.state).toBe(ServiceState.Stopped);
+    expect(journal.names()).toEqual(['onShutdown']);
+    await agent.start('127.0.0.1');
+    expect(agent.state).toBe(ServiceState.Started);
+  });
+
+  test('AGT-001: stop and a signal end a start that is trying its bind address', async () => {
+    const journal = new Journal();
+    await using agent = new TcpAgent(journal.record({}));
+    const overtaken = rejection(agent.start('127.0.0.1'));
+    await agent.stop();
+    expect((await overtaken).errnoName).toBe('ECANCELED');
+    const controller = new AbortController();
+    const aborted = rejection(agent.start({ bindAddress: '127.0.0.1', signal: controller.signal }));
+    controller.abort();
+    expect((await aborted).errnoName).toBe('ECANCELED');
+    expect(journal.names()).toEqual(['onShutdown', 'onShutdown']);
+    await agent.start('127.0.0.1');
+  });
+
   test('AGT-002: connecting from an address of another machine tells EADDRNOTAVAIL and connects again without it', async () => {
     await using bare = await listenBare();
     const journal = new Journal();
