@@ -47,6 +47,18 @@ export function closedBefore(
   );
 }
 
+/** The error of a connection whose stream was destroyed with an error. */
+export function destroyedError(connId: number, cause: Error): SocketError {
+  return new SocketError({
+    code: SocketErrorCode.DataProc,
+    errno: Errno.ECANCELED,
+    operation: 'stream',
+    connId,
+    message: `the stream of connection ${connId} was destroyed: ${cause.message}`,
+    cause,
+  });
+}
+
 /** Why a write to a stream failed: its connection is gone. */
 export function unsentError(connId: number): SocketError {
   return new SocketError({

@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 import type { Component } from '../core/component.ts';
-import { unsentError } from '../core/connection-errors.ts';
+import { destroyedError, unsentError } from '../core/connection-errors.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
@@ -124,7 +124,9 @@ export class ConnectionStream extends Duplex {
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     const connection = this.#connection;
     const isTold = error instanceof SocketError && !connection.isValid;
-    if (error !== null) connection.close(SocketOperation.Close, Errno.ECANCELED);
+    // Leaving a loop over a stream destroys it with an AbortError, which is no failure of anything.
+    const isFailed = error !== null && (error as NodeJS.ErrnoException).code !== 'ABORT_ERR';
+    if (isFailed) connection.close(SocketOperation.Close, Errno.ECANCELED, destroyedError(connection.id, error));
     else if (connection.state < ConnectionState.Draining) connection.disconnect();
     // A stream that came to its end in both directions destroys itself: what is left to do is to send the rest.
     else if (!this.readableEnded || !this.writableFinished) connection.close(SocketOperation.Close, 0);

@@ -239,8 +239,9 @@ export class StreamConnection implements OpeningConnection {
   /** Whether what a hook threw is how streams tell that this connection ended. */
   #hasToldOf(thrown: unknown): boolean {
     if (this.#state < ConnectionState.Closing) return false;
+    const { error } = this.closeReason;
     return (
-      thrown === this.closeReason.error ||
+      (error !== undefined && (thrown === error || thrown === error.cause)) ||
       (thrown as NodeJS.ErrnoException | null)?.code === 'ERR_STREAM_PREMATURE_CLOSE'
     );
   }

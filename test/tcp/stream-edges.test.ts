@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { pipeline } from 'node:stream/promises';
+import { finished, pipeline } from 'node:stream/promises';
 import { describe, expect, test } from 'vitest';
 import {
   type ConnectionStream,
   Errno,
   type SocketError,
+  SocketErrorCode,
   TcpClient,
   TcpPackClient,
   TcpPackServer,
@@ -38,6 +39,7 @@ interface Served {
   readonly stream: ConnectionStream;
   readonly peer: Socket;
   readonly closed: Promise<SocketError | undefined>;
+  errorCode(): number | undefined;
   end(): Promise<void>;
 }
 
@@ -45,9 +47,13 @@ interface Served {
 async function serve(): Promise<Served> {
   const accepted = deferred<ConnectionStream>();
   const closed = deferred<SocketError | undefined>();
+  let closedWith: number | undefined;
   const server = new TcpServer({
     onAccept: (self, connId) => accepted.resolve(self.createStream(connId)),
-    onClose: (_self, _connId, _operation, _errorCode, error) => closed.resolve(error),
+    onClose(_self, _connId, _operation, errorCode, error) {
+      closedWith = errorCode;
+      closed.resolve(error);
+    },
   });
   const { port } = await server.start(host, 0);
   const peer = await connectBare(port, { allowHalfOpen: true });
@@ -58,6 +64,7 @@ async function serve(): Promise<Served> {
     stream,
     peer,
     closed: closed.promise,
+    errorCode: () => closedWith,
     async end() {
       peer.destroy();
       await server.stop();
@@ -193,13 +200,14 @@ describe('the end of a stream', () => {
   });
 
   test('leaving a loop over it closes the connection', async () => {
-    const { stream, peer, closed, end } = await serve();
+    const { stream, peer, closed, errorCode, end } = await serve();
     peer.write('one');
     for await (const chunk of stream) {
       expect(String(chunk)).toBe('one');
       break;
     }
     expect(await closed).toBeUndefined();
+    expect(errorCode()).toBe(0);
     await end();
   });
 
@@ -377,6 +385,56 @@ describe('messages', () => {
     expect(String((await client.messages().next()).value)).toBe('bc');
     await client.stop();
   });
+});
+
+test('a stream that is destroyed with an error: onClose tells that error', async () => {
+  const { stream, peer, closed, end } = await serve();
+  const boom = new Error('boom');
+  stream.on('error', () => {}).destroy(boom);
+  const error = await closed;
+  expect(error).toMatchObject({ errno: Errno.ECANCELED, operation: 'stream', connId: 1, cause: boom });
+  expect(error?.message).toMatch(/stream of connection 1 was destroyed: boom/);
+  peer.destroy();
+  await end();
+});
+
+test.each([
+  [
+    'pipeline',
+    async (stream: ConnectionStream, boom: Error) => {
+      await pipeline(stream, async function* (chunks) {
+        for await (const chunk of chunks) if (chunk !== undefined) throw boom;
+        yield 'never';
+      });
+    },
+  ],
+  ['stream', (stream: ConnectionStream, boom: Error) => finished(stream.destroy(boom))],
+])('an async hook whose %s fails: onClose tells the error', async (name, use) => {
+  const boom = new Error('boom');
+  const told: unknown[] = [];
+  const closed = deferred();
+  await using server = new TcpServer({
+    async onHandShake(self, connId) {
+      await use(self.createStream(connId), boom);
+    },
+    onClose(_self, _connId, _operation, errorCode, error) {
+      told.push([errorCode, error?.cause]);
+      closed.resolve();
+    },
+    onHookError: (_self, hook, error) => void told.push([hook, error]),
+  });
+  const { port } = await server.start(host, 0);
+  const peer = await connectBare(port);
+  peer.write('hello');
+  await closed.promise;
+  await turns(5);
+  // Only what onClose does not tell as the error of the stream is told as one of the hook as well.
+  const expected = [
+    ['onHandShake', boom],
+    [SocketErrorCode.DataProc, boom],
+  ];
+  expect(told).toEqual(name === 'pipeline' ? expected : [[Errno.ECANCELED, boom]]);
+  peer.destroy();
 });
 
 describe.each([
