@@ -147,7 +147,7 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
    * @throws SocketError (IllegalState) if it is not started. An aborted `signal` ends the draining, not the stopping.
    */
   async stop(options: StopOptions = {}): Promise<StopReport> {
-    if (!this.hasStarted) throw this.illegalState('stop');
+    this.checkStop(options);
     this.transition(ServiceState.Stopping);
     const report = await this.closeAll(options);
     await shutDown(this, this.listener);

@@ -114,12 +114,13 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
   async stop(options: ClientStopOptions = {}): Promise<void> {
     const { connection } = this;
     if (!this.hasStarted || connection === null) throw this.illegalState('stop');
+    const { drainTimeoutMs = 0, signal } = options;
+    const isAborted = isSignalAborted(signal);
     this.transition(ServiceState.Stopping);
     this.#isStoppedByUser = true;
     const stopped = this.wait();
-    const { drainTimeoutMs = 0, signal } = options;
     const cut = (): void => connection.close(SocketOperation.Close, 0);
-    if (drainTimeoutMs > 0 && !isSignalAborted(signal) && connection.isConnected) {
+    if (drainTimeoutMs > 0 && !isAborted && connection.isConnected) {
       connection.drain(drainTimeoutMs);
       signal?.addEventListener('abort', cut, { once: true });
     } else {

@@ -116,7 +116,7 @@ export abstract class Component implements AsyncDisposable {
       };
       const onStopped = (): void => done(() => resolve(true));
       const onAbort = (): void => done(() => reject(this.aborted('wait', signal)));
-      if (signal?.aborted === true) return onAbort();
+      if (isSignalAborted(signal)) return onAbort();
       this.#waiters.add(onStopped);
       signal?.addEventListener('abort', onAbort, { once: true });
       if (timeoutMs >= 0) timer = timeoutAfter(timeoutMs, () => done(() => resolve(false)));
@@ -209,9 +209,11 @@ export abstract class Component implements AsyncDisposable {
   }
 }
 
-/** @internal */
+/** Throws if it is no signal: an AbortController is easily given instead. So ask before anything has begun. @internal */
 export function isSignalAborted(signal: AbortSignal | undefined): boolean {
-  return signal !== undefined && signal.aborted;
+  if (signal === undefined) return false;
+  if (typeof signal?.addEventListener !== 'function') throw new TypeError('signal must be an AbortSignal');
+  return signal.aborted;
 }
 
 /** @internal */

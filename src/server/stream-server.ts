@@ -143,13 +143,9 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
    * @returns How the connections ended.
    * @throws SocketError (IllegalState) if it is not started. An aborted `signal` ends the draining, not the stopping.
    */
-  stop(options: StopOptions = {}): Promise<StopReport> {
-    if (!this.hasStarted) return Promise.reject(this.illegalState('stop'));
+  async stop(options: StopOptions = {}): Promise<StopReport> {
+    this.checkStop(options);
     this.transition(ServiceState.Stopping);
-    return this.#stop(options);
-  }
-
-  async #stop(options: StopOptions): Promise<StopReport> {
     const listener = this.#listener;
     this.#listener = null;
     const closed = listener?.close();

@@ -32,11 +32,12 @@ export interface ConnectOptions {
   signal?: AbortSignal;
 }
 
-/** The error of a target that makes no sense, or null. */
+/** The error of a target that makes no sense, or null. Throws for what is no signal. */
 export function checkTarget(target: ConnectOptions, operation: string): SocketError | null {
   const invalid = (message: string): SocketError =>
     new SocketError({ code: SocketErrorCode.InvalidParam, errno: Errno.EINVAL, operation, message });
-  const { host, port, path, localAddress, localPort } = target;
+  const { host, port, path, localAddress, localPort, signal } = target;
+  isSignalAborted(signal);
   if (path !== undefined) {
     const problem = socketPathProblem(path);
     return problem === null ? null : invalid(problem);

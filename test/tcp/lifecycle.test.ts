@@ -658,6 +658,31 @@ describe('AbortSignal', () => {
   });
 });
 
+test('what is given as a signal and is none changes nothing', async () => {
+  const signal = new AbortController() as unknown as AbortSignal;
+  await using server = new TcpServer({});
+  await using client = new TcpClient({});
+  await using agent = new TcpAgent({});
+  for (const start of [
+    () => server.start({ host: '127.0.0.1', port: 0, signal }),
+    () => agent.start({ signal }),
+    () => client.start('127.0.0.1', 9, { signal }),
+  ]) {
+    await expect(start()).rejects.toThrow(/signal must be an AbortSignal/);
+  }
+  expect([server.state, agent.state, client.state]).toEqual(Array(3).fill(ServiceState.Stopped));
+  const { port } = await server.start('127.0.0.1', 0);
+  await agent.start();
+  await expect(agent.connect('127.0.0.1', port, { signal })).rejects.toThrow(/signal must be/);
+  expect(agent.connectionCount).toBe(0);
+  await client.start('127.0.0.1', port);
+  for (const component of [server, agent, client]) {
+    await expect(component.stop({ drainTimeoutMs: 1000, signal })).rejects.toThrow(/signal must be/);
+    await expect(component.wait(-1, { signal })).rejects.toThrow(/signal must be/);
+    expect(component.state).toBe(ServiceState.Started);
+  }
+});
+
 test('await using stops what runs, waits for what stops, and leaves alone what never started', async () => {
   const journal = new Journal();
   let kept: TcpServer[];
