@@ -86,7 +86,13 @@ export class ConnectionStream extends Duplex {
     this.#connection.receiver.resumeTap();
   }
 
-  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+  override _write(chunk: Buffer, encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    const { maxPendingBytes } = this.#connection.host.settings;
+    if (maxPendingBytes > 0 && chunk.length > maxPendingBytes && !this.readableObjectMode) {
+      const rest = chunk.subarray(maxPendingBytes);
+      const sent = (error?: Error | null): void => (error ? callback(error) : this._write(rest, encoding, callback));
+      return this._write(chunk.subarray(0, maxPendingBytes), encoding, sent);
+    }
     // Sends go by ID, or to whomever a client is connected with: by now that may be another connection.
     if (!this.#connection.isValid) return callback(unsentError(this.#connection.id));
     if (chunk.length === 0) return callback();
@@ -107,7 +113,7 @@ export class ConnectionStream extends Duplex {
     this.#needsRoom = isBlocked;
   }
 
-  /** Whether `maxPendingBytes` lets this chunk be sent; also if it never will, for then that is an error. */
+  /** Whether `maxPendingBytes` lets this chunk be sent; also if it never will, as a package that is too large, for that is an error. */
   #hasRoomFor(chunk: Buffer): boolean {
     const { host, pendingBytes } = this.#connection;
     const { maxPendingBytes } = host.settings;
