@@ -73,7 +73,7 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
     const { signal } = target;
     if (isSignalAborted(signal)) throw this.aborted('start', signal);
     const run = this.begin();
-    const admission = new Admission(this, run.limits, this.wheel.clock);
+    const admission = new Admission(this, run.limits, this.wheel.clock, target.path === undefined);
     const listener = new TcpListener(
       {
         accepted: (socket) => this.#accept(run, admission, socket),

@@ -259,6 +259,21 @@ describe('who comes in', () => {
   });
 });
 
+test('a peer that was gone before it was accepted, and has no address, passes no list', async () => {
+  const journal = new Journal();
+  let listening!: net.Server;
+  await using server = new TcpServer(
+    journal.record({ onPrepareListen: (_server: unknown, listener: net.Server) => void (listening = listener) }),
+    { blockList: ['127.0.0.1'] },
+  );
+  await server.start('127.0.0.1', 0);
+  const gone = new net.Socket();
+  listening.emit('connection', gone);
+  expect(gone.destroyed).toBe(true);
+  expect(journal.count('onAccept')).toBe(0);
+  expect(server.stats()).toMatchObject({ connections: 0, refused: 1, limits: { blockedAddresses: 1 } });
+});
+
 describe('receive rates', () => {
   test("maxReceiveBytesPerSecond with 'pause' delays, and loses nothing", async () => {
     const received = new Counter();
