@@ -101,23 +101,23 @@ export async function connect(
     // An async onConnect that never answers is not waited for, no more than by a stop.
     if (!isSettled) setTimeout(() => connection.abandonHooks(), HOOK_GRACE_MS);
   };
-  signal?.addEventListener('abort', abort, { once: true });
-  const gone = new Promise<null>((resolve) => {
-    onRelease(connection, () => {
-      signal?.removeEventListener('abort', abort);
-      resolve(null);
-    });
-  });
+  if (signal !== undefined) {
+    signal.addEventListener('abort', abort, { once: true });
+    onRelease(connection, () => signal.removeEventListener('abort', abort));
+  }
+  const gone = (): Promise<null> => new Promise((resolve) => onRelease(connection, () => resolve(null)));
   let problem: SocketError | null = isSignalAborted(signal) ? component.aborted('connect', signal) : null;
   // While that hook is thinking, the signal may be aborted, and the connection closed.
-  if (problem === null) problem = await Promise.race([prepare(component, run, connection), gone]);
+  if (problem === null && run.listener.onPrepareConnect !== undefined) {
+    problem = await Promise.race([prepare(component, run, connection), gone()]);
+  }
   if (problem === null && isSignalAborted(signal)) problem = component.aborted('connect', signal);
   if (problem === null && connection.state !== ConnectionState.Connecting) {
     problem = connection.closeReason.error ?? cancelled(connection);
   }
   if (problem !== null) {
     connection.close(SocketOperation.Connect, problem.errno, problem);
-    await gone;
+    if (!connection.isReleased) await gone();
     throw component.failed(problem);
   }
   const { socket } = connection;
