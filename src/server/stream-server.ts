@@ -218,6 +218,9 @@ function startOptions(host: string | null | undefined, port: number | undefined)
   return { ...(host === null || host === undefined ? {} : { host }), ...(port === undefined ? {} : { port }) };
 }
 
+/** What Node reports as errors of `listen`, and are such of binding. */
+const bindErrors: ReadonlySet<string | undefined> = new Set(['EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'EINVAL']);
+
 /** HP-Socket's component error for what `listen` reported. */
 function listenError(cause: unknown, target: ServerStartOptions): SocketError {
   const { code: name, syscall } = cause as NodeJS.ErrnoException;
@@ -225,8 +228,8 @@ function listenError(cause: unknown, target: ServerStartOptions): SocketError {
   const errno = isName ? Errno.EADDRNOTAVAIL : errnoOf(cause);
   let code: SocketErrorCode = SocketErrorCode.SocketListen;
   if (isName || name === 'EMFILE' || name === 'ENFILE' || name === 'EAFNOSUPPORT') code = SocketErrorCode.SocketCreate;
-  else if (name === 'EADDRINUSE' || name === 'EADDRNOTAVAIL' || name === 'EACCES' || name === 'EINVAL')
-    code = SocketErrorCode.SocketBind;
+  // Whatever is wrong with a path is found when it is bound.
+  else if (target.path !== undefined || bindErrors.has(name)) code = SocketErrorCode.SocketBind;
   const where = target.path ?? `${target.host || '0.0.0.0'}:${target.port ?? 0}`;
   return new SocketError({
     code,

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { ServiceState, SocketError, SocketErrorCode, TcpAgent, TcpClient, TcpServer } from '../../src/index.ts';
 import { connectBare, Journal, listenBare, readBytes, rejection } from './support.ts';
@@ -109,7 +109,7 @@ describe('a server that cannot start', () => {
     const path = join(tmpdir(), 'hp-socket-no-such-directory', 'server.sock');
     const error = await rejection(server.start({ path }));
     expect(error).toBeInstanceOf(SocketError);
-    expect([SocketErrorCode.SocketBind, SocketErrorCode.SocketListen]).toContain(error.code);
+    expect(error.code).toBe(SocketErrorCode.SocketBind);
     expect(error.message).toContain(path);
     expect(error.message).toMatch(/directory does not exist|path does not exist/);
     await expectRestart(server, journal);
@@ -249,6 +249,24 @@ describe('an agent that cannot start', () => {
     expect(journal.names()).toEqual(['onPrepareConnect']);
     expect(agent.isConnected(await agent.connect('127.0.0.1', bare.port))).toBe(true);
   });
+});
+
+test('SRV-001: what is wrong with the path of a Unix domain socket is SocketBind, with the errno of the system', async () => {
+  const file = join(await mkdtemp(join(tmpdir(), 'hp-socket-')), 'file');
+  await writeFile(file, '');
+  await using server = new TcpServer({});
+  const error = await rejection(server.start({ path: join(file, 'server.sock') }));
+  expectError(server, error, SocketErrorCode.SocketBind, 'ENOTDIR', /cannot listen on/);
+  await rm(dirname(file), { recursive: true });
+});
+
+test('TCP-S-001: a file that cannot be read tells the errno of the system', async () => {
+  await using server = new TcpServer({});
+  const { port } = await server.start('127.0.0.1', 0);
+  await using client = new TcpClient({});
+  await client.start('127.0.0.1', port);
+  expect(await client.sendSmallFile(join(tmpdir(), 'x'.repeat(300)))).toBe(false);
+  expect(client.lastFailure?.errnoName).toBe('ENAMETOOLONG');
 });
 
 /** One way to connect, so that agents and clients are told apart by nothing else. */
