@@ -1,17 +1,17 @@
 import { isIP } from 'node:net';
 import { isSignalAborted } from '../core/component.ts';
 import { ServiceState, SocketErrorCode } from '../core/enums.ts';
-import { Errno } from '../core/errno.ts';
-import { SocketError } from '../core/errors.ts';
+import { Errno, errnoOf } from '../core/errno.ts';
+import { describeSystemError, SocketError } from '../core/errors.ts';
 import type { ConnId } from '../core/listener.ts';
 import { defineProperties, integer } from '../core/properties.ts';
-import { shutDown, stopOnAbort } from '../core/start-stop.ts';
+import { shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
 import type { StopReport } from '../core/stats.ts';
 import { ComplexStream, type StopOptions } from '../stream/complex-stream.ts';
 import { type ConnectOptions, checkTarget, connect } from '../stream/connecting.ts';
 import { ConnectionState } from '../stream/connection-state.ts';
 import { StreamConnection } from '../stream/stream-connection.ts';
-import { makeConnectingSocket } from '../transport/tcp-connect.ts';
+import { makeConnectingSocket, tryBind } from '../transport/tcp-connect.ts';
 
 /** How an agent starts. */
 export interface AgentStartOptions {
@@ -49,7 +49,8 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
    * Makes the agent ready to connect (`Start`, AGT-001).
    * @param bindAddress Own IP address that connections are made from; or all options in one object.
    * @param asyncConnect See `AgentStartOptions`.
-   * @throws SocketError: IllegalState, SocketCreate (EADDRNOTAVAIL for what is no IP address).
+   * @throws SocketError: IllegalState, SocketCreate (EADDRNOTAVAIL for what is no IP address), SocketBind (an address that is
+   *   not this machine's).
    */
   async start(bindAddress?: string | null | AgentStartOptions, asyncConnect = false): Promise<void> {
     const options =
@@ -61,7 +62,7 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
     if (unready !== null) throw this.failed(unready);
     const { signal } = options;
     if (isSignalAborted(signal)) throw this.aborted('start', signal);
-    this.begin();
+    const run = this.begin();
     const address = options.bindAddress ?? '';
     if (address !== '' && isIP(address) === 0) {
       return this.startFailed(
@@ -73,6 +74,15 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
         }),
       );
     }
+    if (address !== '') {
+      const problem = await tryBind(address).then(
+        () => null,
+        (cause: unknown) => bindError(cause, address),
+      );
+      if (!this.isStarting(run)) throw startCancelled(this);
+      if (problem !== null) return this.startFailed(problem);
+      if (isSignalAborted(signal)) return this.startFailed(this.aborted('start', signal));
+    }
     this.#bindAddress = address;
     this.#isAsync = options.asyncConnect ?? false;
     this.transition(ServiceState.Started);
@@ -82,9 +92,9 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
   /**
    * Makes a connection (`Connect`, AGT-002). Fires `onPrepareConnect`, then, when connected, `onConnect` and `onHandShake`.
    * @returns The ID of the connection, when it is open; in asynchronous mode as soon as connecting is under way.
-   * @throws SocketError: IllegalState (not started), InvalidParam, SocketCreate (address families), SocketPrepare,
-   *   ConnectServer with the system's errno (ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ...). No `onClose` follows a rejection,
-   *   except over TLS when the handshake fails (EBADMSG): `onConnect` had let the connection in by then.
+   * @throws SocketError: IllegalState (not started), InvalidParam, SocketCreate (address families, unknown host), SocketBind
+   *   (own address or port), SocketPrepare, ConnectServer with the system's errno (ECONNREFUSED, ETIMEDOUT, ...). No `onClose`
+   *   follows a rejection, except over TLS when the handshake fails (EBADMSG): `onConnect` had let the connection in by then.
    */
   connect(
     host: string,
@@ -137,7 +147,7 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
    * @throws SocketError (IllegalState) if it is not started. An aborted `signal` ends the draining, not the stopping.
    */
   async stop(options: StopOptions = {}): Promise<StopReport> {
-    if (!this.hasStarted) throw this.illegalState('stop');
+    this.checkStop(options);
     this.transition(ServiceState.Stopping);
     const report = await this.closeAll(options);
     await shutDown(this, this.listener);
@@ -146,3 +156,15 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
 }
 
 defineProperties(StreamAgent.prototype, { syncConnectTimeout: integer(10_000, 1, 0x7fffffff) });
+
+function bindError(cause: unknown, address: string): SocketError {
+  const errno = errnoOf(cause);
+  const isNoSocket = errno === Errno.EMFILE || errno === Errno.ENFILE || errno === Errno.EAFNOSUPPORT;
+  return new SocketError({
+    code: isNoSocket ? SocketErrorCode.SocketCreate : SocketErrorCode.SocketBind,
+    errno,
+    operation: 'start',
+    message: describeSystemError(`cannot connect from ${address}`, errno, cause),
+    cause,
+  });
+}

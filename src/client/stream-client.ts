@@ -1,6 +1,7 @@
 import { localAddressOf, type SocketAddress } from '../core/address.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { type AbortOptions, isSignalAborted } from '../core/component.ts';
+import { timeoutAfter } from '../core/delay.ts';
 import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { AnyHooks, ConnId } from '../core/listener.ts';
@@ -66,9 +67,9 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
    * Connects (`Start`, CLI-001). Fires `onPrepareConnect`, then, when connected, `onConnect` and `onHandShake`. The client
    * goes back to Stopped by itself when the connection closes, and can be started again then.
    * @returns when the connection is open; in asynchronous mode as soon as connecting is under way.
-   * @throws SocketError: IllegalState, InvalidParam, SocketCreate (address families), SocketPrepare, ConnectServer with the
-   *   system's errno (ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ...). No `onClose` follows a rejection,
-   *   except over TLS when the handshake fails (EBADMSG): `onConnect` had let the connection in by then.
+   * @throws SocketError: IllegalState, InvalidParam, SocketCreate (address families, unknown host), SocketBind (own address
+   *   or port), SocketPrepare, ConnectServer with the system's errno (ECONNREFUSED, ETIMEDOUT, ...). No `onClose` follows a
+   *   rejection, except over TLS when the handshake fails (EBADMSG): `onConnect` had let the connection in by then.
    */
   start(host: string, port: number, options?: Omit<ClientStartOptions, 'host' | 'port' | 'path'>): Promise<void>;
   start(options: ClientStartOptions): Promise<void>;
@@ -113,18 +114,19 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
   async stop(options: ClientStopOptions = {}): Promise<void> {
     const { connection } = this;
     if (!this.hasStarted || connection === null) throw this.illegalState('stop');
+    const { drainTimeoutMs = 0, signal } = options;
+    const isAborted = isSignalAborted(signal);
     this.transition(ServiceState.Stopping);
     this.#isStoppedByUser = true;
     const stopped = this.wait();
-    const { drainTimeoutMs = 0, signal } = options;
     const cut = (): void => connection.close(SocketOperation.Close, 0);
-    if (drainTimeoutMs > 0 && !isSignalAborted(signal) && connection.isConnected) {
+    if (drainTimeoutMs > 0 && !isAborted && connection.isConnected) {
       connection.drain(drainTimeoutMs);
       signal?.addEventListener('abort', cut, { once: true });
     } else {
       cut();
     }
-    const giveUp = setTimeout(() => connection.abandonHooks(), drainTimeoutMs + HOOK_GRACE_MS);
+    const giveUp = timeoutAfter(drainTimeoutMs + HOOK_GRACE_MS, () => connection.abandonHooks());
     await stopped;
     clearTimeout(giveUp);
     signal?.removeEventListener('abort', cut);

@@ -1,6 +1,7 @@
 import { normalizeAddress, type SocketAddress } from '../core/address.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { type AbortOptions, isSignalAborted } from '../core/component.ts';
+import { timeoutAfter } from '../core/delay.ts';
 import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
@@ -91,7 +92,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
       this.#remoteHost = { host: target.host || address, port: target.port! };
       const { listener } = run;
       const bound = socket;
-      const refusal = await callPrepare(this, listener, 'onPrepareConnect', () =>
+      const refusal = await callPrepare(this, listener, 'onPrepareConnect', target.signal, () =>
         listener.onPrepareConnect?.(this, connection.id, bound.socket),
       );
       if (refusal !== null) throw refusal;
@@ -243,10 +244,10 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
         signal?.addEventListener('abort', cut, { once: true });
       } else cut();
       // An async onConnect that never answers.
-      const giveUp = setTimeout(() => {
+      const giveUp = timeoutAfter(drainTimeoutMs + HOOK_GRACE_MS, () => {
         cut();
         connection.release();
-      }, drainTimeoutMs + HOOK_GRACE_MS);
+      });
       await stopped;
       clearTimeout(giveUp);
       signal?.removeEventListener('abort', cut);

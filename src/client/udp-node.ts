@@ -118,7 +118,7 @@ export class UdpNode<Extra = unknown> extends Component {
         ipv6Only: target.ipv6Only ?? false,
         isShared: this.#castMode !== CastMode.Unicast,
       });
-      const problem = await callPrepare(this, this.#listener, 'onPrepareListen', () =>
+      const problem = await callPrepare(this, this.#listener, 'onPrepareListen', signal, () =>
         this.#listener.onPrepareListen?.(this, socket.socket),
       );
       if (problem !== null) throw problem;

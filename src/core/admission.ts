@@ -29,22 +29,29 @@ export class Admission {
   #rate: TokenBucket | null;
   #allowed: BlockList | null;
   #blocked: BlockList | null;
+  #haveAddresses: boolean;
 
-  constructor(settings: AdmissionSettings, counters: AdmissionCounters, clock: Clock) {
+  /** @param haveAddresses Whether peers have addresses: not those of Unix domain sockets. */
+  constructor(settings: AdmissionSettings, counters: AdmissionCounters, clock: Clock, haveAddresses = true) {
     const { maxConnectionCount, maxConnectionsPerAddress, acceptsPerSecond, allowList, blockList } = settings;
     // A copy: `settings` may be a component, whose properties are slower to read.
     this.#settings = { maxConnectionCount, maxConnectionsPerAddress, acceptsPerSecond, allowList, blockList };
     this.#counters = counters;
     this.#clock = clock;
+    this.#haveAddresses = haveAddresses;
     this.#rate = acceptsPerSecond > 0 ? new TokenBucket(acceptsPerSecond, clock.now()) : null;
     this.#allowed = allowList === null ? null : toBlockList('allowList', allowList);
     this.#blocked = blockList === null ? null : toBlockList('blockList', blockList);
   }
 
-  /** Whether the lists keep this peer out; counted. Unix domain sockets, whose address is empty, are on no list. */
+  /**
+   * Whether the lists keep this peer out; counted. Peers that were gone before they were accepted have no address any more,
+   * so lists cannot let them in.
+   */
   isBlocked(address: string): boolean {
-    if (address === '') return false;
+    if ((this.#allowed === null && this.#blocked === null) || !this.#haveAddresses) return false;
     const isOut =
+      address === '' ||
       (this.#allowed !== null && !isListed(this.#allowed, address)) ||
       (this.#blocked !== null && isListed(this.#blocked, address));
     if (isOut) this.#counters.blockedAddresses++;

@@ -1,3 +1,4 @@
+import { timeoutAfter } from './delay.ts';
 import { getSocketErrorDesc, ServiceState, SocketErrorCode } from './enums.ts';
 import { Errno, errnoName } from './errno.ts';
 import { internalError, SocketError, type SocketErrorInit } from './errors.ts';
@@ -43,6 +44,7 @@ export abstract class Component implements AsyncDisposable {
   #lastSystemError = 0;
   #lastFailure: SocketError | Failure | null = null;
   #waiters = new Set<() => void>();
+  #startWaiters: (() => void)[] = [];
 
   constructor(options: object | undefined) {
     this.settings = defaultSettings(this);
@@ -97,7 +99,7 @@ export abstract class Component implements AsyncDisposable {
 
   /**
    * Waits until the component is stopped (`Wait`, CS-008).
-   * @param timeoutMs Longest time in milliseconds; -1, the default, for ever.
+   * @param timeoutMs Longest time in milliseconds; -1, the default, for ever, as is HP-Socket's INFINITE.
    * @returns true when it is stopped (at once if it never started), false when the time ran out.
    * @throws SocketError (ECANCELED) when `signal` is aborted.
    */
@@ -114,11 +116,17 @@ export abstract class Component implements AsyncDisposable {
       };
       const onStopped = (): void => done(() => resolve(true));
       const onAbort = (): void => done(() => reject(this.aborted('wait', signal)));
-      if (signal?.aborted === true) return onAbort();
+      if (isSignalAborted(signal)) return onAbort();
       this.#waiters.add(onStopped);
       signal?.addEventListener('abort', onAbort, { once: true });
-      if (timeoutMs >= 0) timer = setTimeout(() => done(() => resolve(false)), timeoutMs);
+      if (timeoutMs >= 0) timer = timeoutAfter(timeoutMs, () => done(() => resolve(false)));
     });
+  }
+
+  /** Resolves when the component is not Starting, or no longer. @internal */
+  startEnded(): Promise<void> {
+    if (this.#state !== ServiceState.Starting) return Promise.resolve();
+    return new Promise((resolve) => this.#startWaiters.push(resolve));
   }
 
   /** Stops the component (`Stop`). */
@@ -140,6 +148,7 @@ export abstract class Component implements AsyncDisposable {
       (from === ServiceState.Stopping && to === ServiceState.Stopped);
     if (!isLegal) throw internalError(`transition from state ${from} to ${to}`);
     this.#state = to;
+    if (from === ServiceState.Starting) for (const waiter of this.#startWaiters.splice(0)) waiter();
     if (to === ServiceState.Stopped) for (const waiter of [...this.#waiters]) waiter();
   }
 
@@ -200,9 +209,11 @@ export abstract class Component implements AsyncDisposable {
   }
 }
 
-/** @internal */
+/** Throws if it is no signal: an AbortController is easily given instead. So ask before anything has begun. @internal */
 export function isSignalAborted(signal: AbortSignal | undefined): boolean {
-  return signal !== undefined && signal.aborted;
+  if (signal === undefined) return false;
+  if (typeof signal?.addEventListener !== 'function') throw new TypeError('signal must be an AbortSignal');
+  return signal.aborted;
 }
 
 /** @internal */

@@ -47,6 +47,18 @@ export function closedBefore(
   );
 }
 
+/** The error of a connection whose stream was destroyed with an error. */
+export function destroyedError(connId: number, cause: Error): SocketError {
+  return new SocketError({
+    code: SocketErrorCode.DataProc,
+    errno: Errno.ECANCELED,
+    operation: 'stream',
+    connId,
+    message: `the stream of connection ${connId} was destroyed: ${cause.message}`,
+    cause,
+  });
+}
+
 /** Why a write to a stream failed: its connection is gone. */
 export function unsentError(connId: number): SocketError {
   return new SocketError({
@@ -72,13 +84,21 @@ export function socketError(
   const peer = isFile ? remoteHost || 'its peer' : `${remoteAddress || remoteHost}:${remotePort}`;
   const what = isConnect ? `connecting to ${peer} failed` : `connection ${connId} with ${peer} failed`;
   return new SocketError({
-    code: isConnect ? SocketErrorCode.ConnectServer : SocketErrorCode.Network,
+    code: isConnect ? connectCode(cause) : SocketErrorCode.Network,
     errno,
     operation: isConnect ? 'connect' : ((cause as NodeJS.ErrnoException).syscall ?? 'socket'),
     connId,
     message: describeSystemError(what, errno, cause, isFile),
     cause,
   });
+}
+
+/** HP-Socket's component error for why the system did not connect (CLI-001). */
+function connectCode({ syscall, code }: NodeJS.ErrnoException): SocketErrorCode {
+  if (syscall === 'getaddrinfo' || code === 'EMFILE' || code === 'ENFILE') return SocketErrorCode.SocketCreate;
+  // libuv tells of an own port that is in use only when it connects.
+  if (syscall === 'bind' || code === 'EADDRINUSE') return SocketErrorCode.SocketBind;
+  return SocketErrorCode.ConnectServer;
 }
 
 /** The error of a UDP connection that the system ended. */

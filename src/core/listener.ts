@@ -38,9 +38,9 @@ export interface ConnectionHooks<S, Data> extends CommonHooks<S> {
   onEnd?(sender: S, connId: ConnId): HookResult;
   /** Bytes were handed to the system, in order, pack headers included; the return value is ignored (EV-S-06). */
   onSend?(sender: S, connId: ConnId, data: Buffer): HookResult;
-  /** More than `highWaterMarkBytes` are pending: stop sending. Once per crossing. */
+  /** More than `highWaterMarkBytes` are pending, or `maxPendingBytes` refused a send: stop sending. Once until drained. */
   onSendBlocked?(sender: S, connId: ConnId, pendingBytes: number): HookResult;
-  /** Pending bytes fell to `lowWaterMarkBytes`: go on sending. Once per crossing. */
+  /** Pending bytes fell to `lowWaterMarkBytes`, and what was refused has room now: go on sending. Once for each `onSendBlocked`. */
   onSendDrained?(sender: S, connId: ConnId, pendingBytes: number): HookResult;
   /**
    * The connection ended: exactly once for each that was let in (EV-S-07). `errorCode` is 0 for a graceful end, else a

@@ -1,4 +1,5 @@
 import { type Component, isSignalAborted, isThenable } from './component.ts';
+import { timeoutAfter } from './delay.ts';
 import { HandleResult, ServiceState, SocketErrorCode } from './enums.ts';
 import { Errno } from './errno.ts';
 import { internalError, SocketError } from './errors.ts';
@@ -8,11 +9,15 @@ export function invalidParam(message: string): SocketError {
   return new SocketError({ code: SocketErrorCode.InvalidParam, errno: Errno.EINVAL, operation: 'start', message });
 }
 
-/** Calls a hook that may cancel a start; returns the error of it, or null (EV-S-01, EV-C-01, EV-N-01). */
+/**
+ * Calls a hook that may cancel a start; returns the error of it, or null (EV-S-01, EV-C-01, EV-N-01). It also returns when
+ * the start is over, or `signal` aborted, before the hook has answered.
+ */
 export async function callPrepare(
   component: Component,
   listener: object,
   hook: 'onPrepareListen' | 'onPrepareConnect',
+  signal: AbortSignal | undefined,
   call: () => unknown,
 ): Promise<SocketError | null> {
   const refused = (what: string, cause?: unknown): SocketError =>
@@ -23,14 +28,25 @@ export async function callPrepare(
       message: `start failed because the hook ${hook} ${what}`,
       cause,
     });
-  try {
-    let result = call();
-    if (isThenable(result)) result = await result;
-    return result === HandleResult.Error ? refused('answered HandleResult.Error') : null;
-  } catch (thrown) {
-    component.reportHookError(listener, hook, thrown, 0, true);
-    return refused('failed', thrown);
-  }
+  const answer = async (): Promise<SocketError | null> => {
+    try {
+      let result = call();
+      if (isThenable(result)) result = await result;
+      return result === HandleResult.Error ? refused('answered HandleResult.Error') : null;
+    } catch (thrown) {
+      component.reportHookError(listener, hook, thrown, 0, true);
+      return refused('failed', thrown);
+    }
+  };
+  return new Promise((resolve) => {
+    const giveUp = (): void => resolve(null);
+    signal?.addEventListener('abort', giveUp, { once: true });
+    component.startEnded().then(giveUp);
+    answer().then((problem) => {
+      signal?.removeEventListener('abort', giveUp);
+      resolve(problem);
+    });
+  });
 }
 
 /** The error of a start that `stop` overtook. */
@@ -71,7 +87,7 @@ export class EmptyWait {
         signal?.removeEventListener('abort', done);
         resolve();
       };
-      const timer = timeoutMs === undefined ? undefined : setTimeout(done, timeoutMs);
+      const timer = timeoutMs === undefined ? undefined : timeoutAfter(timeoutMs, done);
       this.#done = done;
       signal?.addEventListener('abort', done, { once: true });
     });

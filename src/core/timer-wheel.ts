@@ -1,10 +1,13 @@
 import type { Clock } from './clock.ts';
 import { systemClock } from './clock.ts';
+import { MAX_DELAY_MS } from './delay.ts';
 
 /** How a wheel is woken: `setTimeout` of the platform, or a simulated one in tests. */
 export interface TimerHost {
   set(callback: () => void, delayMs: number): unknown;
   clear(handle: unknown): void;
+  /** Whether the process is to live until that callback. */
+  hold?(handle: unknown, isHeld: boolean): void;
 }
 
 const systemHost: TimerHost = {
@@ -14,6 +17,10 @@ const systemHost: TimerHost = {
     return timer;
   },
   clear: (handle) => clearTimeout(handle as NodeJS.Timeout),
+  hold: (handle, isHeld) => {
+    if (isHeld) (handle as NodeJS.Timeout).ref();
+    else (handle as NodeJS.Timeout).unref();
+  },
 };
 
 /**
@@ -26,9 +33,12 @@ export class WheelTimer {
   /** Tick in which it expires; -1 while not armed. @internal */
   tick = -1;
   readonly onExpire: () => void;
+  /** Whether the process lives on while this is armed, though nothing else asks for it. */
+  readonly holdsProcess: boolean;
 
-  constructor(onExpire: () => void) {
+  constructor(onExpire: () => void, holdsProcess = false) {
     this.onExpire = onExpire;
+    this.holdsProcess = holdsProcess;
   }
 
   /** Whether it waits in a wheel. */
@@ -41,8 +51,6 @@ export class WheelTimer {
 export const TICK_MS = 10;
 const SLOTS = 1024;
 const MASK = SLOTS - 1;
-/** Longest delay that the system's timer takes; told a longer one it warns, and fires at once. */
-const MAX_DELAY_MS = 0x7fffffff;
 
 /**
  * A hashed timing wheel: all deadlines of all components, with arming, re-arming and cancelling in constant time and one
@@ -64,6 +72,8 @@ export class TimerWheel {
   #occupied = new Uint32Array(SLOTS / 32);
   #current: number;
   #count = 0;
+  /** Armed timers that hold the process. */
+  #holding = 0;
   #wake: unknown = null;
   #wakeTick = Number.POSITIVE_INFINITY;
   #running = false;
@@ -100,6 +110,7 @@ export class TimerWheel {
     this.#occupied[index >> 5]! |= 1 << (index & 31);
     this.#count++;
     if (timer.tick < this.#wakeTick && !this.#running) this.#setWake(timer.tick);
+    if (timer.holdsProcess && this.#holding++ === 0) this.#hold(true);
   }
 
   /** Cancels `timer`; nothing happens if it is not armed. */
@@ -157,6 +168,7 @@ export class TimerWheel {
     timer.previous = null;
     timer.tick = -1;
     this.#count--;
+    if (timer.holdsProcess && --this.#holding === 0) this.#hold(false);
     const head = this.#slots[index]!;
     if (head.next === head) this.#occupied[index >> 5]! &= ~(1 << (index & 31));
   }
@@ -175,6 +187,11 @@ export class TimerWheel {
     this.#wakeTick = tick;
     const delayMs = Math.min(Math.max(tick * TICK_MS - this.clock.now(), 1), MAX_DELAY_MS);
     this.#wake = this.#host.set(() => this.advance(), delayMs);
+    if (this.#holding > 0) this.#hold(true);
+  }
+
+  #hold(isHeld: boolean): void {
+    if (this.#wake !== null) this.#host.hold?.(this.#wake, isHeld);
   }
 }
 

@@ -73,7 +73,7 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
     const { signal } = target;
     if (isSignalAborted(signal)) throw this.aborted('start', signal);
     const run = this.begin();
-    const admission = new Admission(this, run.limits, this.wheel.clock);
+    const admission = new Admission(this, run.limits, this.wheel.clock, target.path === undefined);
     const listener = new TcpListener(
       {
         accepted: (socket) => this.#accept(run, admission, socket),
@@ -82,10 +82,11 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
       run.isFast,
     );
     this.#listener = listener;
-    const problem = await callPrepare(this, this.listener, 'onPrepareListen', () =>
+    let problem = await callPrepare(this, this.listener, 'onPrepareListen', signal, () =>
       this.listener.onPrepareListen?.(this, listener.server),
     );
     if (!this.isStarting(run)) throw startCancelled(this);
+    if (problem === null && isSignalAborted(signal)) problem = this.aborted('start', signal);
     if (problem !== null) {
       this.#listener = null;
       return this.startFailed(problem);
@@ -142,13 +143,9 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
    * @returns How the connections ended.
    * @throws SocketError (IllegalState) if it is not started. An aborted `signal` ends the draining, not the stopping.
    */
-  stop(options: StopOptions = {}): Promise<StopReport> {
-    if (!this.hasStarted) return Promise.reject(this.illegalState('stop'));
+  async stop(options: StopOptions = {}): Promise<StopReport> {
+    this.checkStop(options);
     this.transition(ServiceState.Stopping);
-    return this.#stop(options);
-  }
-
-  async #stop(options: StopOptions): Promise<StopReport> {
     const listener = this.#listener;
     this.#listener = null;
     const closed = listener?.close();
@@ -221,6 +218,9 @@ function startOptions(host: string | null | undefined, port: number | undefined)
   return { ...(host === null || host === undefined ? {} : { host }), ...(port === undefined ? {} : { port }) };
 }
 
+/** What Node reports as errors of `listen`, and are such of binding. */
+const bindErrors: ReadonlySet<string | undefined> = new Set(['EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'EINVAL']);
+
 /** HP-Socket's component error for what `listen` reported. */
 function listenError(cause: unknown, target: ServerStartOptions): SocketError {
   const { code: name, syscall } = cause as NodeJS.ErrnoException;
@@ -228,8 +228,8 @@ function listenError(cause: unknown, target: ServerStartOptions): SocketError {
   const errno = isName ? Errno.EADDRNOTAVAIL : errnoOf(cause);
   let code: SocketErrorCode = SocketErrorCode.SocketListen;
   if (isName || name === 'EMFILE' || name === 'ENFILE' || name === 'EAFNOSUPPORT') code = SocketErrorCode.SocketCreate;
-  else if (name === 'EADDRINUSE' || name === 'EADDRNOTAVAIL' || name === 'EACCES' || name === 'EINVAL')
-    code = SocketErrorCode.SocketBind;
+  // Whatever is wrong with a path is found when it is bound.
+  else if (target.path !== undefined || bindErrors.has(name)) code = SocketErrorCode.SocketBind;
   const where = target.path ?? `${target.host || '0.0.0.0'}:${target.port ?? 0}`;
   return new SocketError({
     code,

@@ -102,7 +102,7 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
       run.attach(socket);
       const { listener } = run;
       const bound = socket;
-      const problem = await callPrepare(this, listener, 'onPrepareListen', () =>
+      const problem = await callPrepare(this, listener, 'onPrepareListen', signal, () =>
         listener.onPrepareListen?.(this, bound.socket),
       );
       if (problem !== null) throw problem;

@@ -1,5 +1,5 @@
 import { checkListener } from '../core/check-listener.ts';
-import type { AbortOptions } from '../core/component.ts';
+import { type AbortOptions, isSignalAborted } from '../core/component.ts';
 import { ServiceState, SocketOperation } from '../core/enums.ts';
 import type { SocketError } from '../core/errors.ts';
 import type { AnyHooks, ConnId } from '../core/listener.ts';
@@ -132,6 +132,12 @@ export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra
     return this.host === run && this.state === ServiceState.Starting;
   }
 
+  /** Throws if `stop` is not possible, or its options are not. @internal */
+  protected checkStop({ signal }: StopOptions): void {
+    if (!this.hasStarted) throw this.illegalState('stop');
+    isSignalAborted(signal);
+  }
+
   /** Closes all connections, gracefully if there is time for it, and waits until they are closed. @internal */
   protected async closeAll(options: StopOptions): Promise<StopReport> {
     const startedAt = this.wheel.clock.now();
@@ -145,7 +151,7 @@ export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra
       };
     }
     const { drainTimeoutMs = 0, signal } = options;
-    if (drainTimeoutMs > 0 && signal?.aborted !== true && connections.length > 0) {
+    if (drainTimeoutMs > 0 && !isSignalAborted(signal) && connections.length > 0) {
       for (const connection of connections) connection.drain(drainTimeoutMs);
       // Connections whose async onAccept never answers are not gone when their time is up.
       if (this.table.size > 0) await this.#emptyWait.wait(signal, drainTimeoutMs + HOOK_GRACE_MS);

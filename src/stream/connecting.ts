@@ -6,6 +6,7 @@ import { HandleResult, SocketErrorCode, SocketOperation } from '../core/enums.ts
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import { socketPathProblem } from '../core/socket-path.ts';
+import { HOOK_GRACE_MS } from '../core/start-stop.ts';
 import { connectSocket } from '../transport/tcp-connect.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { openConnection } from './connection-opening.ts';
@@ -31,11 +32,12 @@ export interface ConnectOptions {
   signal?: AbortSignal;
 }
 
-/** The error of a target that makes no sense, or null. */
+/** The error of a target that makes no sense, or null. Throws for what is no signal. */
 export function checkTarget(target: ConnectOptions, operation: string): SocketError | null {
   const invalid = (message: string): SocketError =>
     new SocketError({ code: SocketErrorCode.InvalidParam, errno: Errno.EINVAL, operation, message });
-  const { host, port, path, localAddress, localPort, serverName } = target;
+  const { host, port, path, localAddress, localPort, serverName, signal } = target;
+  isSignalAborted(signal);
   if (serverName !== undefined && typeof serverName !== 'string') return invalid('serverName must be a string');
   if (path !== undefined) {
     const problem = socketPathProblem(path);
@@ -54,6 +56,7 @@ export function checkTarget(target: ConnectOptions, operation: string): SocketEr
     });
   }
   const { dial } = splitHost(host);
+  if (dial === '') return invalid('host must name the address to dial in front of ^');
   const remote = isIP(dial);
   const local = localAddress === undefined ? 0 : isIP(localAddress);
   if (remote !== 0 && local !== 0 && remote !== local) {
@@ -89,21 +92,37 @@ export async function connect(
   connection.remotePort = port;
   connection.serverName = target.serverName ?? (path === undefined && name !== dial ? name : '');
   run.security?.preparing(connection);
+  let isSettled = false;
+  const abort = (): void => {
+    connection.close(
+      SocketOperation.Close,
+      isSettled ? 0 : Errno.ECANCELED,
+      isSettled ? undefined : component.aborted('connect', signal),
+    );
+    // An async onConnect that never answers is not waited for, no more than by a stop.
+    if (!isSettled) setTimeout(() => connection.abandonHooks(), HOOK_GRACE_MS);
+  };
+  if (signal !== undefined) {
+    signal.addEventListener('abort', abort, { once: true });
+    onRelease(connection, () => signal.removeEventListener('abort', abort));
+  }
+  const gone = (): Promise<null> => new Promise((resolve) => onRelease(connection, () => resolve(null)));
   let problem: SocketError | null = isSignalAborted(signal) ? component.aborted('connect', signal) : null;
-  if (problem === null) problem = await prepare(component, run, connection);
-  // While that hook was thinking, the signal may have been aborted, and the connection closed.
+  // While that hook is thinking, the signal may be aborted, and the connection closed.
+  if (problem === null && run.listener.onPrepareConnect !== undefined) {
+    problem = await Promise.race([prepare(component, run, connection), gone()]);
+  }
   if (problem === null && isSignalAborted(signal)) problem = component.aborted('connect', signal);
   if (problem === null && connection.state !== ConnectionState.Connecting) {
     problem = connection.closeReason.error ?? cancelled(connection);
   }
   if (problem !== null) {
     connection.close(SocketOperation.Connect, problem.errno, problem);
-    if (!connection.isReleased) await new Promise<void>((resolve) => onRelease(connection, resolve));
+    if (!connection.isReleased) await gone();
     throw component.failed(problem);
   }
   const { socket } = connection;
   return new Promise<void>((resolve, reject) => {
-    let isSettled = false;
     let refusal: SocketError | undefined;
     const settle = (error?: SocketError): void => {
       if (isSettled) return;
@@ -111,15 +130,7 @@ export async function connect(
       if (error === undefined) resolve();
       else reject(component.failed(error));
     };
-    const abort = (): void =>
-      connection.close(
-        SocketOperation.Close,
-        isSettled ? 0 : Errno.ECANCELED,
-        isSettled ? undefined : component.aborted('connect', signal),
-      );
-    signal?.addEventListener('abort', abort, { once: true });
     onRelease(connection, () => {
-      signal?.removeEventListener('abort', abort);
       settle(refusal ?? connection.closeReason.error ?? cancelled(connection));
     });
     if (isAsync) connection.wasLetIn = true;
@@ -165,7 +176,8 @@ async function prepare(
     if (isThenable(result)) result = await result;
     return result === HandleResult.Error ? refused('answered HandleResult.Error') : null;
   } catch (thrown) {
-    component.reportHookError(run.listener, 'onPrepareConnect', thrown, connection.id, true);
+    const isTold = connection.state === ConnectionState.Connecting;
+    component.reportHookError(run.listener, 'onPrepareConnect', thrown, connection.id, isTold);
     return refused('failed', thrown);
   }
 }

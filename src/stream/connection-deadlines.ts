@@ -75,7 +75,8 @@ export class ConnectionDeadlines {
       const now = wheel.clock.now();
       const looksAtSent = countsSent || receiver.hasEnded;
       const present = looksAtSent ? movedBytes(connection) : moved;
-      if (present !== moved) {
+      // What a receive rate keeps from being read is no silence of the peer.
+      if (present !== moved || receiver.isPausedByRate) {
         moved = present;
         movedAt = now;
       }

@@ -1,3 +1,4 @@
+import { MAX_DELAY_MS } from '../core/delay.ts';
 import { HandleResult, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { callHook } from '../core/hooks.ts';
@@ -27,7 +28,7 @@ export function armDraining(connection: StreamConnection, timeoutMs: number, isP
   const { deadlines, host } = connection;
   const { clock } = host.wheel;
   const { connectionTimeoutMs } = host.settings;
-  const delayMs = Math.max(timeoutMs, 1);
+  const delayMs = timeoutMs >= 1 ? Math.min(timeoutMs, MAX_DELAY_MS) : 1;
   const soonest = clock.now() + delayMs;
   if (!isPatient) deadlines.latestAt = Math.min(deadlines.latestAt, soonest);
   else if (connectionTimeoutMs > 0) {

@@ -22,6 +22,8 @@ interface ReceiveRates {
   bytes: TokenBucket | null;
   messages: TokenBucket | null;
   timer: WheelTimer | null;
+  /** When both allow reading again. */
+  resumesAt: number;
 }
 
 /** The receiving side of a stream connection: where reads land, how they reach the listener, and what pauses them. */
@@ -56,12 +58,18 @@ export class ConnectionReceiver implements ReceiveSink {
         bytes: bytes > 0 ? new TokenBucket(bytes, openedAt) : null,
         messages: messages > 0 ? new TokenBucket(messages, openedAt) : null,
         timer: null,
+        resumesAt: 0,
       };
     }
   }
 
   get isPausedByUser(): boolean {
     return (this.pauses & PAUSED_BY_USER) !== 0;
+  }
+
+  /** Whether its rate forbids to read now. */
+  get isPausedByRate(): boolean {
+    return (this.pauses & PAUSED_BY_RATE) !== 0;
   }
 
   /** `onread` of the socket: where its next read lands; undefined to stay. Called after each read. */
@@ -296,7 +304,8 @@ export class ConnectionReceiver implements ReceiveSink {
     if (bucket === null) return;
     const connection = this.#connection;
     const { settings, limits, wheel } = connection.host;
-    const waitMs = bucket.take(count, wheel.clock.now());
+    const now = wheel.clock.now();
+    const waitMs = bucket.take(count, now);
     if (waitMs <= 0) return;
     if (settings.receiveRatePolicy === 'close') {
       limits.receiveRate++;
@@ -309,10 +318,14 @@ export class ConnectionReceiver implements ReceiveSink {
     if ((this.pauses & PAUSED_BY_RATE) === 0) limits.receiveRate++;
     this.pauses |= PAUSED_BY_RATE;
     const rates = this.#rates!;
+    // The other rate may demand more.
+    if (rates.timer?.isArmed === true && rates.resumesAt >= now + waitMs) return;
+    // A socket that is not read does not keep the process alive, though its peer may have sent more.
     rates.timer ??= new WheelTimer(() => {
       this.pauses &= ~PAUSED_BY_RATE;
       this.resume();
-    });
+    }, true);
+    rates.resumesAt = now + waitMs;
     wheel.arm(rates.timer, waitMs);
   }
 }

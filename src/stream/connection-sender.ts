@@ -24,13 +24,16 @@ export class ConnectionSender implements StreamWriter {
   #gathersRecords = false;
   #records = 0;
   #isBlocked = false;
-  /** Pending bytes when a send crossed the high-water mark and no hook has told yet, else 0. */
+  /** Pending bytes when a send crossed the high-water mark, or was refused, and no hook has told yet, else 0. */
   #crossedBytes = 0;
+  /** Pending bytes at which sending may go on. */
+  #drainedBytes: number;
 
   constructor(connection: StreamConnection) {
     const { host } = connection;
     this.#connection = connection;
     this.queue = new SendQueue(host.sendSlabs, this);
+    this.#drainedBytes = host.settings.lowWaterMarkBytes;
     if (host.reportsSends) this.queue.reports = [];
     if (host.settings.sendPolicy === SendPolicy.Safe) this.queue.maxWriteBytes = host.settings.highWaterMarkBytes;
     this.useSocket();
@@ -65,10 +68,10 @@ export class ConnectionSender implements StreamWriter {
   /** Whether `length` more bytes may be queued. If not, the policy has been carried out. */
   hasRoomFor(length: number): boolean {
     const { maxPendingBytes } = this.#connection.host.settings;
-    return maxPendingBytes === 0 || this.pendingBytes + length <= maxPendingBytes || this.#isFull();
+    return maxPendingBytes === 0 || this.pendingBytes + length <= maxPendingBytes || this.#refuse(length);
   }
 
-  #isFull(): false {
+  #refuse(length: number): false {
     const connection = this.#connection;
     const { settings, limits } = connection.host;
     limits.pendingBytes++;
@@ -80,8 +83,25 @@ export class ConnectionSender implements StreamWriter {
         Errno.ENOBUFS,
         new SocketError({ code: SocketErrorCode.DataSend, errno: Errno.ENOBUFS, operation: 'send', connId, message }),
       );
+    } else {
+      this.#promiseRoom(length);
     }
     return false;
+  }
+
+  /**
+   * Whoever is refused waits for `onSendDrained`, whether the high-water mark was crossed or not; and is refused again unless
+   * that comes when there is room. What can never fit is not waited for.
+   */
+  #promiseRoom(length: number): void {
+    const { host } = this.#connection;
+    const { pendingBytes } = this;
+    const roomBytes = host.settings.maxPendingBytes - length;
+    if (roomBytes < 0 || pendingBytes === 0) return;
+    this.#drainedBytes = Math.min(this.#drainedBytes, roomBytes);
+    if (this.#isBlocked) return;
+    this.#crossedBytes = Math.max(this.#crossedBytes, pendingBytes);
+    host.schedule(this.#connection);
   }
 
   /** Something was appended to the queue: it leaves now, at the end of the read being delivered, or of this turn. */
@@ -178,8 +198,9 @@ export class ConnectionSender implements StreamWriter {
         pending = this.pendingBytes;
       }
     }
-    if (this.#isBlocked && pending <= settings.lowWaterMarkBytes) {
+    if (this.#isBlocked && pending <= this.#drainedBytes) {
       this.#isBlocked = false;
+      this.#drainedBytes = settings.lowWaterMarkBytes;
       if (listener.onSendDrained !== undefined) {
         this.#call('onSendDrained', () => listener.onSendDrained?.(owner, connection.id, pending));
       }

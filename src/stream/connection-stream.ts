@@ -1,10 +1,10 @@
 import { Duplex } from 'node:stream';
 import type { Component } from '../core/component.ts';
-import { unsentError } from '../core/connection-errors.ts';
+import { destroyedError, unsentError } from '../core/connection-errors.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
-import { PackLayer } from '../receive/pack.ts';
+import { PACK_HEADER_BYTES, PackLayer } from '../receive/pack.ts';
 import { PullLayer } from '../receive/pull.ts';
 import { ConnectionState } from './connection-state.ts';
 import { COPY_LIMIT_BYTES } from './send-queue.ts';
@@ -62,6 +62,8 @@ export class ConnectionStream extends Duplex {
   readonly #component: Component;
   /** Answer of a write that waits, for that many bytes to be written, or for pending bytes to fall to the low-water mark. */
   #waiting: ((error?: Error | null) => void) | null = null;
+  /** What that write has not sent yet, as there is no room for it. */
+  #unsent: Buffer | null = null;
   #awaitedBytes = 0;
   #needsRoom = false;
   /** Makes the write, or the end, that came while TLS shakes hands. */
@@ -87,11 +89,23 @@ export class ConnectionStream extends Duplex {
   }
 
   override _write(chunk: Buffer, encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    const { maxPendingBytes } = this.#connection.host.settings;
+    if (maxPendingBytes > 0 && chunk.length > maxPendingBytes && !this.readableObjectMode) {
+      const rest = chunk.subarray(maxPendingBytes);
+      const sent = (error?: Error | null): void => (error ? callback(error) : this._write(rest, encoding, callback));
+      return this._write(chunk.subarray(0, maxPendingBytes), encoding, sent);
+    }
     // Sends go by ID, or to whomever a client is connected with: by now that may be another connection.
     if (!this.#connection.isValid) return callback(unsentError(this.#connection.id));
     if (chunk.length === 0) return callback();
     if (this.#connection.isShakingHands) {
       this.#held = () => this._write(chunk, encoding, callback);
+      return;
+    }
+    if (!this.#hasRoomFor(chunk)) {
+      this.#waiting = callback;
+      this.#unsent = chunk;
+      this.#connection.sender!.watchWrite();
       return;
     }
     if (!this.#send(chunk)) return callback(this.#component.lastFailure ?? unsentError(this.#connection.id));
@@ -103,6 +117,15 @@ export class ConnectionStream extends Duplex {
     this.#waiting = callback;
     this.#awaitedBytes = isKept ? queue.writtenBytes + queue.pendingBytes : 0;
     this.#needsRoom = isBlocked;
+  }
+
+  /** Whether `maxPendingBytes` lets this chunk be sent; also if it never will, as a package that is too large, for that is an error. */
+  #hasRoomFor(chunk: Buffer): boolean {
+    const { host, pendingBytes } = this.#connection;
+    const { maxPendingBytes } = host.settings;
+    return (
+      maxPendingBytes === 0 || pendingBytes === 0 || pendingBytes + chunk.length + PACK_HEADER_BYTES <= maxPendingBytes
+    );
   }
 
   override _final(callback: (error?: Error | null) => void): void {
@@ -117,7 +140,9 @@ export class ConnectionStream extends Duplex {
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     const connection = this.#connection;
     const isTold = error instanceof SocketError && !connection.isValid;
-    if (error !== null) connection.close(SocketOperation.Close, Errno.ECANCELED);
+    // Leaving a loop over a stream destroys it with an AbortError, which is no failure of anything.
+    const isFailed = error !== null && (error as NodeJS.ErrnoException).code !== 'ABORT_ERR';
+    if (isFailed) connection.close(SocketOperation.Close, Errno.ECANCELED, destroyedError(connection.id, error));
     else if (connection.state < ConnectionState.Draining) connection.disconnect();
     // A stream that came to its end in both directions destroys itself: what is left to do is to send the rest.
     else if (!this.readableEnded || !this.writableFinished) connection.close(SocketOperation.Close, 0);
@@ -166,9 +191,18 @@ export class ConnectionStream extends Duplex {
 
   #wrote(pendingBytes: number): void {
     if (this.#waiting === null) return;
+    if (this.#unsent !== null) return this.#sendWaiting(this.#waiting, this.#unsent);
     const { host, sender } = this.#connection;
     if (this.#needsRoom && pendingBytes > host.settings.lowWaterMarkBytes) return;
     if (sender!.queue.writtenBytes >= this.#awaitedBytes) this.#answerWaiting();
+  }
+
+  /** Not at once either: a send in the middle of telling what was sent would come before what the hooks then send. */
+  #sendWaiting(waiting: (error?: Error | null) => void, chunk: Buffer): void {
+    if (!this.#hasRoomFor(chunk)) return this.#connection.sender!.watchWrite();
+    this.#waiting = null;
+    this.#unsent = null;
+    process.nextTick(() => this._write(chunk, 'utf8', waiting));
   }
 
   /** Not at once: it calls the user's code, and the connection is in the middle of something. */
@@ -176,6 +210,7 @@ export class ConnectionStream extends Duplex {
     const waiting = this.#waiting;
     if (waiting === null) return;
     this.#waiting = null;
+    this.#unsent = null;
     process.nextTick(waiting, error);
   }
 }

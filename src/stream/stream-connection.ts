@@ -89,6 +89,7 @@ export class StreamConnection implements OpeningConnection {
   #disconnects = false;
   /** Lets the connection in though an opening hook has not answered. */
   #goOn: (() => void) | null = null;
+  #isAbandoned = false;
   #isReleased = false;
 
   /** @param makeSocket Makes the socket; reads of it are to go to the connection that it is given. */
@@ -246,8 +247,9 @@ export class StreamConnection implements OpeningConnection {
   /** Whether what a hook threw is how streams tell that this connection ended. */
   #hasToldOf(thrown: unknown): boolean {
     if (this.#state < ConnectionState.Closing) return false;
+    const { error } = this.closeReason;
     return (
-      thrown === this.closeReason.error ||
+      (error !== undefined && (thrown === error || thrown === error.cause)) ||
       (thrown as NodeJS.ErrnoException | null)?.code === 'ERR_STREAM_PREMATURE_CLOSE'
     );
   }
@@ -409,12 +411,13 @@ export class StreamConnection implements OpeningConnection {
     this.receiver.close();
     this.move(ConnectionState.Closed);
     // While an async onAccept or onConnect is still thinking, nobody knows whether onClose is owed.
-    const isUndecided = (this.receiver.pauses & PAUSED_BY_HOOK) !== 0 && !this.wasLetIn;
+    const isUndecided = !this.#isAbandoned && (this.receiver.pauses & PAUSED_BY_HOOK) !== 0 && !this.wasLetIn;
     if (!isUndecided) this.release();
   }
 
-  /** Gives up waiting for a hook that does not answer: the connection counts as not let in. */
+  /** Gives up waiting for a hook that does not answer: the connection, once closed, counts as not let in. */
   abandonHooks(): void {
+    this.#isAbandoned = true;
     if (this.#state === ConnectionState.Closed) this.release();
   }
 

@@ -122,7 +122,12 @@ function canSendNow(component: Component, connection: StreamConnection): boolean
 }
 
 function full(component: Component, connection: StreamConnection, length: number): false {
-  const message = `${connection.pendingBytes} bytes are pending, ${length} more would exceed maxPendingBytes; wait for onSendDrained`;
+  const { pendingBytes, host } = connection;
+  const { maxPendingBytes } = host.settings;
+  const message =
+    pendingBytes === 0 || length > maxPendingBytes
+      ? `${length} bytes are more than maxPendingBytes (${maxPendingBytes}) allows at once; send them in pieces, or raise it`
+      : `${pendingBytes} bytes are pending, ${length} more would exceed maxPendingBytes; wait for onSendDrained`;
   return component.refuse('send', SocketErrorCode.DataSend, Errno.ENOBUFS, message, connection.id);
 }
 

@@ -19,11 +19,23 @@ export function makeConnectingSocket(connection: StreamConnection, isFast: boole
   return socket;
 }
 
+/** Rejects with the system's error if no socket can be bound to this numeric address. */
+export function tryBind(address: string): Promise<void> {
+  const server = net.createServer();
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: address, port: 0, exclusive: true }, () => server.close(() => resolve()));
+  });
+}
+
 /** Begins to connect; the socket tells by its events. Throws what Node throws for arguments it will not take. */
 export function connectSocket(socket: net.Socket, target: ConnectTarget, connected: () => void): void {
   const { host, port, path, localAddress, localPort } = target;
   const options: Record<string, unknown> = path === undefined ? { host, port } : { path };
-  if (localAddress !== undefined && localAddress !== '') options.localAddress = localAddress;
+  if (localAddress !== undefined && localAddress !== '') {
+    options.localAddress = localAddress;
+    options.family = net.isIP(localAddress); // of the host's addresses, one that can be reached from there
+  }
   if (localPort !== undefined && localPort !== 0) options.localPort = localPort;
   // An attempt of 250 ms, Node's default, gives up on hosts that are merely far away.
   if (path === undefined && localAddress === undefined) options.autoSelectFamilyAttemptTimeout = 1000;

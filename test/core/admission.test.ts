@@ -2,7 +2,10 @@ import { BlockList } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { Admission, type AdmissionCounters, type AdmissionSettings } from '../../src/core/admission.ts';
 
-function make(settings: Partial<AdmissionSettings>): {
+function make(
+  settings: Partial<AdmissionSettings>,
+  haveAddresses = true,
+): {
   admission: Admission;
   counters: AdmissionCounters;
   clock: { time: number; now(): number };
@@ -22,7 +25,7 @@ function make(settings: Partial<AdmissionSettings>): {
     blockList: null,
     ...settings,
   };
-  return { admission: new Admission(all, counters, clock), counters, clock };
+  return { admission: new Admission(all, counters, clock, haveAddresses), counters, clock };
 }
 
 describe('admission', () => {
@@ -94,7 +97,16 @@ describe('admission', () => {
   });
 
   test('peers on Unix domain sockets, which have no address, are on no list and count for no address', () => {
-    const { admission } = make({ allowList: ['10.0.0.0/8'], maxConnectionsPerAddress: 1 });
+    const { admission } = make({ allowList: ['10.0.0.0/8'], maxConnectionsPerAddress: 1 }, false);
     for (let i = 0; i < 3; i++) expect(admission.admit('', 0)).toBe('');
+  });
+
+  test('peers that were gone before they were accepted, and have no address any more, pass no list', () => {
+    for (const lists of [{ allowList: ['10.0.0.0/8'] }, { blockList: ['10.0.0.0/8'] }]) {
+      const { admission, counters } = make(lists);
+      expect(admission.admit('', 0)).toBe(null);
+      expect(counters.blockedAddresses).toBe(1);
+    }
+    expect(make({ maxConnectionsPerAddress: 1 }).admission.admit('', 0)).toBe('');
   });
 });

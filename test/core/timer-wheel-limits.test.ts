@@ -17,6 +17,11 @@ class NotedTime implements TimerHost {
   clear = (): void => {
     this.isSet = false;
   };
+
+  isHeld = false;
+  hold = (_handle: unknown, isHeld: boolean): void => {
+    this.isHeld = isHeld;
+  };
 }
 
 /** The longest delay of setTimeout; it fires at once, with a warning, for a longer one. */
@@ -66,6 +71,24 @@ describe('the system timer of a wheel', () => {
     expect(time.isSet).toBe(false);
     wheel.cancel(timers[0]!);
     expect(wheel.size).toBe(0);
+  });
+
+  test('holds the process while a deadline asks for it, and no longer', () => {
+    const time = new NotedTime();
+    const wheel = new TimerWheel(time, time);
+    const holding = [1000, 50].map((delay) => {
+      const timer = new WheelTimer(() => {}, true);
+      wheel.arm(timer, delay);
+      return timer;
+    });
+    wheel.arm(new WheelTimer(() => {}), 10_000);
+    expect(time.isHeld).toBe(true);
+    wheel.arm(holding[0]!, 2000);
+    time.time += 100;
+    wheel.advance();
+    expect(time.isHeld).toBe(true);
+    wheel.cancel(holding[0]!);
+    expect(time.isHeld).toBe(false);
   });
 
   test('is set anew for a deadline before the nearest', () => {

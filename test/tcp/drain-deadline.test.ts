@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { TcpClient, TcpServer } from '../../src/index.ts';
-import { connectBare, Journal, listenBare } from './support.ts';
+import { connectBare, Journal, listenBare, readToEnd } from './support.ts';
 
 const MUCH = 16 * 1024 * 1024;
 const LONG = 60_000;
@@ -44,6 +44,32 @@ describe('a connection that has long to close', () => {
       await server.stop();
     }
   });
+
+  test.each([Number.POSITIVE_INFINITY, 2 ** 32 - 1])(
+    'has all the time that the peer needs: %s ms',
+    async (timeoutMs) => {
+      const journal = new Journal();
+      await using server = new TcpServer(journal.record({}));
+      const { port } = await server.start('127.0.0.1', 0);
+      const peer = await connectBare(port);
+      await journal.reach('onHandShake');
+      server.send(1, Buffer.alloc(MUCH));
+      const stopped = server.stop({ drainTimeoutMs: timeoutMs });
+      expect((await readToEnd(peer)).length).toBe(MUCH);
+      peer.end();
+      expect(await stopped).toMatchObject({ connections: 1, drained: 1, droppedBytes: 0 });
+
+      await using bare = await listenBare();
+      const client = new TcpClient({});
+      await client.start('127.0.0.1', bare.port);
+      client.send(Buffer.alloc(MUCH));
+      const clientStopped = client.stop({ drainTimeoutMs: timeoutMs });
+      const accepted = await bare.accepted();
+      expect((await readToEnd(accepted)).length).toBe(MUCH);
+      accepted.end();
+      await clientStopped;
+    },
+  );
 
   test('has drainTimeoutMs when the client stops', async () => {
     await using bare = await listenBare({ pauseOnConnect: true });

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { ServiceState, SocketError, SocketErrorCode, TcpAgent, TcpClient, TcpServer } from '../../src/index.ts';
 import { connectBare, Journal, listenBare, readBytes, rejection } from './support.ts';
@@ -109,7 +109,7 @@ describe('a server that cannot start', () => {
     const path = join(tmpdir(), 'hp-socket-no-such-directory', 'server.sock');
     const error = await rejection(server.start({ path }));
     expect(error).toBeInstanceOf(SocketError);
-    expect([SocketErrorCode.SocketBind, SocketErrorCode.SocketListen]).toContain(error.code);
+    expect(error.code).toBe(SocketErrorCode.SocketBind);
     expect(error.message).toContain(path);
     expect(error.message).toMatch(/directory does not exist|path does not exist/);
     await expectRestart(server, journal);
@@ -207,6 +207,37 @@ describe('an agent that cannot start', () => {
     expect(agent.state).toBe(ServiceState.Started);
   });
 
+  test('AGT-001 ORD-025: a bind address of another machine is SocketBind, EADDRNOTAVAIL', async () => {
+    const journal = new Journal();
+    await using agent = new TcpAgent(journal.record({}));
+    const error = await rejection(agent.start('192.0.2.1'));
+    expectError(
+      agent,
+      error,
+      SocketErrorCode.SocketBind,
+      'EADDRNOTAVAIL',
+      /connect from 192\.0\.2\.1.*use an own address/,
+    );
+    expect(agent.state).toBe(ServiceState.Stopped);
+    expect(journal.names()).toEqual(['onShutdown']);
+    await agent.start('127.0.0.1');
+    expect(agent.state).toBe(ServiceState.Started);
+  });
+
+  test('AGT-001: stop and a signal end a start that is trying its bind address', async () => {
+    const journal = new Journal();
+    await using agent = new TcpAgent(journal.record({}));
+    const overtaken = rejection(agent.start('127.0.0.1'));
+    await agent.stop();
+    expect((await overtaken).errnoName).toBe('ECANCELED');
+    const controller = new AbortController();
+    const aborted = rejection(agent.start({ bindAddress: '127.0.0.1', signal: controller.signal }));
+    controller.abort();
+    expect((await aborted).errnoName).toBe('ECANCELED');
+    expect(journal.names()).toEqual(['onShutdown', 'onShutdown']);
+    await agent.start('127.0.0.1');
+  });
+
   test('AGT-002: connecting from an address of another machine tells EADDRNOTAVAIL and connects again without it', async () => {
     await using bare = await listenBare();
     const journal = new Journal();
@@ -220,11 +251,35 @@ describe('an agent that cannot start', () => {
   });
 });
 
+test('SRV-001: what is wrong with the path of a Unix domain socket is SocketBind, with the errno of the system', async () => {
+  const file = join(await mkdtemp(join(tmpdir(), 'hp-socket-')), 'file');
+  await writeFile(file, '');
+  await using server = new TcpServer({});
+  const error = await rejection(server.start({ path: join(file, 'server.sock') }));
+  expectError(server, error, SocketErrorCode.SocketBind, 'ENOTDIR', /cannot listen on/);
+  await rm(dirname(file), { recursive: true });
+});
+
+test('TCP-S-001: a file that cannot be read tells the errno of the system', async () => {
+  await using server = new TcpServer({});
+  const { port } = await server.start('127.0.0.1', 0);
+  await using client = new TcpClient({});
+  await client.start('127.0.0.1', port);
+  expect(await client.sendSmallFile(join(tmpdir(), 'x'.repeat(300)))).toBe(false);
+  expect(client.lastFailure?.errnoName).toBe('ENAMETOOLONG');
+});
+
 /** One way to connect, so that agents and clients are told apart by nothing else. */
 interface Connector {
   readonly component: TcpAgent | TcpClient;
   /** Connects; an agent must have been started before. */
-  connect(options: { host?: string; port?: number; path?: string; localAddress?: string }): Promise<unknown>;
+  connect(options: {
+    host?: string;
+    port?: number;
+    path?: string;
+    localAddress?: string;
+    localPort?: number;
+  }): Promise<unknown>;
 }
 
 async function makeConnector(
@@ -274,10 +329,46 @@ describe.each(['agent', 'client'] as const)('a connect of the %s that fails', (r
     const connector = await makeConnector(role, journal);
     await using component = connector.component;
     const error = await rejection(connector.connect({ host: 'no-such-host.invalid', port: 80 }));
-    expectError(component, error, SocketErrorCode.ConnectServer, 'EHOSTUNREACH', /host name does not resolve.*check/);
+    expectError(component, error, SocketErrorCode.SocketCreate, 'EHOSTUNREACH', /host name does not resolve.*check/);
     expect(error.message).toContain('no-such-host.invalid:80');
     vi.restoreAllMocks();
     await expectAgain(connector, journal);
+  });
+
+  test(`${id} ORD-019 NOC-005: an own address of another machine is SocketBind, EADDRNOTAVAIL`, async () => {
+    await using bare = await listenBare();
+    const journal = new Journal();
+    const connector = await makeConnector(role, journal);
+    await using component = connector.component;
+    const where = { host: '127.0.0.1', port: bare.port, localAddress: '192.0.2.1' };
+    const error = await rejection(connector.connect(where));
+    expectError(component, error, SocketErrorCode.SocketBind, 'EADDRNOTAVAIL', /use an own address/);
+    await expectAgain(connector, journal);
+  });
+
+  test(`${id} ORD-019 NOC-005: an own port that is in use is SocketBind, EADDRINUSE`, async () => {
+    await using bare = await listenBare();
+    const journal = new Journal();
+    const connector = await makeConnector(role, journal);
+    await using component = connector.component;
+    const where = { host: '127.0.0.1', port: bare.port, localAddress: '127.0.0.1', localPort: bare.port };
+    const error = await rejection(connector.connect(where));
+    expectError(component, error, SocketErrorCode.SocketBind, 'EADDRINUSE', /already uses it/);
+    await expectAgain(connector, journal);
+  });
+
+  test(`${id}: of a host with IPv6 and IPv4 addresses, one is dialled that fits the own address`, async () => {
+    await using bare = await listenBare();
+    type Done = (error: null, address: string, family: number) => void;
+    vi.spyOn(dns, 'lookup').mockImplementation(((_name: string, { family }: dns.LookupOptions, done: Done) => {
+      if (family === 4) process.nextTick(done, null, '127.0.0.1', 4);
+      else process.nextTick(done, null, '::1', 6);
+    }) as never);
+    const connector = await makeConnector(role, new Journal());
+    await using component = connector.component;
+    await connector.connect({ host: 'both.example', port: bare.port, localAddress: '127.0.0.1' });
+    expect(component.hasStarted).toBe(true);
+    vi.restoreAllMocks();
   });
 
   test(`${id} ORD-019 NOC-005: a Unix domain socket that does not exist is ENOENT`, async () => {
@@ -293,6 +384,7 @@ describe.each(['agent', 'client'] as const)('a connect of the %s that fails', (r
 
   test.each([
     [{ host: '', port: 1 }, SocketErrorCode.InvalidParam, 'EINVAL', /host must be/],
+    [{ host: '^example.com', port: 1 }, SocketErrorCode.InvalidParam, 'EINVAL', /in front of \^/],
     [{ host: '127.0.0.1', port: 0 }, SocketErrorCode.InvalidParam, 'EINVAL', /port must be a whole number, 1 to/],
     [{ host: '127.0.0.1', port: 70_000 }, SocketErrorCode.InvalidParam, 'EINVAL', /port must be/],
     [{ path: '' }, SocketErrorCode.InvalidParam, 'EINVAL', /path must be/],
@@ -426,7 +518,7 @@ describe.skipIf(process.platform === 'win32')('without file descriptors', () => 
       });
       expect(await ask('client')).toMatchObject({
         isSocketError: true,
-        code: SocketErrorCode.ConnectServer,
+        code: SocketErrorCode.SocketCreate,
         errnoName: 'EMFILE',
         message: expect.stringMatching(/no file descriptors left; raise the limit/),
         state: ServiceState.Stopped,
@@ -434,7 +526,7 @@ describe.skipIf(process.platform === 'win32')('without file descriptors', () => 
       });
       expect(await ask('agent')).toMatchObject({
         isSocketError: true,
-        code: SocketErrorCode.ConnectServer,
+        code: SocketErrorCode.SocketCreate,
         errnoName: 'EMFILE',
         message: expect.stringMatching(/no file descriptors left; raise the limit/),
         state: ServiceState.Started,

@@ -648,11 +648,39 @@ describe('AbortSignal', () => {
     const controller = new AbortController();
     const aborted = rejection(server.wait(60_000, { signal: controller.signal }));
     const waiting = [server.wait(), server.wait(60_000), server.wait(60_000, { signal: new AbortController().signal })];
+    // INFINITE of HP-Socket, and what JavaScript says for it: more than a timer takes.
+    for (const endless of [2 ** 31, 2 ** 32 - 1, Number.POSITIVE_INFINITY]) waiting.push(server.wait(endless));
+    expect(await server.wait(20)).toBe(false);
     controller.abort();
     expect((await aborted).errnoName).toBe('ECANCELED');
     await server.stop();
-    expect(await Promise.all(waiting)).toEqual([true, true, true]);
+    expect(await Promise.all(waiting)).toEqual(Array(6).fill(true));
   });
+});
+
+test('what is given as a signal and is none changes nothing', async () => {
+  const signal = new AbortController() as unknown as AbortSignal;
+  await using server = new TcpServer({});
+  await using client = new TcpClient({});
+  await using agent = new TcpAgent({});
+  for (const start of [
+    () => server.start({ host: '127.0.0.1', port: 0, signal }),
+    () => agent.start({ signal }),
+    () => client.start('127.0.0.1', 9, { signal }),
+  ]) {
+    await expect(start()).rejects.toThrow(/signal must be an AbortSignal/);
+  }
+  expect([server.state, agent.state, client.state]).toEqual(Array(3).fill(ServiceState.Stopped));
+  const { port } = await server.start('127.0.0.1', 0);
+  await agent.start();
+  await expect(agent.connect('127.0.0.1', port, { signal })).rejects.toThrow(/signal must be/);
+  expect(agent.connectionCount).toBe(0);
+  await client.start('127.0.0.1', port);
+  for (const component of [server, agent, client]) {
+    await expect(component.stop({ drainTimeoutMs: 1000, signal })).rejects.toThrow(/signal must be/);
+    await expect(component.wait(-1, { signal })).rejects.toThrow(/signal must be/);
+    expect(component.state).toBe(ServiceState.Started);
+  }
 });
 
 test('await using stops what runs, waits for what stops, and leaves alone what never started', async () => {

@@ -259,6 +259,21 @@ describe('who comes in', () => {
   });
 });
 
+test('a peer that was gone before it was accepted, and has no address, passes no list', async () => {
+  const journal = new Journal();
+  let listening!: net.Server;
+  await using server = new TcpServer(
+    journal.record({ onPrepareListen: (_server: unknown, listener: net.Server) => void (listening = listener) }),
+    { blockList: ['127.0.0.1'] },
+  );
+  await server.start('127.0.0.1', 0);
+  const gone = new net.Socket();
+  listening.emit('connection', gone);
+  expect(gone.destroyed).toBe(true);
+  expect(journal.count('onAccept')).toBe(0);
+  expect(server.stats()).toMatchObject({ connections: 0, refused: 1, limits: { blockedAddresses: 1 } });
+});
+
 describe('receive rates', () => {
   test("maxReceiveBytesPerSecond with 'pause' delays, and loses nothing", async () => {
     const received = new Counter();
@@ -302,6 +317,47 @@ describe('receive rates', () => {
     expect(performance.now() - startedAt).toBeGreaterThan(350);
     expect(packets).toEqual(Array.from({ length: 30 }, (_, i) => `message ${i}`));
     expect(server.stats().limits.receiveRate).toBeGreaterThanOrEqual(1);
+  });
+
+  test('both rates hold at once: the one that demands less does not cut the wait for the other short', async () => {
+    const received = new Counter();
+    await using server = new TcpServer(
+      { onReceive: (_server, _connId, data) => received.add(data.length) },
+      { maxReceiveBytesPerSecond: 200_000, maxReceiveMessagesPerSecond: 10 },
+    );
+    const { port } = await server.start('127.0.0.1', 0);
+    const peer = await connectBare(port);
+    for (let i = 1; i <= 10; i++) {
+      peer.write('x');
+      await received.reach(i);
+    }
+    const startedAt = performance.now();
+    peer.write(Buffer.alloc(500_000));
+    await received.reach(500_010);
+    peer.write('last');
+    await received.reach(500_014);
+    // 200,000 at once, the rest takes a second and a half.
+    expect(performance.now() - startedAt).toBeGreaterThan(1200);
+    peer.destroy();
+  });
+
+  test('a peer whose bytes wait for its rate is not idle', async () => {
+    const journal = new Journal();
+    const received = new Counter();
+    await using server = new TcpServer(
+      journal.record({ onReceive: (_server: unknown, _connId: number, data: Buffer) => received.add(data.length) }),
+      { maxReceiveBytesPerSecond: 100_000, idleTimeoutMs: 300 },
+    );
+    const { port } = await server.start('127.0.0.1', 0);
+    const peer = await connectBare(port);
+    peer.write(Buffer.alloc(200_000));
+    await received.reach(200_000);
+    peer.write('last');
+    await received.reach(200_004);
+    expect(journal.closes).toEqual([]);
+    await journal.reach('onClose');
+    expect(journal.closes[0]?.error?.message).toMatch(/received nothing for 300 ms/);
+    peer.destroy();
   });
 
   test("with 'close', either rate closes with ENOBUFS", async () => {
@@ -380,6 +436,50 @@ describe('peers that read slowly', () => {
     const got = await readBytes(peer, accepted * piece.length);
     for (let i = 0; i < accepted; i++) expect(got[i * piece.length]).toBe(i % 251);
     expect(server.send(1, 'again')).toBe(true);
+    peer.destroy();
+  });
+
+  test.each([
+    ['below the default marks', { maxPendingBytes: 64 * 1024 }, 8 * 1024],
+    ['with a large send that would cross it at once', { maxPendingBytes: 1_200_000 }, 500_000],
+    ['with the low-water mark above what leaves room', { maxPendingBytes: 100_000, lowWaterMarkBytes: 90_000 }, 60_000],
+  ])('who is refused by maxPendingBytes is told when to go on: %s', async (_name, options, pieceBytes) => {
+    const journal = new Journal();
+    let refusals = 0;
+    let sent = 0;
+    const piece = Buffer.alloc(pieceBytes);
+    const produce = (self: TcpServer, connId: number): void => {
+      while (sent < 16 * 1024 * 1024) {
+        if (!self.send(connId, piece)) {
+          refusals++;
+          return;
+        }
+        sent += pieceBytes;
+      }
+      self.disconnect(connId, { drain: true });
+    };
+    await using server = new TcpServer(journal.record({ onHandShake: produce, onSendDrained: produce }), options);
+    const { port } = await server.start('127.0.0.1', 0);
+    const peer = await connectBare(port);
+    expect((await readToEnd(peer)).length).toBe(sent);
+    expect(refusals).toBeGreaterThan(0);
+    // Never in vain: every time it was told to go on, there was room.
+    expect(journal.count('onSendDrained')).toBeLessThanOrEqual(sent / pieceBytes);
+    expect(journal.count('onSendBlocked')).toBe(journal.count('onSendDrained'));
+    peer.destroy();
+  });
+
+  test('what maxPendingBytes can never let through is refused without a hook, and the error says so', async () => {
+    const journal = new Journal();
+    await using server = new TcpServer(journal.record({}), { maxPendingBytes: 1000 });
+    const { port } = await server.start('127.0.0.1', 0);
+    const peer = await connectBare(port);
+    await journal.reach('onHandShake');
+    expect(server.send(1, Buffer.alloc(1001))).toBe(false);
+    expect(server.lastFailure?.message).toMatch(/1001 bytes are more than maxPendingBytes \(1000\).*in pieces/);
+    expect(server.send(1, Buffer.alloc(1000))).toBe(true);
+    await readBytes(peer, 1000);
+    expect([journal.count('onSendBlocked'), journal.count('onSendDrained')]).toEqual([0, 0]);
     peer.destroy();
   });
 

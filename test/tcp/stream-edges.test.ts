@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import { finished, pipeline } from 'node:stream/promises';
 import { describe, expect, test } from 'vitest';
 import {
   type ConnectionStream,
   Errno,
   type SocketError,
+  SocketErrorCode,
   TcpClient,
   TcpPackClient,
   TcpPackServer,
@@ -13,7 +15,7 @@ import {
   TcpServer,
 } from '../../src/index.ts';
 import { Random } from '../tools/random.ts';
-import { connectBare, deferred, listenBare, readBytes } from './support.ts';
+import { connectBare, deferred, listenBare, readBytes, readToEnd } from './support.ts';
 
 // Streams and iterators over a connection, with users and peers who do what they should not.
 
@@ -37,6 +39,7 @@ interface Served {
   readonly stream: ConnectionStream;
   readonly peer: Socket;
   readonly closed: Promise<SocketError | undefined>;
+  errorCode(): number | undefined;
   end(): Promise<void>;
 }
 
@@ -44,9 +47,13 @@ interface Served {
 async function serve(): Promise<Served> {
   const accepted = deferred<ConnectionStream>();
   const closed = deferred<SocketError | undefined>();
+  let closedWith: number | undefined;
   const server = new TcpServer({
     onAccept: (self, connId) => accepted.resolve(self.createStream(connId)),
-    onClose: (_self, _connId, _operation, _errorCode, error) => closed.resolve(error),
+    onClose(_self, _connId, _operation, errorCode, error) {
+      closedWith = errorCode;
+      closed.resolve(error);
+    },
   });
   const { port } = await server.start(host, 0);
   const peer = await connectBare(port, { allowHalfOpen: true });
@@ -57,6 +64,7 @@ async function serve(): Promise<Served> {
     stream,
     peer,
     closed: closed.promise,
+    errorCode: () => closedWith,
     async end() {
       peer.destroy();
       await server.stop();
@@ -192,13 +200,14 @@ describe('the end of a stream', () => {
   });
 
   test('leaving a loop over it closes the connection', async () => {
-    const { stream, peer, closed, end } = await serve();
+    const { stream, peer, closed, errorCode, end } = await serve();
     peer.write('one');
     for await (const chunk of stream) {
       expect(String(chunk)).toBe('one');
       break;
     }
     expect(await closed).toBeUndefined();
+    expect(errorCode()).toBe(0);
     await end();
   });
 
@@ -375,5 +384,101 @@ describe('messages', () => {
     expect(String(client.fetch(1))).toBe('a');
     expect(String((await client.messages().next()).value)).toBe('bc');
     await client.stop();
+  });
+});
+
+test('a stream that is destroyed with an error: onClose tells that error', async () => {
+  const { stream, peer, closed, end } = await serve();
+  const boom = new Error('boom');
+  stream.on('error', () => {}).destroy(boom);
+  const error = await closed;
+  expect(error).toMatchObject({ errno: Errno.ECANCELED, operation: 'stream', connId: 1, cause: boom });
+  expect(error?.message).toMatch(/stream of connection 1 was destroyed: boom/);
+  peer.destroy();
+  await end();
+});
+
+test.each([
+  [
+    'pipeline',
+    async (stream: ConnectionStream, boom: Error) => {
+      await pipeline(stream, async function* (chunks) {
+        for await (const chunk of chunks) if (chunk !== undefined) throw boom;
+        yield 'never';
+      });
+    },
+  ],
+  ['stream', (stream: ConnectionStream, boom: Error) => finished(stream.destroy(boom))],
+])('an async hook whose %s fails: onClose tells the error', async (name, use) => {
+  const boom = new Error('boom');
+  const told: unknown[] = [];
+  const closed = deferred();
+  await using server = new TcpServer({
+    async onHandShake(self, connId) {
+      await use(self.createStream(connId), boom);
+    },
+    onClose(_self, _connId, _operation, errorCode, error) {
+      told.push([errorCode, error?.cause]);
+      closed.resolve();
+    },
+    onHookError: (_self, hook, error) => void told.push([hook, error]),
+  });
+  const { port } = await server.start(host, 0);
+  const peer = await connectBare(port);
+  peer.write('hello');
+  await closed.promise;
+  await turns(5);
+  // Only what onClose does not tell as the error of the stream is told as one of the hook as well.
+  const expected = [
+    ['onHandShake', boom],
+    [SocketErrorCode.DataProc, boom],
+  ];
+  expect(told).toEqual(name === 'pipeline' ? expected : [[Errno.ECANCELED, boom]]);
+  peer.destroy();
+});
+
+describe.each([
+  ['TcpServer', TcpServer],
+  ['TcpPackServer', TcpPackServer],
+])('a stream of a %s whose maxPendingBytes is small', (_name, Server) => {
+  test.each(['refuse', 'close'] as const)('waits for room instead of failing, policy %s', async (pendingPolicy) => {
+    const failed = deferred<unknown>();
+    const source = Array.from({ length: 10_000 }, (_, i) => Buffer.alloc(1000, i));
+    await using server = new Server(
+      {
+        async onHandShake(self: TcpServer, connId: number) {
+          await pipeline(source, self.createStream(connId)).then(() => failed.resolve(undefined), failed.resolve);
+        },
+      } as object,
+      { maxPendingBytes: 64 * 1024, pendingPolicy },
+    );
+    const { port } = await server.start(host, 0);
+    const peer = await connectBare(port);
+    let length = 0;
+    peer.on('data', (bytes: Buffer) => {
+      length += bytes.length;
+    });
+    await once(peer, 'end');
+    peer.end();
+    expect(await failed.promise).toBeUndefined();
+    expect(length).toBe(source.length * (Server === TcpServer ? 1000 : 1004));
+    expect(server.stats().limits.pendingBytes).toBe(0);
+  });
+
+  test('sends a chunk that is larger in pieces, unless it is a package', async () => {
+    const failed = deferred<SocketError>();
+    await using server = new Server(
+      {
+        onHandShake(self: TcpServer, connId: number) {
+          self.createStream(connId).on('error', failed.resolve).end(Buffer.alloc(100_000, 'x'));
+        },
+      } as object,
+      { maxPendingBytes: 1000 },
+    );
+    const { port } = await server.start(host, 0);
+    const peer = await connectBare(port);
+    if (Server === TcpServer) expect((await readToEnd(peer)).toString()).toBe('x'.repeat(100_000));
+    else expect((await failed.promise).errnoName).toBe('ENOBUFS');
+    peer.destroy();
   });
 });
