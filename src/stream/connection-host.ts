@@ -28,6 +28,7 @@ export interface StreamSettings {
   readonly sendPolicy: SendPolicy;
   readonly markSilence: boolean;
   readonly fastPath: boolean;
+  readonly reuseReceiveMemory: boolean;
   readonly noDelay: boolean;
   readonly keepAliveTime: number;
   readonly keepAliveInterval: number;

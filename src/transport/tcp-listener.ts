@@ -1,5 +1,6 @@
 import net from 'node:net';
 import { normalizeAddress } from '../core/address.ts';
+import { Lifetime } from '../receive/receive-layer.ts';
 import type { ConnectionReceiver } from '../stream/connection-receiver.ts';
 import { connectionOfSocket } from '../stream/connection-socket.ts';
 import { sharedMemory } from '../stream/read-memory.ts';
@@ -205,7 +206,7 @@ export const sharedOnread: net.OnReadOpts = {
 /** Sends the reads of a paused socket to `connection` the documented way. */
 export function readThroughData(socket: net.Socket, connection: StreamConnection): net.Socket {
   socket.pause();
-  socket.on('data', (chunk: Buffer) => connection.receiver.received(chunk, false));
+  socket.on('data', (chunk: Buffer) => connection.receiver.received(chunk, Lifetime.Forever));
   return socket;
 }
 
