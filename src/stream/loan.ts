@@ -1,4 +1,10 @@
-import type { SendQueue } from './send-queue.ts';
+/** A queue that may take lent bytes without copying them. */
+export interface Borrower {
+  /** Bytes that it still needs. */
+  readonly pendingBytes: number;
+  /** Not null if it shows what it has written. */
+  readonly reports: Uint8Array[] | null;
+}
 
 /**
  * Received bytes that a listener may look at until its hook returns, because the next read lands in the same memory (option
@@ -8,18 +14,18 @@ import type { SendQueue } from './send-queue.ts';
  */
 export class Loan {
   #memory: ArrayBufferLike | null = null;
-  #queue: SendQueue | null = null;
+  #queue: Borrower | null = null;
   #isKept = false;
 
   /** Lends `memory`; what `queue` takes of it is going to be written before `end`, or the queue tells. */
-  begin(memory: ArrayBufferLike, queue: SendQueue | null): void {
+  begin(memory: ArrayBufferLike, queue: Borrower | null): void {
     this.#memory = memory;
     this.#queue = queue;
     this.#isKept = false;
   }
 
   /** A queue took `bytes` without copying them. */
-  taken(bytes: Uint8Array, queue: SendQueue): void {
+  taken(bytes: Uint8Array, queue: Borrower): void {
     if (this.#memory === null || bytes.buffer !== this.#memory) return;
     // `onSend` shows what was written, to listeners that may keep it.
     if (queue !== this.#queue || queue.reports !== null) this.#isKept = true;
