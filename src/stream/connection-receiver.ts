@@ -2,12 +2,13 @@ import { isThenable } from '../core/component.ts';
 import { HandleResult, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
+import { type ReadWindow, WINDOW_ENTER_BYTES, WINDOW_LEAVE_BYTES } from '../core/read-memory.ts';
 import { WheelTimer } from '../core/timer-wheel.ts';
 import { TokenBucket } from '../core/token-bucket.ts';
 import { Lifetime, type ReceiveLayer, type ReceiveSink } from '../receive/receive-layer.ts';
+import type { SocketReader } from '../transport/socket-owner.ts';
 import { ConnectionState } from './connection-state.ts';
 import { loan } from './loan.ts';
-import { type ReadWindow, WINDOW_ENTER_BYTES, WINDOW_LEAVE_BYTES } from './read-memory.ts';
 import type { StreamConnection } from './stream-connection.ts';
 
 /** Why receiving stands still; bits of `pauses`. */
@@ -28,7 +29,7 @@ interface ReceiveRates {
 }
 
 /** The receiving side of a stream connection: where reads land, how they reach the listener, and what pauses them. */
-export class ConnectionReceiver implements ReceiveSink {
+export class ConnectionReceiver implements ReceiveSink, SocketReader {
   readonly layer: ReceiveLayer;
   bytesIn = 0;
   messagesIn = 0;
@@ -76,14 +77,12 @@ export class ConnectionReceiver implements ReceiveSink {
     return (this.pauses & PAUSED_BY_RATE) !== 0;
   }
 
-  /** `onread` of the socket: where its next read lands; undefined to stay. Called after each read. */
   nextReadBuffer(): Buffer | undefined {
     const next = this.#nextBuffer;
     this.#nextBuffer = undefined;
     return next;
   }
 
-  /** `onread` of the socket: `length` bytes landed in `buffer`. Returns false to stop reading. */
   readInto(length: number, buffer: Buffer): boolean {
     const { host } = this.#connection;
     if (buffer === host.read.shared) {
@@ -107,6 +106,10 @@ export class ConnectionReceiver implements ReceiveSink {
       this.received(bytes, Lifetime.Forever);
     }
     return this.pauses === 0 && this.#connection.state < ConnectionState.Closing;
+  }
+
+  readOwn(bytes: Buffer): void {
+    this.received(bytes, Lifetime.Forever);
   }
 
   /** The next read lands where this one did, unless somebody keeps what it brought. */

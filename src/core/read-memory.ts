@@ -1,5 +1,5 @@
-import { BufferView } from '../core/buffer-view.ts';
-import { SendSlabPool, SlabPool } from '../core/slab-pool.ts';
+import { BufferView } from './buffer-view.ts';
+import { SendSlabPool, SlabPool } from './slab-pool.ts';
 
 /** Size of the one buffer that every small read of the process lands in. */
 export const READ_BUFFER_BYTES = 256 * 1024;
