@@ -103,7 +103,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
       this.#early = this.enqueue(this.#early, bytes);
       return;
     }
-    if (this.isClient && session.peerId === 0 && this.#isForPredecessor(bytes)) {
+    if (this.isClient && this.#isForAnother(bytes)) {
       this.host.drops.unknownPeer++;
       return;
     }
@@ -113,10 +113,11 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   }
 
   /**
-   * Whether a client's very first packet is meant for somebody else: whoever had this port before, and left the server
-   * with an answer on its way. The letter of the protocol (AQ-016) would have it end the connection.
+   * Whether a client's packet is meant for somebody else: whoever had this port before, and left the server with an answer on
+   * its way; or who wrote a false address, so that the server answers here. The letter of the protocol (AQ-016, AQ-018) would
+   * have it end the connection.
    */
-  #isForPredecessor(bytes: Buffer): boolean {
+  #isForAnother(bytes: Buffer): boolean {
     if (!isHandshake(bytes)) return false;
     const to = handshakePeerId(bytes);
     return to !== 0 && to !== this.#selfId;

@@ -229,6 +229,23 @@ test('AQ-018: a client notices that its server was restarted', async () => {
   await again.stop();
 });
 
+test('AQ-018: what a server answers to a forger does not end the client whose address was forged', async () => {
+  const server = await RawPeer.open(0);
+  const recorder = new Recorder();
+  const client = new UdpArqClient(recorder.hooks as never);
+  const starting = client.start('127.0.0.1', server.port);
+  await eventually(() => server.received.some(({ length }) => length === 12));
+  const own = server.received.find(({ length }) => length === 12)!.readUInt32LE(4);
+  await server.send(handshake(77, own, true));
+  await starting;
+  await server.send(handshake(88, own ^ 1));
+  await server.send(push(77, 0, Buffer.from('still here')));
+  await recorder.until('onReceive');
+  expect(recorder.of('onClose')).toEqual([]);
+  await client.stop();
+  await server.close();
+});
+
 test('AQ-001 UD-007: heartbeats over ARQ are answered to peers with a connection', async () => {
   const recorder = new Recorder();
   const { server, peer, end } = await begin(recorder);
