@@ -229,6 +229,51 @@ test('AQ-018: a client notices that its server was restarted', async () => {
   await again.stop();
 });
 
+test('AQ-018: a client that missed the close notify is reset, not given a session that counts from 0 again', async () => {
+  const recorder = new Recorder(echo);
+  const { server, port, peer } = await begin(recorder);
+  await peer.close();
+  const clientRecorder = new Recorder();
+  const client = new UdpArqClient(clientRecorder.hooks as never);
+  await client.start('127.0.0.1', port);
+  client.send('one');
+  await clientRecorder.until('onReceive');
+  // The close notify is lost.
+  const { host } = server as unknown as { host: { control: unknown } };
+  const { control } = host;
+  host.control = () => 0;
+  server.disconnect(1);
+  await recorder.until('onClose');
+  host.control = control;
+  client.send('two');
+  expect((await clientRecorder.until('onClose')).slice(2, 4)).toEqual([4, 104]);
+  expect(recorder.of('onAccept').length).toBe(1);
+  await client.wait();
+  await server.stop();
+});
+
+test('AQ-016: late copies of a handshake make no second connection, and do not touch the one that came after', async () => {
+  const recorder = new Recorder();
+  const { server, peer, end } = await begin(recorder);
+  const id = await prove(peer, 5);
+  await recorder.until('onHandShake');
+  await peer.send(CLOSE_NOTIFY);
+  await recorder.until('onClose');
+  await peer.send(handshake(5, id, true));
+  const reset = await peer.until(3);
+  expect([reset.length, reset.readUInt32LE(4) === id, reset.readUInt32LE(8)]).toEqual([12, false, 5]);
+  expect(server.connectionCount).toBe(0);
+  await prove(peer, 6);
+  await recorder.until('onHandShake', 2);
+  await peer.send(handshake(5, id, true));
+  await peer.send(handshake(5, 0));
+  await peer.send(push(6, 0, Buffer.from('still here')));
+  await recorder.until('onReceive');
+  expect((await peer.until(6)).length).toBe(24); // the acknowledgement, and no reset before it
+  expect([recorder.of('onAccept').length, recorder.of('onClose').length]).toEqual([2, 1]);
+  await end();
+});
+
 test('AQ-018: what a server answers to a forger does not end the client whose address was forged', async () => {
   const server = await RawPeer.open(0);
   const recorder = new Recorder();
@@ -244,6 +289,25 @@ test('AQ-018: what a server answers to a forger does not end the client whose ad
   expect(recorder.of('onClose')).toEqual([]);
   await client.stop();
   await server.close();
+});
+
+test('a server that drains lets nobody take the place of a connection', async () => {
+  const recorder = new Recorder();
+  const { server, peer } = await begin(recorder);
+  await prove(peer, 5);
+  await recorder.until('onHandShake');
+  server.send(1, 'not acknowledged');
+  await peer.send(handshake(6, 0));
+  const answers = (): Buffer[] => peer.received.filter((bytes) => bytes.length === 12 && bytes.readUInt32LE(8) === 6);
+  await eventually(() => answers().length === 1);
+  const { datagramsIn } = server.stats();
+  const stopped = server.stop({ drainTimeoutMs: 60_000 });
+  await peer.send(handshake(6, answers()[0]!.readUInt32LE(4), true));
+  await eventually(() => server.stats().datagramsIn > datagramsIn);
+  await peer.send(CLOSE_NOTIFY);
+  expect(await stopped).toMatchObject({ connections: 1 });
+  expect(recorder.of('onAccept').length).toBe(1);
+  await peer.close();
 });
 
 test('AQ-001 UD-007: heartbeats over ARQ are answered to peers with a connection', async () => {
