@@ -164,6 +164,8 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
   /**
    * Sends one message unless it could not begin to leave within `deadlineMs`: then it is dropped, and counted in
    * `kcp.expiredMessages`. For data that is worth nothing when it is late. Results as `send`.
+   * @param deadlineMs Milliseconds, also Infinity; 0 or less drops it.
+   * @throws TypeError if that is no number.
    */
   sendWithin(connId: ConnId, data: Sendable, deadlineMs: number): boolean {
     const connection = this.table.get(connId);

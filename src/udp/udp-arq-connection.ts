@@ -186,6 +186,8 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
 
   /** Queues one message (AQ-037). */
   override send(operation: string, bytes: Uint8Array, deadlineMs?: number): boolean {
+    if (deadlineMs !== undefined && (typeof deadlineMs !== 'number' || Number.isNaN(deadlineMs)))
+      throw new TypeError('deadlineMs must be a number');
     const session = this.#session;
     if (this.state > UdpState.Open) return this.cannotSend(operation);
     if (session === null || this.#drainTimer !== null) return this.#refused(operation, Errno.EPERM, bytes.length);

@@ -435,6 +435,23 @@ test('sendWithin drops what is late; sendUnreliable works between two of ours, a
   await end();
 });
 
+test('sendWithin: a deadline that is very far away is none, one that is no number is a mistake', async () => {
+  const recorder = new Recorder();
+  const { port, end } = await begin(recorder);
+  const client = new UdpArqClient({});
+  await client.start('127.0.0.1', port);
+  const deadlines = [-1, -1e12, 1000, 0x7fffffff, 0x80000000, 0xffffffff, Number.MAX_SAFE_INTEGER, Infinity];
+  for (const deadlineMs of deadlines) expect(client.sendWithin(`${deadlineMs}`, deadlineMs)).toBe(true);
+  client.send('end');
+  await recorder.until('onReceive', 7);
+  const texts = recorder.of('onReceive').map(([, , hex]) => Buffer.from(hex as string, 'hex').toString());
+  expect(texts).toEqual([...deadlines.slice(2).map(String), 'end']);
+  expect(client.getConnectionStats()?.kcp?.expiredMessages).toBe(2);
+  for (const wrong of [NaN, '5', null]) expect(() => client.sendWithin('x', wrong as never)).toThrow(TypeError);
+  await client.stop();
+  await end();
+});
+
 test('ARQ settings that do not go together: InvalidParam (ACC-008), and what they name', async () => {
   const server = new UdpArqServer({}, { maxMessageSize: 1_000_000 });
   await expect(server.start('127.0.0.1', 0)).rejects.toMatchObject({ code: SocketErrorCode.InvalidParam, errno: 22 });
