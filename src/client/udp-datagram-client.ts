@@ -8,7 +8,7 @@ import { describeSystemError, SocketError } from '../core/errors.ts';
 import { defineProperties } from '../core/properties.ts';
 import { type Sendable, toBytes } from '../core/sendable.ts';
 import { SingleSocket } from '../core/single-socket.ts';
-import { callPrepare, HOOK_GRACE_MS, startCancelled } from '../core/start-stop.ts';
+import { callPrepare, HOOK_GRACE_MS, startCancelled, whileStarting } from '../core/start-stop.ts';
 import { UdpSocket } from '../transport/udp-socket.ts';
 import type { UdpConnection } from '../udp/udp-connection.ts';
 import { UdpHost, type UdpOwner } from '../udp/udp-host.ts';
@@ -82,7 +82,10 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
     let socket: ClientSocket | null = null;
     let connection: C;
     try {
-      const { address, family } = await this.resolveTarget(target);
+      // A resolver may take minutes.
+      const resolved = await whileStarting(this, target.signal, this.resolveTarget(target));
+      this.#checkStarting(run, target);
+      const { address, family } = resolved!;
       socket = await this.bindSocket(run, target, family);
       this.#checkStarting(run, target);
       run.attach(socket);
