@@ -118,12 +118,12 @@ export class UdpNode<Extra = unknown> extends Component {
         ipv6Only: target.ipv6Only ?? false,
         isShared: this.#castMode !== CastMode.Unicast,
       });
+      this.#checkStarting(target);
       const problem = await callPrepare(this, this.#listener, 'onPrepareListen', signal, () =>
         this.#listener.onPrepareListen?.(this, socket.socket),
       );
       if (problem !== null) throw problem;
-      if (this.state !== ServiceState.Starting) throw startCancelled(this);
-      if (isSignalAborted(signal)) throw this.aborted('start', signal);
+      this.#checkStarting(target);
       const { multiCastTtl, multiCastLoop } = this;
       prepareCast(socket, {
         ...target,
@@ -136,10 +136,8 @@ export class UdpNode<Extra = unknown> extends Component {
     } catch (error) {
       await run?.close();
       this.failed(error as SocketError);
-      if (this.hasStarted) {
-        this.transition(ServiceState.Stopping);
-        await shutDown(this, this.#listener);
-      }
+      if (this.hasStarted) this.transition(ServiceState.Stopping);
+      await shutDown(this, this.#listener);
       throw error;
     }
     run.open();
@@ -148,6 +146,12 @@ export class UdpNode<Extra = unknown> extends Component {
     this.transition(ServiceState.Started);
     stopOnAbort(this, signal);
     return this.getLocalAddress() as SocketAddress;
+  }
+
+  /** Throws if `stop` or the signal overtook the start. */
+  #checkStarting({ signal }: UdpNodeStartOptions): void {
+    if (this.state !== ServiceState.Starting) throw startCancelled(this);
+    if (isSignalAborted(signal)) throw this.aborted('start', signal);
   }
 
   #check({ host = '', port, castMode = CastMode.Unicast, castAddress = '' }: UdpNodeStartOptions): void {
@@ -246,7 +250,13 @@ export class UdpNode<Extra = unknown> extends Component {
    */
   async stop(): Promise<void> {
     if (!this.hasStarted) throw this.illegalState('stop');
+    const isStarting = this.state === ServiceState.Starting;
     this.transition(ServiceState.Stopping);
+    if (isStarting) {
+      // The start gives up, closes its socket and fires onShutdown.
+      await this.wait();
+      return;
+    }
     const run = this.#run;
     this.#run = null;
     await run?.close();
