@@ -65,6 +65,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     this.beginDetect();
     const init = { selfId: this.#selfId, now, settings: this.#arq, host: this };
     this.#session = new ArqSession(proved === undefined ? init : { ...init, proved });
+    if (this.hold !== 0) this.#session.pause();
     this.#session.start(now);
     const early = this.#early;
     this.#early = null;
@@ -138,7 +139,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
 
   /** Delivers the messages that waited in the receive window; the peer is told that there is room again. */
   protected override settle(): void {
-    if (this.hold === 0 && this.#session !== null && this.state === UdpState.Open) {
+    if (this.hold === 0 && this.#session !== null && this.state <= UdpState.Open) {
       const errno = this.#session.resume(this.host.wheel.clock.now());
       if (errno !== 0) this.#sessionFailed(errno);
       else this.host.schedule(this);
@@ -279,7 +280,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   /** Takes no more messages, waits until the peer has acknowledged all, then closes; at the latest in `timeoutMs`. */
   override drain(timeoutMs: number): void {
     if (this.#drainTimer !== null) return;
-    if (this.state !== UdpState.Open || timeoutMs <= 0) return this.disconnect();
+    if (this.state !== UdpState.Open || !(timeoutMs > 0)) return this.disconnect();
     this.#drainTimer = new OwnedTimer<ArqConnection>(this, drainExpired);
     this.host.wheel.arm(this.#drainTimer, timeoutMs);
     this.host.schedule(this);

@@ -398,6 +398,56 @@ test('a listener that returns promises holds its messages back, in order, and th
   await end();
 });
 
+test.each([
+  ['in onConnect', 'onConnect'],
+  ['while the handshake goes on', 'onSend'],
+])('CLI-005: receiving that was paused %s is paused, and goes on when it is resumed', async (_when, hook) => {
+  const recorder = new Recorder({ onHandShake: (server: UdpArqServer, id: number) => void server.send(id, 'hello') });
+  const { server, port, end } = await begin(recorder);
+  let calls = 0;
+  const clientRecorder = new Recorder({
+    [hook]: (client: UdpArqClient) => void (calls++ === 0 && client.pauseReceive()),
+  });
+  const client = new UdpArqClient(clientRecorder.hooks as never);
+  await client.start('127.0.0.1', port);
+  await eventually(() => (server.getWaitingSendMessageCount(1) ?? 1) === 0); // it has arrived
+  expect([client.isPauseReceive, clientRecorder.of('onReceive').length]).toEqual([true, 0]);
+  client.pauseReceive(false);
+  await clientRecorder.until('onReceive');
+  await client.stop();
+  await end();
+});
+
+test('CLI-005: receiving that was paused and resumed before the handshake was done goes on', async () => {
+  const server = await RawPeer.open(0);
+  const recorder = new Recorder();
+  const client = new UdpArqClient(recorder.hooks as never);
+  const starting = client.start('127.0.0.1', server.port);
+  await recorder.until('onSend');
+  client.pauseReceive();
+  client.pauseReceive(false);
+  await eventually(() => server.received.some(({ length }) => length === 12));
+  await turns(2);
+  const own = server.received.find(({ length }) => length === 12)!.readUInt32LE(4);
+  await server.send(handshake(77, own, true));
+  await starting;
+  await server.send(push(77, 0, Buffer.from('hello')));
+  await recorder.until('onReceive');
+  await client.stop();
+  await server.close();
+});
+
+test('a drain without a time that makes sense is none', async () => {
+  const recorder = new Recorder();
+  const { server, peer, end } = await begin(recorder);
+  await prove(peer);
+  await recorder.until('onHandShake');
+  server.send(1, 'never acknowledged');
+  expect(server.disconnect(1, { drain: true, timeoutMs: NaN })).toBe(true);
+  await recorder.until('onClose');
+  await end();
+});
+
 test('AQ-044 AQ-042: stop drops what waits; stop({ drainTimeoutMs }) delivers it', async () => {
   const recorder = new Recorder();
   const { port, end } = await begin(recorder);
