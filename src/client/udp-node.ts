@@ -14,6 +14,7 @@ import {
   checkCastAddress,
   IPV4_BROADCAST,
   type JoinOptions,
+  joinProblem,
   type MulticastProperties,
   multicastProperties,
   prepareCast,
@@ -154,7 +155,9 @@ export class UdpNode<Extra = unknown> extends Component {
     if (isSignalAborted(signal)) throw this.aborted('start', signal);
   }
 
-  #check({ host = '', port, castMode = CastMode.Unicast, castAddress = '' }: UdpNodeStartOptions): void {
+  #check(target: UdpNodeStartOptions): void {
+    const { host = '', port, castMode = CastMode.Unicast, castAddress = '' } = target;
+    const joining = joinProblem(target);
     const problem =
       port !== undefined && !isPort(port)
         ? invalidParam(`port must be a whole number, 0 to 65535, not ${String(port)}`)
@@ -162,7 +165,9 @@ export class UdpNode<Extra = unknown> extends Component {
           ? invalidParam('host and castAddress must be strings')
           : !Object.values(CastMode).includes(castMode)
             ? invalidParam(`castMode must be one of CastMode, not ${String(castMode)}`)
-            : null;
+            : joining === null
+              ? null
+              : invalidParam(joining);
     if (problem !== null) throw this.failed(problem);
   }
 
