@@ -485,6 +485,46 @@ test('sendWithin drops what is late; sendUnreliable works between two of ours, a
   await end();
 });
 
+test('whom maxWaitingSendCount refuses is told by onSendBlocked, and by onSendDrained when there is room, once each', async () => {
+  const recorder = new Recorder({}, ['onSend']);
+  const { port, end } = await begin(recorder);
+  const sent: number[] = [];
+  const message = Buffer.alloc(4000); // three segments
+  const fill = (client: UdpArqClient): void => {
+    while (sent.length < 100) {
+      if (!client.send(message)) return;
+      sent.push(client.waitingSendMessageCount);
+    }
+  };
+  const clientRecorder = new Recorder(
+    { onSendBlocked: () => undefined, onSendDrained: (client: UdpArqClient) => fill(client) },
+    ['onSend'],
+  );
+  const client = new UdpArqClient(clientRecorder.hooks as never, { maxWaitingSendCount: 8 });
+  await client.start('127.0.0.1', port);
+  expect(client.sendWithin(Buffer.alloc(4096), -1)).toBe(true);
+  fill(client);
+  expect([client.lastSystemError, clientRecorder.of('onSendBlocked').length]).toEqual([105, 0]); // not from inside send
+  await recorder.until('onReceive', 100);
+  expect(Math.max(...sent)).toBeLessThanOrEqual(8);
+  const told = clientRecorder.events.filter(([hook]) => hook.startsWith('onSend'));
+  expect(told.length).toBeGreaterThan(2);
+  told.forEach(([hook, id, waiting], i) => {
+    expect([hook, id]).toEqual([i % 2 === 0 ? 'onSendBlocked' : 'onSendDrained', client.connectionId]);
+    if (hook === 'onSendDrained') expect(waiting).toBeLessThanOrEqual(4);
+  });
+  // One that can never fit is refused without a promise.
+  const large = new UdpArqClient(clientRecorder.hooks as never, { maxWaitingSendCount: 2 });
+  await large.start('127.0.0.1', port);
+  const before = clientRecorder.of('onSendBlocked').length;
+  expect([large.send(message), large.lastSystemError]).toEqual([false, 105]);
+  await turns();
+  expect(clientRecorder.of('onSendBlocked').length).toBe(before);
+  await large.stop();
+  await client.stop();
+  await end();
+});
+
 test('sendWithin: a deadline that is very far away is none, one that is no number is a mistake', async () => {
   const recorder = new Recorder();
   const { port, end } = await begin(recorder);
