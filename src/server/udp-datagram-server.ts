@@ -165,7 +165,9 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
     const connection = this.peers.find(address, port);
     const now = run.wheel.clock.now();
     if (connection !== undefined) {
-      if (connection.isValid) {
+      if (connection.isLeaving) {
+        this.peers.delete(connection);
+      } else if (connection.isValid) {
         this.receivedFrom(connection, bytes, now);
         return;
       }
