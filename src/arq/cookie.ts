@@ -35,8 +35,16 @@ import { SipHash } from './siphash.ts';
  * which it must take for a reset (AQ-016). So a peer answered in the tail keeps its cookie in the head. That needs memory, but
  * not memory per peer: one bit in a table of fixed size, at a place the hash chooses. If a flood sets all bits, or two peers
  * share one, somebody's cookie is a window older than need be, which is harmless.
+ *
+ * A cookie is good for one session. If it were good for more, a late copy of the packet that proved it would make a session
+ * that nobody talks to; and a client that has not heard that its session was closed would be given another one with the same
+ * IDs, in which both sides count segments from different numbers: what they send is never delivered, and neither notices.
+ * So cookies that became sessions are remembered as long as they would be accepted. Who comes with such a one is answered with
+ * an ID that nobody has, which is a reset to a client that knows the old one (AQ-018).
  */
 const ANSWERED_BITS = 65_536;
+/** Cookies of one window that are remembered as spent; beyond, the oldest are forgotten. */
+const SPENT_LIMIT = 65_536;
 const MAX_ADDRESS_CHARS = 64;
 
 /** What a datagram of a peer without a session is. */
@@ -47,6 +55,8 @@ export const CookieVerdict = Object.freeze({
   Answer: 1,
   /** The peer has echoed its cookie: make a session with `selfId`, `peerId` and `isPeerComplete`. */
   Proved: 2,
+  /** The cookie has had its session: the peer's copy of that is stale. `out` holds 12 bytes that reset it. */
+  Spent: 3,
 } as const);
 export type CookieVerdict = (typeof CookieVerdict)[keyof typeof CookieVerdict];
 
@@ -71,6 +81,10 @@ export class ArqCookies {
   private readonly scratch = new Uint8Array(MAX_ADDRESS_CHARS + 32);
   private readonly answeredInTail = new Uint8Array(ANSWERED_BITS / 8);
   private tailWindow = -1;
+  // Cookies spent in this window and in the one before.
+  private spent = new Set<number>();
+  private spentBefore = new Set<number>();
+  private spentWindow = -1;
 
   /**
    * @param handShakeTimeoutMs How long a client tries; the window is a multiple of it.
@@ -96,7 +110,9 @@ export class ArqCookies {
       const now = Math.floor(nowMs);
       const window = Math.floor(now / this.windowMs);
       if (from !== 0 && echoed === 0) {
-        writeHandshake(this.out, this.issue(address, port, from, now, window), from, false);
+        const id = this.issue(address, port, from, now, window);
+        if (this.isSpent(id, window)) return this.reset(address, port, from, window);
+        writeHandshake(this.out, id, from, false);
         this.answered++;
         return CookieVerdict.Answer;
       }
@@ -104,6 +120,7 @@ export class ArqCookies {
         from !== 0 &&
         (echoed === this.cookie(address, port, from, window) || echoed === this.cookie(address, port, from, window - 1))
       ) {
+        if (this.isSpent(echoed, window)) return this.reset(address, port, from, window);
         this.selfId = echoed;
         this.peerId = from;
         this.isPeerComplete = isHandshakeComplete(datagram);
@@ -113,6 +130,34 @@ export class ArqCookies {
     }
     this.ignored++;
     return CookieVerdict.Ignore;
+  }
+
+  /** The session of the last `Proved` is made: its cookie proves nothing any more. Not to be called if it was not made. */
+  spend(nowMs: number): void {
+    this.turnTo(Math.floor(Math.floor(nowMs) / this.windowMs));
+    const { spent } = this;
+    if (spent.size >= SPENT_LIMIT) spent.delete(spent.values().next().value as number);
+    spent.add(this.selfId);
+  }
+
+  private isSpent(id: number, window: number): boolean {
+    this.turnTo(window);
+    return this.spent.has(id) || this.spentBefore.has(id);
+  }
+
+  /** A cookie is accepted in its window and the next, so those spent before the last window can be forgotten. */
+  private turnTo(window: number): void {
+    if (window === this.spentWindow) return;
+    this.spentBefore = window === this.spentWindow + 1 ? this.spent : new Set();
+    this.spent = new Set();
+    this.spentWindow = window;
+  }
+
+  /** Answers with an ID that proves nothing: the one of a window that will not come for ages. */
+  private reset(address: string, port: number, peerId: number, window: number): CookieVerdict {
+    writeHandshake(this.out, this.cookie(address, port, peerId, window ^ (1 << 31)), peerId, false);
+    this.ignored++;
+    return CookieVerdict.Spent;
   }
 
   /** The ID to answer with: of this window, or in its head of the last one for who got that shortly before. */

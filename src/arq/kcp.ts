@@ -17,6 +17,8 @@ import { type DatagramOutput, DatagramWriter } from './writer.ts';
 
 const ASK = 1;
 const TELL = 2;
+/** Half a round of the 32-bit clock. */
+const DEADLINE_MAX_MS = 0x7fffffff;
 
 /** Counters of a session, a snapshot. Sizes are in bytes, times in milliseconds. */
 export interface KcpStats {
@@ -135,14 +137,15 @@ export class Kcp {
   /**
    * Queues one message; it leaves with the next flush. The bytes are copied.
    *
-   * @param deadlineMs If the message has not begun to leave so many ms from now, it is dropped.
+   * @param deadlineMs If the message has not begun to leave so many ms from now, it is dropped; Infinity never.
    * @param nowMs The time, if it is later than the last one told.
    * @returns 0, or {@link KcpError.BadLength} (128 fragments or more), or {@link KcpError.QueueFull}.
    */
   send(data: Uint8Array, deadlineMs?: number, nowMs?: number): number {
     if (nowMs !== undefined) this.setClock(nowMs);
-    const hasDeadline = deadlineMs !== undefined;
-    return this.sender.send(data, hasDeadline, hasDeadline ? (this.current + deadlineMs) | 0 : 0);
+    // Beyond what wrap-around times can tell from the past, it is as good as none.
+    const hasDeadline = deadlineMs !== undefined && deadlineMs <= DEADLINE_MAX_MS;
+    return this.sender.send(data, hasDeadline, hasDeadline ? (this.current + Math.max(deadlineMs, 0)) | 0 : 0);
   }
 
   /** Size of the message that {@link recv} would return, or -1 (0 is an empty message). */

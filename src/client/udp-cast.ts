@@ -14,6 +14,7 @@ import {
   checkCastAddress,
   IPV4_BROADCAST,
   type JoinOptions,
+  joinProblem,
   type MulticastProperties,
   multicastProperties,
   prepareCast,
@@ -81,7 +82,10 @@ export class UdpCast<Extra = unknown> extends DatagramClient<CastConnection, Ext
   }
 
   /** @internal */
-  protected override checkTarget({ host = '', port, localAddress }: UdpCastStartOptions): SocketError | null {
+  protected override checkTarget(target: UdpCastStartOptions): SocketError | null {
+    const { host = '', port, localAddress } = target;
+    const problem = joinProblem(target);
+    if (problem !== null) return invalidParam(problem);
     return typeof host !== 'string'
       ? invalidParam('host must be a group address or a host name')
       : !isPort(port) || port === 0

@@ -8,7 +8,7 @@ import { describeSystemError, SocketError } from '../core/errors.ts';
 import { defineProperties } from '../core/properties.ts';
 import { type Sendable, toBytes } from '../core/sendable.ts';
 import { SingleSocket } from '../core/single-socket.ts';
-import { callPrepare, HOOK_GRACE_MS, startCancelled } from '../core/start-stop.ts';
+import { callPrepare, HOOK_GRACE_MS, startCancelled, whileStarting } from '../core/start-stop.ts';
 import { UdpSocket } from '../transport/udp-socket.ts';
 import type { UdpConnection } from '../udp/udp-connection.ts';
 import { UdpHost, type UdpOwner } from '../udp/udp-host.ts';
@@ -82,7 +82,10 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
     let socket: ClientSocket | null = null;
     let connection: C;
     try {
-      const { address, family } = await this.resolveTarget(target);
+      // A resolver may take minutes.
+      const resolved = await whileStarting(this, target.signal, this.resolveTarget(target));
+      this.#checkStarting(run, target);
+      const { address, family } = resolved!;
       socket = await this.bindSocket(run, target, family);
       this.#checkStarting(run, target);
       run.attach(socket);
@@ -175,18 +178,23 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
   }
 
   #open(connection: C, { signal }: UdpClientStartOptions): Promise<void> {
-    const abort = (): void => connection.close(SocketOperation.Close, 0, undefined, true);
+    let problem: SocketError | undefined;
+    let isOpen = false;
+    const abort = (): void => {
+      if (!isOpen) problem ??= this.aborted('start', signal);
+      connection.close(SocketOperation.Close, isOpen ? 0 : Errno.ECANCELED, problem, true);
+      // An async onConnect that never answers is not waited for, no more than by a stop.
+      if (!isOpen) setTimeout(() => connection.abandonHooks(), HOOK_GRACE_MS);
+    };
     signal?.addEventListener('abort', abort, { once: true });
     return new Promise((resolve, reject) => {
-      let problem: SocketError | undefined;
-      let isOpen = false;
       connection.onReleased = () => {
         signal?.removeEventListener('abort', abort);
         // A rejected start leaves the component stopped, so that it can be started again at once.
         if (!isOpen) this.wait().then(() => reject(this.failed(problem ?? startCancelled(this))));
       };
       connection.open('onConnect', (error) => {
-        problem = error;
+        problem ??= error;
         if (error !== undefined) return;
         isOpen = true;
         resolve();
@@ -229,24 +237,22 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
    */
   async stop(options: UdpClientStopOptions = {}): Promise<void> {
     if (!this.hasStarted) throw this.illegalState('stop');
+    const { drainTimeoutMs = 0, signal } = options;
+    const isAborted = isSignalAborted(signal);
     this.#isStoppedByUser = true;
     const { connection } = this;
     this.transition(ServiceState.Stopping);
     const stopped = this.wait();
     if (connection !== null) {
-      const { drainTimeoutMs = 0, signal } = options;
-      const cut = (): void => {
-        connection.close(SocketOperation.Close, 0, undefined, true);
-        connection.abandonHooks();
-      };
-      if (drainTimeoutMs > 0 && !isSignalAborted(signal)) {
+      const cut = (): void => connection.close(SocketOperation.Close, 0, undefined, true);
+      if (drainTimeoutMs > 0 && !isAborted) {
         connection.drain(drainTimeoutMs);
         signal?.addEventListener('abort', cut, { once: true });
       } else cut();
       // An async onConnect that never answers.
       const giveUp = timeoutAfter(drainTimeoutMs + HOOK_GRACE_MS, () => {
         cut();
-        connection.release();
+        connection.abandonHooks();
       });
       await stopped;
       clearTimeout(giveUp);

@@ -43,7 +43,9 @@ export class NodeRun<N extends Component & UdpSocketProperties & { reuseAddressP
   #socket: UdpSocket<Outgoing> | null = null;
   /** From Started until the stop. */
   #isOpen = false;
-  #lookups = 0;
+  /** Datagrams that wait for their host name to be resolved, all in all, and by name: those to one name keep their order. */
+  #waitingCount = 0;
+  readonly #waiting = new Map<string, Outgoing[]>();
   #reports: Array<() => void> = [];
   #isReporting = false;
   #datagramsIn = 0;
@@ -146,23 +148,41 @@ export class NodeRun<N extends Component & UdpSocketProperties & { reuseAddressP
     }
     const data = Buffer.from(bytes);
     if (family !== 0) this.#transmit(socket, remoteAddress, port, data);
-    else if (this.#lookups >= this.#maxLookups) {
-      return refuse(SocketErrorCode.DataSend, Errno.ENOBUFS, 'too many host names wait to be resolved');
-    } else this.#resolveAndSend(socket, remoteAddress, port, data);
+    else if (this.#waitingCount >= this.#maxLookups) {
+      return refuse(SocketErrorCode.DataSend, Errno.ENOBUFS, 'too many datagrams wait for host names to be resolved');
+    } else this.#sendWhenResolved(socket, { address: remoteAddress, port, data });
     this.#messagesOut++;
     return true;
   }
 
-  async #resolveAndSend(socket: UdpSocket<Outgoing>, name: string, port: number, data: Buffer): Promise<void> {
-    this.#lookups++;
+  #sendWhenResolved(socket: UdpSocket<Outgoing>, outgoing: Outgoing): void {
+    this.#waitingCount++;
+    const name = outgoing.address;
+    const waiting = this.#waiting.get(name);
+    if (waiting !== undefined) {
+      waiting.push(outgoing);
+      return;
+    }
+    const all = [outgoing];
+    this.#waiting.set(name, all);
+    this.#resolve(name).then((address) => {
+      this.#waiting.delete(name);
+      this.#waitingCount -= all.length;
+      for (const { port, data } of all) {
+        if (!this.#isOpen) return;
+        if (address !== null) this.#transmit(socket, address, port, data);
+        else this.#sendFailed({ address: name, port, data }, Errno.EHOSTUNREACH);
+      }
+    });
+  }
+
+  /** The address of a host, null if it has none. */
+  async #resolve(name: string): Promise<string | null> {
     try {
       // An IPv6 node reaches IPv4 too, by mapped addresses.
-      const { address } = await lookup(name, { family: this.#isIPv6 ? 0 : 4 });
-      if (this.#isOpen) this.#transmit(socket, address, port, data);
+      return (await lookup(name, { family: this.#isIPv6 ? 0 : 4 })).address;
     } catch {
-      if (this.#isOpen) this.#sendFailed({ address: name, port, data }, Errno.EHOSTUNREACH);
-    } finally {
-      this.#lookups--;
+      return null;
     }
   }
 

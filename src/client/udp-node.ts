@@ -14,6 +14,7 @@ import {
   checkCastAddress,
   IPV4_BROADCAST,
   type JoinOptions,
+  joinProblem,
   type MulticastProperties,
   multicastProperties,
   prepareCast,
@@ -118,12 +119,12 @@ export class UdpNode<Extra = unknown> extends Component {
         ipv6Only: target.ipv6Only ?? false,
         isShared: this.#castMode !== CastMode.Unicast,
       });
+      this.#checkStarting(target);
       const problem = await callPrepare(this, this.#listener, 'onPrepareListen', signal, () =>
         this.#listener.onPrepareListen?.(this, socket.socket),
       );
       if (problem !== null) throw problem;
-      if (this.state !== ServiceState.Starting) throw startCancelled(this);
-      if (isSignalAborted(signal)) throw this.aborted('start', signal);
+      this.#checkStarting(target);
       const { multiCastTtl, multiCastLoop } = this;
       prepareCast(socket, {
         ...target,
@@ -136,10 +137,8 @@ export class UdpNode<Extra = unknown> extends Component {
     } catch (error) {
       await run?.close();
       this.failed(error as SocketError);
-      if (this.hasStarted) {
-        this.transition(ServiceState.Stopping);
-        await shutDown(this, this.#listener);
-      }
+      if (this.hasStarted) this.transition(ServiceState.Stopping);
+      await shutDown(this, this.#listener);
       throw error;
     }
     run.open();
@@ -150,7 +149,15 @@ export class UdpNode<Extra = unknown> extends Component {
     return this.getLocalAddress() as SocketAddress;
   }
 
-  #check({ host = '', port, castMode = CastMode.Unicast, castAddress = '' }: UdpNodeStartOptions): void {
+  /** Throws if `stop` or the signal overtook the start. */
+  #checkStarting({ signal }: UdpNodeStartOptions): void {
+    if (this.state !== ServiceState.Starting) throw startCancelled(this);
+    if (isSignalAborted(signal)) throw this.aborted('start', signal);
+  }
+
+  #check(target: UdpNodeStartOptions): void {
+    const { host = '', port, castMode = CastMode.Unicast, castAddress = '' } = target;
+    const joining = joinProblem(target);
     const problem =
       port !== undefined && !isPort(port)
         ? invalidParam(`port must be a whole number, 0 to 65535, not ${String(port)}`)
@@ -158,7 +165,9 @@ export class UdpNode<Extra = unknown> extends Component {
           ? invalidParam('host and castAddress must be strings')
           : !Object.values(CastMode).includes(castMode)
             ? invalidParam(`castMode must be one of CastMode, not ${String(castMode)}`)
-            : null;
+            : joining === null
+              ? null
+              : invalidParam(joining);
     if (problem !== null) throw this.failed(problem);
   }
 
@@ -246,7 +255,13 @@ export class UdpNode<Extra = unknown> extends Component {
    */
   async stop(): Promise<void> {
     if (!this.hasStarted) throw this.illegalState('stop');
+    const isStarting = this.state === ServiceState.Starting;
     this.transition(ServiceState.Stopping);
+    if (isStarting) {
+      // The start gives up, closes its socket and fires onShutdown.
+      await this.wait();
+      return;
+    }
     const run = this.#run;
     this.#run = null;
     await run?.close();

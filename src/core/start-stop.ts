@@ -13,7 +13,7 @@ export function invalidParam(message: string): SocketError {
  * Calls a hook that may cancel a start; returns the error of it, or null (EV-S-01, EV-C-01, EV-N-01). It also returns when
  * the start is over, or `signal` aborted, before the hook has answered.
  */
-export async function callPrepare(
+export function callPrepare(
   component: Component,
   listener: object,
   hook: 'onPrepareListen' | 'onPrepareConnect',
@@ -38,14 +38,27 @@ export async function callPrepare(
       return refused('failed', thrown);
     }
   };
-  return new Promise((resolve) => {
-    const giveUp = (): void => resolve(null);
+  return whileStarting(component, signal, answer());
+}
+
+/** What `work` comes to; null as soon as the start of `component` is over, or `signal` aborted, before that. */
+export function whileStarting<T>(
+  component: Component,
+  signal: AbortSignal | undefined,
+  work: Promise<T>,
+): Promise<T | null> {
+  return new Promise((resolve, reject) => {
+    const done = (act: () => void): void => {
+      signal?.removeEventListener('abort', giveUp);
+      act();
+    };
+    const giveUp = (): void => done(() => resolve(null));
     signal?.addEventListener('abort', giveUp, { once: true });
     component.startEnded().then(giveUp);
-    answer().then((problem) => {
-      signal?.removeEventListener('abort', giveUp);
-      resolve(problem);
-    });
+    work.then(
+      (value) => done(() => resolve(value)),
+      (error: unknown) => done(() => reject(error)),
+    );
   });
 }
 

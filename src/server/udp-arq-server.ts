@@ -12,7 +12,7 @@ import {
   writeHandshake,
 } from '../arq/index.ts';
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
-import { SendPolicy } from '../core/enums.ts';
+import { SendPolicy, ServiceState } from '../core/enums.ts';
 import type { ConnId } from '../core/listener.ts';
 import { flag } from '../core/properties.ts';
 import { type Sendable, toBytes } from '../core/sendable.ts';
@@ -106,13 +106,14 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
       // whose connection is gone sees another ID than it knows, and resets (AQ-018). 12 bytes for 24 or more.
       writeHandshake(this.#question, bytes.readUInt32LE(0), 0, false);
       run.drops.unknownPeer++;
-      if (cookies.input(this.#question, address, port, now) === CookieVerdict.Answer) {
+      if (cookies.input(this.#question, address, port, now) !== CookieVerdict.Ignore) {
         run.control(cookies.out, port, address);
       }
       return;
     }
     switch (cookies.input(bytes, address, port, now)) {
       case CookieVerdict.Answer:
+      case CookieVerdict.Spent:
         run.control(cookies.out, port, address);
         return;
       case CookieVerdict.Proved:
@@ -127,7 +128,10 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     const { selfId, peerId, isPeerComplete } = cookies;
     const start = { settings: this.#arq!, selfId, proved: { peerId, isPeerComplete } };
     const connection = this.admit(run, address, port, (peer) => new ArqConnection(run, peer, false, now, start));
-    connection?.open('onAccept', () => {});
+    if (connection === null) return;
+    // Not before: who was refused for now may come again with the same cookie.
+    cookies.spend(now);
+    connection.open('onAccept', () => {});
   }
 
   /**
@@ -142,14 +146,14 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     }
     const { host, sendAddress: address, remotePort: port } = connection;
     const verdict = cookies.input(bytes, address, port, now);
+    // A spent cookie is a late copy of a packet of who had that address before: a reset would hit the one who has it now.
     if (verdict === CookieVerdict.Answer) host.control(cookies.out, port, address);
-    if (verdict !== CookieVerdict.Proved) return;
-    const { selfId, peerId, isPeerComplete } = cookies;
+    // A server that is stopping lets nobody in, and the old connection may still be drained.
+    if (verdict !== CookieVerdict.Proved || this.state !== ServiceState.Started) return;
     connection.supersede();
     connection.release();
-    if (this.peers.find(address, port) !== undefined) return;
-    const start = { settings: this.#arq!, selfId, proved: { peerId, isPeerComplete } };
-    this.admit(host, address, port, (peer) => new ArqConnection(host, peer, false, now, start))?.open('onAccept', noop);
+    const isFree = this.peers.find(address, port) === undefined;
+    if (isFree && this.hasStarted) this.#acceptProved(host, cookies, address, port, now);
   }
 
   protected override refusePeer(run: UdpHost, address: string, port: number): void {
@@ -160,6 +164,8 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
   /**
    * Sends one message unless it could not begin to leave within `deadlineMs`: then it is dropped, and counted in
    * `kcp.expiredMessages`. For data that is worth nothing when it is late. Results as `send`.
+   * @param deadlineMs Milliseconds, also Infinity; 0 or less drops it.
+   * @throws TypeError if that is no number.
    */
   sendWithin(connId: ConnId, data: Sendable, deadlineMs: number): boolean {
     const connection = this.table.get(connId);
@@ -198,8 +204,6 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     return stats;
   }
 }
-
-function noop(): void {}
 
 /** Whether a handshake packet says that it comes from another peer than that of the connection. */
 function isStranger(connection: ArqConnection, bytes: Buffer): boolean {

@@ -99,6 +99,7 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
     let socket: UdpSocket<UdpConnection | null> | null = null;
     try {
       socket = await this.#bind(run, target);
+      this.#checkStarting(target);
       run.attach(socket);
       const { listener } = run;
       const bound = socket;
@@ -106,11 +107,14 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
         listener.onPrepareListen?.(this, bound.socket),
       );
       if (problem !== null) throw problem;
-      if (!this.#isStarting(run)) throw startCancelled(this);
-      if (isSignalAborted(signal)) throw this.aborted('start', signal);
+      this.#checkStarting(target);
     } catch (error) {
       if (socket !== null) await socket.close();
-      await this.#startFailed(run, error as SocketError);
+      run.socket = null;
+      this.failed(error as SocketError);
+      if (this.hasStarted) this.transition(ServiceState.Stopping);
+      await shutDown(this, this.listener);
+      throw error;
     }
     this.transition(ServiceState.Started);
     stopOnAbort(this, signal);
@@ -138,18 +142,10 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
     return socket;
   }
 
-  #isStarting(run: UdpHost): boolean {
-    return this.host === run && this.state === ServiceState.Starting;
-  }
-
-  async #startFailed(run: UdpHost, error: SocketError): Promise<never> {
-    this.failed(error);
-    if (this.#isStarting(run)) {
-      run.socket = null;
-      this.transition(ServiceState.Stopping);
-      await shutDown(this, this.listener);
-    }
-    throw error;
+  /** Throws if `stop` or the signal overtook the start. */
+  #checkStarting({ signal }: UdpServerStartOptions): void {
+    if (this.state !== ServiceState.Starting) throw startCancelled(this);
+    if (isSignalAborted(signal)) throw this.aborted('start', signal);
   }
 
   /** Checks and fixes what a run needs from the properties. Throws if they do not go together. @internal */
@@ -169,7 +165,9 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
     const connection = this.peers.find(address, port);
     const now = run.wheel.clock.now();
     if (connection !== undefined) {
-      if (connection.isValid) {
+      if (connection.isLeaving) {
+        this.peers.delete(connection);
+      } else if (connection.isValid) {
         this.receivedFrom(connection, bytes, now);
         return;
       }
@@ -263,15 +261,19 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
    * @returns How the connections ended.
    * @throws SocketError (IllegalState) if it is not started. An aborted `signal` ends the draining, not the stopping.
    */
-  stop(options: StopOptions = {}): Promise<StopReport> {
-    if (!this.hasStarted) return Promise.reject(this.illegalState('stop'));
-    this.transition(ServiceState.Stopping);
-    return this.#stop(options);
-  }
-
-  async #stop(options: StopOptions): Promise<StopReport> {
+  async stop(options: StopOptions = {}): Promise<StopReport> {
+    if (!this.hasStarted) throw this.illegalState('stop');
+    const { drainTimeoutMs = 0, signal } = options;
+    const isAborted = isSignalAborted(signal);
     const startedAt = this.wheel.clock.now();
     const report: StopReport = { connections: 0, drained: 0, forced: 0, failed: 0, droppedBytes: 0, durationMs: 0 };
+    const isStarting = this.state === ServiceState.Starting;
+    this.transition(ServiceState.Stopping);
+    if (isStarting) {
+      // The start gives up, closes its socket and fires onShutdown.
+      await this.wait();
+      return report;
+    }
     for (const connection of [...this.table.values()]) {
       const { onReleased } = connection;
       connection.onReleased = () => {
@@ -279,16 +281,19 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
         countEnd(report, connection);
       };
     }
-    const { drainTimeoutMs = 0, signal } = options;
-    if (drainTimeoutMs > 0 && !isSignalAborted(signal) && this.table.size > 0) {
+    if (drainTimeoutMs > 0 && !isAborted && this.table.size > 0) {
       for (const connection of this.table.values()) connection.drain(drainTimeoutMs);
       // Connections whose async onAccept never answers are not gone when their time is up.
       if (this.table.size > 0) await this.#emptyWait.wait(signal, drainTimeoutMs + HOOK_GRACE_MS);
     }
-    for (const connection of [...this.table.values()]) {
-      connection.close(SocketOperation.Close, 0, undefined, true);
-      connection.abandonHooks();
-      connection.release();
+    const rest = [...this.table.values()];
+    for (const connection of rest) connection.close(SocketOperation.Close, 0, undefined, true);
+    // They go at the end of this turn, each with its onClose; those whose async onAccept never answers are given up then.
+    if (rest.length > 0) {
+      setTimeout(() => {
+        for (const connection of rest) connection.abandonHooks();
+      }, HOOK_GRACE_MS);
+      if (this.table.size > 0) await this.#emptyWait.wait();
     }
     const socket = this.host?.socket ?? null;
     if (socket !== null) {
@@ -328,7 +333,8 @@ defineProperties(DatagramServer.prototype, udpServerProperties);
 function countEnd(report: StopReport, connection: UdpConnection): void {
   report.connections++;
   report.droppedBytes += connection.pendingBytes;
-  if (connection.closeErrorCode !== 0) report.failed++;
+  // A drain that ran out of time is told to the listener as an error, but it is this side that cuts off.
+  if (connection.closeErrorCode !== 0 && connection.closeError?.operation !== 'drain') report.failed++;
   else if (connection.hasDrained) report.drained++;
   else report.forced++;
 }

@@ -3,8 +3,9 @@ import { isThenable } from '../core/component.ts';
 import { HandleResult, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoName } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
-import type { OpeningDone } from '../core/hooks.ts';
+import { callHook, type OpeningDone } from '../core/hooks.ts';
 import { QUEUED } from '../transport/udp-socket.ts';
+import { ArqBacklog, BacklogNews } from './udp-arq-backlog.ts';
 import { UdpConnection } from './udp-connection.ts';
 import type { UdpHost } from './udp-host.ts';
 import { type PeerAddress, UdpState } from './udp-lifecycle.ts';
@@ -36,6 +37,8 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   /** Datagrams that came while the first hook was thinking. */
   #early: Buffer[] | null = null;
   #drainTimer: OwnedTimer<ArqConnection> | null = null;
+  /** Null until a message was refused. */
+  #backlog: ArqBacklog | null = null;
 
   constructor(host: UdpHost, peer: PeerAddress, isClient: boolean, now: number, start: ArqStart) {
     super(host, peer, isClient, now);
@@ -65,6 +68,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     this.beginDetect();
     const init = { selfId: this.#selfId, now, settings: this.#arq, host: this };
     this.#session = new ArqSession(proved === undefined ? init : { ...init, proved });
+    if (this.hold !== 0) this.#session.pause();
     this.#session.start(now);
     const early = this.#early;
     this.#early = null;
@@ -103,7 +107,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
       this.#early = this.enqueue(this.#early, bytes);
       return;
     }
-    if (this.isClient && session.peerId === 0 && this.#isForPredecessor(bytes)) {
+    if (this.isClient && this.#isForAnother(bytes)) {
       this.host.drops.unknownPeer++;
       return;
     }
@@ -113,10 +117,11 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   }
 
   /**
-   * Whether a client's very first packet is meant for somebody else: whoever had this port before, and left the server
-   * with an answer on its way. The letter of the protocol (AQ-016) would have it end the connection.
+   * Whether a client's packet is meant for somebody else: whoever had this port before, and left the server with an answer on
+   * its way; or who wrote a false address, so that the server answers here. The letter of the protocol (AQ-016, AQ-018) would
+   * have it end the connection.
    */
-  #isForPredecessor(bytes: Buffer): boolean {
+  #isForAnother(bytes: Buffer): boolean {
     if (!isHandshake(bytes)) return false;
     const to = handshakePeerId(bytes);
     return to !== 0 && to !== this.#selfId;
@@ -137,7 +142,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
 
   /** Delivers the messages that waited in the receive window; the peer is told that there is room again. */
   protected override settle(): void {
-    if (this.hold === 0 && this.#session !== null && this.state === UdpState.Open) {
+    if (this.hold === 0 && this.#session !== null && this.state <= UdpState.Open) {
       const errno = this.#session.resume(this.host.wheel.clock.now());
       if (errno !== 0) this.#sessionFailed(errno);
       else this.host.schedule(this);
@@ -185,13 +190,19 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
 
   /** Queues one message (AQ-037). */
   override send(operation: string, bytes: Uint8Array, deadlineMs?: number): boolean {
+    if (deadlineMs !== undefined && (typeof deadlineMs !== 'number' || Number.isNaN(deadlineMs)))
+      throw new TypeError('deadlineMs must be a number');
     const session = this.#session;
     if (this.state > UdpState.Open) return this.cannotSend(operation);
     if (session === null || this.#drainTimer !== null) return this.#refused(operation, Errno.EPERM, bytes.length);
     const now = this.host.wheel.clock.now();
     const errno = session.send(bytes, now, deadlineMs);
-    if (errno !== 0) return this.#refused(operation, errno, bytes.length);
-    return this.#accepted();
+    if (errno === 0) return this.#accepted();
+    if (errno === Errno.ENOBUFS) {
+      this.#backlog ??= new ArqBacklog(this.#arq);
+      if (this.#backlog.refused(bytes.length)) this.host.schedule(this);
+    }
+    return this.#refused(operation, errno, bytes.length);
   }
 
   /** Sends one unreliable message; only between two ends of this library that both have `unreliable` on. */
@@ -221,7 +232,8 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
           ? `an unreliable message of ${length} bytes is not possible, allowed are 1 to ${settings.maxSegmentBytes} (maxTransUnit - 24)`
           : `a message of ${length} bytes is not possible, allowed are 1 to ${settings.maxMessageSize} (maxMessageSize)`;
     }
-    if (errno === Errno.ENOBUFS) message = 'too many messages wait for the peer; watch getWaitingSendMessageCount';
+    if (errno === Errno.ENOBUFS)
+      message = 'too many messages wait for the peer (maxWaitingSendCount); wait for onSendDrained';
     if (errno === Errno.EOPNOTSUPP) {
       message = 'the peer is not known to take unreliable messages; set the option unreliable at both ends';
     }
@@ -248,8 +260,23 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
       session.flush(now);
       this.#arm(now);
       if (this.#drainTimer !== null && session.waitingSendCount === 0) this.drained(true);
+      if (this.#backlog !== null) this.#tellBacklog(this.#backlog, session);
     }
     super.turnEnded(now);
+  }
+
+  #tellBacklog(backlog: ArqBacklog, session: ArqSession): void {
+    const { listener, owner } = this.host;
+    while (this.state === UdpState.Open) {
+      const waitingCount = session.waitingSendCount;
+      const news = backlog.next(waitingCount);
+      if (news === BacklogNews.None) return;
+      const hook = news === BacklogNews.Blocked ? 'onSendBlocked' : 'onSendDrained';
+      callHook(
+        () => listener[hook]?.(owner, this.id, waitingCount),
+        (thrown) => this.hookFailed(hook, thrown, SocketOperation.Send),
+      );
+    }
   }
 
   /** Sets the timer for what the session will have to do next; one that comes earlier may stay. */
@@ -269,6 +296,8 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     const errno = session.update(now);
     if (errno !== 0) this.#sessionFailed(errno);
     else this.#arm(now);
+    // Messages may have been dropped because of their deadlines, and somebody may wait for that.
+    if (this.#drainTimer !== null || this.#backlog !== null) this.host.schedule(this);
   }
 
   // ---- closing ---------------------------------------------------------------------------------------------------
@@ -276,7 +305,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   /** Takes no more messages, waits until the peer has acknowledged all, then closes; at the latest in `timeoutMs`. */
   override drain(timeoutMs: number): void {
     if (this.#drainTimer !== null) return;
-    if (this.state !== UdpState.Open || timeoutMs <= 0) return this.disconnect();
+    if (this.state !== UdpState.Open || !(timeoutMs > 0)) return this.disconnect();
     this.#drainTimer = new OwnedTimer<ArqConnection>(this, drainExpired);
     this.host.wheel.arm(this.#drainTimer, timeoutMs);
     this.host.schedule(this);

@@ -102,6 +102,16 @@ export class UdpConnection extends UdpLifecycle implements ManagedConnection {
     else this.close(SocketOperation.Close, 0, undefined, false);
   }
 
+  /** The peer said goodbye, and what came before that still waits for the listener: what comes now is of somebody new. */
+  get isLeaving(): boolean {
+    return this.#endsAfterQueue;
+  }
+
+  /** After the peer's goodbye, that nobody listens there any more is no news: what it sent before is still delivered. */
+  override systemFailed(errno: number, operation: SocketOperation, cause: Error | undefined): void {
+    if (!this.#endsAfterQueue) super.systemFailed(errno, operation, cause);
+  }
+
   protected oversize(length: number): void {
     this.host.drops.oversize++;
     const message = `a datagram of ${length} bytes came from the peer of connection ${this.id}; allowed are ${this.host.settings.maxDatagramSize} (maxDatagramSize)`;

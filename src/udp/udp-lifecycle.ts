@@ -59,6 +59,7 @@ export abstract class UdpLifecycle implements OpeningConnection, TurnTask {
   protected state: UdpState = UdpState.Opening;
   #disconnects = false;
   #isHookPending = false;
+  #isAbandoned = false;
   #hasOpened = false;
 
   /** @param now The present, as the wheel's clock tells it. */
@@ -99,6 +100,8 @@ export abstract class UdpLifecycle implements OpeningConnection, TurnTask {
         ? listener.onAccept?.(owner, this.id, { address: this.remoteAddress, port: this.remotePort })
         : listener.onConnect?.(owner, this.id);
     askHook(this, firstHook, call, done, () => {
+      // The hook had been given up, and so the connection counts as refused.
+      if (this.state === UdpState.Closed) return done(this.closedBefore(firstHook));
       this.wasLetIn = true;
       this.#hasOpened = true;
       this.host.opened++;
@@ -115,7 +118,7 @@ export abstract class UdpLifecycle implements OpeningConnection, TurnTask {
   protected abstract letIn(done: OpeningDone): void;
 
   awaitHook(goOn: (() => void) | null): void {
-    this.#isHookPending = goOn !== null && !this.wasLetIn;
+    this.#isHookPending = goOn !== null && !this.wasLetIn && !this.#isAbandoned;
   }
 
   /** A hook that may refuse the connection did: it ends without `onClose`. */
@@ -201,9 +204,11 @@ export abstract class UdpLifecycle implements OpeningConnection, TurnTask {
     if (this.state === UdpState.Closing) this.release();
   }
 
-  /** Gives up waiting for a hook that never answers: used by `stop`. */
+  /** Gives up waiting for a first hook that never answers: the connection, once closed, counts as not let in. */
   abandonHooks(): void {
+    this.#isAbandoned = true;
     this.#isHookPending = false;
+    this.host.schedule(this);
   }
 
   /** Calls `onClose` if it is owed, and frees ID and address. */

@@ -25,6 +25,13 @@ export interface UdpConnectionHooks<S> extends CommonHooks<S> {
    */
   onSend?(sender: S, connId: ConnId, data: Buffer): HookResult;
   /**
+   * ARQ: `maxWaitingSendCount` refused a message: stop sending. Once until drained. `waitingCount` is in segments, as
+   * `getWaitingSendMessageCount` tells them.
+   */
+  onSendBlocked?(sender: S, connId: ConnId, waitingCount: number): HookResult;
+  /** ARQ: half of them have arrived, and what was refused has room now: go on sending. Once for each `onSendBlocked`. */
+  onSendDrained?(sender: S, connId: ConnId, waitingCount: number): HookResult;
+  /**
    * The connection ended: exactly once for each that was let in (EV-S-07, EV-C-07). `errorCode` is 0 for a graceful end
    * or a heartbeat time-out, else a Linux errno, or `SocketErrorCode.DataProc` when a hook failed.
    */
@@ -53,7 +60,8 @@ export interface UdpClientHooks<S> extends UdpConnectionHooks<S> {
 }
 
 /** Hooks of `UdpCast` (EV-C): those of a client; `onPrepareConnect` comes before the group is joined. */
-export interface UdpCastHooks<S> extends Omit<UdpClientHooks<S>, 'onReceiveUnreliable'> {}
+export interface UdpCastHooks<S>
+  extends Omit<UdpClientHooks<S>, 'onReceiveUnreliable' | 'onSendBlocked' | 'onSendDrained'> {}
 
 /** Hooks of `UdpNode` (EV-N). Their results are ignored, but for `onPrepareListen`. */
 export interface UdpNodeHooks<S> extends CommonHooks<S> {
@@ -89,6 +97,8 @@ export interface AnyUdpHooks {
   onReceive?(sender: unknown, connId: ConnId, data: Buffer): unknown;
   onReceiveUnreliable?(sender: unknown, connId: ConnId, data: Buffer): unknown;
   onSend?(sender: unknown, connId: ConnId, data: Buffer): unknown;
+  onSendBlocked?(sender: unknown, connId: ConnId, waitingCount: number): unknown;
+  onSendDrained?(sender: unknown, connId: ConnId, waitingCount: number): unknown;
   onClose?(
     sender: unknown,
     connId: ConnId,

@@ -62,6 +62,20 @@ export function prepareCast({ socket }: Pick<UdpSocket<unknown>, 'socket'>, targ
   }
 }
 
+/** What is wrong with how a group is to be joined; null if nothing is. */
+export function joinProblem({ joinOn, sources }: JoinOptions): string | null {
+  if (joinOn !== undefined && joinOn !== 'all' && !isAddresses(joinOn)) {
+    return "joinOn must be 'all', or an array with an own IP address for each interface";
+  }
+  return sources === undefined || isAddresses(sources) ? null : 'sources must be an array of IP addresses';
+}
+
+function isAddresses(value: unknown): boolean {
+  return (
+    Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string' && isIP(each) !== 0)
+  );
+}
+
 function join(
   socket: UdpSocket<unknown>['socket'],
   target: CastTarget,

@@ -57,6 +57,32 @@ describe('stateless answers', () => {
     expect([cookies.answered, cookies.proved, cookies.ignored]).toEqual([2, 2, 0]);
   });
 
+  test('a cookie is good for one session: copies of what proved it, and first packets again, get an ID that proves nothing', () => {
+    const cookies = new ArqCookies(5000, SECRET);
+    const id = issued(cookies, '192.0.2.1', 5555, 7, 29_000);
+    const proof = packet(7, id, true);
+    expect(cookies.input(proof, '192.0.2.1', 5555, 29_100)).toBe(CookieVerdict.Proved);
+    // Refused for now: the same cookie is good later.
+    expect(cookies.input(proof, '192.0.2.1', 5555, 29_200)).toBe(CookieVerdict.Proved);
+    cookies.spend(29_200);
+    // A window has 30 s, and a cookie is accepted in the next one too. First packets get a new cookie there.
+    for (const [datagram, now] of [
+      [proof, 29_300],
+      [packet(7, 0), 29_300],
+      [packet(7, 0), 30_000],
+      [proof, 30_000],
+      [proof, 59_999],
+    ] as const) {
+      expect(cookies.input(datagram, '192.0.2.1', 5555, now)).toBe(CookieVerdict.Spent);
+      const reset = handshakeSelfId(cookies.out);
+      expect([reset === id, handshakePeerId(cookies.out)]).toEqual([false, 7]);
+      expect(cookies.input(packet(7, reset, true), '192.0.2.1', 5555, now)).toBe(CookieVerdict.Ignore);
+    }
+    expect(cookies.input(proof, '192.0.2.1', 5555, 60_000)).toBe(CookieVerdict.Ignore);
+    const other = issued(cookies, '192.0.2.1', 5555, 8, 60_000);
+    expect(cookies.input(packet(8, other), '192.0.2.1', 5555, 60_000)).toBe(CookieVerdict.Proved);
+  });
+
   test('another address, port, ID or secret, or a changed bit, proves nothing and is not answered', () => {
     const cookies = new ArqCookies(5000, SECRET);
     const id = issued(cookies, '192.0.2.1', 5555, 7, 0);

@@ -229,6 +229,87 @@ test('AQ-018: a client notices that its server was restarted', async () => {
   await again.stop();
 });
 
+test('AQ-018: a client that missed the close notify is reset, not given a session that counts from 0 again', async () => {
+  const recorder = new Recorder(echo);
+  const { server, port, peer } = await begin(recorder);
+  await peer.close();
+  const clientRecorder = new Recorder();
+  const client = new UdpArqClient(clientRecorder.hooks as never);
+  await client.start('127.0.0.1', port);
+  client.send('one');
+  await clientRecorder.until('onReceive');
+  // The close notify is lost.
+  const { host } = server as unknown as { host: { control: unknown } };
+  const { control } = host;
+  host.control = () => 0;
+  server.disconnect(1);
+  await recorder.until('onClose');
+  host.control = control;
+  client.send('two');
+  expect((await clientRecorder.until('onClose')).slice(2, 4)).toEqual([4, 104]);
+  expect(recorder.of('onAccept').length).toBe(1);
+  await client.wait();
+  await server.stop();
+});
+
+test('AQ-016: late copies of a handshake make no second connection, and do not touch the one that came after', async () => {
+  const recorder = new Recorder();
+  const { server, peer, end } = await begin(recorder);
+  const id = await prove(peer, 5);
+  await recorder.until('onHandShake');
+  await peer.send(CLOSE_NOTIFY);
+  await recorder.until('onClose');
+  await peer.send(handshake(5, id, true));
+  const reset = await peer.until(3);
+  expect([reset.length, reset.readUInt32LE(4) === id, reset.readUInt32LE(8)]).toEqual([12, false, 5]);
+  expect(server.connectionCount).toBe(0);
+  await prove(peer, 6);
+  await recorder.until('onHandShake', 2);
+  await peer.send(handshake(5, id, true));
+  await peer.send(handshake(5, 0));
+  await peer.send(push(6, 0, Buffer.from('still here')));
+  await recorder.until('onReceive');
+  expect((await peer.until(6)).length).toBe(24); // the acknowledgement, and no reset before it
+  expect([recorder.of('onAccept').length, recorder.of('onClose').length]).toEqual([2, 1]);
+  await end();
+});
+
+test('AQ-018: what a server answers to a forger does not end the client whose address was forged', async () => {
+  const server = await RawPeer.open(0);
+  const recorder = new Recorder();
+  const client = new UdpArqClient(recorder.hooks as never);
+  const starting = client.start('127.0.0.1', server.port);
+  await eventually(() => server.received.some(({ length }) => length === 12));
+  const own = server.received.find(({ length }) => length === 12)!.readUInt32LE(4);
+  await server.send(handshake(77, own, true));
+  await starting;
+  await server.send(handshake(88, own ^ 1));
+  await server.send(push(77, 0, Buffer.from('still here')));
+  await recorder.until('onReceive');
+  expect(recorder.of('onClose')).toEqual([]);
+  await client.stop();
+  await server.close();
+});
+
+test('a server that drains lets nobody take the place of a connection', async () => {
+  const recorder = new Recorder();
+  const { server, peer } = await begin(recorder);
+  await prove(peer, 5);
+  await recorder.until('onHandShake');
+  server.send(1, 'not acknowledged');
+  await peer.send(handshake(6, 0));
+  const answers = (): Buffer[] => peer.received.filter((bytes) => bytes.length === 12 && bytes.readUInt32LE(8) === 6);
+  await eventually(() => answers().length === 1);
+  const { datagramsIn } = server.stats();
+  const stopped = server.stop({ drainTimeoutMs: 60_000 });
+  await peer.send(handshake(6, answers()[0]!.readUInt32LE(4), true));
+  await eventually(() => server.stats().datagramsIn > datagramsIn);
+  await peer.send(CLOSE_NOTIFY);
+  expect(await stopped).toMatchObject({ connections: 1 });
+  expect(recorder.of('onAccept').length).toBe(1);
+  await peer.close();
+});
+
 test('AQ-001 UD-007: heartbeats over ARQ are answered to peers with a connection', async () => {
   const recorder = new Recorder();
   const { server, peer, end } = await begin(recorder);
@@ -317,6 +398,56 @@ test('a listener that returns promises holds its messages back, in order, and th
   await end();
 });
 
+test.each([
+  ['in onConnect', 'onConnect'],
+  ['while the handshake goes on', 'onSend'],
+])('CLI-005: receiving that was paused %s is paused, and goes on when it is resumed', async (_when, hook) => {
+  const recorder = new Recorder({ onHandShake: (server: UdpArqServer, id: number) => void server.send(id, 'hello') });
+  const { server, port, end } = await begin(recorder);
+  let calls = 0;
+  const clientRecorder = new Recorder({
+    [hook]: (client: UdpArqClient) => void (calls++ === 0 && client.pauseReceive()),
+  });
+  const client = new UdpArqClient(clientRecorder.hooks as never);
+  await client.start('127.0.0.1', port);
+  await eventually(() => (server.getWaitingSendMessageCount(1) ?? 1) === 0); // it has arrived
+  expect([client.isPauseReceive, clientRecorder.of('onReceive').length]).toEqual([true, 0]);
+  client.pauseReceive(false);
+  await clientRecorder.until('onReceive');
+  await client.stop();
+  await end();
+});
+
+test('CLI-005: receiving that was paused and resumed before the handshake was done goes on', async () => {
+  const server = await RawPeer.open(0);
+  const recorder = new Recorder();
+  const client = new UdpArqClient(recorder.hooks as never);
+  const starting = client.start('127.0.0.1', server.port);
+  await recorder.until('onSend');
+  client.pauseReceive();
+  client.pauseReceive(false);
+  await eventually(() => server.received.some(({ length }) => length === 12));
+  await turns(2);
+  const own = server.received.find(({ length }) => length === 12)!.readUInt32LE(4);
+  await server.send(handshake(77, own, true));
+  await starting;
+  await server.send(push(77, 0, Buffer.from('hello')));
+  await recorder.until('onReceive');
+  await client.stop();
+  await server.close();
+});
+
+test('a drain without a time that makes sense is none', async () => {
+  const recorder = new Recorder();
+  const { server, peer, end } = await begin(recorder);
+  await prove(peer);
+  await recorder.until('onHandShake');
+  server.send(1, 'never acknowledged');
+  expect(server.disconnect(1, { drain: true, timeoutMs: NaN })).toBe(true);
+  await recorder.until('onClose');
+  await end();
+});
+
 test('AQ-044 AQ-042: stop drops what waits; stop({ drainTimeoutMs }) delivers it', async () => {
   const recorder = new Recorder();
   const { port, end } = await begin(recorder);
@@ -351,6 +482,63 @@ test('sendWithin drops what is late; sendUnreliable works between two of ours, a
   await recorder.until('onHandShake', 2);
   expect([server.sendUnreliable(2, 'x'), server.lastSystemError]).toEqual([false, 95]);
   expect(server.sendWithin(2, Buffer.alloc(10), 0)).toBe(true);
+  await end();
+});
+
+test('whom maxWaitingSendCount refuses is told by onSendBlocked, and by onSendDrained when there is room, once each', async () => {
+  const recorder = new Recorder({}, ['onSend']);
+  const { port, end } = await begin(recorder);
+  const sent: number[] = [];
+  const message = Buffer.alloc(4000); // three segments
+  const fill = (client: UdpArqClient): void => {
+    while (sent.length < 100) {
+      if (!client.send(message)) return;
+      sent.push(client.waitingSendMessageCount);
+    }
+  };
+  const clientRecorder = new Recorder(
+    { onSendBlocked: () => undefined, onSendDrained: (client: UdpArqClient) => fill(client) },
+    ['onSend'],
+  );
+  const client = new UdpArqClient(clientRecorder.hooks as never, { maxWaitingSendCount: 8 });
+  await client.start('127.0.0.1', port);
+  expect(client.sendWithin(Buffer.alloc(4096), -1)).toBe(true);
+  fill(client);
+  expect([client.lastSystemError, clientRecorder.of('onSendBlocked').length]).toEqual([105, 0]); // not from inside send
+  await recorder.until('onReceive', 100);
+  expect(Math.max(...sent)).toBeLessThanOrEqual(8);
+  const told = clientRecorder.events.filter(([hook]) => hook.startsWith('onSend'));
+  expect(told.length).toBeGreaterThan(2);
+  told.forEach(([hook, id, waiting], i) => {
+    expect([hook, id]).toEqual([i % 2 === 0 ? 'onSendBlocked' : 'onSendDrained', client.connectionId]);
+    if (hook === 'onSendDrained') expect(waiting).toBeLessThanOrEqual(4);
+  });
+  // One that can never fit is refused without a promise.
+  const large = new UdpArqClient(clientRecorder.hooks as never, { maxWaitingSendCount: 2 });
+  await large.start('127.0.0.1', port);
+  const before = clientRecorder.of('onSendBlocked').length;
+  expect([large.send(message), large.lastSystemError]).toEqual([false, 105]);
+  await turns();
+  expect(clientRecorder.of('onSendBlocked').length).toBe(before);
+  await large.stop();
+  await client.stop();
+  await end();
+});
+
+test('sendWithin: a deadline that is very far away is none, one that is no number is a mistake', async () => {
+  const recorder = new Recorder();
+  const { port, end } = await begin(recorder);
+  const client = new UdpArqClient({});
+  await client.start('127.0.0.1', port);
+  const deadlines = [-1, -1e12, 1000, 0x7fffffff, 0x80000000, 0xffffffff, Number.MAX_SAFE_INTEGER, Infinity];
+  for (const deadlineMs of deadlines) expect(client.sendWithin(`${deadlineMs}`, deadlineMs)).toBe(true);
+  client.send('end');
+  await recorder.until('onReceive', 7);
+  const texts = recorder.of('onReceive').map(([, , hex]) => Buffer.from(hex as string, 'hex').toString());
+  expect(texts).toEqual([...deadlines.slice(2).map(String), 'end']);
+  expect(client.getConnectionStats()?.kcp?.expiredMessages).toBe(2);
+  for (const wrong of [NaN, '5', null]) expect(() => client.sendWithin('x', wrong as never)).toThrow(TypeError);
+  await client.stop();
   await end();
 });
 

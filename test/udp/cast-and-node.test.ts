@@ -143,6 +143,27 @@ test.skipIf(outsideIPv6 === undefined)('CA-002: IPv6 groups', async () => {
   await cast.stop();
 });
 
+test('joinOn and sources that make no sense are InvalidParam, not a join that fails or hears nobody', async () => {
+  for (const wrong of [
+    { joinOn: 'eth0' },
+    { joinOn: [] },
+    { joinOn: ['eth0'] },
+    { joinOn: 5 },
+    { sources: [] },
+    { sources: '192.0.2.1' },
+  ]) {
+    const cast = new UdpCast({});
+    const node = new UdpNode({});
+    const options = wrong as object;
+    const error = { code: SocketErrorCode.InvalidParam, message: expect.stringMatching(/joinOn|sources/) };
+    await expect(cast.start({ host: '239.1.2.3', port: 5555, ...options })).rejects.toMatchObject(error);
+    await expect(
+      node.start({ castMode: CastMode.Multicast, castAddress: '239.1.2.3', port: 5555, ...options }),
+    ).rejects.toMatchObject(error);
+    expect([cast.hasStarted, node.hasStarted]).toEqual([false, false]);
+  }
+});
+
 test('NOC-003: onPrepareConnect that answers Error, before the group is joined', async () => {
   const recorder = new Recorder({ onPrepareConnect: () => HandleResult.Error });
   const cast = new UdpCast(recorder.hooks as never);

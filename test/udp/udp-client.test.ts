@@ -160,6 +160,34 @@ test('CLI-005 CLI-018: while paused, datagrams wait', async () => {
   await client.stop();
 });
 
+test('UD-012: what came before the goodbye is delivered, though answers to it find nobody', async () => {
+  const server = await RawPeer.open(0);
+  const answers: Array<() => void> = [];
+  const recorder = new Recorder({
+    onReceive: (client: UdpClient) => {
+      client.send('answer');
+      return new Promise<void>((resolve) => answers.push(resolve));
+    },
+  });
+  const client = new UdpClient(recorder.hooks as never);
+  await client.start('127.0.0.1', server.port);
+  await server.until(1); // the heartbeat tells where to send to
+  for (const bytes of ['01', '02', '03']) await server.send(bytes);
+  await server.send(CLOSE_NOTIFY);
+  await recorder.until('onReceive');
+  await eventually(() => client.stats().closeNotifiesIn === 1);
+  await server.close();
+  for (let count = 1; count <= 3; count++) {
+    await recorder.until('onReceive', count);
+    client.send('again');
+    await turns(2); // ICMP's answer, if it is a system that tells
+    answers[count - 1]!();
+  }
+  expect((await recorder.until('onClose')).slice(2, 4)).toEqual([5, 0]);
+  expect(recorder.of('onReceive').map((event) => event[2])).toEqual(['01', '02', '03']);
+  await client.wait();
+});
+
 test('CLI-001: targets that make no sense, and a host name', async () => {
   const client = new UdpClient({});
   await expect(client.start('', 1)).rejects.toMatchObject({ code: SocketErrorCode.InvalidParam });

@@ -146,6 +146,41 @@ test('EXO-005 EXO-001: after onClose the same address is a new connection with a
   expect(recorder.of('onClose').length).toBe(2);
 });
 
+test('EXO-005: who comes after a goodbye is a new connection, though the old one still delivers what waited', async () => {
+  const answers: Array<() => void> = [];
+  const recorder = new Recorder({ onReceive: () => new Promise<void>((resolve) => answers.push(resolve)) }, [
+    'onSend',
+    'onHandShake',
+  ]);
+  const server = new UdpServer(recorder.hooks as never);
+  const { port } = await server.start('127.0.0.1', 0);
+  const peer = await RawPeer.open(port);
+  for (const bytes of ['01', '02']) await peer.send(bytes);
+  await peer.send(CLOSE_NOTIFY);
+  await peer.send(CLOSE_NOTIFY); // a copy
+  await peer.send('03');
+  await recorder.until('onReceive', 2);
+  expect(server.connectionCount).toBe(2);
+  answers[0]!();
+  await recorder.until('onReceive', 3);
+  answers[2]!();
+  await recorder.until('onClose');
+  answers[1]!();
+  await peer.send('04');
+  await recorder.until('onReceive', 4);
+  expect(recorder.events.slice(1).map(([hook, id, data]) => [hook, id, hook === 'onReceive' ? data : 0])).toEqual([
+    ['onAccept', 1, 0],
+    ['onReceive', 1, '01'],
+    ['onAccept', 2, 0],
+    ['onReceive', 2, '03'],
+    ['onReceive', 1, '02'],
+    ['onClose', 1, 0],
+    ['onReceive', 2, '04'],
+  ]);
+  await server.stop();
+  await peer.close();
+});
+
 test.each(['onAccept', 'onHandShake'])(
   'NOC-001 NOC-002 UD-013: %s that answers Error drops the peer with a notify, no onClose',
   async (hook) => {

@@ -1,0 +1,50 @@
+import type { ArqSettings } from '../arq/index.ts';
+
+/** What the listener is owed. */
+export const BacklogNews = Object.freeze({ None: 0, Blocked: 1, Drained: 2 } as const);
+export type BacklogNews = (typeof BacklogNews)[keyof typeof BacklogNews];
+
+/**
+ * Whom `maxWaitingSendCount` refused a message: from that on until there is room again. Counts are in segments.
+ *
+ * ```
+ *  0            drainedCount = half, or less for a large message            maxWaitingSendCount
+ *  |------------------------|-------------------------------------------------------|
+ *                           ^ onSendDrained, on the way down                        ^ refused: onSendBlocked
+ * ```
+ */
+export class ArqBacklog {
+  readonly #settings: ArqSettings;
+  #drainedCount: number;
+  #isBlocked = false;
+  #isTold = false;
+
+  constructor(settings: ArqSettings) {
+    this.#settings = settings;
+    this.#drainedCount = settings.maxWaitingSendCount >> 1;
+  }
+
+  /** A message of `length` bytes was refused. False if it could never fit, and so is not to be waited for. */
+  refused(length: number): boolean {
+    const { maxWaitingSendCount, maxSegmentBytes } = this.#settings;
+    const roomCount = maxWaitingSendCount - Math.ceil(length / maxSegmentBytes);
+    if (roomCount < 0) return false;
+    this.#drainedCount = Math.min(this.#drainedCount, roomCount);
+    this.#isBlocked = true;
+    return true;
+  }
+
+  /** What to tell the listener now; to be asked until there is nothing. */
+  next(waitingCount: number): BacklogNews {
+    if (!this.#isBlocked) return BacklogNews.None;
+    if (!this.#isTold) {
+      this.#isTold = true;
+      return BacklogNews.Blocked;
+    }
+    if (waitingCount > this.#drainedCount) return BacklogNews.None;
+    this.#isBlocked = false;
+    this.#isTold = false;
+    this.#drainedCount = this.#settings.maxWaitingSendCount >> 1;
+    return BacklogNews.Drained;
+  }
+}
