@@ -1,5 +1,4 @@
 import { BufferView } from './buffer-view.ts';
-import { allocateReceived } from './received-memory.ts';
 import { SendSlabPool, SlabPool } from './slab-pool.ts';
 
 /** Size of the one buffer that every small read of the process lands in. */
@@ -63,7 +62,7 @@ export class ReadWindow {
 
   /** New memory for reads of about `filled` bytes: enough for three of 64 KiB, seven of 16 KiB. */
   #renew(filled: number): void {
-    this.rest = allocateReceived(filled < 32 * 1024 ? 128 * 1024 : 256 * 1024);
+    this.rest = Buffer.allocUnsafeSlow(filled < 32 * 1024 ? 128 * 1024 : 256 * 1024);
     this.#memory = this.rest.buffer;
     this.#at = 0;
   }

@@ -1,5 +1,4 @@
 import { BufferView } from './buffer-view.ts';
-import { allocateReceived } from './received-memory.ts';
 
 /**
  * Memory for bytes that are handed out: large slabs, carved from the front.
@@ -39,13 +38,13 @@ export class SlabPool {
     const length = end - start;
     if (length > this.slabBytes >> 2) {
       this.largeCount++;
-      const own = allocateReceived(length);
+      const own = Buffer.allocUnsafeSlow(length);
       own.set(source.subarray(start, end));
       return own;
     }
     let at = this.#next;
     if (at + length > this.slabBytes) {
-      this.#slab = allocateReceived(this.slabBytes);
+      this.#slab = Buffer.allocUnsafeSlow(this.slabBytes);
       this.#memory = this.#slab.buffer;
       this.slabCount++;
       at = 0;
