@@ -197,20 +197,6 @@ describe('what goes on after the handshake', () => {
     await server.stop();
   });
 
-  test('TLS 1.2 renegotiation is refused: HSK-015', async () => {
-    const { server, client, inServer, port } = await pair();
-    const socket = await connectTls(port, { maxVersion: 'TLSv1.2' });
-    await until(() => inServer.count('onHandShake') === 2);
-    const failed = new Promise<Error>((resolve) => socket.once('error', resolve));
-    socket.renegotiate({}, () => {});
-    expect((await failed).message).toMatch(/no.renegotiation/i);
-    expect(inServer.count('onHandShake')).toBe(2);
-    socket.destroy();
-    await until(() => inServer.closes.length === 1);
-    await client.stop();
-    await server.stop();
-  });
-
   test('back-pressure and marks: HSK-005, HSK-006, TL-010, NTL-008', async () => {
     const marks: string[] = [];
     const log = new Log();
