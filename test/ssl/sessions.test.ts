@@ -45,6 +45,7 @@ describe('server names', () => {
     expect(await shown(port, undefined)).toBe('localhost');
     expect(await shown(port, 'other.example')).toBe('other.example');
     expect(await shown(port, 'OTHER.example')).toBe('other.example');
+    expect(await shown(port, 'other.example.')).toBe('other.example'); // from clients that do not know RFC 6066
     expect(await shown(port, 'a.b.other.example')).toBe('other.example');
     expect(await shown(port, 'x.third.example')).toBe('*.third.example');
     expect(await shown(port, 'x.y.third.example')).toBe('localhost');
@@ -133,7 +134,10 @@ describe('server names', () => {
     await client.start({ host, port, serverName: 'by.option.example' });
     await until(() => names.length === 4);
     await client.stop();
-    expect(names).toEqual([null, 'by.caret.example', 'localhost', 'by.option.example']);
+    await client.start({ host, port, serverName: 'absolute.example.' });
+    await until(() => names.length === 5);
+    await client.stop();
+    expect(names).toEqual([null, 'by.caret.example', 'localhost', 'by.option.example', 'absolute.example']);
   });
 
   test.skipIf(process.platform === 'win32')(
