@@ -89,6 +89,20 @@ describe('close_notify', () => {
     socket.end();
     await once(socket, 'end');
   });
+
+  test.each([true, false])('stop tells what a peer that does not read has not got, fastPath %s', async (fastPath) => {
+    const server = new SslServer({}, { fastPath });
+    server.setupSSLContextByMemory(identity);
+    const { port } = await server.start(host, 0);
+    const socket = await connectTls(port);
+    socket.pause();
+    await until(() => server.stats().opened === 1);
+    server.send(1, Buffer.alloc(30_000_000));
+    const { connections, drained, forced, droppedBytes } = await server.stop({ drainTimeoutMs: 20 });
+    expect({ connections, drained, forced }).toEqual({ connections: 1, drained: 0, forced: 1 });
+    expect(droppedBytes).toBeGreaterThan(1_000_000);
+    socket.destroy();
+  });
 });
 
 describe('truncation', () => {
