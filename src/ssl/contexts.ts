@@ -141,7 +141,7 @@ export class ContextStore {
           ? {
               honorCipherOrder: true,
               secureOptions: SSL_OP_NO_RENEGOTIATION | (sealing.hasTickets ? 0 : constants.SSL_OP_NO_TICKET),
-              sessionIdContext: sessionIdContext(sealing, trust),
+              sessionIdContext: sessionIdContext(sealing, trust, verifyMode),
               ticketKeys: sealing.ticketKeys,
             }
           : {}),
