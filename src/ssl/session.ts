@@ -254,7 +254,8 @@ export class TlsSession implements SecureSession, GateEntry {
       return true;
     }
     const { connection, socket } = this;
-    if (socket !== null && !endedCleanly(socket)) connection.endNote = truncatedError(connection.id, this.#peer);
+    if (socket !== null && !endedCleanly(socket))
+      connection.endNote = truncatedError(connection.id, this.#peer, connection.receiver.bytesIn > 0);
     return false;
   }
 
