@@ -1,5 +1,6 @@
 import { SlabPool } from '../../src/core/slab-pool.ts';
 import { PackLayer, packHeader } from '../../src/receive/pack.ts';
+import { Lifetime } from '../../src/receive/receive-layer.ts';
 import type { MicroTask } from './task.ts';
 
 const packHeaderFlag = 0x169;
@@ -15,7 +16,7 @@ export function microTasks(): MicroTask[] {
     tasks.push({
       name: `pack parser: ${bodyBytes} B bodies, ${packages} in a read`,
       operations: packages,
-      run: () => whole.receive(stream, true),
+      run: () => whole.receive(stream, Lifetime.Call),
     });
   }
   const single = makeStream(1, 64);
@@ -24,7 +25,7 @@ export function microTasks(): MicroTask[] {
     name: 'pack parser: one 64 B body per read',
     operations: 256,
     run() {
-      for (let i = 0; i < 256; i++) one.receive(single, true);
+      for (let i = 0; i < 256; i++) one.receive(single, Lifetime.Call);
     },
   });
   const [head, tail] = [single.subarray(0, 30), single.subarray(30)];
@@ -34,8 +35,8 @@ export function microTasks(): MicroTask[] {
     operations: 256,
     run() {
       for (let i = 0; i < 256; i++) {
-        split.receive(head, true);
-        split.receive(tail, true);
+        split.receive(head, Lifetime.Call);
+        split.receive(tail, Lifetime.Call);
       }
     },
   });

@@ -1,7 +1,7 @@
 import { TcpServer } from 'hp-socket';
 import type { StartContender } from '../harness/contract.ts';
 
-export const start: StartContender = async () => {
+export const start: StartContender = async ({ options }) => {
   // Room for the 10,000 connections of the memory measurement, wherever the default limit stands.
   const server = new TcpServer(
     {
@@ -9,7 +9,7 @@ export const start: StartContender = async () => {
         sender.send(connId, data);
       },
     },
-    { maxConnectionCount: 20_000 },
+    { maxConnectionCount: 20_000, ...options },
   );
   const { port } = await server.start('127.0.0.1', 0);
   return { port };

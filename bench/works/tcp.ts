@@ -4,15 +4,26 @@ import { openEcho } from '../drivers/echo.ts';
 import { type EchoShape, packShape, plainShape } from '../drivers/echo-stream.ts';
 import { measureIdleMemory } from '../drivers/memory.ts';
 import { takeTurns } from '../drivers/sessions.ts';
+import type { Settings } from '../harness/contract.ts';
 import { alternate, type Work } from '../harness/work.ts';
 
-function echo(baseline: string, subject: string, connections: number, shape: EchoShape): Work['measurePair'] {
+/** @param options Of the subject's component. */
+function echo(
+  baseline: string,
+  subject: string,
+  connections: number,
+  shape: EchoShape,
+  options: Settings['options'] = {},
+): Work['measurePair'] {
   const load = { connections, shape, connect: connectPlain };
   return takeTurns(
     () => openEcho(baseline, load),
-    () => openEcho(subject, load),
+    () => openEcho(subject, { ...load, settings: async () => ({ options }) }),
   );
 }
+
+/** The bytes that a listener gets are valid until it returns, as in HP-Socket. */
+const reuse = { reuseReceiveMemory: true };
 
 export const tcpWorks: readonly Work[] = [
   {
@@ -64,6 +75,36 @@ export const tcpWorks: readonly Work[] = [
     judgement: 'ratio',
     bar: 0.12,
     measurePair: echo('baselines/net-pack-echo.ts', 'subjects/tcp-pack-echo.ts', 100, packShape(1024, 16)),
+  },
+  {
+    id: 'tcp-echo-1k-reuse',
+    area: 'tcp',
+    title: 'TcpServer echo, 1 KiB, 16 in flight, reuseReceiveMemory',
+    against: 'node:net echo',
+    unit: 'us/msg',
+    judgement: 'ratio',
+    bar: 0.8,
+    measurePair: echo('baselines/net-echo.ts', 'subjects/tcp-echo.ts', 100, plainShape(1024, 16), reuse),
+  },
+  {
+    id: 'tcp-echo-64k-reuse',
+    area: 'tcp',
+    title: 'TcpServer echo, 64 KiB, 4 in flight, reuseReceiveMemory',
+    against: 'node:net echo',
+    unit: 'us/msg',
+    judgement: 'ratio',
+    bar: 0.8,
+    measurePair: echo('baselines/net-echo.ts', 'subjects/tcp-echo.ts', 10, plainShape(65_536, 4), reuse),
+  },
+  {
+    id: 'tcp-pack-1k-reuse',
+    area: 'tcp',
+    title: 'TcpPackServer echo, 1 KiB, 16 in flight, reuseReceiveMemory',
+    against: 'framing by hand on node:net',
+    unit: 'us/msg',
+    judgement: 'ratio',
+    bar: 0.12,
+    measurePair: echo('baselines/net-pack-echo.ts', 'subjects/tcp-pack-echo.ts', 100, packShape(1024, 16), reuse),
   },
   {
     id: 'tcp-pull-64',

@@ -1,6 +1,6 @@
 import { BufferView } from '../core/buffer-view.ts';
 import { Errno } from '../core/errno.ts';
-import type { ReceiveContext, ReceiveLayer, ReceiveSink } from './receive-layer.ts';
+import { Lifetime, type ReceiveContext, type ReceiveLayer, type ReceiveSink } from './receive-layer.ts';
 
 /** Bytes of a package header. */
 export const PACK_HEADER_BYTES = 4;
@@ -37,6 +37,7 @@ export interface PackContext extends ReceiveContext {
  * announced. The header is checked as soon as its four bytes are there (PK-007).
  */
 export class PackLayer implements ReceiveLayer {
+  readonly deliversBytes = true;
   #context: PackContext;
   #sink: ReceiveSink;
   /** The incomplete package at the end of the stream: `#partial[0, #partialLength)`, header included. */
@@ -59,7 +60,7 @@ export class PackLayer implements ReceiveLayer {
     return this.#partialLength + (this.#backlog?.length ?? 0);
   }
 
-  receive(bytes: Buffer, isBorrowed: boolean): void {
+  receive(bytes: Buffer, lifetime: Lifetime): void {
     if (this.#isBroken) return;
     if (this.#backlog !== null) {
       this.#backlog = Buffer.concat([this.#backlog, bytes]);
@@ -75,14 +76,14 @@ export class PackLayer implements ReceiveLayer {
         return;
       }
     }
-    if (at < bytes.length) this.#parse(bytes, at, isBorrowed);
+    if (at < bytes.length) this.#parse(bytes, at, lifetime);
   }
 
   resume(): void {
     const backlog = this.#backlog;
     if (backlog === null) return;
     this.#backlog = null;
-    this.#parse(backlog, 0, false);
+    this.#parse(backlog, 0, Lifetime.Forever);
   }
 
   takeRest(): Buffer | null {
@@ -95,10 +96,11 @@ export class PackLayer implements ReceiveLayer {
   }
 
   /** Delivers the whole packages of `bytes[at..]` and keeps what is left. */
-  #parse(bytes: Buffer, at: number, isBorrowed: boolean): void {
-    const own = isBorrowed ? this.#context.pool.copy(bytes, at, bytes.length) : bytes;
+  #parse(bytes: Buffer, at: number, lifetime: Lifetime): void {
+    const isCopied = lifetime === Lifetime.Call;
+    const own = isCopied ? this.#context.pool.copy(bytes, at, bytes.length) : bytes;
     const { buffer: memory, byteOffset, length: end } = own;
-    let from = isBorrowed ? 0 : at;
+    let from = isCopied ? 0 : at;
     while (end - from >= PACK_HEADER_BYTES) {
       const header = readWord(own, from);
       const errno = this.#check(header);
@@ -108,7 +110,9 @@ export class PackLayer implements ReceiveLayer {
       if (length > end - body) break;
       from = body + length;
       if (!this.#sink.deliver(new BufferView(memory, byteOffset + body, length))) {
-        if (from < end) this.#backlog = own.subarray(from);
+        if (from === end) return;
+        const rest = own.subarray(from);
+        this.#backlog = lifetime === Lifetime.Loan ? Buffer.from(rest) : rest;
         return;
       }
     }

@@ -2,7 +2,7 @@ import { BufferView } from '../core/buffer-view.ts';
 import { FetchResult } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { copyBytes } from '../core/slab-pool.ts';
-import type { ReceiveContext, ReceiveLayer, ReceiveSink } from './receive-layer.ts';
+import { Lifetime, type ReceiveContext, type ReceiveLayer, type ReceiveSink } from './receive-layer.ts';
 
 /** What pull connections of one component share. */
 export interface PullContext extends ReceiveContext {
@@ -42,6 +42,7 @@ const MAX_TAIL_BYTES = 64 * 1024;
  * slab alive that they share with other connections.
  */
 export class PullLayer implements ReceiveLayer {
+  readonly deliversBytes = false;
   #context: PullContext;
   #sink: ReceiveSink;
   #chunks: Buffer[] = [];
@@ -77,8 +78,8 @@ export class PullLayer implements ReceiveLayer {
     return this.#chunks.length - this.#first;
   }
 
-  receive(bytes: Buffer, isBorrowed: boolean): void {
-    this.#chunks.push(isBorrowed ? this.#context.pool.copy(bytes, 0, bytes.length) : bytes);
+  receive(bytes: Buffer, lifetime: Lifetime): void {
+    this.#chunks.push(lifetime === Lifetime.Forever ? bytes : this.#context.pool.copy(bytes, 0, bytes.length));
     this.#total += bytes.length;
     this.#sink.deliver(this.#total);
     if (this.#total > 0) this.#settle();

@@ -1,4 +1,4 @@
-import type { ReceiveContext, ReceiveLayer, ReceiveSink } from './receive-layer.ts';
+import { Lifetime, type ReceiveContext, type ReceiveLayer, type ReceiveSink } from './receive-layer.ts';
 
 /** What push connections of one component share. */
 export interface PushContext extends ReceiveContext {
@@ -8,6 +8,7 @@ export interface PushContext extends ReceiveContext {
 
 /** Push: every read is one `onReceive`, cut to `maxChunkBytes` if that is set (EV-S-04). */
 export class PushLayer implements ReceiveLayer {
+  readonly deliversBytes = true;
   #context: PushContext;
   #sink: ReceiveSink;
   #backlog: Buffer | null = null;
@@ -25,22 +26,22 @@ export class PushLayer implements ReceiveLayer {
     return this.#backlog?.length ?? 0;
   }
 
-  receive(bytes: Buffer, isBorrowed: boolean): void {
-    const own = isBorrowed ? this.#context.pool.copy(bytes, 0, bytes.length) : bytes;
+  receive(bytes: Buffer, lifetime: Lifetime): void {
     if (this.#backlog !== null) {
-      this.#backlog = Buffer.concat([this.#backlog, own]);
+      this.#backlog = Buffer.concat([this.#backlog, bytes]);
       return;
     }
+    const own = lifetime === Lifetime.Call ? this.#context.pool.copy(bytes, 0, bytes.length) : bytes;
     const max = this.#context.maxChunkBytes;
     if (max === 0 || own.length <= max) this.#sink.deliver(own);
-    else this.#deliverInChunks(own, max);
+    else this.#deliverInChunks(own, max, lifetime === Lifetime.Loan);
   }
 
   resume(): void {
     const backlog = this.#backlog;
     if (backlog === null) return;
     this.#backlog = null;
-    this.#deliverInChunks(backlog, this.#context.maxChunkBytes || backlog.length);
+    this.#deliverInChunks(backlog, this.#context.maxChunkBytes || backlog.length, false);
   }
 
   takeRest(): Buffer | null {
@@ -49,14 +50,16 @@ export class PushLayer implements ReceiveLayer {
     return rest;
   }
 
-  #deliverInChunks(own: Buffer, max: number): void {
+  #deliverInChunks(bytes: Buffer, max: number, isLoan: boolean): void {
     let at = 0;
-    while (at < own.length) {
-      const end = Math.min(at + max, own.length);
-      const goesOn = this.#sink.deliver(own.subarray(at, end));
+    while (at < bytes.length) {
+      const end = Math.min(at + max, bytes.length);
+      const goesOn = this.#sink.deliver(bytes.subarray(at, end));
       at = end;
       if (!goesOn) break;
     }
-    if (at < own.length) this.#backlog = own.subarray(at);
+    if (at === bytes.length) return;
+    const rest = bytes.subarray(at);
+    this.#backlog = isLoan ? Buffer.from(rest) : rest;
   }
 }

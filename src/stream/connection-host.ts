@@ -1,13 +1,13 @@
 import type { Component } from '../core/component.ts';
 import type { SendPolicy } from '../core/enums.ts';
 import type { AnyHooks } from '../core/listener.ts';
+import { keptSendSlabPool, type ReadMemory, sharedMemory } from '../core/read-memory.ts';
 import type { SendSlabPool } from '../core/slab-pool.ts';
 import { type ComponentStats, type LimitCounters, newLimitCounters } from '../core/stats.ts';
 import type { TimerWheel } from '../core/timer-wheel.ts';
 import { TurnEnd } from '../core/turn-end.ts';
 import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
 import { DirectWriter, isFastPathAllowed } from '../transport/fast-io.ts';
-import { keptSendSlabPool, type ReadMemory, sharedMemory } from './read-memory.ts';
 import type { StreamSecurity } from './security.ts';
 import type { StreamConnection } from './stream-connection.ts';
 
@@ -28,6 +28,7 @@ export interface StreamSettings {
   readonly sendPolicy: SendPolicy;
   readonly markSilence: boolean;
   readonly fastPath: boolean;
+  readonly reuseReceiveMemory: boolean;
   readonly noDelay: boolean;
   readonly keepAliveTime: number;
   readonly keepAliveInterval: number;

@@ -2,11 +2,13 @@ import { isThenable } from '../core/component.ts';
 import { HandleResult, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
+import { type ReadWindow, WINDOW_ENTER_BYTES, WINDOW_LEAVE_BYTES } from '../core/read-memory.ts';
 import { WheelTimer } from '../core/timer-wheel.ts';
 import { TokenBucket } from '../core/token-bucket.ts';
-import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
+import { Lifetime, type ReceiveLayer, type ReceiveSink } from '../receive/receive-layer.ts';
+import type { SocketReader } from '../transport/socket-owner.ts';
 import { ConnectionState } from './connection-state.ts';
-import { type ReadWindow, WINDOW_ENTER_BYTES, WINDOW_LEAVE_BYTES } from './read-memory.ts';
+import { loan } from './loan.ts';
 import type { StreamConnection } from './stream-connection.ts';
 
 /** Why receiving stands still; bits of `pauses`. */
@@ -27,7 +29,7 @@ interface ReceiveRates {
 }
 
 /** The receiving side of a stream connection: where reads land, how they reach the listener, and what pauses them. */
-export class ConnectionReceiver implements ReceiveSink {
+export class ConnectionReceiver implements ReceiveSink, SocketReader {
   readonly layer: ReceiveLayer;
   bytesIn = 0;
   messagesIn = 0;
@@ -43,6 +45,8 @@ export class ConnectionReceiver implements ReceiveSink {
   #isDelivering = false;
   #window: ReadWindow | null = null;
   #nextBuffer: Buffer | undefined = undefined;
+  /** Whether large reads land in the same memory over and over. */
+  #lends: boolean;
   #rates: ReceiveRates | null = null;
   /** Bytes that came although receiving stands still: TLS hands on all that it has decrypted. */
   #held: Buffer[] | null = null;
@@ -51,6 +55,7 @@ export class ConnectionReceiver implements ReceiveSink {
     this.#connection = connection;
     const { host, openedAt } = connection;
     this.layer = host.owner.createLayer(this);
+    this.#lends = host.settings.reuseReceiveMemory && this.layer.deliversBytes;
     this.lastReceiveAt = openedAt;
     const { maxReceiveBytesPerSecond: bytes, maxReceiveMessagesPerSecond: messages } = host.settings;
     if (bytes > 0 || messages > 0) {
@@ -72,14 +77,12 @@ export class ConnectionReceiver implements ReceiveSink {
     return (this.pauses & PAUSED_BY_RATE) !== 0;
   }
 
-  /** `onread` of the socket: where its next read lands; undefined to stay. Called after each read. */
   nextReadBuffer(): Buffer | undefined {
     const next = this.#nextBuffer;
     this.#nextBuffer = undefined;
     return next;
   }
 
-  /** `onread` of the socket: `length` bytes landed in `buffer`. Returns false to stop reading. */
   readInto(length: number, buffer: Buffer): boolean {
     const { host } = this.#connection;
     if (buffer === host.read.shared) {
@@ -87,35 +90,43 @@ export class ConnectionReceiver implements ReceiveSink {
         this.#window = host.read.open(length);
         this.#nextBuffer = this.#window?.rest;
       }
-      this.received(host.read.view(length), true);
+      this.received(host.read.view(length), Lifetime.Call);
+    } else if (this.#window === null) {
+      this.received(buffer.subarray(0, length), Lifetime.Forever);
+    } else if (length < WINDOW_LEAVE_BYTES) {
+      this.#window = null;
+      this.#nextBuffer = host.read.shared;
+      host.read.close();
+      this.received(buffer.subarray(0, length), Lifetime.Forever);
+    } else if (this.#lends && !loan.isOpen) {
+      this.#lend(this.#window, length);
     } else {
-      this.received(this.#takeFromWindow(length, buffer), false);
+      const bytes = this.#window.take(length);
+      this.#nextBuffer = this.#window.rest;
+      this.received(bytes, Lifetime.Forever);
     }
     return this.pauses === 0 && this.#connection.state < ConnectionState.Closing;
   }
 
-  /** The bytes of a read that landed in the window; a small one closes that. */
-  #takeFromWindow(length: number, buffer: Buffer): Buffer {
-    const window = this.#window;
-    const { read } = this.#connection.host;
-    if (window === null) return buffer.subarray(0, length);
-    if (length < WINDOW_LEAVE_BYTES) {
-      this.#window = null;
-      this.#nextBuffer = read.shared;
-      read.close();
-      return buffer.subarray(0, length);
-    }
-    const bytes = window.take(length);
-    this.#nextBuffer = window.rest;
-    return bytes;
+  readOwn(bytes: Buffer): void {
+    this.received(bytes, Lifetime.Forever);
   }
 
-  /** Bytes arrived. Borrowed bytes are overwritten after the call. */
-  received(bytes: Buffer, isBorrowed: boolean): void {
+  /** The next read lands where this one did, unless somebody keeps what it brought. */
+  #lend(window: ReadWindow, length: number): void {
+    loan.begin(window.memory, this.#connection.sender?.queue ?? null);
+    this.received(window.lend(length), Lifetime.Loan);
+    if (loan.end() || this.#window === null) return;
+    window.take(length);
+    this.#nextBuffer = window.rest;
+  }
+
+  /** Bytes arrived. */
+  received(bytes: Buffer, lifetime: Lifetime): void {
     const connection = this.#connection;
     const { host } = connection;
     if (connection.state >= ConnectionState.Closing) return;
-    if (this.pauses !== 0 || connection.state < ConnectionState.Open) return this.#hold(bytes, isBorrowed);
+    if (this.pauses !== 0 || connection.state < ConnectionState.Open) return this.#hold(bytes, lifetime);
     host.bytesIn += bytes.length;
     this.bytesIn += bytes.length;
     if (host.marksReceives) this.lastReceiveAt = host.wheel.clock.now();
@@ -126,16 +137,16 @@ export class ConnectionReceiver implements ReceiveSink {
     const outer = host.active;
     host.active = connection;
     this.#isDelivering = true;
-    this.layer.receive(bytes, isBorrowed);
+    this.layer.receive(bytes, lifetime);
     this.#isDelivering = false;
     host.active = outer;
     connection.sender?.readDelivered();
     if (this.pauses !== 0 && connection.state < ConnectionState.Closing) connection.socket.pause();
   }
 
-  #hold(bytes: Buffer, isBorrowed: boolean): void {
+  #hold(bytes: Buffer, lifetime: Lifetime): void {
     this.#held ??= [];
-    this.#held.push(isBorrowed ? Buffer.from(bytes) : bytes);
+    this.#held.push(lifetime === Lifetime.Forever ? bytes : Buffer.from(bytes));
     this.#connection.socket.pause();
   }
 
@@ -144,7 +155,7 @@ export class ConnectionReceiver implements ReceiveSink {
     while (this.#held !== null && this.#mayDeliver() && !this.layer.hasBacklog) {
       const bytes = this.#held.shift()!;
       if (this.#held.length === 0) this.#held = null;
-      this.received(bytes, false);
+      this.received(bytes, Lifetime.Forever);
     }
   }
 
@@ -165,6 +176,7 @@ export class ConnectionReceiver implements ReceiveSink {
     host.messagesIn++;
     if (this.#rates !== null) this.#limitRate(this.#rates.messages, 1);
     if (connection.tap !== null) {
+      loan.keep(); // a stream or an iterator hands it on later
       if (!connection.tap.data(data)) this.pauses |= PAUSED_BY_TAP;
     } else {
       let result: unknown;
@@ -184,6 +196,7 @@ export class ConnectionReceiver implements ReceiveSink {
     if (result === HandleResult.Error) {
       this.refusedBy('onReceive');
     } else if (isThenable(result)) {
+      loan.keep();
       // Whoever took the connection as a stream reads on, though the hook may not answer before its end.
       if (this.#connection.tap === null) this.pauses |= PAUSED_BY_HOOK;
       result.then(

@@ -1,22 +1,16 @@
 import type { Socket } from 'node:net';
+import { setSocketOwner, socketOwner } from '../transport/socket-owner.ts';
 import type { StreamSettings } from './connection-host.ts';
 import type { StreamConnection } from './stream-connection.ts';
 
-/** The connection of a socket, under a symbol, so that all sockets can share their handlers. */
-const connectionTag = Symbol('hp-socket.connection');
-
-function tagged(socket: Socket): { [connectionTag]?: StreamConnection } {
-  return socket as { [connectionTag]?: StreamConnection };
-}
-
 /** The connection that a socket belongs to. */
 export function connectionOfSocket(socket: Socket): StreamConnection {
-  return tagged(socket)[connectionTag]!;
+  return socketOwner<StreamConnection>(socket);
 }
 
 /** Sends the events of a socket, but for its reads, to `connection`. */
 export function listenToSocket(socket: Socket, connection: StreamConnection): void {
-  tagged(socket)[connectionTag] = connection;
+  setSocketOwner(socket, connection);
   socket.on('error', onError);
   socket.on('end', onEnd);
   socket.on('close', onClose);

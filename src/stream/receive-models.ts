@@ -1,11 +1,11 @@
 import { FetchResult } from '../core/enums.ts';
 import { integer, type PropertyTable } from '../core/properties.ts';
+import { sharedMemory } from '../core/read-memory.ts';
 import type { LimitCounters } from '../core/stats.ts';
 import { MAX_PACK_FLAG, MAX_PACK_SIZE, type PackContext, PackLayer } from '../receive/pack.ts';
 import { type PullContext, PullLayer } from '../receive/pull.ts';
 import { type PushContext, PushLayer } from '../receive/push.ts';
 import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
-import { sharedMemory } from './read-memory.ts';
 import type { PackFraming } from './stream-send.ts';
 
 /** Properties of pack components. */

@@ -1,5 +1,6 @@
 import { internalError } from '../core/errors.ts';
 import { copyBytes, type SendSlab, type SendSlabPool } from '../core/slab-pool.ts';
+import { loan } from './loan.ts';
 
 /** Sends up to this length are copied at once; longer ones are kept by reference until they are written. */
 export const COPY_LIMIT_BYTES = 4096;
@@ -84,6 +85,7 @@ export class SendQueue {
       const slab = this.#reserve(length);
       copyBytes(data, start, end, slab.bytes, slab.end - length);
     } else if (length > 0) {
+      loan.taken(data, this);
       this.#push({ bytes: data, start, end, slab: null });
       this.#queuedBytes += length;
     }

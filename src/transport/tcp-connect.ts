@@ -1,6 +1,5 @@
 import net from 'node:net';
-import type { StreamConnection } from '../stream/stream-connection.ts';
-import { readThroughData, sharedOnread } from './tcp-listener.ts';
+import { readThroughData, type SocketOwner, sharedOnread } from './socket-owner.ts';
 
 /** Where and how to connect. */
 export interface ConnectTarget {
@@ -11,9 +10,9 @@ export interface ConnectTarget {
   localPort?: number | undefined;
 }
 
-/** A socket that does not connect yet, with its reads going to `connection`. */
-export function makeConnectingSocket(connection: StreamConnection, isFast: boolean): net.Socket {
-  if (!isFast) return readThroughData(new net.Socket({ allowHalfOpen: true }), connection);
+/** A socket that does not connect yet, with its reads going to `owner`. */
+export function makeConnectingSocket(owner: SocketOwner, isFast: boolean): net.Socket {
+  if (!isFast) return readThroughData(new net.Socket({ allowHalfOpen: true }), owner);
   const socket = new net.Socket({ allowHalfOpen: true, onread: sharedOnread } as net.SocketConstructorOpts);
   socket.pause(); // nothing is read before the first hooks have run
   return socket;

@@ -1,18 +1,15 @@
 import net from 'node:net';
 import { normalizeAddress } from '../core/address.ts';
-import type { ConnectionReceiver } from '../stream/connection-receiver.ts';
-import { connectionOfSocket } from '../stream/connection-socket.ts';
-import { sharedMemory } from '../stream/read-memory.ts';
-import type { StreamConnection } from '../stream/stream-connection.ts';
 import type { StreamHandle } from './fast-io.ts';
+import { readThroughData, type SocketOwner, sharedOnread } from './socket-owner.ts';
 
 /** A connection that the system accepted and nobody has taken or turned away yet. */
 export interface AcceptedSocket {
   /** Numeric address of the peer, IPv4-mapped ones as IPv4; empty for Unix domain sockets. */
   readonly address: string;
   readonly port: number;
-  /** Makes the socket, paused, with its reads going to `connection`. */
-  makeSocket(connection: StreamConnection): net.Socket;
+  /** Makes the socket, paused, with its reads going to `owner`. */
+  makeSocket(owner: SocketOwner): net.Socket;
   /** The socket without any reads set up, paused: for transports that wrap it. */
   makeRawSocket(): net.Socket;
   /** The handle, for transports that make a socket of their own of it; null on the documented path. */
@@ -162,8 +159,8 @@ class DocumentedSocket implements AcceptedSocket {
     this.port = socket.remotePort ?? 0;
   }
 
-  makeSocket(connection: StreamConnection): net.Socket {
-    return readThroughData(this.#socket, connection);
+  makeSocket(owner: SocketOwner): net.Socket {
+    return readThroughData(this.#socket, owner);
   }
 
   makeRawSocket(): net.Socket {
@@ -178,35 +175,6 @@ class DocumentedSocket implements AcceptedSocket {
     this.#socket.on('error', () => {});
     this.#socket.destroy();
   }
-}
-
-/** The receiver whose read was just delivered: Node asks for its next buffer right after, and does not say whose. */
-let lastReader: ConnectionReceiver | null = null;
-
-/**
- * The `onread` option that sends the reads of any socket to its connection. One object for all sockets, since two
- * closures for each would be a tenth of what an idle connection costs.
- */
-export const sharedOnread: net.OnReadOpts = {
-  buffer: () => {
-    const reader = lastReader;
-    lastReader = null;
-    // A new socket begins with the shared buffer. Later, undefined means: stay with the buffer at hand.
-    return reader === null ? sharedMemory().read.shared : (reader.nextReadBuffer() as Buffer);
-  },
-  callback(this: unknown, length, buffer) {
-    const { receiver } = connectionOfSocket(this as net.Socket);
-    const goesOn = receiver.readInto(length, buffer as Buffer);
-    lastReader = receiver;
-    return goesOn;
-  },
-};
-
-/** Sends the reads of a paused socket to `connection` the documented way. */
-export function readThroughData(socket: net.Socket, connection: StreamConnection): net.Socket {
-  socket.pause();
-  socket.on('data', (chunk: Buffer) => connection.receiver.received(chunk, false));
-  return socket;
 }
 
 let isSupported: boolean | undefined;

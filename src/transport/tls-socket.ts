@@ -1,8 +1,7 @@
 import type { Socket, SocketConstructorOpts } from 'node:net';
 import tls, { type ConnectionOptions, type SecureContext, TLSSocket, type TLSSocketOptions } from 'node:tls';
-import type { StreamConnection } from '../stream/stream-connection.ts';
 import { DirectWriter, type StreamHandle } from './fast-io.ts';
-import { readThroughData, sharedOnread } from './tcp-listener.ts';
+import { readThroughData, type SocketOwner, sharedOnread } from './socket-owner.ts';
 
 /** How a server shakes hands. */
 export interface TlsServerOptions {
@@ -136,33 +135,33 @@ export function releaseHandshake(socket: Socket): void {
 export function wrapForServer(
   raw: Socket,
   options: TlsServerOptions,
-  connection: StreamConnection,
+  owner: SocketOwner,
   surplus: Buffer | null,
 ): TLSSocket {
   if (surplus !== null) raw.unshift(surplus);
   const socket = new TLSSocket(raw, { ...options, isServer: true } as TLSSocketOptions);
   // Node's own tls.Server does this too: errors after the handshake become 'error' events.
   internals(socket)._releaseControl?.();
-  return readThrough(socket, connection);
+  return readThrough(socket, owner);
 }
 
 /** TLS of a client over a socket that is connected. */
 export function wrapForClient(
   raw: Socket,
   options: ConnectionOptions,
-  connection: StreamConnection,
+  owner: SocketOwner,
   surplus: Buffer | null,
 ): TLSSocket {
   if (surplus !== null) raw.unshift(surplus);
-  return readThrough(tls.connect({ ...options, socket: raw }), connection);
+  return readThrough(tls.connect({ ...options, socket: raw }), owner);
 }
 
-function readThrough(socket: TLSSocket, connection: StreamConnection): TLSSocket {
+function readThrough(socket: TLSSocket, owner: SocketOwner): TLSSocket {
   socket.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
     if (chunk === null) noteEnd(socket);
     return TLSSocket.prototype.push.call(socket, chunk, encoding);
   };
-  return readThroughData(socket, connection) as TLSSocket;
+  return readThroughData(socket, owner) as TLSSocket;
 }
 
 /** What OpenSSL found wrong with the peer's certificate, null if nothing. */

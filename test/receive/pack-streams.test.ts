@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { SlabPool } from '../../src/core/slab-pool.ts';
 import { MAX_PACK_SIZE, PackLayer, packHeader } from '../../src/receive/pack.ts';
+import { Lifetime } from '../../src/receive/receive-layer.ts';
 import { byteByByte, feedBorrowed, RecordingSink } from './support.ts';
 
 // What pack.test.ts does with good packages, with streams of any kind, and with pauses in awkward places.
@@ -82,14 +83,14 @@ describe('a wrong header behind a good package', () => {
 
   test('the sentence tells both flags, and what to set', () => {
     const { layer, sink } = make({ packHeaderFlag: 3 });
-    layer.receive(header(4, 1), true);
+    layer.receive(header(4, 1), Lifetime.Call);
     expect(sink.violation?.message).toMatch(/flag 4, expected 3; set the same packHeaderFlag/);
   });
 
   test('behind a pause it is told after resuming', () => {
     const { layer, sink } = make({ maxPackSize: 10 });
     sink.stopAfter = 1;
-    layer.receive(Buffer.concat([pack('one'), header(0, 11)]), true);
+    layer.receive(Buffer.concat([pack('one'), header(0, 11)]), Lifetime.Call);
     expect(sink.violation).toBeNull();
     layer.resume();
     expect(sink.violation?.errno).toBe(EMSGSIZE);
@@ -109,11 +110,11 @@ describe('memory', () => {
     const { layer } = make({ maxPackSize: MAX_PACK_SIZE });
     const piece = Buffer.from('0123456789'.repeat(100));
     sizes.length = 0;
-    layer.receive(header(0, MAX_PACK_SIZE), true);
+    layer.receive(header(0, MAX_PACK_SIZE), Lifetime.Call);
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(256);
     let arrived = 4;
     for (let i = 0; i < 200; i++) {
-      layer.receive(piece, true);
+      layer.receive(piece, Lifetime.Call);
       arrived += piece.length;
       for (const size of sizes.splice(0)) expect(size).toBeLessThanOrEqual(Math.max(2 * arrived, 64));
     }
@@ -124,7 +125,7 @@ describe('memory', () => {
     const { layer, sink } = make({ maxPackSize: MAX_PACK_SIZE });
     const body = Buffer.alloc(MAX_PACK_SIZE, 0x5a);
     const stream = pack(body);
-    for (let at = 0; at < stream.length; at += 60_000) layer.receive(stream.subarray(at, at + 60_000), true);
+    for (let at = 0; at < stream.length; at += 60_000) layer.receive(stream.subarray(at, at + 60_000), Lifetime.Call);
     expect(sink.delivered[0]!.equals(body)).toBe(true);
     expect(layer.bufferedBytes).toBe(0);
   });
@@ -135,7 +136,7 @@ describe('memory', () => {
     const sink = new RecordingSink();
     const layer = new PackLayer({ pool, packHeaderFlag: 0, maxPackSize: 100 }, sink);
     const bodies = Array.from({ length: 1000 }, (_, i) => `package ${i}`);
-    layer.receive(Buffer.concat(bodies.map((body) => pack(body))), true);
+    layer.receive(Buffer.concat(bodies.map((body) => pack(body))), Lifetime.Call);
     expect(sink.delivered.map(String)).toEqual(bodies);
     expect(copy).toHaveBeenCalledTimes(1);
   });
@@ -145,9 +146,9 @@ describe('pauses', () => {
   test('at the package that a later read completed, with more behind it: PK-009', () => {
     const { layer, sink } = make();
     const stream = Buffer.concat([pack('first'), pack('second')]);
-    layer.receive(stream.subarray(0, 7), true);
+    layer.receive(stream.subarray(0, 7), Lifetime.Call);
     sink.stopAfter = 1;
-    layer.receive(stream.subarray(7), true);
+    layer.receive(stream.subarray(7), Lifetime.Call);
     expect(sink.delivered.map(String)).toEqual(['first']);
     expect(layer.bufferedBytes).toBe(10);
     layer.resume();
@@ -157,11 +158,11 @@ describe('pauses', () => {
 
   test('at the package that a later read completed, with nothing behind it: PK-009', () => {
     const { layer, sink } = make();
-    layer.receive(pack('first').subarray(0, 5), true);
+    layer.receive(pack('first').subarray(0, 5), Lifetime.Call);
     sink.stopAfter = 1;
-    layer.receive(pack('first').subarray(5), true);
+    layer.receive(pack('first').subarray(5), Lifetime.Call);
     expect(layer.hasBacklog).toBe(false);
-    layer.receive(pack('second'), true);
+    layer.receive(pack('second'), Lifetime.Call);
     expect(sink.delivered.map(String)).toEqual(['first', 'second']);
   });
 
@@ -169,9 +170,9 @@ describe('pauses', () => {
     const { layer, sink } = make();
     sink.stopAfter = 1;
     const three = pack('three');
-    layer.receive(Buffer.concat([pack('one'), pack('two'), three.subarray(0, 5)]), true);
-    layer.receive(three.subarray(5, 6), true);
-    layer.receive(three.subarray(6), true);
+    layer.receive(Buffer.concat([pack('one'), pack('two'), three.subarray(0, 5)]), Lifetime.Call);
+    layer.receive(three.subarray(5, 6), Lifetime.Call);
+    layer.receive(three.subarray(6), Lifetime.Call);
     expect(sink.delivered.map(String)).toEqual(['one']);
     sink.stopAfter = Number.POSITIVE_INFINITY;
     layer.resume();
@@ -183,10 +184,10 @@ describe('pauses', () => {
 test('takeRest gives up the incomplete package, or what waits behind a pause', () => {
   const { layer, sink } = make();
   expect(layer.takeRest()).toBeNull();
-  layer.receive(pack('half').subarray(0, 6), true);
+  layer.receive(pack('half').subarray(0, 6), Lifetime.Call);
   expect(layer.takeRest()!.equals(pack('half').subarray(0, 6))).toBe(true);
   sink.stopAfter = 1;
-  layer.receive(Buffer.concat([pack('one'), pack('two')]), true);
+  layer.receive(Buffer.concat([pack('one'), pack('two')]), Lifetime.Call);
   expect(layer.takeRest()!.equals(pack('two'))).toBe(true);
   expect(layer.bufferedBytes).toBe(0);
   expect(layer.takeRest()).toBeNull();

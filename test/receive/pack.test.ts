@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SlabPool } from '../../src/core/slab-pool.ts';
 import { PackLayer, packHeader } from '../../src/receive/pack.ts';
-import { byteByByte, everySplit, feedBorrowed, RecordingSink } from './support.ts';
+import { Lifetime } from '../../src/receive/receive-layer.ts';
+import { anyLifetime, byteByByte, everySplit, feedBorrowed, RecordingSink } from './support.ts';
 
 function make(options: { flag?: number; max?: number } = {}): { layer: PackLayer; sink: RecordingSink } {
   const sink = new RecordingSink();
@@ -56,7 +57,7 @@ describe('PackLayer', () => {
     feedBorrowed(layer, Buffer.from('ffffff5b', 'hex'), [1, 2, 3]); // flag 0x16f, length far too large
     expect(sink.violation).toMatchObject({ errno: 74, message: expect.stringContaining('packHeaderFlag') });
     expect(sink.delivered).toEqual([]);
-    layer.receive(conversation, false);
+    layer.receive(conversation, Lifetime.Forever);
     expect(sink.delivered).toEqual([]);
   });
 
@@ -129,9 +130,10 @@ describe('PackLayer', () => {
         fc.array(fc.uint8Array({ minLength: 1, maxLength: 300 }), { maxLength: 30 }),
         fc.array(fc.nat(2000), { maxLength: 30 }),
         fc.array(fc.integer({ min: 1, max: 5 }), { maxLength: 20 }),
-        fc.boolean(),
-        (packages, cutPoints, stops, isBorrowed) => {
+        anyLifetime,
+        (packages, cutPoints, stops, lifetime) => {
           const { layer, sink } = make({ flag: 7 });
+          sink.copies = lifetime === Lifetime.Loan;
           const stream = Buffer.concat(packages.map((body) => encode(7, Buffer.from(body))));
           const cuts = [...new Set(cutPoints.filter((at) => at < stream.length))].sort((a, b) => a - b);
           let from = 0;
@@ -139,8 +141,8 @@ describe('PackLayer', () => {
           for (const to of [...cuts, stream.length]) {
             sink.stopAfter = stops[nextStop++] ?? Number.POSITIVE_INFINITY;
             const piece = Buffer.from(stream.subarray(from, to));
-            if (piece.length > 0) layer.receive(piece, isBorrowed);
-            if (isBorrowed) piece.fill(0xee);
+            if (piece.length > 0) layer.receive(piece, lifetime);
+            if (lifetime !== Lifetime.Forever) piece.fill(0xee);
             from = to;
             while (layer.hasBacklog) {
               sink.stopAfter = stops[nextStop++] ?? Number.POSITIVE_INFINITY;

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { SlabPool } from '../../src/core/slab-pool.ts';
 import { FetchResult } from '../../src/index.ts';
 import { PullLayer } from '../../src/receive/pull.ts';
+import { Lifetime } from '../../src/receive/receive-layer.ts';
 import { byteByByte, everySplit, feedBorrowed, RecordingSink } from './support.ts';
 
 function make(maxBufferedBytes = 0): { layer: PullLayer; sink: RecordingSink; struck: () => number } {
@@ -108,7 +109,7 @@ describe('maxPullBufferBytes', () => {
 
   test('0 is no limit', () => {
     const { layer, sink } = make(0);
-    for (let i = 0; i < 40; i++) layer.receive(Buffer.alloc(1_000_000, i), false);
+    for (let i = 0; i < 40; i++) layer.receive(Buffer.alloc(1_000_000, i), Lifetime.Forever);
     expect(sink.violation).toBeNull();
     expect(layer.bufferedBytes).toBe(40_000_000);
     expect((layer.fetch(1_000_001) as Buffer)[1_000_000]).toBe(1);

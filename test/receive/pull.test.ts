@@ -4,6 +4,7 @@ import { FetchResult } from '../../src/core/enums.ts';
 import { SlabPool } from '../../src/core/slab-pool.ts';
 import { PullLayer } from '../../src/receive/pull.ts';
 import { PushLayer } from '../../src/receive/push.ts';
+import { Lifetime } from '../../src/receive/receive-layer.ts';
 import { feedBorrowed, RecordingSink } from './support.ts';
 
 function make(maxBufferedBytes = 0): { layer: PullLayer; sink: RecordingSink; struck: () => number } {
@@ -39,7 +40,7 @@ describe('PullLayer', () => {
     const count = 300_000;
     let most = 0;
     for (let i = 0; i < count; i++) {
-      layer.receive(Buffer.of(i & 255), true);
+      layer.receive(Buffer.of(i & 255), Lifetime.Call);
       most = Math.max(most, layer.chunkCount);
     }
     expect(most).toBeLessThan(count / 10_000);
@@ -54,9 +55,9 @@ describe('PullLayer', () => {
     const layer = new PullLayer({ pool, maxBufferedBytes: 0, exceeded: () => {} }, new RecordingSink());
     const others = Buffer.alloc(60_000);
     for (let i = 0; i < 2000; i++) {
-      if (i % 2 === 0) layer.receive(Buffer.of(i & 255), true);
+      if (i % 2 === 0) layer.receive(Buffer.of(i & 255), Lifetime.Call);
       // The end of a read that landed in a large window.
-      else layer.receive(Buffer.alloc(128 * 1024, i & 255).subarray(-1), false);
+      else layer.receive(Buffer.alloc(128 * 1024, i & 255).subarray(-1), Lifetime.Forever);
       if (i % 10 === 0) for (let k = 0; k < 5; k++) pool.copy(others, 0, others.length);
     }
     const memory = new Set<ArrayBufferLike>();
@@ -85,7 +86,7 @@ describe('PullLayer', () => {
     for (let round = 0; round < 2000; round++) {
       const read = Buffer.alloc(1 + (round % 40));
       for (let i = 0; i < read.length; i++) read[i] = sent++ % 251;
-      layer.receive(read, true);
+      layer.receive(read, Lifetime.Call);
       read.fill(0xee);
       expect(layer.chunkCount).toBeLessThanOrEqual(2);
     }

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { SlabPool } from '../../src/core/slab-pool.ts';
 import { PullLayer } from '../../src/receive/pull.ts';
 import { PushLayer } from '../../src/receive/push.ts';
-import { RecordingSink } from './support.ts';
+import { Lifetime } from '../../src/receive/receive-layer.ts';
+import { anyLifetime, RecordingSink } from './support.ts';
 
 function make(maxChunkBytes = 0): { layer: PushLayer; sink: RecordingSink } {
   const sink = new RecordingSink();
@@ -13,7 +14,7 @@ function make(maxChunkBytes = 0): { layer: PushLayer; sink: RecordingSink } {
 test('push: bytes that are not borrowed are delivered as they are, without a copy', () => {
   const { layer, sink } = make();
   const read = Buffer.from('own');
-  layer.receive(read, false);
+  layer.receive(read, Lifetime.Forever);
   expect(sink.delivered[0]).toBe(read);
 });
 
@@ -21,7 +22,7 @@ test('push: takeRest gives up what waits, once', () => {
   const { layer, sink } = make(4);
   expect(layer.takeRest()).toBeNull();
   sink.stopAfter = 1;
-  layer.receive(Buffer.from('aaaabbbb'), true);
+  layer.receive(Buffer.from('aaaabbbb'), Lifetime.Call);
   expect(String(layer.takeRest())).toBe('bbbb');
   expect(layer.takeRest()).toBeNull();
   layer.resume();
@@ -29,7 +30,7 @@ test('push: takeRest gives up what waits, once', () => {
 });
 
 test('push: any reads, limits and pauses bring every byte once, in order, in pieces within the limit', () => {
-  const read = fc.record({ length: fc.integer({ min: 1, max: 700 }), isBorrowed: fc.boolean() });
+  const read = fc.record({ length: fc.integer({ min: 1, max: 700 }), lifetime: anyLifetime });
   fc.assert(
     fc.property(
       fc.array(read, { maxLength: 30 }),
@@ -39,12 +40,13 @@ test('push: any reads, limits and pauses bring every byte once, in order, in pie
         const { layer, sink } = make(limit);
         const sent: Buffer[] = [];
         let stop = 0;
-        for (const { length, isBorrowed } of reads) {
+        for (const { length, lifetime } of reads) {
           sink.stopAfter = stops[stop++] ?? Number.POSITIVE_INFINITY;
           const bytes = Buffer.alloc(length, sent.length + 1);
           sent.push(Buffer.from(bytes));
-          layer.receive(bytes, isBorrowed);
-          if (isBorrowed) bytes.fill(0xee);
+          sink.copies = lifetime === Lifetime.Loan;
+          layer.receive(bytes, lifetime);
+          if (lifetime !== Lifetime.Forever) bytes.fill(0xee);
         }
         sink.stopAfter = Number.POSITIVE_INFINITY;
         layer.resume();
@@ -64,9 +66,9 @@ function makePull(): { layer: PullLayer; sink: RecordingSink } {
 test('pull: a fetch within one read costs no copy, and a whole read is that buffer itself', () => {
   const { layer } = makePull();
   const read = Buffer.alloc(16 * 1024, 'whole');
-  layer.receive(read, false);
+  layer.receive(read, Lifetime.Forever);
   expect(layer.fetch(read.length)).toBe(read);
-  layer.receive(read, false);
+  layer.receive(read, Lifetime.Forever);
   const part = layer.fetch(2) as Buffer;
   expect([part.buffer, part.byteOffset]).toEqual([read.buffer, read.byteOffset]);
 });
@@ -84,15 +86,15 @@ test('pull: inside onReceive that is so for small reads as well', () => {
     },
   );
   const read = Buffer.from('whole');
-  layer.receive(read, false);
+  layer.receive(read, Lifetime.Forever);
   expect(fetched[0]).toBe(read);
 });
 
 test('pull: takeRest gives up everything that was not fetched', () => {
   const { layer } = makePull();
   expect(layer.takeRest()).toBeNull();
-  layer.receive(Buffer.from('abc'), true);
-  layer.receive(Buffer.from('def'), true);
+  layer.receive(Buffer.from('abc'), Lifetime.Call);
+  layer.receive(Buffer.from('def'), Lifetime.Call);
   layer.fetch(2);
   expect(String(layer.takeRest())).toBe('cdef');
   expect(layer.takeRest()).toBeNull();
@@ -107,7 +109,7 @@ test('pull: a queue of thousands of reads that is fetched a little at a time sta
     for (const value of piece) if (value !== (fetched++ & 255)) throw new Error(`byte ${fetched - 1} is ${value}`);
   };
   for (let round = 0; round < 3000; round++) {
-    layer.receive(Buffer.from([sent++ & 255, sent++ & 255, sent++ & 255]), true);
+    layer.receive(Buffer.from([sent++ & 255, sent++ & 255, sent++ & 255]), Lifetime.Call);
     check(layer.fetch(round % 4 === 0 ? 3 : 2) as Buffer);
   }
   check(layer.fetch(layer.bufferedBytes) as Buffer);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { SlabPool } from '../../src/core/slab-pool.ts';
 import { PushLayer } from '../../src/receive/push.ts';
+import { Lifetime } from '../../src/receive/receive-layer.ts';
 import { byteByByte, everySplit, feedBorrowed, RecordingSink } from './support.ts';
 
 function make(maxChunkBytes = 0): { layer: PushLayer; sink: RecordingSink } {
@@ -80,7 +81,7 @@ describe('a push layer', () => {
     for (let i = 0; i < 300; i++) {
       const read = memory.subarray(0, 1 + ((i * 997) % 4096)).fill(i);
       expected.push(read.toString('hex'));
-      layer.receive(read, true);
+      layer.receive(read, Lifetime.Call);
       memory.fill(0xee);
     }
     expect(sink.hex).toEqual(expected);

@@ -1,4 +1,8 @@
-import type { ReceiveLayer, ReceiveSink } from '../../src/receive/receive-layer.ts';
+import fc from 'fast-check';
+import { Lifetime, type ReceiveLayer, type ReceiveSink } from '../../src/receive/receive-layer.ts';
+
+/** Any lifetime of the bytes of a read. */
+export const anyLifetime = fc.constantFrom(...Object.values(Lifetime));
 
 /** A sink that writes down what it gets, and says stop when it is told to. */
 export class RecordingSink implements ReceiveSink {
@@ -7,11 +11,13 @@ export class RecordingSink implements ReceiveSink {
   violation: { errno: number; message: string } | null = null;
   /** Says stop after so many deliveries; Infinity for never. */
   stopAfter = Number.POSITIVE_INFINITY;
+  /** Whether what it gets is a loan. */
+  copies = false;
 
   deliver(data: Buffer | number): boolean {
     if (this.violation !== null) throw new Error('delivered after a violation');
     if (typeof data === 'number') this.totals.push(data);
-    else this.delivered.push(data);
+    else this.delivered.push(this.copies ? Buffer.from(data) : data);
     return --this.stopAfter > 0;
   }
 
@@ -29,7 +35,7 @@ export function feedBorrowed(layer: ReceiveLayer, bytes: Buffer, cuts: readonly 
   let from = 0;
   for (const to of [...cuts, bytes.length]) {
     const piece = Buffer.from(bytes.subarray(from, to));
-    if (piece.length > 0) layer.receive(piece, true);
+    if (piece.length > 0) layer.receive(piece, Lifetime.Call);
     piece.fill(0xee);
     from = to;
   }

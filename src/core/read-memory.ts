@@ -1,5 +1,5 @@
-import { BufferView } from '../core/buffer-view.ts';
-import { SendSlabPool, SlabPool } from '../core/slab-pool.ts';
+import { BufferView } from './buffer-view.ts';
+import { SendSlabPool, SlabPool } from './slab-pool.ts';
 
 /** Size of the one buffer that every small read of the process lands in. */
 export const READ_BUFFER_BYTES = 256 * 1024;
@@ -26,13 +26,23 @@ export class ReadWindow {
   rest!: Buffer;
   #memory!: ArrayBufferLike;
   #at = 0;
+  /** The last view that was lent: reads of one size come in rows. */
+  #lent: Buffer | null = null;
 
   constructor(filled: number) {
     this.#renew(filled);
   }
 
+  /** The `filled` bytes that a read brought, which the next one is going to overwrite unless they are taken. */
+  lend(filled: number): Buffer {
+    if (this.#lent === null || this.#lent.length !== filled)
+      this.#lent = new BufferView(this.#memory, this.#at, filled);
+    return this.#lent;
+  }
+
   /** The `filled` bytes that a read brought. The window moves past them, to new memory if the next would be cut short. */
   take(filled: number): Buffer {
+    this.#lent = null;
     const { rest } = this;
     const memory = this.#memory;
     const at = this.#at;
@@ -46,7 +56,11 @@ export class ReadWindow {
     return left === 0 ? rest : new BufferView(memory, at, filled);
   }
 
-  /** Memory for reads of about `filled` bytes: enough for three of 64 KiB, seven of 16 KiB. */
+  get memory(): ArrayBufferLike {
+    return this.#memory;
+  }
+
+  /** New memory for reads of about `filled` bytes: enough for three of 64 KiB, seven of 16 KiB. */
   #renew(filled: number): void {
     this.rest = Buffer.allocUnsafeSlow(filled < 32 * 1024 ? 128 * 1024 : 256 * 1024);
     this.#memory = this.rest.buffer;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ReadMemory, type ReadWindow, WINDOW_ENTER_BYTES } from '../../src/stream/read-memory.ts';
+import { ReadMemory, type ReadWindow, WINDOW_ENTER_BYTES } from '../../src/core/read-memory.ts';
 
 /** A piece of memory that a listener got, and what it found there. */
 interface Kept {

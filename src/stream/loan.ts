@@ -1,0 +1,54 @@
+/** A queue that may take lent bytes without copying them. */
+export interface Borrower {
+  /** Bytes that it still needs. */
+  readonly pendingBytes: number;
+  /** Not null if it shows what it has written. */
+  readonly reports: Uint8Array[] | null;
+}
+
+/**
+ * Received bytes that a listener may look at until its hook returns, because the next read lands in the same memory (option
+ * `reuseReceiveMemory`). Whoever still needs them after that keeps the loan, and the memory is not read into again.
+ *
+ * Delivery is synchronous, so there is one loan at a time in a process.
+ */
+export class Loan {
+  #memory: ArrayBufferLike | null = null;
+  #queue: Borrower | null = null;
+  #isKept = false;
+
+  /** Lends `memory`; what `queue` takes of it is going to be written before `end`, or the queue tells. */
+  begin(memory: ArrayBufferLike, queue: Borrower | null): void {
+    this.#memory = memory;
+    this.#queue = queue;
+    this.#isKept = false;
+  }
+
+  /** A queue took `bytes` without copying them. */
+  taken(bytes: Uint8Array, queue: Borrower): void {
+    if (this.#memory === null || bytes.buffer !== this.#memory) return;
+    // `onSend` shows what was written, to listeners that may keep it.
+    if (queue !== this.#queue || queue.reports !== null) this.#isKept = true;
+  }
+
+  /** Somebody goes on using what was lent. */
+  keep(): void {
+    this.#isKept = true;
+  }
+
+  /** Whether memory is lent at this moment. */
+  get isOpen(): boolean {
+    return this.#memory !== null;
+  }
+
+  /** Ends it. True if the memory may be read into again. */
+  end(): boolean {
+    const isFree = !this.#isKept && (this.#queue === null || this.#queue.pendingBytes === 0);
+    this.#memory = null;
+    this.#queue = null;
+    return isFree;
+  }
+}
+
+/** The loan of this process. */
+export const loan = new Loan();
