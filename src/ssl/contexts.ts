@@ -8,6 +8,7 @@ import { callHook } from '../core/hooks.ts';
 import type { SSLWatchOptions } from '../stream/security.ts';
 import { type AnyContextOptions, contextError, loadMaterial, type Material } from './material.ts';
 import { mayGiveTickets, ownSealing, type Sealing, sessionIdContext, trustOf, withKeys } from './sealing.ts';
+import { withoutRootDot } from './sni.ts';
 import { watchFiles } from './watch.ts';
 
 /** Refuse to renegotiate: TLS 1.2 could else be made to shake hands again and again. Not in Node's list of constants. */
@@ -140,7 +141,7 @@ export class ContextStore {
           ? {
               honorCipherOrder: true,
               secureOptions: SSL_OP_NO_RENEGOTIATION | (sealing.hasTickets ? 0 : constants.SSL_OP_NO_TICKET),
-              sessionIdContext: sessionIdContext(sealing, trust),
+              sessionIdContext: sessionIdContext(sealing, trust, verifyMode),
               ticketKeys: sealing.ticketKeys,
             }
           : {}),
@@ -166,7 +167,7 @@ export class ContextStore {
 
   /** Binds a server name to a context. Returns 0 or an errno (SNI-005). */
   bind(serverName: string, index: number): number {
-    const name = serverName.toLowerCase();
+    const name = nameKey(serverName);
     const dot = name.indexOf('.');
     if (dot <= 0 || dot === name.length - 1 || isIP(name) !== 0) return Errno.EINVAL;
     if (!Number.isInteger(index) || index < 0 || index >= this.#contexts.length) return Errno.ENOANO;
@@ -176,12 +177,12 @@ export class ContextStore {
 
   /** Index of the context that a name was bound to, undefined if it was not. */
   boundIndex(serverName: string): number | undefined {
-    return this.#names.get(serverName.toLowerCase());
+    return this.#names.get(nameKey(serverName));
   }
 
   /** Index of the context for a name: exact, then `*.` and its parent, then the parents (SNI-004); else 0. */
   select(serverName: string): number {
-    const name = serverName.toLowerCase();
+    const name = nameKey(serverName);
     let index = this.#names.get(name);
     if (index !== undefined) return index;
     let dot = name.indexOf('.');
@@ -225,6 +226,10 @@ export class ContextStore {
       } else if (problem !== undefined) warn(problem.message);
     });
   }
+}
+
+function nameKey(serverName: string): string {
+  return withoutRootDot(serverName).toLowerCase();
 }
 
 function warn(message: string): void {

@@ -83,13 +83,16 @@ export function brokenOffError(connId: number, peer: string, cause?: Error): Soc
   });
 }
 
-/** The stream ended with a bare FIN. */
-export function truncatedError(connId: number, peer: string): SocketError {
+/** The stream ended with a bare FIN. Peers on Node that refuse a certificate do that, and nothing else. */
+export function truncatedError(connId: number, peer: string, hasReceived: boolean): SocketError {
+  const guess = hasReceived
+    ? 'what it sent may have been cut short'
+    : 'it had sent nothing, so it may have refused the certificate of this end; its log may tell why';
   return new SocketError({
     code: SocketErrorCode.Network,
     errno: Errno.ENODATA,
     operation: 'receive',
     connId,
-    message: `${peer} closed connection ${connId} without a close_notify: what it sent may have been cut short`,
+    message: `${peer} closed connection ${connId} without a close_notify: ${guess}`,
   });
 }

@@ -48,8 +48,10 @@ export function trustOf({ ca, crl }: Material): string {
 
 /**
  * OpenSSL resumes sessions only within one of these. Who is trusted is part of it, since a session that began with a client
- * certificate would outlive its authority, or its revocation, otherwise. 32 bytes is all that there is room for.
+ * certificate would outlive its authority, or its revocation, otherwise; and so is the verify mode, since who has a session
+ * from before clients were asked for certificates is not asked for one as long as it lasts, and would be refused without.
+ * 32 bytes is all that there is room for.
  */
-export function sessionIdContext({ realm }: Sealing, trust: string): string {
-  return createHash('sha256').update(`${realm} ${trust}`).digest('hex').slice(0, 32);
+export function sessionIdContext({ realm }: Sealing, trust: string, verifyMode: number): string {
+  return createHash('sha256').update(`${realm} ${trust} ${verifyMode}`).digest('hex').slice(0, 32);
 }

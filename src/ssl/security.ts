@@ -17,7 +17,7 @@ import { infoOf, inspectSession } from './info.ts';
 import { type AnyContextOptions, contextError } from './material.ts';
 import { TlsSession } from './session.ts';
 import { SessionCache } from './session-cache.ts';
-import { serverNameCallback } from './sni.ts';
+import { serverNameCallback, withoutRootDot } from './sni.ts';
 
 /** Servers whose sessions an agent or client keeps for resumption. */
 const MAX_SESSIONS = 256;
@@ -222,7 +222,7 @@ export class TlsSecurity implements StreamSecurity {
     const { serverName, remoteHost, remotePort } = connection;
     // Only a Unix domain socket has no port, and its path is no name.
     const host = remotePort === 0 ? '' : remoteHost;
-    return serverName || this.contexts.get(0)?.options.serverName || host || 'localhost';
+    return withoutRootDot(serverName || this.contexts.get(0)?.options.serverName || host || 'localhost');
   }
 
   sessionKey(connection: StreamConnection): string {

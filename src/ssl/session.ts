@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
-import tls, { type ConnectionOptions, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
+import tls, { type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { SocketOperation, SSLVerifyMode } from '../core/enums.ts';
 import type { SocketError } from '../core/errors.ts';
 import { openSecured } from '../stream/connection-opening.ts';
@@ -21,7 +21,7 @@ import type { GateEntry } from './handshake-gate.ts';
 import { brokenOffError, type TlsFailure, tlsError, truncatedError } from './reasons.ts';
 import type { TlsSecurity } from './security.ts';
 import type { KeptSession } from './session-cache.ts';
-import { type SettledFacts, settledFacts } from './settled.ts';
+import { chainOf, type SettledFacts, settledFacts } from './settled.ts';
 
 type Done = (error?: SocketError) => void;
 
@@ -155,7 +155,8 @@ export class TlsSession implements SecureSession, GateEntry {
   /** The TLS state machine is through; what it let pass is looked at before anybody hears of it. */
   handshaken(): void {
     const { connection } = this;
-    if (this.isEstablished || connection.state !== ConnectionState.Opening) return;
+    if (this.isEstablished) return this.#renegotiated();
+    if (connection.state !== ConnectionState.Opening) return;
     const socket = this.socket!;
     if (this.#offered !== undefined && socket.isSessionReused()) this.#peerChain = this.#offered.chain;
     const { isServer } = this.#security;
@@ -170,6 +171,18 @@ export class TlsSession implements SecureSession, GateEntry {
     const done = this.#done!;
     this.#done = null;
     openSecured(connection, done);
+  }
+
+  /** A server of TLS 1.2 may show another certificate then. Node has looked at its chain. */
+  #renegotiated(): void {
+    const socket = this.socket!;
+    if (this.#security.isServer || socket.isSessionReused()) return;
+    // Node told the new session before there was a way to ask for its certificates.
+    this.#forgetSession();
+    this.#peerChain = chainOf(socket.getPeerCertificate(true));
+    const problem = this.#checkServer(socket);
+    if (problem !== null) return this.#refuse(problem);
+    this.settled = settledFacts(socket, this.#peerChain.length > 0);
   }
 
   #checkClient(socket: TLSSocket): TlsFailure | null {
@@ -202,8 +215,13 @@ export class TlsSession implements SecureSession, GateEntry {
     sessions.set(this.#security.sessionKey(this.connection), { session, chain: this.peerChain(), version });
   }
 
+  #forgetSession(): void {
+    this.#security.sessions.delete(this.#security.sessionKey(this.connection));
+  }
+
   #refuse(cause: TlsFailure): void {
     this.#isBroken = true;
+    this.#forgetSession();
     const { connection } = this;
     const error = tlsError(connection.id, this.#peer, this.isEstablished, cause);
     connection.close(SocketOperation.Receive, error.errno, error);
@@ -236,7 +254,8 @@ export class TlsSession implements SecureSession, GateEntry {
       return true;
     }
     const { connection, socket } = this;
-    if (socket !== null && !endedCleanly(socket)) connection.endNote = truncatedError(connection.id, this.#peer);
+    if (socket !== null && !endedCleanly(socket))
+      connection.endNote = truncatedError(connection.id, this.#peer, connection.receiver.bytesIn > 0);
     return false;
   }
 
@@ -244,7 +263,7 @@ export class TlsSession implements SecureSession, GateEntry {
     const { connection } = this;
     this.#leaveGate();
     // The server may not like to be offered that one: the next handshake is a full one.
-    if (this.#offered !== undefined) this.#security.sessions.delete(this.#security.sessionKey(connection));
+    if (this.#offered !== undefined) this.#forgetSession();
     const { socket } = connection;
     if (!this.isEstablished || isCutOff || this.#isBroken || connection.isShutDown || socket.destroyed) return false;
     if (connection.sender?.isWriting === true) {
@@ -268,15 +287,6 @@ export class TlsSession implements SecureSession, GateEntry {
     this.#isUnderWay = false;
     this.#security.gate.leave();
   }
-}
-
-function chainOf(certificate: Partial<DetailedPeerCertificate> | null | undefined): Buffer[] {
-  const chain: Buffer[] = [];
-  for (let each = certificate; each?.raw !== undefined && !chain.some((known) => known.equals(each!.raw!)); ) {
-    chain.push(each.raw);
-    each = each.issuerCertificate;
-  }
-  return chain;
 }
 
 function onSecure(this: Socket): void {

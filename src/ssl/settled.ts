@@ -1,4 +1,4 @@
-import type { CipherNameAndProtocol, TLSSocket } from 'node:tls';
+import type { CipherNameAndProtocol, DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import { verifyErrorOf } from '../transport/tls-socket.ts';
 
 /** What a handshake settled about its connection. */
@@ -26,4 +26,14 @@ export function settledFacts(socket: TLSSocket, hasPeer: boolean): SettledFacts 
     known.set(key, facts);
   }
   return facts;
+}
+
+/** Certificates as DER, leaf first. */
+export function chainOf(certificate: Partial<DetailedPeerCertificate> | null | undefined): Buffer[] {
+  const chain: Buffer[] = [];
+  for (let each = certificate; each?.raw !== undefined && !chain.some((known) => known.equals(each!.raw!)); ) {
+    chain.push(each.raw);
+    each = each.issuerCertificate;
+  }
+  return chain;
 }

@@ -1,21 +1,27 @@
-import type { SecureContext } from 'node:tls';
 import type { SNICallback } from '../stream/security.ts';
+import { alertUnrecognizedName, type TlsServerOptions } from '../transport/tls-socket.ts';
 import type { ContextStore } from './contexts.ts';
 
-type NodeCallback = (serverName: string, done: (error: Error | null, context?: SecureContext) => void) => void;
+type NodeCallback = NonNullable<TlsServerOptions['SNICallback']>;
 
 /** Chooses the context for the name that a client asked for: by the user's callback, or by what was bound (SNI-002 to SNI-004). */
 export function serverNameCallback(contexts: ContextStore, choose: SNICallback | undefined): NodeCallback {
-  return (serverName, done) => {
+  return function (serverName, done) {
+    const refuse = (why: Error): void => {
+      alertUnrecognizedName(this);
+      done(why);
+    };
     const use = (index: number): void => {
       const context = Number.isInteger(index) && index >= 0 ? contexts.get(index) : undefined;
-      if (context === undefined) done(new Error(`no certificate for the server name ${JSON.stringify(serverName)}`));
-      else if (index === 0) done(null);
+      if (index === 0) done(null);
+      // Node would take certificate and authorities of context 0 instead of those of one that has no certificate.
+      else if (context?.material.cert === undefined)
+        refuse(new Error(`no certificate for the server name ${JSON.stringify(serverName)}`));
       else done(null, context.secureContext);
     };
     if (choose === undefined) return use(contexts.select(serverName));
     const failed = (cause: unknown): void =>
-      done(new Error(`sniCallback failed: ${cause instanceof Error ? cause.message : cause}`, { cause }));
+      refuse(new Error(`sniCallback failed: ${cause instanceof Error ? cause.message : cause}`, { cause }));
     try {
       const answer = choose(serverName);
       if (typeof answer === 'number') use(answer);
@@ -24,4 +30,9 @@ export function serverNameCallback(contexts: ContextStore, choose: SNICallback |
       failed(thrown);
     }
   };
+}
+
+/** A host name as SNI has it: `example.com` also for `example.com.`, which only DNS knows the difference of (RFC 6066, 3). */
+export function withoutRootDot(name: string): string {
+  return name.endsWith('.') ? name.slice(0, -1) : name;
 }

@@ -93,6 +93,12 @@ export abstract class ComplexSecure<Extra = unknown> extends ComplexSocket<Strea
     return this.security.startHandShake(connection, surplus);
   }
 
+  /** Stops, and removes the contexts, as HP-Socket's destructors do (TL-005): nothing watches their files any more. */
+  override async [Symbol.asyncDispose](): Promise<void> {
+    await super[Symbol.asyncDispose]();
+    this.cleanupSSLContext();
+  }
+
   /**
    * One fact about the TLS of a connection (`GetSSLSessionInfo`, SSL-S-012); what kind of value it is, `SSLSessionInfo` says.
    * @returns null where there is none; undefined with `lastError`: EBADSLT, EPERM (no TLS yet), EINVAL (unknown kind).

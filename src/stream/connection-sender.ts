@@ -239,7 +239,8 @@ export class ConnectionSender implements StreamWriter {
     if (last > 0) socket.cork();
     for (let i = 0; i < last; i++) socket.write(chunks[i]!);
     socket.write(chunks[last]!, (error) => {
-      if (error === null || error === undefined) this.writeCompleted(0);
+      // Node calls back without an error, too, for what it drops when the socket is destroyed.
+      if ((error === null || error === undefined) && !socket.destroyed) this.writeCompleted(0);
       // Otherwise the socket's 'error' event tells.
     });
     if (last > 0) socket.uncork();

@@ -80,6 +80,12 @@ export abstract class SingleSecure<Extra = unknown> extends SingleSocket<Extra> 
     return connection !== null && this.security!.startHandShake(connection, surplus);
   }
 
+  /** Stops, and removes the context, as HP-Socket's destructors do (TL-005): nothing watches its files any more. */
+  override async [Symbol.asyncDispose](): Promise<void> {
+    await super[Symbol.asyncDispose]();
+    this.cleanupSSLContext();
+  }
+
   /** One fact about the TLS of the connection (`GetSSLSessionInfo`, SSL-C-009), as `SslServer.getSSLSessionInfo`. */
   getSSLSessionInfo(kind: SSLSessionInfo): unknown {
     const connection = this.#secured('getSSLSessionInfo');

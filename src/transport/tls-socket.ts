@@ -1,6 +1,6 @@
 import type { Socket, SocketConstructorOpts } from 'node:net';
 import tls, { type ConnectionOptions, type SecureContext, TLSSocket, type TLSSocketOptions } from 'node:tls';
-import type { StreamHandle } from './fast-io.ts';
+import { DirectWriter, type StreamHandle } from './fast-io.ts';
 import { readThroughData, type SocketOwner, sharedOnread } from './socket-owner.ts';
 
 /** How a server shakes hands. */
@@ -8,7 +8,11 @@ export interface TlsServerOptions {
   secureContext: SecureContext;
   requestCert: boolean;
   rejectUnauthorized: boolean;
-  SNICallback?: (serverName: string, done: (error: Error | null, context?: SecureContext) => void) => void;
+  SNICallback?: (
+    this: TLSSocket,
+    serverName: string,
+    done: (error: Error | null, context?: SecureContext) => void,
+  ) => void;
   ALPNProtocols?: Uint8Array;
 }
 
@@ -23,7 +27,7 @@ interface TlsInternals {
 
 interface TlsHandle {
   reading?: boolean;
-  _parent?: { readStart?(): number; readStop?(): number };
+  _parent?: StreamHandle & { readStart?(): number; readStop?(): number };
   verifyError?(): (Error & { code?: string }) | null;
 }
 
@@ -50,6 +54,19 @@ function noteEnd(socket: TLSSocket): void {
   } else {
     parent.readStop?.();
   }
+}
+
+/** The fatal alert unrecognized_name in a record (RFC 6066, 3). */
+const unrecognizedName = Buffer.from([21, 3, 3, 0, 2, 2, 112]);
+
+/**
+ * Tells a client that the name that it asked for is not served; Node would just cut it off. To be called while the server
+ * looks for a context: it has sent no ServerHello, so an alert is still sent in clear text, and can be sent by TCP.
+ */
+export function alertUnrecognizedName(socket: TLSSocket): void {
+  const parent = internals(socket)._handle?._parent;
+  if (typeof parent?.writeBuffer === 'function')
+    DirectWriter.create()?.write(parent, [unrecognizedName], { writeCompleted: () => {} });
 }
 
 /**

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import {
   Errno,
   ServiceState,
@@ -389,6 +389,22 @@ describe('updateSSLContext', () => {
     await server.stop();
     server.cleanupSSLContext();
   });
+
+  test.each(Object.entries({ SslServer, SslAgent, SslClient }))(
+    '%s watches nothing any more when it is disposed of: TL-005',
+    async (_name, Component) => {
+      vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+      onTestFinished(() => void vi.useRealTimers());
+      const component = new Component({});
+      component.setupSSLContext({ caFileOrPath: path('ca.pem'), watch: true });
+      expect(vi.getTimerCount()).toBe(1);
+      await component[Symbol.asyncDispose]();
+      expect(vi.getTimerCount()).toBe(0);
+      expect(await failure(() => component.start(host, 1 as never))).toMatchObject({
+        code: SocketErrorCode.SslEnvNotReady,
+      });
+    },
+  );
 
   test('a change between reading a file and watching it is not missed', async () => {
     const file = path('raced.pem');

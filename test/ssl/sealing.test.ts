@@ -33,7 +33,8 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('sessions over %s', (maxVersion) 
     const session = await sessionOf(port, { maxVersion });
     expect(await isResumed(port, { maxVersion, session })).toBe(true);
     server.rotateSSLTicketKeys();
-    expect(await isResumed(port, { maxVersion, session })).toBe(false);
+    expect(await isResumed(port, { maxVersion, session })).toBe(false); // which is no error
+    expect(await isResumed(port, { maxVersion, session: await sessionOf(port, { maxVersion }) })).toBe(true);
     server.updateSSLContext(0, await authority.sign());
     expect(await isResumed(port, { maxVersion, session })).toBe(false);
   });
@@ -94,6 +95,25 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('sessions over %s', (maxVersion) 
     await until(() => log.closes.length === 2);
     expect(log.closes[1]).toMatchObject({ operation: 4, errorCode: 74 });
     expect(log.count('onHandShake')).toBe(1);
+  });
+
+  test('a client is not kept out by a session from before its certificate was asked for', async () => {
+    let names: unknown[] = [];
+    await using server = new SslServer({
+      onHandShake: (s, id) => void names.push(s.getSSLInfo(id)?.peerCertificate?.subject.CN),
+    });
+    server.setupSSLContextByMemory({ ...identity, ca });
+    const { port } = await server.start(host, 0);
+    for (const mode of [{ requestClientCertificate: true }, { requireClientCertificate: true }]) {
+      const session = await sessionOf(port, asClient);
+      server.updateSSLContext(0, mode);
+      names = [];
+      const socket = await connectTls(port, { ...asClient, session });
+      expect(socket.isSessionReused()).toBe(false);
+      await until(() => names.length === 1);
+      expect(names).toEqual(['a client']);
+      socket.destroy();
+    }
   });
 
   test('a client of one name does not get in by another one that trusts somebody else', async () => {

@@ -45,6 +45,7 @@ describe('server names', () => {
     expect(await shown(port, undefined)).toBe('localhost');
     expect(await shown(port, 'other.example')).toBe('other.example');
     expect(await shown(port, 'OTHER.example')).toBe('other.example');
+    expect(await shown(port, 'other.example.')).toBe('other.example'); // from clients that do not know RFC 6066
     expect(await shown(port, 'a.b.other.example')).toBe('other.example');
     expect(await shown(port, 'x.third.example')).toBe('*.third.example');
     expect(await shown(port, 'x.y.third.example')).toBe('localhost');
@@ -74,13 +75,31 @@ describe('server names', () => {
     expect(await shown(port, 'later.example')).toBe('other.example');
     expect(await shown(port, undefined)).toBe('localhost');
     for (const servername of ['none.example', 'unknown.example', 'throws.example']) {
-      await expect(connectTls(port, { servername })).rejects.toThrow();
+      await expect(connectTls(port, { servername })).rejects.toThrow(/unrecognized name/);
     }
     await until(() => log.closes.filter(({ errorCode }) => errorCode === 74).length === 3);
     expect(asked).toHaveLength(6); // not for the one without a name
     expect(log.closes.some(({ error }) => error?.message.includes('none.example'))).toBe(true);
     expect(log.closes.some(({ error }) => error?.message.includes('sniCallback failed: no idea'))).toBe(true);
   });
+
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'a name is not served whose context has no certificate; %s clients are told by an alert: TL-004',
+    async (maxVersion) => {
+      const log = new Log();
+      await using server = new SslServer(log.hooks());
+      server.setupSSLContextByMemory({ ...identity, ca, requireClientCertificate: true });
+      const stranger = await Authority.make('Another Authority');
+      server.bindSSLServerName('bare.example', server.addSSLContextByMemory({ ca: stranger.ca }));
+      const { port } = await server.start(host, 0);
+      const options = { maxVersion, servername: 'bare.example', ...clientIdentity };
+      await expect(connectTls(port, options)).rejects.toThrow(/unrecognized name/);
+      await until(() => log.closes.length === 1);
+      expect(log.closes[0]).toMatchObject({ operation: 4, errorCode: 74 });
+      expect(log.closes[0]?.error?.message).toMatch(/no certificate for the server name "bare.example"/);
+      expect(log.count('onHandShake')).toBe(0);
+    },
+  );
 
   test('the verify mode stays that of context 0: VM-007', async () => {
     const log = new Log();
@@ -115,7 +134,10 @@ describe('server names', () => {
     await client.start({ host, port, serverName: 'by.option.example' });
     await until(() => names.length === 4);
     await client.stop();
-    expect(names).toEqual([null, 'by.caret.example', 'localhost', 'by.option.example']);
+    await client.start({ host, port, serverName: 'absolute.example.' });
+    await until(() => names.length === 5);
+    await client.stop();
+    expect(names).toEqual([null, 'by.caret.example', 'localhost', 'by.option.example', 'absolute.example']);
   });
 
   test.skipIf(process.platform === 'win32')(

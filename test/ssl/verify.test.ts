@@ -137,6 +137,19 @@ describe('what a server checks of its clients', () => {
     expect(late.server.closes[0]?.error?.message).toMatch(/expired/);
   });
 
+  test('a client whose certificate is refused gets a hint, for its own handshake is done: HSK-007', async () => {
+    await using server = new SslServer({});
+    server.setupSSLContextByMemory({ ...identity, ca, requireClientCertificate: true });
+    const { port } = await server.start(host, 0);
+    const log = new Log();
+    const client = new SslClient(log.hooks());
+    client.setupSSLContextByMemory({ ca, ...byStranger });
+    await client.start(host, port);
+    await until(() => log.closes.length === 1);
+    expect(log.closes[0]).toMatchObject({ operation: SocketOperation.Close, errorCode: 0 });
+    expect(log.closes[0]?.error?.message).toMatch(/may have refused the certificate of this end/);
+  });
+
   test('FailIfNoPeerCert and ClientOnce without Peer have no effect: VM-005', async () => {
     const { server } = await meet({ verifyMode: SSLVerifyMode.FailIfNoPeerCert | SSLVerifyMode.ClientOnce }, {});
     expect(server.count('onHandShake')).toBe(1);
