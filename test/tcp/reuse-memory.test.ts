@@ -37,6 +37,15 @@ async function write(peer: net.Socket, bytes: Buffer): Promise<void> {
   }
 }
 
+/** Starts a server and sends it everything. What it answers is dropped. */
+async function feed(server: { start(host: string, port: number): Promise<{ port: number }> }): Promise<net.Socket> {
+  const { port } = await server.start('127.0.0.1', 0);
+  const peer = await connectBare(port);
+  peer.resume();
+  await write(peer, sent);
+  return peer;
+}
+
 describe('reuseReceiveMemory', () => {
   test('large reads land in the same memory over and over', async () => {
     const memories = new Set<ArrayBufferLike>();
@@ -55,10 +64,7 @@ describe('reuseReceiveMemory', () => {
       },
       options,
     );
-    const { port } = await server.start('127.0.0.1', 0);
-    const peer = await connectBare(port);
-    peer.resume();
-    await write(peer, sent);
+    const peer = await feed(server);
     await count.reach(total);
     // The first large read is in memory of its own, as it came before there was a window.
     if (isFastPathAllowed()) expect(memories.size).toBeLessThanOrEqual(2);
@@ -114,9 +120,7 @@ describe('reuseReceiveMemory', () => {
       },
       options,
     );
-    const { port } = await server.start('127.0.0.1', 0);
-    const peer = await connectBare(port);
-    await write(peer, sent);
+    const peer = await feed(server);
     await count.reach(total);
     expect(digest(Buffer.concat(kept))).toBe(digest(sent));
     peer.destroy();
@@ -141,9 +145,7 @@ describe('reuseReceiveMemory', () => {
       },
       options,
     );
-    const { port } = await server.start('127.0.0.1', 0);
-    const peer = await connectBare(port);
-    await write(peer, sent);
+    const peer = await feed(server);
     peer.end();
     await done.promise;
     expect(digest(Buffer.concat(chunks))).toBe(digest(sent));
@@ -163,10 +165,7 @@ describe('reuseReceiveMemory', () => {
       },
       options,
     );
-    const { port } = await server.start('127.0.0.1', 0);
-    const peer = await connectBare(port);
-    peer.resume();
-    await write(peer, sent);
+    const peer = await feed(server);
     await count.reach(total);
     expect(digest(Buffer.concat(shown))).toBe(digest(sent));
     peer.destroy();
@@ -217,9 +216,7 @@ describe('reuseReceiveMemory', () => {
       },
       options,
     );
-    const { port } = await server.start('127.0.0.1', 0);
-    const peer = await connectBare(port);
-    await write(peer, sent);
+    const peer = await feed(server);
     await count.reach(total - 4000);
     const bytes = Buffer.concat(fetched);
     expect(digest(bytes)).toBe(digest(sent.subarray(0, bytes.length)));
