@@ -169,9 +169,12 @@ export class ConnectionReceiver implements ReceiveSink {
   deliver(data: Buffer | number): boolean {
     const connection = this.#connection;
     const { host } = connection;
+    if (this.#rates !== null) {
+      this.#limitRate(this.#rates.messages, 1);
+      if (connection.state >= ConnectionState.Closing) return false;
+    }
     this.messagesIn++;
     host.messagesIn++;
-    if (this.#rates !== null) this.#limitRate(this.#rates.messages, 1);
     if (connection.tap !== null) {
       loan.keep(); // a stream or an iterator hands it on later
       if (!connection.tap.data(data)) this.pauses |= PAUSED_BY_TAP;

@@ -380,6 +380,23 @@ describe('receive rates', () => {
     }
   });
 
+  test("with 'close', what breaks a rate is not delivered", async () => {
+    const journal = new Journal();
+    await using server = new TcpPackServer(journal.record({}), {
+      maxReceiveMessagesPerSecond: 1,
+      receiveRatePolicy: 'close',
+    });
+    const { port } = await server.start('127.0.0.1', 0);
+    await using client = new TcpPackClient({});
+    await client.start('127.0.0.1', port);
+    client.send('allowed');
+    client.send('too many');
+    await journal.reach('onClose');
+    expect(journal.received.map(String)).toEqual(['allowed']);
+    expect(server.stats().messagesIn).toBe(1);
+    await client.wait();
+  });
+
   test('a rate of the agent limits what its servers send', async () => {
     await using bare = await listenBare();
     const journal = new Journal();
