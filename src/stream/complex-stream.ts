@@ -72,6 +72,7 @@ export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra
   /**
    * Sends a file with optional bytes before and behind it, 4,194,303 bytes in all at most (`SendSmallFile`, TCP-S-001).
    * @returns false with `lastError`: ENOENT and the like, ENODATA for an empty file, EFBIG, or as `send`.
+   * @throws TypeError for arguments that make no sense.
    */
   async sendSmallFile(connId: ConnId, fileName: string | URL, head?: Sendable, tail?: Sendable): Promise<boolean> {
     const connection = this.table.get(connId);
