@@ -71,11 +71,6 @@ export class ConnectionReceiver implements ReceiveSink {
     return (this.pauses & PAUSED_BY_USER) !== 0;
   }
 
-  /** Whether its rate forbids to read now. */
-  get isPausedByRate(): boolean {
-    return (this.pauses & PAUSED_BY_RATE) !== 0;
-  }
-
   /** `onread` of the socket: where its next read lands; undefined to stay. Called after each read. */
   nextReadBuffer(): Buffer | undefined {
     const next = this.#nextBuffer;
@@ -231,6 +226,7 @@ export class ConnectionReceiver implements ReceiveSink {
 
   /** Begins to read, unless something already asked for a pause. */
   start(): void {
+    this.#noteReading();
     if (this.pauses !== 0) this.#connection.socket.pause();
     else if (this.#held !== null || this.hasEnded) this.#resumeSoon();
     else this.#connection.socket.resume();
@@ -270,6 +266,7 @@ export class ConnectionReceiver implements ReceiveSink {
   resume(): void {
     const connection = this.#connection;
     if (!this.#mayDeliver()) return;
+    this.#noteReading();
     if (this.layer.hasBacklog) {
       const { host } = connection;
       const outer = host.active;
@@ -284,6 +281,12 @@ export class ConnectionReceiver implements ReceiveSink {
     if (!this.#mayDeliver() || this.layer.hasBacklog) return;
     if (this.hasEnded) this.#tellEnd();
     else connection.socket.resume();
+  }
+
+  /** Time in which nothing was read does not count against the peer. */
+  #noteReading(): void {
+    const connection = this.#connection;
+    if (connection.host.settings.idleTimeoutMs > 0) connection.deadlines.readsAgain();
   }
 
   #mayDeliver(): boolean {

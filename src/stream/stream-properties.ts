@@ -30,7 +30,11 @@ export interface StreamProperties {
   maxPendingBytes: number;
   /** What a send that exceeds `maxPendingBytes` does: `'refuse'` returns false, `'close'` also closes the connection (ENOBUFS). */
   pendingPolicy: 'refuse' | 'close';
-  /** Close a connection (ETIMEDOUT) that received nothing for so many milliseconds; 0 for never, the default. */
+  /**
+   * Close a connection (ETIMEDOUT) that received nothing for so many milliseconds; 0 for never, the default. Time in which
+   * this side does not read does not count: after `pauseReceive`, while the promise of a hook is pending or the buffer of a
+   * stream is full, above a receive rate. `connectionTimeoutMs` bounds that as well.
+   */
   idleTimeoutMs: number;
   /**
    * Whether bytes that the system takes for the peer count against `idleTimeoutMs` as well. Default false: a peer that is
