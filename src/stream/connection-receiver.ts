@@ -71,6 +71,11 @@ export class ConnectionReceiver implements ReceiveSink {
     return (this.pauses & PAUSED_BY_USER) !== 0;
   }
 
+  /** Whether the peer's FIN came, and something before it is still to be delivered. */
+  get owesEnd(): boolean {
+    return this.hasEnded && !this.hasToldEnd;
+  }
+
   /** `onread` of the socket: where its next read lands; undefined to stay. Called after each read. */
   nextReadBuffer(): Buffer | undefined {
     const next = this.#nextBuffer;

@@ -117,6 +117,35 @@ export function endingSuite(family: Family): void {
       expect(events).toEqual(['question', 'end', 'close']);
     });
 
+    test('has all that it sent delivered, though both have ended while a promise of onReceive is pending', async () => {
+      const got: Buffer[] = [];
+      const closes: unknown[][] = [];
+      const goOn = deferred();
+      await using server = family.server(
+        {
+          onReceive(self, connId, data) {
+            got.push(bytesOf(self, connId, data));
+            self.disconnect(connId, { drain: true });
+            return goOn.promise;
+          },
+          onClose: (_self, _connId, operation, errorCode) => void closes.push([operation, errorCode]),
+        },
+        { socketBufferSize: 8 },
+      );
+      const { port } = await server.start(host, 0);
+      await using client = family.client({});
+      await client.start(host, port);
+      client.send('question');
+      client.send('and more');
+      // The client gets our FIN, and closes when it has sent its own.
+      await client.wait();
+      for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
+      expect(closes).toEqual([]);
+      goOn.resolve();
+      await until(() => closes.length === 1);
+      expect([Buffer.concat(got).toString(), closes]).toEqual(['questionand more', [[SocketOperation.Close, 0]]]);
+    });
+
     test('is not told by onEnd when we ended first, or a stream reads', async () => {
       const told: string[] = [];
       const hooks: AnyServerHooks = {
