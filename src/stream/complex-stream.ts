@@ -20,7 +20,8 @@ import { readSmallFile, sendOn, sendPacketsOn } from './stream-send.ts';
 export interface StopOptions extends AbortOptions {
   /**
    * Let connections end in peace: no more are accepted, what is queued is sent, each peer gets a FIN and so many
-   * milliseconds to answer it; the rest is cut off. Without it, all are cut off at once, as HP-Socket does.
+   * milliseconds to answer it; the rest is cut off. Without it, all are cut off at once, as HP-Socket does. What a peer sent
+   * to a connection that `pauseReceive` holds is waited for as well: resume it, or it is lost when the time is up.
    */
   drainTimeoutMs?: number;
 }

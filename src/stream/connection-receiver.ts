@@ -242,6 +242,7 @@ export class ConnectionReceiver implements ReceiveSink {
     if (isPaused) {
       this.pauses |= PAUSED_BY_USER;
       if (!this.#isDelivering && this.#connection.state >= ConnectionState.Open) this.#connection.socket.pause();
+      if (this.#connection.isShutDown) this.#connection.resumeAtTurnEnd();
     } else if ((this.pauses & PAUSED_BY_USER) !== 0) {
       this.pauses &= ~PAUSED_BY_USER;
       this.#resumeSoon();
@@ -270,7 +271,7 @@ export class ConnectionReceiver implements ReceiveSink {
   /** Delivers what was kept, and reads on, unless something still asks for a pause. */
   resume(): void {
     const connection = this.#connection;
-    if (!this.#mayDeliver()) return;
+    if (!this.#mayDeliver()) return this.#awaitEnd();
     this.#noteReading();
     if (this.layer.hasBacklog) {
       const { host } = connection;
@@ -286,6 +287,22 @@ export class ConnectionReceiver implements ReceiveSink {
     if (!this.#mayDeliver() || this.layer.hasBacklog) return;
     if (this.hasEnded) this.#tellEnd();
     else connection.socket.resume();
+  }
+
+  /**
+   * When we have sent everything and a FIN, only the peer's is missing, and only reading shows it. So a connection that its
+   * user paused is read once more: what that brings is held for him, and nothing is read beyond it.
+   */
+  #awaitEnd(): void {
+    if (!this.#awaitsOnlyEnd) return;
+    if (this.hasEnded) this.#tellEnd();
+    else this.#connection.socket.resume();
+  }
+
+  get #awaitsOnlyEnd(): boolean {
+    const { state, isShutDown } = this.#connection;
+    const mayLook = isShutDown && state === ConnectionState.Draining && this.pauses === PAUSED_BY_USER;
+    return mayLook && !this.#isDelivering && this.#held === null && !this.layer.hasBacklog;
   }
 
   /** Time in which nothing was read does not count against the peer. */
@@ -305,6 +322,7 @@ export class ConnectionReceiver implements ReceiveSink {
   end(): void {
     this.hasEnded = true;
     if (this.#mayDeliver() && !this.layer.hasBacklog && this.#held === null) this.#tellEnd();
+    else this.#awaitEnd();
   }
 
   #tellEnd(): void {

@@ -367,6 +367,7 @@ export class StreamConnection implements OpeningConnection {
     if (this.isShutDown) return;
     this.isShutDown = true;
     this.socket.end();
+    if (this.isPaused) this.resumeAtTurnEnd();
   }
 
   /** An error of the system on this socket (CLS-002 to CLS-005, CLS-014, CLS-017). */
