@@ -245,4 +245,8 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
   }
 }
 
-defineProperties(StreamClient.prototype, { ...streamProperties, syncConnectTimeout: integer(10_000, 1, 0x7fffffff) });
+defineProperties(StreamClient.prototype, {
+  ...streamProperties,
+  socketBufferSize: integer(4096, 1),
+  syncConnectTimeout: integer(10_000, 1, 0x7fffffff),
+});

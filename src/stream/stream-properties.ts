@@ -3,7 +3,7 @@ import { flag, integer, oneOf, type PropertyTable } from '../core/properties.ts'
 /** Properties of every TCP and TLS component. Each is also an option of the constructor. */
 export interface StreamProperties {
   /**
-   * Most bytes of one push `onReceive`, at least 8 (TCP-S-004). HP-Socket's default, 4096, is what it reads at most; as
+   * Most bytes of one push `onReceive`, at least 8, of clients at least 1 (TCP-S-004, TCP-C-002). HP-Socket's default, 4096, is what it reads at most; as
    * long as this property is left alone, one `onReceive` here carries whatever one read brought.
    */
   socketBufferSize: number;
