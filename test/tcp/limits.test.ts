@@ -140,6 +140,25 @@ describe('deadlines', () => {
     },
   );
 
+  test('idleTimeoutMs waits for the promise of onEnd', async () => {
+    const journal = new Journal();
+    const answered = deferred();
+    await using server = new TcpServer(journal.record({ onEnd: () => answered.promise }), { idleTimeoutMs: 100 });
+    const { port } = await server.start('127.0.0.1', 0);
+    const peer = await connectBare(port);
+    peer.end('question');
+    await journal.reach('onEnd');
+    const silent = await connectBare(port);
+    await journal.reach('onClose');
+    expect(journal.closes.map(({ connId }) => connId)).toEqual([2]);
+    server.send(1, 'answer');
+    answered.resolve();
+    expect(String(await readToEnd(peer))).toBe('answer');
+    await journal.reach('onClose', 2);
+    expect(journal.closes[1]).toMatchObject({ connId: 1, errorCode: 0 });
+    silent.destroy();
+  });
+
   test('idleTimeoutMs of clients and agents', async () => {
     await using bare = await listenBare();
     const journal = new Journal();
