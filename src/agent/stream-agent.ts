@@ -93,8 +93,9 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
    * Makes a connection (`Connect`, AGT-002). Fires `onPrepareConnect`, then, when connected, `onConnect` and `onHandShake`.
    * @returns The ID of the connection, when it is open; in asynchronous mode as soon as connecting is under way.
    * @throws SocketError: IllegalState (not started), InvalidParam, SocketCreate (address families, unknown host), SocketBind
-   *   (own address or port), SocketPrepare, ConnectServer with the system's errno (ECONNREFUSED, ETIMEDOUT, ...). No `onClose`
-   *   follows a rejection, except over TLS when the handshake fails (EBADMSG): `onConnect` had let the connection in by then.
+   *   (own address or port), SocketPrepare, ConnectServer with the system's errno (ECONNREFUSED, ETIMEDOUT, ...). `onClose` is
+   *   called only if `onConnect` had let the connection in before it failed: a TLS handshake that fails (EBADMSG), a `stop` in
+   *   a hook.
    */
   connect(
     host: string,

@@ -68,8 +68,8 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
    * goes back to Stopped by itself when the connection closes, and can be started again then.
    * @returns when the connection is open; in asynchronous mode as soon as connecting is under way.
    * @throws SocketError: IllegalState, InvalidParam, SocketCreate (address families, unknown host), SocketBind (own address
-   *   or port), SocketPrepare, ConnectServer with the system's errno (ECONNREFUSED, ETIMEDOUT, ...). No `onClose` follows a
-   *   rejection, except over TLS when the handshake fails (EBADMSG): `onConnect` had let the connection in by then.
+   *   or port), SocketPrepare, ConnectServer with the system's errno (ECONNREFUSED, ETIMEDOUT, ...). `onClose` is called only
+   *   if `onConnect` had let the connection in before it failed: a TLS handshake that fails (EBADMSG), a `stop` in a hook.
    */
   start(host: string, port: number, options?: Omit<ClientStartOptions, 'host' | 'port' | 'path'>): Promise<void>;
   start(options: ClientStartOptions): Promise<void>;
@@ -158,7 +158,7 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
     return connection !== null && sendPacketsOn(this, connection, this.#receiveRun!.framing, packets);
   }
 
-  /** Sends a file with optional bytes before and behind it, 4,194,303 bytes in all at most (`SendSmallFile`, TCP-C-001). */
+  /** Sends a file with optional bytes before and behind it (`SendSmallFile`, TCP-C-001). As `TcpServer.sendSmallFile`. */
   async sendSmallFile(fileName: string | URL, head?: Sendable, tail?: Sendable): Promise<boolean> {
     const connection = this.#sendable('sendSmallFile');
     if (connection === null) return false;
@@ -245,4 +245,8 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
   }
 }
 
-defineProperties(StreamClient.prototype, { ...streamProperties, syncConnectTimeout: integer(10_000, 1, 0x7fffffff) });
+defineProperties(StreamClient.prototype, {
+  ...streamProperties,
+  socketBufferSize: integer(4096, 1),
+  syncConnectTimeout: integer(10_000, 1, 0x7fffffff),
+});

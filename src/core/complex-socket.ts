@@ -153,7 +153,7 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
 
   /**
    * Stops or goes on receiving on one connection (`PauseReceive`, CS-004). True also when it already is so. A peer's FIN
-   * or reset is noticed after resuming, behind all bytes that came before it.
+   * or reset is noticed after resuming, behind all bytes that came before it; while draining, a FIN without any at once.
    */
   pauseReceive(connId: ConnId, isPaused = true): boolean {
     const connection = this.table.get(connId);

@@ -20,7 +20,8 @@ import { readSmallFile, sendOn, sendPacketsOn } from './stream-send.ts';
 export interface StopOptions extends AbortOptions {
   /**
    * Let connections end in peace: no more are accepted, what is queued is sent, each peer gets a FIN and so many
-   * milliseconds to answer it; the rest is cut off. Without it, all are cut off at once, as HP-Socket does.
+   * milliseconds to answer it; the rest is cut off. Without it, all are cut off at once, as HP-Socket does. What a peer sent
+   * to a connection that `pauseReceive` holds is waited for as well: resume it, or it is lost when the time is up.
    */
   drainTimeoutMs?: number;
 }
@@ -72,6 +73,7 @@ export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra
   /**
    * Sends a file with optional bytes before and behind it, 4,194,303 bytes in all at most (`SendSmallFile`, TCP-S-001).
    * @returns false with `lastError`: ENOENT and the like, ENODATA for an empty file, EFBIG, or as `send`.
+   * @throws TypeError for arguments that make no sense.
    */
   async sendSmallFile(connId: ConnId, fileName: string | URL, head?: Sendable, tail?: Sendable): Promise<boolean> {
     const connection = this.table.get(connId);

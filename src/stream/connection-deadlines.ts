@@ -15,6 +15,8 @@ export class ConnectionDeadlines {
   #connection: StreamConnection;
   #stage: WheelTimer | null = null;
   #idle: WheelTimer | null = null;
+  /** When reading last went on after a pause. */
+  #readsSince = 0;
 
   constructor(connection: StreamConnection) {
     this.#connection = connection;
@@ -75,13 +77,13 @@ export class ConnectionDeadlines {
       const now = wheel.clock.now();
       const looksAtSent = countsSent || receiver.hasEnded;
       const present = looksAtSent ? movedBytes(connection) : moved;
-      // What a receive rate keeps from being read is no silence of the peer.
-      if (present !== moved || receiver.isPausedByRate) {
+      // What this side does not read, whatever for, is no silence of the peer.
+      if (present !== moved || receiver.pauses !== 0) {
         moved = present;
         movedAt = now;
       }
       // Reads only note the time; the timer is armed again when it finds that there was one.
-      const leftMs = Math.max(receiver.lastReceiveAt, movedAt) + timeoutMs - now;
+      const leftMs = Math.max(receiver.lastReceiveAt, movedAt, this.#readsSince) + timeoutMs - now;
       if (leftMs > 0) return wheel.arm(timer, looksAtSent ? Math.min(leftMs, lookMs) : leftMs);
       limits.idle++;
       const what = looksAtSent ? 'neither sent nor received anything' : 'received nothing';
@@ -89,6 +91,11 @@ export class ConnectionDeadlines {
     });
     this.#idle = timer;
     wheel.arm(timer, countsSent ? lookMs : timeoutMs);
+  }
+
+  /** Reading goes on after a pause: the peer, which may have waited for an answer, has all its time again. */
+  readsAgain(): void {
+    this.#readsSince = this.#connection.host.wheel.clock.now();
   }
 
   timedOut(operation: SocketOperation, message: string): void {

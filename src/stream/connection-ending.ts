@@ -3,17 +3,24 @@ import { HandleResult, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { callHook } from '../core/hooks.ts';
 import { movedBytes, timeoutError } from './connection-deadlines.ts';
+import { PAUSED_BY_HOOK } from './connection-receiver.ts';
 import type { StreamConnection } from './stream-connection.ts';
 
 /** Asks `onEnd` what becomes of a connection whose peer sent its FIN. Returns false if there is no such hook. */
 export function askEnd(connection: StreamConnection): boolean {
+  const { receiver } = connection;
   const { listener, owner } = connection.host;
   if (listener.onEnd === undefined) return false;
+  receiver.pauses |= PAUSED_BY_HOOK; // nothing more comes, but until it answers the peer is not idle
   callHook(
     () => listener.onEnd?.(owner, connection.id),
-    (thrown) => connection.hookFailed('onEnd', thrown, SocketOperation.Receive),
+    (thrown) => {
+      receiver.pauses &= ~PAUSED_BY_HOOK;
+      connection.hookFailed('onEnd', thrown, SocketOperation.Receive);
+    },
     (value) => {
-      if (value === HandleResult.Error) connection.receiver.refusedBy('onEnd');
+      receiver.pauses &= ~PAUSED_BY_HOOK;
+      if (value === HandleResult.Error) receiver.refusedBy('onEnd');
       else if (value !== HandleResult.Ignore) connection.drainPatiently();
     },
   );

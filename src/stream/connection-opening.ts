@@ -20,6 +20,8 @@ export function openConnection(
       ? listener.onAccept?.(owner, connection.id, argument)
       : listener.onConnect?.(owner, connection.id);
   askHook(connection, firstHook, call, done, () => {
+    // A stop that did not wait for the answer has counted the connection as refused.
+    if (connection.isReleased) return done(reasonOf(connection, firstHook));
     connection.wasLetIn = true;
     if (security === null) connection.countOpened();
     if (connection.state !== ConnectionState.Opening) {

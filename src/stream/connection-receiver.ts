@@ -72,9 +72,9 @@ export class ConnectionReceiver implements ReceiveSink, SocketReader {
     return (this.pauses & PAUSED_BY_USER) !== 0;
   }
 
-  /** Whether its rate forbids to read now. */
-  get isPausedByRate(): boolean {
-    return (this.pauses & PAUSED_BY_RATE) !== 0;
+  /** Whether the peer's FIN came, and something before it is still to be delivered. */
+  get owesEnd(): boolean {
+    return this.hasEnded && !this.hasToldEnd;
   }
 
   nextReadBuffer(): Buffer | undefined {
@@ -172,9 +172,12 @@ export class ConnectionReceiver implements ReceiveSink, SocketReader {
   deliver(data: Buffer | number): boolean {
     const connection = this.#connection;
     const { host } = connection;
+    if (this.#rates !== null) {
+      this.#limitRate(this.#rates.messages, 1);
+      if (connection.state >= ConnectionState.Closing) return false;
+    }
     this.messagesIn++;
     host.messagesIn++;
-    if (this.#rates !== null) this.#limitRate(this.#rates.messages, 1);
     if (connection.tap !== null) {
       loan.keep(); // a stream or an iterator hands it on later
       if (!connection.tap.data(data)) this.pauses |= PAUSED_BY_TAP;
@@ -231,6 +234,7 @@ export class ConnectionReceiver implements ReceiveSink, SocketReader {
 
   /** Begins to read, unless something already asked for a pause. */
   start(): void {
+    this.#noteReading();
     if (this.pauses !== 0) this.#connection.socket.pause();
     else if (this.#held !== null || this.hasEnded) this.#resumeSoon();
     else this.#connection.socket.resume();
@@ -241,6 +245,7 @@ export class ConnectionReceiver implements ReceiveSink, SocketReader {
     if (isPaused) {
       this.pauses |= PAUSED_BY_USER;
       if (!this.#isDelivering && this.#connection.state >= ConnectionState.Open) this.#connection.socket.pause();
+      if (this.#connection.isShutDown) this.#connection.resumeAtTurnEnd();
     } else if ((this.pauses & PAUSED_BY_USER) !== 0) {
       this.pauses &= ~PAUSED_BY_USER;
       this.#resumeSoon();
@@ -269,7 +274,8 @@ export class ConnectionReceiver implements ReceiveSink, SocketReader {
   /** Delivers what was kept, and reads on, unless something still asks for a pause. */
   resume(): void {
     const connection = this.#connection;
-    if (!this.#mayDeliver()) return;
+    if (!this.#mayDeliver()) return this.#awaitEnd();
+    this.#noteReading();
     if (this.layer.hasBacklog) {
       const { host } = connection;
       const outer = host.active;
@@ -286,6 +292,28 @@ export class ConnectionReceiver implements ReceiveSink, SocketReader {
     else connection.socket.resume();
   }
 
+  /**
+   * When we have sent everything and a FIN, only the peer's is missing, and only reading shows it. So a connection that its
+   * user paused is read once more: what that brings is held for him, and nothing is read beyond it.
+   */
+  #awaitEnd(): void {
+    if (!this.#awaitsOnlyEnd) return;
+    if (this.hasEnded) this.#tellEnd();
+    else this.#connection.socket.resume();
+  }
+
+  get #awaitsOnlyEnd(): boolean {
+    const { state, isShutDown } = this.#connection;
+    const mayLook = isShutDown && state === ConnectionState.Draining && this.pauses === PAUSED_BY_USER;
+    return mayLook && !this.#isDelivering && this.#held === null && !this.layer.hasBacklog;
+  }
+
+  /** Time in which nothing was read does not count against the peer. */
+  #noteReading(): void {
+    const connection = this.#connection;
+    if (connection.host.settings.idleTimeoutMs > 0) connection.deadlines.readsAgain();
+  }
+
   #mayDeliver(): boolean {
     const { state } = this.#connection;
     return (
@@ -297,6 +325,7 @@ export class ConnectionReceiver implements ReceiveSink, SocketReader {
   end(): void {
     this.hasEnded = true;
     if (this.#mayDeliver() && !this.layer.hasBacklog && this.#held === null) this.#tellEnd();
+    else this.#awaitEnd();
   }
 
   #tellEnd(): void {

@@ -91,6 +91,7 @@ export class StreamConnection implements OpeningConnection {
   #goOn: (() => void) | null = null;
   #isAbandoned = false;
   #isReleased = false;
+  #outlivesSocket = false;
 
   /** @param makeSocket Makes the socket; reads of it are to go to the connection that it is given. */
   constructor(host: ConnectionHost, state: ConnectionState, makeSocket: (connection: StreamConnection) => Socket) {
@@ -318,6 +319,7 @@ export class StreamConnection implements OpeningConnection {
     // A stream or an iterator may still hold what the answer depends on, so it says itself when it is done.
     if (this.tap !== null) this.tap.ended();
     else if (!this.#mayAskEnd() || !askEnd(this)) this.drainPatiently();
+    if (this.#outlivesSocket) this.close(SocketOperation.Close, 0);
   }
 
   #mayAskEnd(): boolean {
@@ -365,6 +367,7 @@ export class StreamConnection implements OpeningConnection {
     if (this.isShutDown) return;
     this.isShutDown = true;
     this.socket.end();
+    if (this.isPaused) this.resumeAtTurnEnd();
   }
 
   /** An error of the system on this socket (CLS-002 to CLS-005, CLS-014, CLS-017). */
@@ -400,11 +403,17 @@ export class StreamConnection implements OpeningConnection {
     this.sender?.queue.clear();
     // Without its end a stream of TLS must not look complete, so there is no close_notify then.
     if (this.secure === null || !this.secure.sayGoodbye(isCutOff)) this.socket.destroy();
+    if (this.#outlivesSocket) setImmediate(() => this.socketClosed());
   }
 
   /** The socket is closed. */
   socketClosed(): void {
     if (this.#state === ConnectionState.Closed) return;
+    // Node closes a socket when both ends have ended, also while what came before the peer's still waits to be delivered.
+    if (this.#state === ConnectionState.Draining && this.receiver.owesEnd) {
+      this.#outlivesSocket = true;
+      return;
+    }
     this.close(SocketOperation.Close, 0);
     this.#deadlines?.cancel();
     this.sender?.queue.abandon();

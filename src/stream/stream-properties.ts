@@ -3,7 +3,7 @@ import { flag, integer, oneOf, type PropertyTable } from '../core/properties.ts'
 /** Properties of every TCP and TLS component. Each is also an option of the constructor. */
 export interface StreamProperties {
   /**
-   * Most bytes of one push `onReceive`, at least 8 (TCP-S-004). HP-Socket's default, 4096, is what it reads at most; as
+   * Most bytes of one push `onReceive`, at least 8, of clients at least 1 (TCP-S-004, TCP-C-002). HP-Socket's default, 4096, is what it reads at most; as
    * long as this property is left alone, one `onReceive` here carries whatever one read brought.
    */
   socketBufferSize: number;
@@ -30,7 +30,11 @@ export interface StreamProperties {
   maxPendingBytes: number;
   /** What a send that exceeds `maxPendingBytes` does: `'refuse'` returns false, `'close'` also closes the connection (ENOBUFS). */
   pendingPolicy: 'refuse' | 'close';
-  /** Close a connection (ETIMEDOUT) that received nothing for so many milliseconds; 0 for never, the default. */
+  /**
+   * Close a connection (ETIMEDOUT) that received nothing for so many milliseconds; 0 for never, the default. Time in which
+   * this side does not read does not count: after `pauseReceive`, while the promise of a hook is pending or the buffer of a
+   * stream is full, above a receive rate. `connectionTimeoutMs` bounds that as well.
+   */
   idleTimeoutMs: number;
   /**
    * Whether bytes that the system takes for the peer count against `idleTimeoutMs` as well. Default false: a peer that is

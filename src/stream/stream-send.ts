@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import type { Component } from '../core/component.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoName, errnoOf } from '../core/errno.ts';
+import { describe } from '../core/properties.ts';
 import { type Sendable, toBytes } from '../core/sendable.ts';
 import { MAX_PACK_SIZE, PACK_HEADER_BYTES, packHeader } from '../receive/pack.ts';
 import { ConnectionState } from './connection-state.ts';
@@ -86,6 +87,9 @@ export async function readSmallFile(
     component.refuse('sendSmallFile', SocketErrorCode.DataSend, errno, message, connId);
     return null;
   };
+  if (typeof fileName !== 'string' && !(fileName instanceof URL)) {
+    throw new TypeError(`fileName must be a string or a URL, not ${describe(fileName)}`);
+  }
   const around = toBytes(head ?? '', 0, undefined).length + toBytes(tail ?? '', 0, undefined).length;
   try {
     const { size } = await stat(fileName);

@@ -200,7 +200,7 @@ export function clientSuite(family: Family): void {
         ['reuseAddressPolicy', ReuseAddressPolicy.AddrOnly, ReuseAddressPolicy.None, 3],
         ['freeBufferPoolSize', 60, 0, -1],
         ['freeBufferPoolHold', 60, 0, -1],
-        ['socketBufferSize', 4096, 8, 0],
+        ['socketBufferSize', 4096, 1, 0],
         ['keepAliveTime', 60_000, 0, 1],
         ['keepAliveInterval', 20_000, 1000, 999],
         ['syncConnectTimeout', 10_000, 1, 0],

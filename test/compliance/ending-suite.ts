@@ -117,6 +117,89 @@ export function endingSuite(family: Family): void {
       expect(events).toEqual(['question', 'end', 'close']);
     });
 
+    test.each(['before', 'after'])('is seen though receiving was paused %s our own end', async (when) => {
+      const opened = deferred<ConnId>();
+      await using server = family.server({
+        onHandShake(self, connId) {
+          if (when === 'before') self.pauseReceive(connId);
+          opened.resolve(connId);
+        },
+      });
+      const { port } = await server.start(host, 0);
+      // It answers the end by its own only when it is told.
+      const asked = deferred();
+      const answered = deferred();
+      const onEnd = (): Promise<void> => {
+        asked.resolve();
+        return answered.promise;
+      };
+      await using client = family.client({ onEnd });
+      await client.start(host, port);
+      const connId = await opened.promise;
+      const stopped = server.stop({ drainTimeoutMs: 60_000 });
+      await asked.promise;
+      if (when === 'after') server.pauseReceive(connId);
+      answered.resolve();
+      expect(await stopped).toMatchObject({ connections: 1, drained: 1 });
+      await client.wait();
+    });
+
+    test('keeps for a connection that is paused what it sent before', async () => {
+      const got: string[] = [];
+      const closes: unknown[][] = [];
+      const first = deferred<ConnId>();
+      await using server = family.server({
+        onHandShake(self, connId) {
+          self.pauseReceive(connId);
+          first.resolve(connId);
+        },
+        onReceive: (self, connId, data) => void got.push(bytesOf(self, connId, data).toString()),
+        onClose: (_self, _connId, operation, errorCode) => void closes.push([operation, errorCode]),
+      });
+      const { port } = await server.start(host, 0);
+      await using client = family.client({});
+      await client.start(host, port);
+      const connId = await first.promise;
+      client.send('news');
+      const stopped = server.stop({ drainTimeoutMs: 60_000 });
+      // The client gets our FIN, and closes when it has sent its own.
+      await client.wait();
+      for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
+      expect([got, closes]).toEqual([[], []]);
+      server.pauseReceive(connId, false);
+      expect(await stopped).toMatchObject({ connections: 1, drained: 1 });
+      expect([got, closes]).toEqual([['news'], [[SocketOperation.Close, 0]]]);
+    });
+
+    test('has all that it sent delivered, though both have ended while a promise of onReceive is pending', async () => {
+      const got: Buffer[] = [];
+      const closes: unknown[][] = [];
+      const goOn = deferred();
+      await using server = family.server(
+        {
+          onReceive(self, connId, data) {
+            got.push(bytesOf(self, connId, data));
+            self.disconnect(connId, { drain: true });
+            return goOn.promise;
+          },
+          onClose: (_self, _connId, operation, errorCode) => void closes.push([operation, errorCode]),
+        },
+        { socketBufferSize: 8 },
+      );
+      const { port } = await server.start(host, 0);
+      await using client = family.client({});
+      await client.start(host, port);
+      client.send('question');
+      client.send('and more');
+      // The client gets our FIN, and closes when it has sent its own.
+      await client.wait();
+      for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
+      expect(closes).toEqual([]);
+      goOn.resolve();
+      await until(() => closes.length === 1);
+      expect([Buffer.concat(got).toString(), closes]).toEqual(['questionand more', [[SocketOperation.Close, 0]]]);
+    });
+
     test('is not told by onEnd when we ended first, or a stream reads', async () => {
       const told: string[] = [];
       const hooks: AnyServerHooks = {

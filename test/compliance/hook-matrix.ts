@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest';
-import { HandleResult, SocketErrorCode, SocketOperation } from '../../src/index.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { HandleResult, type SocketError, SocketErrorCode, SocketOperation } from '../../src/index.ts';
 import { bytesOf, type Family, until } from './family.ts';
 
 const host = '127.0.0.1';
@@ -54,6 +54,7 @@ export function outcomeOf(hook: string, action: Action, isSecure: boolean): Outc
     return fails || refuses ? 'start fails' : 'lives on';
   }
   if (hook === 'onClose' || hook === 'onShutdown') return 'gone';
+  if (hook === 'onHookError') return 'closed by the hook'; // by the one that failed, whatever this one does about it
   if (sending.includes(hook)) {
     if (fails) return 'closed by the hook';
     return action === 'calls disconnect' || action === 'calls stop' ? 'gone' : 'lives on';
@@ -65,11 +66,17 @@ export function outcomeOf(hook: string, action: Action, isSecure: boolean): Outc
   return 'lives on';
 }
 
+/** Whether a connection takes sends inside `hook`. */
+function maySend(hook: string, isSecure: boolean): boolean {
+  if (isSecure && opening.includes(hook)) return false; // TLS shakes hands first
+  return !['onPrepareListen', 'onPrepareConnect', 'onClose', 'onShutdown', 'onHookError'].includes(hook);
+}
+
 /** Every hook x everything that a hook can do, in every role: no cell may crash, leak, or lose an `onClose`. */
 export function hookMatrix(family: Family): void {
   for (const role of Object.keys(hooks) as Role[]) {
     describe(`hooks of ${family.name} ${role}`, () => {
-      for (const hook of hooks[role]) {
+      for (const hook of [...hooks[role], 'onHookError']) {
         test.each(Object.keys(actions) as Action[])(
           `${hook} %s: EXO-001, EXO-002, EXO-003, EXO-004, NODEEV-005`,
           async (action) => {
@@ -84,17 +91,18 @@ export function hookMatrix(family: Family): void {
 async function runCell(family: Family, role: Role, hook: string, action: Action): Promise<void> {
   const rejections: unknown[] = [];
   const onRejection = (reason: unknown): void => void rejections.push(reason);
-  const warnings: Error[] = [];
-  const onWarning = (warning: Error): void => void warnings.push(warning);
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
   process.on('unhandledRejection', onRejection);
-  process.on('warning', onWarning);
   try {
     await cell(family, role, hook, action);
     await new Promise((resolve) => setImmediate(resolve));
     expect(rejections).toEqual([]);
+    // Only what onHookError itself throws is told nowhere else.
+    const isWarned = hook === 'onHookError' && (action === 'throws' || action === 'rejects');
+    expect(warn).toHaveBeenCalledTimes(isWarned ? 1 : 0);
   } finally {
     process.off('unhandledRejection', onRejection);
-    process.off('warning', onWarning);
+    warn.mockRestore();
   }
 }
 
@@ -103,16 +111,18 @@ async function cell(family: Family, role: Role, hook: string, action: Action): P
   const closes = new Map<number, [number, number]>();
   const hookErrors: string[] = [];
   const pending: Promise<unknown>[] = [];
+  const sent: boolean[] = [];
+  const startErrors: number[] = [];
   let shutdowns = 0;
   let isShutDown = false;
   let acted = 0;
   let heard = 0;
   const facade: Component = {
-    send: (id) => void (role === 'client' ? client.send('x') : component.send(id, 'x')),
+    send: (id) => void sent.push(role === 'client' ? client.send('x') : component.send(id, 'x')),
     disconnect: (id) =>
       void (role === 'client' ? pending.push(client.stop().catch(() => {})) : component.disconnect(id)),
     stop: () => void pending.push(subject.stop().catch(() => {})),
-    start: () => void pending.push(subject.start(host, 9).catch(() => {})),
+    start: () => void pending.push(subject.start(host, 9).catch((error: SocketError) => startErrors.push(error.code))),
   };
   const act = (id: number): unknown => {
     if (acted++ > 0) return undefined; // once: an action that sends would otherwise never end
@@ -139,6 +149,7 @@ async function cell(family: Family, role: Role, hook: string, action: Action): P
     onReceive(sender: unknown, id: number, data: Buffer | number) {
       const bytes = bytesOf(sender, id, data);
       heard++;
+      if (hook === 'onHookError') throw new Error('onReceive failed');
       if (role === 'server') component.send(id, bytes);
       return record('onReceive')(sender, id);
     },
@@ -154,7 +165,10 @@ async function cell(family: Family, role: Role, hook: string, action: Action): P
       isShutDown = true;
       return result;
     },
-    onHookError: (_sender: unknown, name: string) => void hookErrors.push(name),
+    onHookError(_sender: unknown, name: string, _error: unknown, id: number) {
+      hookErrors.push(name);
+      return hook === 'onHookError' ? act(id) : undefined;
+    },
   };
   const subjectHooks = listener as never;
   const peerHooks = {
@@ -228,10 +242,11 @@ async function cell(family: Family, role: Role, hook: string, action: Action): P
   // The reason that onClose told, where the hook itself closed the connection.
   if (expected === 'closed by the hook') {
     const [[operation, code] = [0, 0]] = [...closes.values()];
-    const isRefusal = action === 'returns Error' || action === 'resolves to Error';
+    const closedBy = hook === 'onHookError' ? 'onReceive' : hook;
+    const isRefusal = hook === closedBy && (action === 'returns Error' || action === 'resolves to Error');
     expect(code).toBe(isRefusal ? 125 : SocketErrorCode.DataProc);
     expect(operation).toBe(sending.includes(hook) ? SocketOperation.Send : SocketOperation.Receive);
-    if (!isRefusal) expect(hookErrors).toContain(hook);
+    if (!isRefusal) expect(hookErrors).toContain(closedBy);
   }
   if (expected === 'refused') {
     expect([...closes.keys()]).toEqual([]);
@@ -251,4 +266,6 @@ async function cell(family: Family, role: Role, hook: string, action: Action): P
   const wasLetIn = expected === 'refused' ? [] : [...letIn];
   expect([...closes.keys()].sort()).toEqual(wasLetIn.sort());
   if (role !== 'client') expect(shutdowns).toBe(1);
+  if (action === 'calls send') expect(sent).toEqual([maySend(hook, family.isSecure)]);
+  if (action === 'calls start') expect(startErrors).toEqual([SocketErrorCode.IllegalState]);
 }

@@ -21,6 +21,22 @@ describe.each([{}, { drainTimeoutMs: 100 }])('stop(%j) while an opening hook nev
     peer.destroy();
   });
 
+  test('TcpServer, and it answers after that: the connection was refused, not opened as well', async () => {
+    let answer = (): void => {};
+    const onAccept = vi.fn(() => new Promise<void>((resolve) => void (answer = resolve)));
+    const onClose = vi.fn();
+    const server = new TcpServer({ onAccept, onClose });
+    const { port } = await server.start(host, 0);
+    const peer = net.connect(port, host).on('error', () => {});
+    await vi.waitUntil(() => onAccept.mock.calls.length === 1);
+    await server.stop(options);
+    answer();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(server.stats()).toMatchObject({ opened: 0, closed: 0, refused: 1 });
+    expect(onClose).not.toHaveBeenCalled();
+    peer.destroy();
+  });
+
   test('TcpAgent and TcpClient', async () => {
     await using server = new TcpServer({});
     const { port } = await server.start(host, 0);

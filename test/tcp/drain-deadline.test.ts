@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { TcpClient, TcpServer } from '../../src/index.ts';
+import { TcpClient, TcpPackServer, TcpServer } from '../../src/index.ts';
 import { connectBare, Journal, listenBare, readToEnd } from './support.ts';
 
 const MUCH = 16 * 1024 * 1024;
@@ -70,6 +70,20 @@ describe('a connection that has long to close', () => {
       await clientStopped;
     },
   );
+
+  test('has drainTimeoutMs though both have ended, while a hook does not answer', async () => {
+    const journal = new Journal();
+    await using server = new TcpPackServer(journal.record({ onReceive: () => new Promise<void>(() => {}) }));
+    const { port } = await server.start('127.0.0.1', 0);
+    const peer = await connectBare(port);
+    peer.write(Buffer.from('01000000610100000062', 'hex')); // two packages; the second one waits
+    await journal.reach('onReceive');
+    const stopped = server.stop({ drainTimeoutMs: 50 });
+    await readToEnd(peer);
+    peer.end();
+    expect(await stopped).toMatchObject({ connections: 1, forced: 1, failed: 0 });
+    expect([journal.count('onReceive'), journal.count('onClose')]).toEqual([1, 1]);
+  });
 
   test('has drainTimeoutMs when the client stops', async () => {
     await using bare = await listenBare({ pauseOnConnect: true });

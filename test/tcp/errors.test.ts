@@ -269,6 +269,16 @@ test('TCP-S-001: a file that cannot be read tells the errno of the system', asyn
   expect(client.lastFailure?.errnoName).toBe('ENAMETOOLONG');
 });
 
+test.each([undefined, null, 7, {}])('TCP-S-001: a file name that is %s is a TypeError that names it', async (name) => {
+  await using server = new TcpServer({});
+  const { port } = await server.start('127.0.0.1', 0);
+  await using client = new TcpClient({});
+  await client.start('127.0.0.1', port);
+  const error = await rejection(client.sendSmallFile(name as never));
+  expect(error).toBeInstanceOf(TypeError);
+  expect(error.message).toMatch(/^fileName must be a string or a URL, not /);
+});
+
 /** One way to connect, so that agents and clients are told apart by nothing else. */
 interface Connector {
   readonly component: TcpAgent | TcpClient;

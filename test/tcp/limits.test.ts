@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   HandleResult,
   SocketErrorCode,
@@ -86,6 +86,77 @@ describe('deadlines', () => {
     expect(got).toBe('a'.repeat(40));
     peer.destroy();
     await server.stop();
+  });
+
+  test.each(['pauseReceive', 'a pending promise of onReceive', 'a pending promise of onHandShake', 'a full stream'])(
+    'idleTimeoutMs counts no time in which nothing is read: %s',
+    async (how) => {
+      const journal = new Journal();
+      const goOn = deferred();
+      const resume: (() => void)[] = [() => goOn.resolve()];
+      const server = new TcpServer(
+        journal.record({
+          onHandShake(self: TcpServer, connId: number) {
+            if (connId !== 1) return undefined;
+            if (how === 'a pending promise of onHandShake') return goOn.promise;
+            if (how === 'a full stream') {
+              const stream = self.createStream(connId).on('error', () => {});
+              resume.push(() => void stream.resume());
+            }
+            return undefined;
+          },
+          onReceive(self: TcpServer, connId: number) {
+            if (how === 'pauseReceive') {
+              self.pauseReceive(connId);
+              resume.push(() => void self.pauseReceive(connId, false));
+            }
+            return how === 'a pending promise of onReceive' ? goOn.promise : undefined;
+          },
+        }),
+        { idleTimeoutMs: 300 },
+      );
+      const { port } = await server.start('127.0.0.1', 0);
+      const peer = await connectBare(port);
+      peer.write(how === 'a full stream' ? Buffer.alloc(200_000) : 'question');
+      await journal.reach('onHandShake');
+      const silent = await connectBare(port);
+      await journal.reach('onClose');
+      expect(journal.closes.map(({ connId }) => connId)).toEqual([2]);
+
+      // It has all its time again: who comes just before that is silent for longer. Timers have ticks of 10 ms.
+      const ticks = async (): Promise<void> => {
+        const from = performance.now();
+        await vi.waitUntil(() => performance.now() > from + 20);
+      };
+      await ticks();
+      const late = await connectBare(port);
+      await journal.reach('onHandShake', 3);
+      await ticks();
+      for (const act of resume) act();
+      await journal.reach('onClose', 3);
+      expect(journal.closes.map(({ connId }) => connId)).toEqual([2, 3, 1]);
+      for (const one of [peer, silent, late]) one.destroy();
+      await server.stop();
+    },
+  );
+
+  test('idleTimeoutMs waits for the promise of onEnd', async () => {
+    const journal = new Journal();
+    const answered = deferred();
+    await using server = new TcpServer(journal.record({ onEnd: () => answered.promise }), { idleTimeoutMs: 100 });
+    const { port } = await server.start('127.0.0.1', 0);
+    const peer = await connectBare(port);
+    peer.end('question');
+    await journal.reach('onEnd');
+    const silent = await connectBare(port);
+    await journal.reach('onClose');
+    expect(journal.closes.map(({ connId }) => connId)).toEqual([2]);
+    server.send(1, 'answer');
+    answered.resolve();
+    expect(String(await readToEnd(peer))).toBe('answer');
+    await journal.reach('onClose', 2);
+    expect(journal.closes[1]).toMatchObject({ connId: 1, errorCode: 0 });
+    silent.destroy();
   });
 
   test('idleTimeoutMs of clients and agents', async () => {
@@ -378,6 +449,23 @@ describe('receive rates', () => {
       expect(journal.count('onReceive')).toBeLessThan(20);
       await client.wait();
     }
+  });
+
+  test("with 'close', what breaks a rate is not delivered", async () => {
+    const journal = new Journal();
+    await using server = new TcpPackServer(journal.record({}), {
+      maxReceiveMessagesPerSecond: 1,
+      receiveRatePolicy: 'close',
+    });
+    const { port } = await server.start('127.0.0.1', 0);
+    await using client = new TcpPackClient({});
+    await client.start('127.0.0.1', port);
+    client.send('allowed');
+    client.send('too many');
+    await journal.reach('onClose');
+    expect(journal.received.map(String)).toEqual(['allowed']);
+    expect(server.stats().messagesIn).toBe(1);
+    await client.wait();
   });
 
   test('a rate of the agent limits what its servers send', async () => {
