@@ -217,7 +217,10 @@ export class UdpSocket<Token> {
     }
     this.#isOpen = false;
     this.#handle = null;
-    return new Promise((resolve) => this.socket.close(resolve));
+    return new Promise((resolve) => {
+      const isClosing = attempt(() => this.socket.close(resolve));
+      if (!isClosing) resolve(); // a hook that was given the socket closed it
+    });
   }
 }
 

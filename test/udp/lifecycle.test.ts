@@ -1,3 +1,4 @@
+import type { Socket } from 'node:dgram';
 import { expect, test, vi } from 'vitest';
 import {
   HandleResult,
@@ -221,4 +222,18 @@ test('a drain that runs out of time is this side cutting off, not a failure', as
   expect(await server.stop({ drainTimeoutMs: 30 })).toMatchObject({ connections: 1, drained: 0, forced: 1, failed: 0 });
   client.pauseReceive(false);
   await client.wait();
+});
+
+test.each(listening)('stop ends though the socket was closed by somebody else: %s', async (_name, Component) => {
+  let socket: Socket | undefined;
+  const recorder = new Recorder({
+    onPrepareListen: (_sender: unknown, given: Socket) => void (socket = given),
+  } as never);
+  const component = new Component(recorder.hooks as never);
+  await component.start(host, 0);
+  socket!.close();
+  await component.stop();
+  expect(component.state).toBe(ServiceState.Stopped);
+  await component.start(host, 0);
+  await component.stop();
 });
