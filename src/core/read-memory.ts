@@ -75,8 +75,8 @@ export class ReadWindow {
  * much costs more than all of our other work on it, so a connection that reads much gets a window of its own. (CPU per
  * message relative to bare node:net. 64 KiB echo, 4 in flight: copied 1.05, own 64 KiB buffers 0.88, own 256 KiB windows
  * 0.55-0.68. 1 KiB echo, 16 in flight: copied 0.94, windows of 128 KiB 0.81, of 256 KiB 1.0 and more: with 100 connections
- * they outlive the young generation. What is left is the kernel's; reading into memory that is used again and again, which
- * would overwrite what listeners keep, gets to 0.77.)
+ * they outlive the young generation. What is left is the kernel's; a window that is lent, not taken, is read into again and
+ * again, which gets to 0.68.)
  */
 export class ReadMemory {
   readonly shared: Buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);

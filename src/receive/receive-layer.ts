@@ -25,6 +25,7 @@ export type Lifetime = (typeof Lifetime)[keyof typeof Lifetime];
 
 /** How received bytes reach the listener. One per connection; pure: bytes in, calls of the sink out. */
 export interface ReceiveLayer {
+  /** Takes the bytes of a read, which stay what they are for `lifetime`. */
   receive(bytes: Buffer, lifetime: Lifetime): void;
   /** Delivers what was kept when the sink said stop, until it says stop again. */
   resume(): void;

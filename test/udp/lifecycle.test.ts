@@ -17,6 +17,23 @@ const never = (): Promise<void> => new Promise(() => {});
 const nameOf = (error: { errnoName: string }): string => error.errnoName;
 const started = (start: Promise<unknown>): Promise<string> => start.then(() => 'started', nameOf);
 
+/** A server whose `onAccept` has been asked about a peer, and answers when it is told to. */
+async function serverThatThinks(): Promise<{
+  server: UdpServer;
+  recorder: Recorder;
+  peer: RawPeer;
+  answer: () => void;
+}> {
+  let resolveAnswer = (): void => {};
+  const recorder = new Recorder({ onAccept: () => new Promise<void>((resolve) => (resolveAnswer = resolve)) });
+  const server = new UdpServer(recorder.hooks as never);
+  const { port } = await server.start(host, 0);
+  const peer = await RawPeer.open(port);
+  await peer.send('00');
+  await recorder.until('onAccept');
+  return { server, recorder, peer, answer: () => resolveAnswer() };
+}
+
 const listening = [
   ['UdpServer', UdpServer],
   ['UdpArqServer', UdpArqServer],
@@ -116,13 +133,7 @@ test('stop calls no hook before it has returned', async () => {
 });
 
 test('an async onAccept that answers while the server stops is owed its onClose', async () => {
-  let answer = (): void => {};
-  const recorder = new Recorder({ onAccept: () => new Promise<void>((resolve) => (answer = resolve)) });
-  const server = new UdpServer(recorder.hooks as never);
-  const { port } = await server.start(host, 0);
-  const peer = await RawPeer.open(port);
-  await peer.send('00');
-  await recorder.until('onAccept');
+  const { server, recorder, peer, answer } = await serverThatThinks();
   const stopped = server.stop();
   await turns(1);
   answer();
@@ -193,13 +204,7 @@ test('an ARQ start that is aborted says so, to its caller and by onClose', async
 });
 
 test('a hook that answers after it was given up changes no count', async () => {
-  let answer = (): void => {};
-  const recorder = new Recorder({ onAccept: () => new Promise<void>((resolve) => (answer = resolve)) });
-  const server = new UdpServer(recorder.hooks as never);
-  const { port } = await server.start(host, 0);
-  const peer = await RawPeer.open(port);
-  await peer.send('00');
-  await recorder.until('onAccept');
+  const { server, recorder, peer, answer } = await serverThatThinks();
   await server.stop();
   answer();
   await turns();
