@@ -40,6 +40,16 @@ export const sslWorks: readonly Work[] = [
     measurePair: echo('baselines/tls-pack-echo.ts', 'subjects/ssl-pack-echo.ts', 100, packShape(64, 16)),
   },
   {
+    // No bar, and nothing of ours: what Node itself needs for these batches, which no framing can go below.
+    id: 'ssl-pack-64-unread',
+    area: 'ssl',
+    title: 'bare node:tls sends the same batches back unread',
+    against: 'framing by hand on node:tls',
+    unit: 'us/msg',
+    judgement: 'ratio',
+    measurePair: echo('baselines/tls-pack-echo.ts', 'baselines/tls-echo.ts', 100, packShape(64, 16)),
+  },
+  {
     id: 'ssl-echo-64k',
     area: 'ssl',
     title: 'SslServer echo, 64 KiB, 4 in flight, 10 connections',
