@@ -14,6 +14,16 @@ export type { UdpClientStopOptions } from './client/udp-datagram-client.ts';
 export { UdpNode, type UdpNodeOptions, type UdpNodeProperties, type UdpNodeStartOptions } from './client/udp-node.ts';
 export { UdpNodeListener } from './client/udp-node-listener.ts';
 export type { UdpClientStartOptions } from './client/udp-target.ts';
+export type { MessagesOptions } from './connection/message-queue.ts';
+export type {
+  SNICallback,
+  SSLCommonOptions,
+  SSLContextOptions,
+  SSLInfo,
+  SSLMemoryContextOptions,
+  SSLWatchOptions,
+} from './connection/security.ts';
+export { ConnectionStream, type ConnectionStreamOptions } from './connection/stream.ts';
 export type { AddressList, SocketAddress } from './core/address.ts';
 export type { AbortOptions, Component } from './core/component.ts';
 export {
@@ -42,8 +52,8 @@ export type {
   HookResult,
   ServerHooks,
 } from './core/listener.ts';
-export type { Sendable } from './core/sendable.ts';
 export type { ComponentStats, ConnectionStats, LimitCounters, StopReport } from './core/stats.ts';
+export type { Sendable } from './memory/sendable.ts';
 export type { ServerStartOptions, StreamServer } from './server/stream-server.ts';
 export { TcpPackServer, TcpPullServer, TcpServer, type TcpServerOptions } from './server/tcp-server.ts';
 export { TcpPullServerListener, TcpServerListener } from './server/tcp-server-listener.ts';
@@ -56,16 +66,6 @@ export { SslAgent, type SslAgentOptions, SslPackAgent, SslPullAgent } from './ss
 export { SslClient, type SslClientOptions, SslPackClient, SslPullClient } from './ssl/ssl-client.ts';
 export { SslPackServer, SslPullServer, SslServer, type SslServerOptions } from './ssl/ssl-server.ts';
 export type { StopOptions } from './stream/complex-stream.ts';
-export { ConnectionStream, type ConnectionStreamOptions } from './stream/connection-stream.ts';
-export type { MessagesOptions } from './stream/message-queue.ts';
-export type {
-  SNICallback,
-  SSLCommonOptions,
-  SSLContextOptions,
-  SSLInfo,
-  SSLMemoryContextOptions,
-  SSLWatchOptions,
-} from './stream/security.ts';
 export type { ArqProperties } from './udp/udp-arq-properties.ts';
 export type {
   UdpCastHooks,

@@ -1,6 +1,6 @@
-import { SlabPool } from '../../src/core/slab-pool.ts';
-import { PackLayer, packHeader } from '../../src/receive/pack.ts';
-import { Lifetime } from '../../src/receive/receive-layer.ts';
+import { SlabPool } from '../../src/memory/slab-pool.ts';
+import { PackLayer, packHeader } from '../../src/protocol/pack.ts';
+import { Lifetime } from '../../src/protocol/protocol.ts';
 import type { MicroTask } from './task.ts';
 
 const packHeaderFlag = 0x169;

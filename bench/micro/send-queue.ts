@@ -1,5 +1,5 @@
-import { SendSlabPool } from '../../src/core/slab-pool.ts';
-import { SendQueue } from '../../src/stream/send-queue.ts';
+import { SendQueue } from '../../src/memory/send-queue.ts';
+import { SendSlabPool } from '../../src/memory/slab-pool.ts';
 import type { MicroTask } from './task.ts';
 
 /** Gathering sends and handing them over, with a system that takes all at once and with one that takes its time. */

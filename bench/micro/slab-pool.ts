@@ -1,4 +1,4 @@
-import { SendSlabPool, SlabPool } from '../../src/core/slab-pool.ts';
+import { SendSlabPool, SlabPool } from '../../src/memory/slab-pool.ts';
 import type { MicroTask } from './task.ts';
 
 const operations = 256;

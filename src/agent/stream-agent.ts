@@ -1,4 +1,6 @@
 import { isIP } from 'node:net';
+import { ConnectionState } from '../connection/state.ts';
+import { StreamConnection } from '../connection/stream-connection.ts';
 import { isSignalAborted } from '../core/component.ts';
 import { ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
@@ -9,8 +11,6 @@ import { shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
 import type { StopReport } from '../core/stats.ts';
 import { ComplexStream, type StopOptions } from '../stream/complex-stream.ts';
 import { type ConnectOptions, checkTarget, connect } from '../stream/connecting.ts';
-import { ConnectionState } from '../stream/connection-state.ts';
-import { StreamConnection } from '../stream/stream-connection.ts';
 import { makeConnectingSocket, tryBind } from '../transport/tcp-connect.ts';
 
 /** How an agent starts. */

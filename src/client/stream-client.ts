@@ -1,3 +1,9 @@
+import { ConnectionHost, type ConnectionOwner } from '../connection/host.ts';
+import { MessageQueue, type MessagesOptions } from '../connection/message-queue.ts';
+import { readSmallFile, sendOn, sendPacketsOn } from '../connection/send.ts';
+import { ConnectionState } from '../connection/state.ts';
+import { attachTap, ConnectionStream, type ConnectionStreamOptions } from '../connection/stream.ts';
+import { StreamConnection } from '../connection/stream-connection.ts';
 import { localAddressOf, type SocketAddress } from '../core/address.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { type AbortOptions, isSignalAborted } from '../core/component.ts';
@@ -6,20 +12,14 @@ import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts
 import { Errno } from '../core/errno.ts';
 import type { AnyHooks, ConnId } from '../core/listener.ts';
 import { defineProperties, integer } from '../core/properties.ts';
-import { type Sendable, toBytes } from '../core/sendable.ts';
 import { HOOK_GRACE_MS } from '../core/start-stop.ts';
 import type { ComponentStats } from '../core/stats.ts';
-import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
+import { type Sendable, toBytes } from '../memory/sendable.ts';
+import type { ReceiveLayer, ReceiveSink } from '../protocol/protocol.ts';
 import { type ConnectOptions, checkTarget, connect } from '../stream/connecting.ts';
-import { ConnectionHost, type ConnectionOwner } from '../stream/connection-host.ts';
-import { ConnectionState } from '../stream/connection-state.ts';
-import { attachTap, ConnectionStream, type ConnectionStreamOptions } from '../stream/connection-stream.ts';
-import { MessageQueue, type MessagesOptions } from '../stream/message-queue.ts';
 import type { ReceiveModel, ReceiveRun } from '../stream/receive-models.ts';
 import { SingleSecure } from '../stream/single-secure.ts';
-import { StreamConnection } from '../stream/stream-connection.ts';
 import { type StreamProperties, streamProperties } from '../stream/stream-properties.ts';
-import { readSmallFile, sendOn, sendPacketsOn } from '../stream/stream-send.ts';
 import { makeConnectingSocket } from '../transport/tcp-connect.ts';
 
 /** Where and how a stream client connects. */

@@ -1,8 +1,8 @@
 import { type ArqSettings, nextConversationId } from '../arq/index.ts';
 import { SendPolicy } from '../core/enums.ts';
 import type { SocketError } from '../core/errors.ts';
-import { type Sendable, toBytes } from '../core/sendable.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
+import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { ArqConnection } from '../udp/udp-arq-connection.ts';
 import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../udp/udp-arq-properties.ts';
 import type { UdpHost } from '../udp/udp-host.ts';

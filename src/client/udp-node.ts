@@ -6,8 +6,8 @@ import { CastMode, ReuseAddressPolicy, ServiceState, SocketErrorCode } from '../
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import { defineProperties, integer, oneOf } from '../core/properties.ts';
-import { type Sendable, toBytes } from '../core/sendable.ts';
 import { callPrepare, invalidParam, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
+import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { isPort } from '../stream/stream-properties.ts';
 import type { UdpNodeHooks } from '../udp/udp-listener.ts';
 import {

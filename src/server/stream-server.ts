@@ -1,3 +1,9 @@
+import type { ConnectionHost } from '../connection/host.ts';
+import { openConnection } from '../connection/opening.ts';
+import type { SSLContextOptions, SSLMemoryContextOptions } from '../connection/security.ts';
+import { tuneSocket } from '../connection/socket.ts';
+import { ConnectionState } from '../connection/state.ts';
+import { StreamConnection } from '../connection/stream-connection.ts';
 import { type AddressList, checkAddressList, type SocketAddress } from '../core/address.ts';
 import { Admission } from '../core/admission.ts';
 import { isSignalAborted } from '../core/component.ts';
@@ -9,12 +15,6 @@ import { socketPathProblem } from '../core/socket-path.ts';
 import { callPrepare, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
 import type { StopReport } from '../core/stats.ts';
 import { ComplexStream, type StopOptions } from '../stream/complex-stream.ts';
-import type { ConnectionHost } from '../stream/connection-host.ts';
-import { openConnection } from '../stream/connection-opening.ts';
-import { tuneSocket } from '../stream/connection-socket.ts';
-import { ConnectionState } from '../stream/connection-state.ts';
-import type { SSLContextOptions, SSLMemoryContextOptions } from '../stream/security.ts';
-import { StreamConnection } from '../stream/stream-connection.ts';
 import { isPort } from '../stream/stream-properties.ts';
 import { type AcceptedSocket, TcpListener } from '../transport/tcp-listener.ts';
 

@@ -15,7 +15,7 @@ import type { ComplexSocketProperties } from '../core/complex-socket.ts';
 import { SendPolicy, ServiceState } from '../core/enums.ts';
 import type { ConnId } from '../core/listener.ts';
 import { flag } from '../core/properties.ts';
-import { type Sendable, toBytes } from '../core/sendable.ts';
+import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { ArqConnection } from '../udp/udp-arq-connection.ts';
 import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../udp/udp-arq-properties.ts';
 import type { UdpHost } from '../udp/udp-host.ts';

@@ -8,7 +8,6 @@ import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
 import type { ConnId } from '../core/listener.ts';
 import { defineProperties } from '../core/properties.ts';
-import { type Sendable, toBytes } from '../core/sendable.ts';
 import {
   callPrepare,
   EmptyWait,
@@ -19,6 +18,7 @@ import {
   stopOnAbort,
 } from '../core/start-stop.ts';
 import type { StopReport } from '../core/stats.ts';
+import { type Sendable, toBytes } from '../memory/sendable.ts';
 import type { StopOptions } from '../stream/complex-stream.ts';
 import { isPort } from '../stream/stream-properties.ts';
 import { UdpSocket } from '../transport/udp-socket.ts';

@@ -1,11 +1,11 @@
 import { constants } from 'node:crypto';
 import { isIP } from 'node:net';
 import tls, { type SecureContext } from 'node:tls';
+import type { SSLWatchOptions } from '../connection/security.ts';
 import { SSLVerifyMode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
 import { callHook } from '../core/hooks.ts';
-import type { SSLWatchOptions } from '../stream/security.ts';
 import { type AnyContextOptions, contextError, loadMaterial, type Material } from './material.ts';
 import { mayGiveTickets, ownSealing, type Sealing, sessionIdContext, trustOf, withKeys } from './sealing.ts';
 import { withoutRootDot } from './sni.ts';

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import tls, { type DetailedPeerCertificate, type PeerCertificate, type TLSSocket } from 'node:tls';
+import type { SSLInfo } from '../connection/security.ts';
 import { SSLSessionInfo } from '../core/enums.ts';
-import type { SSLInfo } from '../stream/security.ts';
 import type { Context } from './contexts.ts';
 import type { TlsSession } from './session.ts';
 

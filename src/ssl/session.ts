@@ -1,14 +1,14 @@
 import { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import tls, { type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { openSecured } from '../connection/opening.ts';
+import { PAUSED_BY_SECURITY } from '../connection/receiver.ts';
+import type { SecureSession } from '../connection/security.ts';
+import { connectionOfSocket } from '../connection/socket.ts';
+import { ConnectionState } from '../connection/state.ts';
+import { GOODBYE_MS, type StreamConnection } from '../connection/stream-connection.ts';
 import { SocketOperation, SSLVerifyMode } from '../core/enums.ts';
 import type { SocketError } from '../core/errors.ts';
-import { openSecured } from '../stream/connection-opening.ts';
-import { PAUSED_BY_SECURITY } from '../stream/connection-receiver.ts';
-import { connectionOfSocket } from '../stream/connection-socket.ts';
-import { ConnectionState } from '../stream/connection-state.ts';
-import type { SecureSession } from '../stream/security.ts';
-import { GOODBYE_MS, type StreamConnection } from '../stream/stream-connection.ts';
 import {
   endedCleanly,
   isHeldTlsSocket,

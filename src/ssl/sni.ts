@@ -1,4 +1,4 @@
-import type { SNICallback } from '../stream/security.ts';
+import type { SNICallback } from '../connection/security.ts';
 import { alertUnrecognizedName, type TlsServerOptions } from '../transport/tls-socket.ts';
 import type { ContextStore } from './contexts.ts';
 

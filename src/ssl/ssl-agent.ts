@@ -1,8 +1,8 @@
 import { TcpAgent, type TcpAgentOptions, TcpPackAgent, TcpPullAgent } from '../agent/tcp-agent.ts';
+import type { StreamSecurity } from '../connection/security.ts';
 import type { AgentHooks } from '../core/listener.ts';
 import { defineProperties } from '../core/properties.ts';
 import type { PackProperties, PullProperties } from '../stream/receive-models.ts';
-import type { StreamSecurity } from '../stream/security.ts';
 import { type SslComplexProperties, sslComplexProperties } from './properties.ts';
 import { TlsSecurity } from './security.ts';
 

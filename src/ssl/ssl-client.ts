@@ -1,8 +1,8 @@
 import { TcpClient, type TcpClientOptions, TcpPackClient, TcpPullClient } from '../client/tcp-client.ts';
+import type { StreamSecurity } from '../connection/security.ts';
 import type { ClientHooks } from '../core/listener.ts';
 import { defineProperties } from '../core/properties.ts';
 import type { PackProperties, PullProperties } from '../stream/receive-models.ts';
-import type { StreamSecurity } from '../stream/security.ts';
 import { type SslProperties, sslProperties } from './properties.ts';
 import { TlsSecurity } from './security.ts';
 

@@ -1,9 +1,9 @@
+import type { SSLContextOptions, SSLInfo, SSLMemoryContextOptions, StreamSecurity } from '../connection/security.ts';
+import type { StreamConnection } from '../connection/stream-connection.ts';
 import { ComplexSocket } from '../core/complex-socket.ts';
 import { SocketErrorCode, type SSLSessionInfo } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { ConnId } from '../core/listener.ts';
-import type { SSLContextOptions, SSLInfo, SSLMemoryContextOptions, StreamSecurity } from './security.ts';
-import type { StreamConnection } from './stream-connection.ts';
 
 /**
  * The SSL part of servers and agents (SSL-S, SSL-A). On plain components these methods do nothing and tell so: false, 0,

@@ -1,20 +1,20 @@
+import { ConnectionHost, type ConnectionOwner } from '../connection/host.ts';
+import { readSmallFile, sendOn, sendPacketsOn } from '../connection/send.ts';
+import { ConnectionStream, type ConnectionStreamOptions } from '../connection/stream.ts';
+import type { StreamConnection } from '../connection/stream-connection.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { type AbortOptions, isSignalAborted } from '../core/component.ts';
 import { ServiceState, SocketOperation } from '../core/enums.ts';
 import type { SocketError } from '../core/errors.ts';
 import type { AnyHooks, ConnId } from '../core/listener.ts';
 import { defineProperties } from '../core/properties.ts';
-import { type Sendable, toBytes } from '../core/sendable.ts';
 import { EmptyWait, HOOK_GRACE_MS, shutDown } from '../core/start-stop.ts';
 import type { ComponentStats, StopReport } from '../core/stats.ts';
-import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
+import { type Sendable, toBytes } from '../memory/sendable.ts';
+import type { ReceiveLayer, ReceiveSink } from '../protocol/protocol.ts';
 import { ComplexSecure } from './complex-secure.ts';
-import { ConnectionHost, type ConnectionOwner } from './connection-host.ts';
-import { ConnectionStream, type ConnectionStreamOptions } from './connection-stream.ts';
 import type { ReceiveModel, ReceiveRun } from './receive-models.ts';
-import type { StreamConnection } from './stream-connection.ts';
 import { type StreamProperties, streamProperties } from './stream-properties.ts';
-import { readSmallFile, sendOn, sendPacketsOn } from './stream-send.ts';
 
 /** Options of `stop` for components with many connections. */
 export interface StopOptions extends AbortOptions {

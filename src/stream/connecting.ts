@@ -1,4 +1,9 @@
 import { isIP } from 'node:net';
+import type { ConnectionHost } from '../connection/host.ts';
+import { openConnection } from '../connection/opening.ts';
+import { tuneSocket } from '../connection/socket.ts';
+import { ConnectionState } from '../connection/state.ts';
+import type { StreamConnection } from '../connection/stream-connection.ts';
 import { splitHost } from '../core/address.ts';
 import type { Component } from '../core/component.ts';
 import { isSignalAborted, isThenable } from '../core/component.ts';
@@ -8,11 +13,6 @@ import { SocketError } from '../core/errors.ts';
 import { socketPathProblem } from '../core/socket-path.ts';
 import { HOOK_GRACE_MS } from '../core/start-stop.ts';
 import { connectSocket } from '../transport/tcp-connect.ts';
-import type { ConnectionHost } from './connection-host.ts';
-import { openConnection } from './connection-opening.ts';
-import { tuneSocket } from './connection-socket.ts';
-import { ConnectionState } from './connection-state.ts';
-import type { StreamConnection } from './stream-connection.ts';
 import { isPort } from './stream-properties.ts';
 
 /** Where to connect, and how. */

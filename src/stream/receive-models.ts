@@ -1,12 +1,12 @@
+import type { PackFraming } from '../connection/send.ts';
 import { FetchResult } from '../core/enums.ts';
 import { integer, type PropertyTable } from '../core/properties.ts';
-import { sharedMemory } from '../core/read-memory.ts';
 import type { LimitCounters } from '../core/stats.ts';
-import { MAX_PACK_FLAG, MAX_PACK_SIZE, type PackContext, PackLayer } from '../receive/pack.ts';
-import { type PullContext, PullLayer } from '../receive/pull.ts';
-import { type PushContext, PushLayer } from '../receive/push.ts';
-import type { ReceiveLayer, ReceiveSink } from '../receive/receive-layer.ts';
-import type { PackFraming } from './stream-send.ts';
+import { sharedMemory } from '../memory/read-memory.ts';
+import { MAX_PACK_FLAG, MAX_PACK_SIZE, type PackContext, PackLayer } from '../protocol/pack.ts';
+import type { ReceiveLayer, ReceiveSink } from '../protocol/protocol.ts';
+import { type PullContext, PullLayer } from '../protocol/pull.ts';
+import { type PushContext, PushLayer } from '../protocol/push.ts';
 
 /** Properties of pack components. */
 export interface PackProperties {

@@ -1,8 +1,8 @@
+import type { SSLContextOptions, SSLInfo, SSLMemoryContextOptions, StreamSecurity } from '../connection/security.ts';
+import type { StreamConnection } from '../connection/stream-connection.ts';
 import { SocketErrorCode, type SSLSessionInfo } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SingleSocket } from '../core/single-socket.ts';
-import type { SSLContextOptions, SSLInfo, SSLMemoryContextOptions, StreamSecurity } from './security.ts';
-import type { StreamConnection } from './stream-connection.ts';
 
 /** The SSL part of clients (SSL-C). On plain components these methods do nothing and tell so: false, null (STB-001). */
 export abstract class SingleSecure<Extra = unknown> extends SingleSocket<Extra> {

@@ -1,5 +1,5 @@
 import type { OnReadOpts, Socket } from 'node:net';
-import { sharedMemory } from '../core/read-memory.ts';
+import { sharedMemory } from '../memory/read-memory.ts';
 
 /** Where the reads of a socket go. */
 export interface SocketReader {

@@ -1,9 +1,9 @@
 import type { Component } from '../core/component.ts';
 import { SendPolicy } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
-import { copyBytes } from '../core/slab-pool.ts';
 import type { TimerWheel } from '../core/timer-wheel.ts';
 import { TurnEnd } from '../core/turn-end.ts';
+import { copyBytes } from '../memory/slab-pool.ts';
 import { isFastPathAllowed } from '../transport/fast-io.ts';
 import { nameOf, QUEUED, type UdpSocket } from '../transport/udp-socket.ts';
 import type { UdpConnection } from './udp-connection.ts';

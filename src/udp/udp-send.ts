@@ -1,7 +1,7 @@
 import type { Component } from '../core/component.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
-import { type Sendable, toBytes } from '../core/sendable.ts';
+import { type Sendable, toBytes } from '../memory/sendable.ts';
 
 /**
  * The parts of `sendPackets` as one datagram or message; null after noting why not: EINVAL for no parts, EMSGSIZE if they

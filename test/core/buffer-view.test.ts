@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { BufferView, viewConstructor } from '../../src/core/buffer-view.ts';
+import { BufferView, viewConstructor } from '../../src/memory/buffer-view.ts';
 
 describe('views of memory', () => {
   const strange = [

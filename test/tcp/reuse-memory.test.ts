@@ -5,7 +5,7 @@ import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { describe, expect, test } from 'vitest';
 import { type ConnId, TcpPackServer, TcpPullServer, TcpServer } from '../../src/index.ts';
-import { packHeader } from '../../src/receive/pack.ts';
+import { packHeader } from '../../src/protocol/pack.ts';
 import { isFastPathAllowed } from '../../src/transport/fast-io.ts';
 import { Counter, connectBare, deferred, readBytes } from './support.ts';
 

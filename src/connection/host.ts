@@ -1,0 +1,132 @@
+import type { Component } from '../core/component.ts';
+import type { SendPolicy } from '../core/enums.ts';
+import type { AnyHooks } from '../core/listener.ts';
+import { type ComponentStats, type LimitCounters, newLimitCounters } from '../core/stats.ts';
+import type { TimerWheel } from '../core/timer-wheel.ts';
+import { TurnEnd } from '../core/turn-end.ts';
+import { keptSendSlabPool, type ReadMemory, sharedMemory } from '../memory/read-memory.ts';
+import type { SendSlabPool } from '../memory/slab-pool.ts';
+import type { ReceiveLayer, ReceiveSink } from '../protocol/protocol.ts';
+import { DirectWriter, isFastPathAllowed } from '../transport/fast-io.ts';
+import type { StreamSecurity } from './security.ts';
+import type { StreamConnection } from './stream-connection.ts';
+
+/** What a connection asks of the component that it belongs to. */
+export interface ConnectionOwner extends Component {
+  /** TLS, or null for plain components. @internal */
+  readonly security: StreamSecurity | null;
+  /** Makes the receive layer of a new connection. @internal */
+  createLayer(sink: ReceiveSink): ReceiveLayer;
+  /** The connection is gone, `onClose` comes next if it is owed. @internal */
+  closing(connection: StreamConnection): void;
+  /** The connection is gone, `onClose` was called: take it out of the tables. @internal */
+  released(connection: StreamConnection): void;
+}
+
+/** Properties that the connections of a stream component read, as they stood when it started. */
+export interface StreamSettings {
+  readonly sendPolicy: SendPolicy;
+  readonly markSilence: boolean;
+  readonly fastPath: boolean;
+  readonly reuseReceiveMemory: boolean;
+  readonly noDelay: boolean;
+  readonly keepAliveTime: number;
+  readonly keepAliveInterval: number;
+  readonly highWaterMarkBytes: number;
+  readonly lowWaterMarkBytes: number;
+  readonly maxPendingBytes: number;
+  readonly pendingPolicy: 'refuse' | 'close';
+  readonly idleTimeoutMs: number;
+  readonly idleCountsSent: boolean;
+  readonly connectionTimeoutMs: number;
+  readonly closeTimeoutMs: number;
+  readonly handshakeTimeoutMs: number;
+  readonly maxReceiveBytesPerSecond: number;
+  readonly maxReceiveMessagesPerSecond: number;
+  readonly receiveRatePolicy: 'pause' | 'close';
+}
+
+/**
+ * What all stream connections of one running component share: its listener, settings, memory, counters, and the end of
+ * the turn of the event loop. Made anew by each start.
+ */
+export class ConnectionHost {
+  readonly owner: ConnectionOwner;
+  readonly listener: AnyHooks;
+  readonly settings: StreamSettings;
+  readonly wheel: TimerWheel;
+  readonly read: ReadMemory;
+  readonly sendSlabs: SendSlabPool;
+  readonly limits: LimitCounters = newLimitCounters();
+  /** TLS, or null for plain components. */
+  readonly security: StreamSecurity | null;
+  readonly isFast: boolean;
+  /** Writes past Node's streams; null where that is not possible or not wanted. */
+  readonly directWriter: DirectWriter | null;
+  readonly reportsSends: boolean;
+  /** Whether reads note their time. */
+  readonly marksReceives: boolean;
+  /** Whether open connections have deadlines. */
+  readonly hasDeadlines: boolean;
+  opened = 0;
+  closed = 0;
+  refused = 0;
+  acceptErrors = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  messagesIn = 0;
+  messagesOut = 0;
+  /** The connection whose read is being delivered: its sends are flushed when that is over, without a detour. */
+  active: StreamConnection | null = null;
+  readonly #turnEnd = new TurnEnd<StreamConnection>(null);
+
+  constructor(owner: ConnectionOwner, listener: AnyHooks) {
+    this.owner = owner;
+    this.listener = listener;
+    const settings = { ...owner.settings } as unknown as StreamSettings;
+    const highWaterMarkBytes = Math.min(
+      settings.highWaterMarkBytes,
+      settings.maxPendingBytes || Number.POSITIVE_INFINITY,
+    );
+    const lowWaterMarkBytes = Math.min(settings.lowWaterMarkBytes, highWaterMarkBytes);
+    this.settings = { ...settings, highWaterMarkBytes, lowWaterMarkBytes };
+    this.wheel = owner.wheel;
+    this.security = owner.security;
+    this.marksReceives = settings.markSilence || settings.idleTimeoutMs > 0;
+    this.hasDeadlines = settings.idleTimeoutMs > 0 || settings.connectionTimeoutMs > 0;
+    const memory = sharedMemory();
+    this.read = memory.read;
+    this.reportsSends = typeof listener.onSend === 'function';
+    this.sendSlabs = this.reportsSends ? keptSendSlabPool() : memory.sendSlabs;
+    this.isFast = this.settings.fastPath && isFastPathAllowed();
+    this.directWriter = this.isFast ? DirectWriter.create() : null;
+  }
+
+  /** Asks for `connection.turnEnded()` at the end of this turn of the event loop. */
+  schedule(connection: StreamConnection): void {
+    this.#turnEnd.schedule(connection);
+  }
+
+  stats(connections: number, pendingBytes: number): ComponentStats {
+    const { slabs, sendSlabs, read } = sharedMemory();
+    return {
+      connections,
+      opened: this.opened,
+      closed: this.closed,
+      refused: this.refused,
+      acceptErrors: this.acceptErrors,
+      bytesIn: this.bytesIn,
+      bytesOut: this.bytesOut,
+      messagesIn: this.messagesIn,
+      messagesOut: this.messagesOut,
+      pendingBytes,
+      pool: {
+        receiveSlabs: slabs.slabCount,
+        sendSlabs: sendSlabs.slabCount,
+        freeSendSlabs: sendSlabs.freeCount,
+        readWindows: read.windowCount,
+      },
+      limits: { ...this.limits },
+    };
+  }
+}

@@ -1,0 +1,282 @@
+import { getSystemErrorName } from 'node:util';
+import { SendPolicy, SocketErrorCode, SocketOperation } from '../core/enums.ts';
+import { Errno } from '../core/errno.ts';
+import { SocketError } from '../core/errors.ts';
+import { callHook } from '../core/hooks.ts';
+import { SendQueue, type StreamWriter } from '../memory/send-queue.ts';
+import { directHandle, type StreamHandle } from '../transport/fast-io.ts';
+import { TlsWriter } from '../transport/tls-writer.ts';
+import { ConnectionState } from './state.ts';
+import type { StreamConnection } from './stream-connection.ts';
+
+/** Queued bytes of one turn beyond which they are handed over at once: what one read can bring. */
+const GATHER_LIMIT_BYTES = 256 * 1024;
+
+/** The sending side of a stream connection: its queue, how that is written, and the marks. Made by the first send. */
+export class ConnectionSender implements StreamWriter {
+  readonly queue: SendQueue;
+  messagesOut = 0;
+  #connection: StreamConnection;
+  #handle: StreamHandle | null = null;
+  /** Over TLS on the fast path, instead of the handle. */
+  #tls: TlsWriter | null = null;
+  /** Whether answers to the records of a turn leave together, and how many records it has had. */
+  #gathersRecords = false;
+  #records = 0;
+  #isBlocked = false;
+  /** Pending bytes when a send crossed the high-water mark, or was refused, and no hook has told yet, else 0. */
+  #crossedBytes = 0;
+  /** Pending bytes at which sending may go on. */
+  #drainedBytes: number;
+
+  constructor(connection: StreamConnection) {
+    const { host } = connection;
+    this.#connection = connection;
+    this.queue = new SendQueue(host.sendSlabs, this);
+    this.#drainedBytes = host.settings.lowWaterMarkBytes;
+    if (host.reportsSends) this.queue.reports = [];
+    if (host.settings.sendPolicy === SendPolicy.Safe) this.queue.maxWriteBytes = host.settings.highWaterMarkBytes;
+    this.useSocket();
+  }
+
+  /** Writes go to the connection's socket from now on, which may be another one than before. */
+  useSocket(): void {
+    const { host, socket } = this.#connection;
+    this.#handle = host.directWriter !== null ? directHandle(socket) : null;
+    this.#tls = this.#handle !== null && host.security !== null ? TlsWriter.of(socket) : null;
+  }
+
+  /** Bytes that the system has not taken yet. */
+  get pendingBytes(): number {
+    return this.#tls === null ? this.queue.pendingBytes : this.queue.pendingBytes + this.#tls.pendingBytes;
+  }
+
+  /** Whether a write is under way. */
+  get isWriting(): boolean {
+    return this.queue.isWriting || this.isBusy;
+  }
+
+  get isBusy(): boolean {
+    return this.#tls?.isBusy === true;
+  }
+
+  /** Somebody waits for the write under way: `awaitsSent` of the connection. */
+  watchWrite(): void {
+    this.#tls?.watch(this);
+  }
+
+  /** Whether `length` more bytes may be queued. If not, the policy has been carried out. */
+  hasRoomFor(length: number): boolean {
+    const { maxPendingBytes } = this.#connection.host.settings;
+    return maxPendingBytes === 0 || this.pendingBytes + length <= maxPendingBytes || this.#refuse(length);
+  }
+
+  #refuse(length: number): false {
+    const connection = this.#connection;
+    const { settings, limits } = connection.host;
+    limits.pendingBytes++;
+    if (settings.pendingPolicy === 'close') {
+      const message = `connection ${connection.id} had more than maxPendingBytes (${settings.maxPendingBytes}) to send; its peer reads too slowly`;
+      const { id: connId } = connection;
+      connection.close(
+        SocketOperation.Send,
+        Errno.ENOBUFS,
+        new SocketError({ code: SocketErrorCode.DataSend, errno: Errno.ENOBUFS, operation: 'send', connId, message }),
+      );
+    } else {
+      this.#promiseRoom(length);
+    }
+    return false;
+  }
+
+  /**
+   * Whoever is refused waits for `onSendDrained`, whether the high-water mark was crossed or not; and is refused again unless
+   * that comes when there is room. What can never fit is not waited for.
+   */
+  #promiseRoom(length: number): void {
+    const { host } = this.#connection;
+    const { pendingBytes } = this;
+    const roomBytes = host.settings.maxPendingBytes - length;
+    if (roomBytes < 0 || pendingBytes === 0) return;
+    this.#drainedBytes = Math.min(this.#drainedBytes, roomBytes);
+    if (this.#isBlocked) return;
+    this.#crossedBytes = Math.max(this.#crossedBytes, pendingBytes);
+    host.schedule(this.#connection);
+  }
+
+  /** Something was appended to the queue: it leaves now, at the end of the read being delivered, or of this turn. */
+  appended(): void {
+    const connection = this.#connection;
+    const { host } = connection;
+    this.messagesOut++;
+    host.messagesOut++;
+    const isUrgent = host.settings.sendPolicy === SendPolicy.Direct || this.queue.queuedBytes >= GATHER_LIMIT_BYTES;
+    if (isUrgent) this.#flush();
+    // Whoever looks at the pending bytes sees the crossing now, so it is told, even if it is over by the end of this turn.
+    const { pendingBytes } = this;
+    if (pendingBytes > host.settings.highWaterMarkBytes && !this.#isBlocked) this.#crossedBytes = pendingBytes;
+    // After a read, whoever delivers it flushes. Hooks about an urgent flush wait until the caller's turn is over.
+    if (host.active !== connection) host.schedule(connection);
+  }
+
+  #flush(): void {
+    const { queue } = this;
+    if (queue.queuedBytes === 0 || queue.isWriting || this.#connection.state >= ConnectionState.Closing) return;
+    const before = queue.writtenBytes;
+    queue.flush();
+    this.#connection.host.bytesOut += queue.writtenBytes - before;
+  }
+
+  /** A read has been delivered: the answers to it leave, over TLS perhaps together with those to what comes behind it. */
+  readDelivered(): void {
+    if (this.#connection.host.security === null || this.#mayAnswerRecord()) this.flushAndSettle();
+    else this.#connection.host.schedule(this.#connection);
+  }
+
+  /**
+   * TLS hands on each record of a read by itself, and takes one write at a time. The answer to a record leaves at once, which
+   * spares the detour by the end of the turn. If more records follow, their answers have to wait for that write, so then
+   * those of a turn are gathered, until one brings a single record again.
+   */
+  #mayAnswerRecord(): boolean {
+    if (this.#tls === null) return false;
+    if (!this.#gathersRecords && !this.isWriting) return true;
+    this.#gathersRecords = true;
+    this.#records++;
+    return false;
+  }
+
+  /** The end of a turn of the event loop that was asked for. */
+  turnEnded(): void {
+    if (this.#gathersRecords) {
+      this.#gathersRecords = this.#records > 1;
+      this.#records = 0;
+    }
+    this.flushAndSettle();
+  }
+
+  /** Writes what is queued, then tells what there is to tell: sent bytes, crossed marks, an empty queue. */
+  flushAndSettle(): void {
+    const { queue } = this;
+    const connection = this.#connection;
+    if (connection.state >= ConnectionState.Closing) return;
+    if (queue.queuedBytes > 0) this.#flush();
+    if (queue.reports !== null && queue.reports.length > 0) this.#reportSends(queue.reports);
+    this.#settleMarks();
+    if (connection.awaitsSent && this.pendingBytes === 0) connection.allSent();
+    else if (this.#tls !== null && this.#isAwaited()) this.#tls.watch(this);
+  }
+
+  /** Whether it matters soon that the write under way is done, or nobody else would notice that it failed. */
+  #isAwaited(): boolean {
+    const { awaitsSent, state, receiver } = this.#connection;
+    if (this.queue.queuedBytes > 0 || this.#isBlocked || awaitsSent) return true;
+    return state !== ConnectionState.Open || receiver.pauses !== 0 || receiver.hasEnded;
+  }
+
+  #reportSends(reports: Uint8Array[]): void {
+    this.queue.reports = [];
+    const connection = this.#connection;
+    const { listener, owner } = connection.host;
+    for (const data of reports) {
+      if (connection.state >= ConnectionState.Closing) return;
+      this.#call('onSend', () => listener.onSend?.(owner, connection.id, data));
+    }
+  }
+
+  #settleMarks(): void {
+    const connection = this.#connection;
+    const { listener, settings, owner } = connection.host;
+    let pending = this.pendingBytes;
+    if (!this.#isBlocked && (this.#crossedBytes > 0 || pending > settings.highWaterMarkBytes)) {
+      const told = Math.max(this.#crossedBytes, pending);
+      this.#isBlocked = true;
+      this.#crossedBytes = 0;
+      if (listener.onSendBlocked !== undefined) {
+        this.#call('onSendBlocked', () => listener.onSendBlocked?.(owner, connection.id, told));
+        if (connection.state >= ConnectionState.Closing) return;
+        pending = this.pendingBytes;
+      }
+    }
+    if (this.#isBlocked && pending <= this.#drainedBytes) {
+      this.#isBlocked = false;
+      this.#drainedBytes = settings.lowWaterMarkBytes;
+      if (listener.onSendDrained !== undefined) {
+        this.#call('onSendDrained', () => listener.onSendDrained?.(owner, connection.id, pending));
+      }
+    }
+    // A stream waits for room, however shortly there was none: the marks may not have seen it.
+    if (connection.tap !== null) connection.tap.wrote(pending);
+  }
+
+  /** Whether more than the high-water mark is pending, or was and has not drained yet. */
+  get isBlocked(): boolean {
+    return this.#isBlocked || this.pendingBytes > this.#connection.host.settings.highWaterMarkBytes;
+  }
+
+  #call(hook: string, call: () => unknown): void {
+    callHook(call, (thrown) => this.#connection.hookFailed(hook, thrown, SocketOperation.Send));
+  }
+
+  /** Writes to the socket: directly if this Node allows it, else as documented. */
+  write(chunks: Uint8Array[]): number {
+    const handle = this.#handle;
+    if (handle === null) {
+      this.#writeToStream(chunks);
+      return 1;
+    }
+    const status =
+      this.#tls === null
+        ? this.#connection.host.directWriter!.write(handle, chunks, this)
+        : this.#tls.write(chunks, this);
+    if (status < 0) this.#connection.socketFailed(writeError(status));
+    return status;
+  }
+
+  #writeToStream(chunks: Uint8Array[]): void {
+    const { socket } = this.#connection;
+    const last = chunks.length - 1;
+    if (last > 0) socket.cork();
+    for (let i = 0; i < last; i++) socket.write(chunks[i]!);
+    socket.write(chunks[last]!, (error) => {
+      // Node calls back without an error, too, for what it drops when the socket is destroyed.
+      if ((error === null || error === undefined) && !socket.destroyed) this.writeCompleted(0);
+      // Otherwise the socket's 'error' event tells.
+    });
+    if (last > 0) socket.uncork();
+  }
+
+  /** The write that was under way is done, or failed with libuv's number. */
+  writeCompleted(status: number): void {
+    const { queue } = this;
+    const connection = this.#connection;
+    if (!queue.isWriting && this.#tls === null) return;
+    if (connection.state >= ConnectionState.Closing) {
+      if (connection.awaitsSent && status === 0) {
+        if (queue.isWriting) queue.written();
+        connection.allSent();
+      }
+      return;
+    }
+    if (status !== 0) {
+      connection.socketFailed(writeError(status));
+      return;
+    }
+    if (queue.isWriting) {
+      const before = queue.writtenBytes;
+      queue.written();
+      connection.host.bytesOut += queue.writtenBytes - before;
+    }
+    this.flushAndSettle();
+  }
+}
+
+function writeError(status: number): Error {
+  let code = 'EIO';
+  try {
+    code = getSystemErrorName(status);
+  } catch {
+    // A number that this libuv does not know.
+  }
+  return Object.assign(new Error(`write ${code}`), { code, syscall: 'write' });
+}

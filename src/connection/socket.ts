@@ -1,0 +1,45 @@
+import type { Socket } from 'node:net';
+import { setSocketOwner, socketOwner } from '../transport/socket-owner.ts';
+import type { StreamSettings } from './host.ts';
+import type { StreamConnection } from './stream-connection.ts';
+
+/** The connection that a socket belongs to. */
+export function connectionOfSocket(socket: Socket): StreamConnection {
+  return socketOwner<StreamConnection>(socket);
+}
+
+/** Sends the events of a socket, but for its reads, to `connection`. */
+export function listenToSocket(socket: Socket, connection: StreamConnection): void {
+  setSocketOwner(socket, connection);
+  socket.on('error', onError);
+  socket.on('end', onEnd);
+  socket.on('close', onClose);
+}
+
+/** Hears no more of a socket that another one is going to wrap. Its failures reach whoever wraps it. */
+export function forgetSocket(socket: Socket): void {
+  socket.off('error', onError);
+  socket.off('end', onEnd);
+  socket.off('close', onClose);
+  socket.removeAllListeners('data');
+  socket.on('error', () => {});
+}
+
+/** Sets what the properties ask for. */
+export function tuneSocket(socket: Socket, { noDelay, keepAliveTime, keepAliveInterval }: StreamSettings): void {
+  if (noDelay) socket.setNoDelay(true);
+  if (keepAliveTime > 0 && keepAliveInterval > 0) socket.setKeepAlive(true, keepAliveTime);
+}
+
+function onError(this: Socket, error: Error): void {
+  connectionOfSocket(this).socketFailed(error);
+}
+
+function onEnd(this: Socket): void {
+  const connection = connectionOfSocket(this);
+  if (connection.secure === null || !connection.secure.peerEnded()) connection.receiver.end();
+}
+
+function onClose(this: Socket): void {
+  connectionOfSocket(this).socketClosed();
+}

@@ -1,0 +1,470 @@
+import type { Socket } from 'node:net';
+import { localAddressOf, type SocketAddress } from '../core/address.ts';
+import { hookError, refusalError, socketError } from '../core/connection-errors.ts';
+import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
+import { Errno, errnoOf } from '../core/errno.ts';
+import { internalError, type SocketError } from '../core/errors.ts';
+import { callHook, type OpeningConnection, type OpeningDone } from '../core/hooks.ts';
+import type { ConnectionStats } from '../core/stats.ts';
+import type { ReceiveLayer } from '../protocol/protocol.ts';
+import { ConnectionDeadlines } from './deadlines.ts';
+import { armDraining, askEnd } from './ending.ts';
+import type { ConnectionHost } from './host.ts';
+import { ConnectionReceiver, PAUSED_BY_HOOK, PAUSED_BY_SECURITY } from './receiver.ts';
+import type { SecureSession } from './security.ts';
+import { ConnectionSender } from './sender.ts';
+import { forgetSocket, listenToSocket } from './socket.ts';
+import { ConnectionState } from './state.ts';
+
+/** Takes the place of the listener for one connection: a stream adapter or an iterator. */
+export interface ConnectionTap {
+  /** The opening hooks, and over TLS the handshake, are over. */
+  opened(): void;
+  /** @returns false to pause receiving until `resumeTap` is called. */
+  data(data: Buffer | number): boolean;
+  /** Something was written, or nothing is left to write: so many bytes are pending now. */
+  wrote(pendingBytes: number): void;
+  /** The peer will send nothing more; what was received has been delivered. */
+  ended(): void;
+  /** The connection is gone. */
+  connectionClosed(error: SocketError | undefined): void;
+}
+
+/** Why a connection closed, and what of it is known then. */
+export interface CloseReason {
+  readonly operation: SocketOperation;
+  readonly errorCode: number;
+  readonly error: SocketError | undefined;
+  /** Bytes that were queued and not sent. */
+  readonly droppedBytes: number;
+}
+
+/** Milliseconds that a connection which closes may take to get its last bytes and its close_notify to the system. */
+export const GOODBYE_MS = 100;
+
+const gracefully: CloseReason = { operation: SocketOperation.Close, errorCode: 0, error: undefined, droppedBytes: 0 };
+
+/**
+ * One TCP or TLS connection of any component: its state, how it closes, and the parts that it is made of. What an idle
+ * connection does not need (a send queue, deadlines) is made when it is needed.
+ */
+export class StreamConnection implements OpeningConnection {
+  id = 0;
+  isScheduled = false;
+  /** Whether `onClose` is owed: set once the first hooks have let the connection in. */
+  wasLetIn = false;
+  /** Whether it was counted as opened. */
+  hasOpened = false;
+  /** Over TLS: whether clear text may be sent before the handshake, because that is started by hand. */
+  canSendWhileOpening = false;
+  extra: unknown = undefined;
+  remoteAddress = '';
+  remotePort = 0;
+  /** The host given to `connect`, agents and clients. */
+  remoteHost = '';
+  /** The server name given to `connect` (option `serverName`, or behind `^`), over TLS. */
+  serverName = '';
+  readonly host: ConnectionHost;
+  readonly receiver: ConnectionReceiver;
+  sender: ConnectionSender | null = null;
+  socket: Socket;
+  /** TLS of this connection; null on plain ones, and while it is in clear text. */
+  secure: SecureSession | null = null;
+  readonly openedAt: number;
+  tap: ConnectionTap | null = null;
+  /** Whether `allSent` is to be called when everything that is queued has been written. */
+  awaitsSent = false;
+  /** What `onClose` is to tell about an end that is graceful as far as the system knows. */
+  endNote: SocketError | undefined = undefined;
+  /** Whether it drains, or will when its opening hooks are done. */
+  isEnding = false;
+  /** Whether everything was sent and a FIN after it. */
+  isShutDown = false;
+  closeReason: CloseReason = gracefully;
+  /** Called once when the connection is gone, whether it had been let in or not. */
+  onReleased: (() => void) | null = null;
+  #state: ConnectionState;
+  #deadlines: ConnectionDeadlines | null = null;
+  #mustResume = false;
+  #disconnects = false;
+  /** Lets the connection in though an opening hook has not answered. */
+  #goOn: (() => void) | null = null;
+  #isAbandoned = false;
+  #isReleased = false;
+  #outlivesSocket = false;
+
+  /** @param makeSocket Makes the socket; reads of it are to go to the connection that it is given. */
+  constructor(host: ConnectionHost, state: ConnectionState, makeSocket: (connection: StreamConnection) => Socket) {
+    this.host = host;
+    this.#state = state;
+    this.openedAt = host.wheel.clock.now();
+    this.receiver = new ConnectionReceiver(this);
+    this.socket = makeSocket(this);
+    listenToSocket(this.socket, this);
+  }
+
+  /** Stops listening to the socket, so that another one can wrap it. */
+  abandonSocket(): Socket {
+    forgetSocket(this.socket);
+    return this.socket;
+  }
+
+  /** Goes on with `socket`, which wraps the one before. */
+  replaceSocket(socket: Socket): void {
+    this.socket = socket;
+    listenToSocket(socket, this);
+    this.sender?.useSocket();
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  get layer(): ReceiveLayer {
+    return this.receiver.layer;
+  }
+
+  get lastReceiveAt(): number {
+    return this.receiver.lastReceiveAt;
+  }
+
+  /** True from `onAccept` / `onConnect` until the connection closes. */
+  get isConnected(): boolean {
+    return this.#state >= ConnectionState.Opening && this.#state <= ConnectionState.Draining;
+  }
+
+  /** Whether the connection exists for calls with its ID: it is not closing. */
+  get isValid(): boolean {
+    return this.#state < ConnectionState.Closing;
+  }
+
+  /** Whether bytes can be queued: also while opening hooks run, but not while TLS shakes hands. */
+  get canSend(): boolean {
+    if (this.isEnding || this.#state > ConnectionState.Open) return false;
+    if (this.#state === ConnectionState.Open) return true;
+    return this.#state === ConnectionState.Opening && (this.host.security === null || this.canSendWhileOpening);
+  }
+
+  /** Whether nothing can be sent yet, because TLS shakes hands or is about to. */
+  get isShakingHands(): boolean {
+    return this.#state === ConnectionState.Opening && !this.isEnding && !this.canSend;
+  }
+
+  get isPaused(): boolean {
+    return this.receiver.isPausedByUser;
+  }
+
+  get pendingBytes(): number {
+    return this.sender === null ? 0 : this.sender.pendingBytes;
+  }
+
+  /** Whether the connection is gone: its hooks are over, its ID is free. */
+  get isReleased(): boolean {
+    return this.#isReleased;
+  }
+
+  /** Local address, null once the socket is closed. */
+  get localAddress(): SocketAddress | null {
+    return localAddressOf(this.socket);
+  }
+
+  get deadlines(): ConnectionDeadlines {
+    this.#deadlines ??= new ConnectionDeadlines(this);
+    return this.#deadlines;
+  }
+
+  /** The sending side, made when it is first needed. */
+  useSender(): ConnectionSender {
+    this.sender ??= new ConnectionSender(this);
+    return this.sender;
+  }
+
+  move(to: ConnectionState): void {
+    if (to <= this.#state) throw internalError(`connection ${this.id} cannot go from state ${this.#state} to ${to}`);
+    this.#state = to;
+  }
+
+  // ---- opening ---------------------------------------------------------------------------------------------------
+
+  /** The socket connected. */
+  connected(): void {
+    this.move(ConnectionState.Opening);
+  }
+
+  /** Its hooks let it in: data flows. */
+  begin(): void {
+    this.move(ConnectionState.Open);
+    if (this.isEnding) this.#beginDraining();
+    this.tap?.opened();
+    this.receiver.start();
+  }
+
+  /** It is let in, over TLS also its handshake is done. */
+  countOpened(): void {
+    if (this.hasOpened) return;
+    this.hasOpened = true;
+    this.host.opened++;
+  }
+
+  /** Deadlines of an open connection take the place of those of opening. */
+  armDeadlines(): void {
+    if (this.isEnding) return; // its own deadline runs
+    if (this.host.hasDeadlines) this.deadlines.armOpen();
+    else this.#deadlines?.disarmStage();
+  }
+
+  /** Clear text is over: nothing more is delivered or taken until the TLS handshake is done. */
+  closeClearText(): void {
+    this.canSendWhileOpening = false;
+    if (this.#state === ConnectionState.Open) this.#state = ConnectionState.Opening;
+    this.receiver.stopFor(PAUSED_BY_SECURITY);
+  }
+
+  awaitHook(goOn: (() => void) | null): void {
+    this.#goOn = goOn;
+    if (goOn === null) this.receiver.pauses &= ~PAUSED_BY_HOOK;
+    else this.receiver.pauses |= PAUSED_BY_HOOK;
+    if (goOn !== null && this.tap !== null) queueMicrotask(goOn);
+  }
+
+  /**
+   * What arrives goes to `tap` from now on. A hook that took the connection as a stream or an iterator may be using it until
+   * it ends, and would wait for ever if nothing were delivered while its promise is pending: it has let the connection in.
+   */
+  attachTap(tap: ConnectionTap): void {
+    this.tap = tap;
+    if (this.#goOn !== null) queueMicrotask(this.#goOn);
+    else if ((this.receiver.pauses & PAUSED_BY_HOOK) !== 0) {
+      this.receiver.pauses &= ~PAUSED_BY_HOOK; // of onReceive
+      this.resumeAtTurnEnd();
+    }
+  }
+
+  endedBy(hook: string, hasThrown: boolean, thrown: unknown): void {
+    if (!hasThrown) this.receiver.refusedBy(hook);
+    else if (!this.#hasToldOf(thrown)) this.hookFailed(hook, thrown, SocketOperation.Receive);
+  }
+
+  /** Whether what a hook threw is how streams tell that this connection ended. */
+  #hasToldOf(thrown: unknown): boolean {
+    if (this.#state < ConnectionState.Closing) return false;
+    const { error } = this.closeReason;
+    return (
+      (error !== undefined && (thrown === error || thrown === error.cause)) ||
+      (thrown as NodeJS.ErrnoException | null)?.code === 'ERR_STREAM_PREMATURE_CLOSE'
+    );
+  }
+
+  /**
+   * A hook that may refuse the connection did: it ends without `onClose`. Over TLS, where `onHandShake` comes later, that
+   * one ends it with `onClose` (EV-S-03, HSK-008).
+   */
+  refusedBy(hook: string, hasThrown: boolean, thrown: unknown, done: OpeningDone): void {
+    const error = refusalError(this.id, hook, hasThrown, thrown);
+    const isTold = this.secure !== null && this.wasLetIn;
+    if (hasThrown) this.host.owner.reportHookError(this.host.listener, hook, thrown, this.id, isTold);
+    this.wasLetIn = isTold;
+    const errorCode = isTold && hasThrown ? SocketErrorCode.DataProc : Errno.ECANCELED;
+    this.close(isTold ? SocketOperation.Receive : SocketOperation.Close, errorCode, error);
+    if (this.#state === ConnectionState.Closed) this.release();
+    done(error);
+  }
+
+  // ---- what is left to do at the end of a turn of the event loop ---------------------------------------------------
+
+  /** Delivers what a resumed receiver kept, at the end of this turn. */
+  resumeAtTurnEnd(): void {
+    this.#mustResume = true;
+    this.host.schedule(this);
+  }
+
+  turnEnded(): void {
+    this.sender?.turnEnded();
+    if (this.#mustResume) {
+      this.#mustResume = false;
+      this.receiver.resume();
+    }
+    if (this.awaitsSent && this.pendingBytes === 0) this.allSent();
+    if (this.#disconnects) this.#closeWhenSent();
+  }
+
+  /**
+   * What is queued has been offered to the system. TLS always takes it a turn later, so there is a moment to wait for that;
+   * a peer that does not read gets no longer one.
+   */
+  #closeWhenSent(): void {
+    if (this.secure === null || this.pendingBytes === 0) return this.close(SocketOperation.Close, 0);
+    if (this.awaitsSent || this.#state >= ConnectionState.Closing) return;
+    this.awaitsSent = true;
+    this.sender?.watchWrite();
+    this.deadlines.armStage(GOODBYE_MS, () => this.close(SocketOperation.Close, 0));
+  }
+
+  /** Everything that was queued is written, and something waits for that. */
+  allSent(): void {
+    if (this.#state === ConnectionState.Draining) return this.shutDown();
+    this.awaitsSent = false;
+    if (this.#disconnects && this.#state < ConnectionState.Closing) this.close(SocketOperation.Close, 0);
+    else this.secure?.allSent();
+  }
+
+  pauseReceive(isPaused: boolean): void {
+    this.receiver.pause(isPaused);
+  }
+
+  // ---- closing ---------------------------------------------------------------------------------------------------
+
+  /** The peer's FIN, and everything before it was delivered: what is queued is sent, then the connection closes (CLS-001). */
+  peerEnded(): void {
+    // A stream or an iterator may still hold what the answer depends on, so it says itself when it is done.
+    if (this.tap !== null) this.tap.ended();
+    else if (!this.#mayAskEnd() || !askEnd(this)) this.drainPatiently();
+    if (this.#outlivesSocket) this.close(SocketOperation.Close, 0);
+  }
+
+  #mayAskEnd(): boolean {
+    return this.#state === ConnectionState.Open && !this.#disconnects && this.endNote === undefined;
+  }
+
+  /** As `drain`, for as long as bytes move, with pauses of up to `closeTimeoutMs`. */
+  drainPatiently(): void {
+    this.#drain(this.host.settings.closeTimeoutMs, true);
+  }
+
+  /** `Disconnect`: at the end of this turn, what is queued is offered to the system once more, then the connection closes. */
+  disconnect(): void {
+    this.#disconnects = true;
+    this.host.schedule(this);
+  }
+
+  /**
+   * Takes no more sends, writes what is queued, sends a FIN, waits for the peer's, and closes; at the latest in `timeoutMs`,
+   * whatever longer time it was given before.
+   */
+  drain(timeoutMs: number): void {
+    this.#drain(timeoutMs, false);
+  }
+
+  #drain(timeoutMs: number, isPatient: boolean): void {
+    if (this.#state < ConnectionState.Open && !this.canSend && !this.isEnding) return this.disconnect();
+    if (this.#state > ConnectionState.Draining) return;
+    armDraining(this, timeoutMs, isPatient);
+    this.isEnding = true;
+    if (this.#state >= ConnectionState.Open) this.#beginDraining();
+  }
+
+  #beginDraining(): void {
+    if (this.#state === ConnectionState.Open) {
+      this.move(ConnectionState.Draining);
+      this.awaitsSent = true;
+    }
+    if (this.pendingBytes === 0) this.shutDown();
+    else this.host.schedule(this);
+  }
+
+  /** Sends a FIN: everything before it is with the system. */
+  shutDown(): void {
+    if (this.isShutDown) return;
+    this.isShutDown = true;
+    this.socket.end();
+    if (this.isPaused) this.resumeAtTurnEnd();
+  }
+
+  /** An error of the system on this socket (CLS-002 to CLS-005, CLS-014, CLS-017). */
+  socketFailed(cause: Error): void {
+    if (this.#state >= ConnectionState.Closing || this.secure?.failed(cause) === true) return;
+    const { syscall, code } = cause as NodeJS.ErrnoException;
+    let operation: SocketOperation = SocketOperation.Receive;
+    if (this.#state === ConnectionState.Connecting) operation = SocketOperation.Connect;
+    else if (syscall === 'write') operation = SocketOperation.Send;
+    else if (code === 'ECONNRESET' || code === 'ETIMEDOUT' || syscall === undefined) operation = SocketOperation.Close;
+    this.close(operation, errnoOf(cause), socketError(this, operation, cause));
+  }
+
+  /** A hook threw or rejected: the connection is closed, the error is handed on. */
+  hookFailed(hook: string, thrown: unknown, operation: SocketOperation): void {
+    const isTold = this.#state < ConnectionState.Closing && this.wasLetIn;
+    this.close(operation, SocketErrorCode.DataProc, hookError(this.id, hook, 'failed', thrown));
+    this.host.owner.reportHookError(this.host.listener, hook, thrown, this.id, isTold);
+  }
+
+  /** Closes the socket; the first reason given is the one that `onClose` tells, when the socket is closed. */
+  close(operation: SocketOperation, errorCode: number, error?: SocketError): void {
+    if (this.#state >= ConnectionState.Closing) return;
+    this.move(ConnectionState.Closing);
+    const droppedBytes = this.pendingBytes;
+    const isGraceful = operation === SocketOperation.Close && errorCode === 0 && error === undefined;
+    const told = isGraceful ? this.endNote : error;
+    if (!isGraceful || told !== undefined || droppedBytes !== 0) {
+      this.closeReason = { operation, errorCode, error: told, droppedBytes };
+    }
+    this.#deadlines?.cancel();
+    const isCutOff = this.sender !== null && this.sender.queue.queuedBytes > 0;
+    this.sender?.queue.clear();
+    // Without its end a stream of TLS must not look complete, so there is no close_notify then.
+    if (this.secure === null || !this.secure.sayGoodbye(isCutOff)) this.socket.destroy();
+    if (this.#outlivesSocket) setImmediate(() => this.socketClosed());
+  }
+
+  /** The socket is closed. */
+  socketClosed(): void {
+    if (this.#state === ConnectionState.Closed) return;
+    // Node closes a socket when both ends have ended, also while what came before the peer's still waits to be delivered.
+    if (this.#state === ConnectionState.Draining && this.receiver.owesEnd) {
+      this.#outlivesSocket = true;
+      return;
+    }
+    this.close(SocketOperation.Close, 0);
+    this.#deadlines?.cancel();
+    this.sender?.queue.abandon();
+    this.receiver.close();
+    this.move(ConnectionState.Closed);
+    // While an async onAccept or onConnect is still thinking, nobody knows whether onClose is owed.
+    const isUndecided = !this.#isAbandoned && (this.receiver.pauses & PAUSED_BY_HOOK) !== 0 && !this.wasLetIn;
+    if (!isUndecided) this.release();
+  }
+
+  /** Gives up waiting for a hook that does not answer: the connection, once closed, counts as not let in. */
+  abandonHooks(): void {
+    this.#isAbandoned = true;
+    if (this.#state === ConnectionState.Closed) this.release();
+  }
+
+  /** `onClose` if it is owed, then the ID is free. */
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    const { host } = this;
+    if (this.hasOpened) host.closed++;
+    else host.refused++;
+    host.owner.closing(this);
+    const { operation, errorCode, error } = this.closeReason;
+    if (this.wasLetIn) {
+      const { listener, owner } = host;
+      callHook(
+        () => listener.onClose?.(owner, this.id, operation, errorCode, error),
+        (thrown) => owner.reportHookError(listener, 'onClose', thrown, this.id, false),
+      );
+    }
+    this.tap?.connectionClosed(error);
+    this.tap = null;
+    host.owner.released(this);
+    const { onReleased } = this;
+    this.onReleased = null;
+    onReleased?.();
+  }
+
+  stats(): ConnectionStats {
+    const now = this.host.wheel.clock.now();
+    return {
+      bytesIn: this.receiver.bytesIn,
+      bytesOut: this.sender?.queue.writtenBytes ?? 0,
+      messagesIn: this.receiver.messagesIn,
+      messagesOut: this.sender?.messagesOut ?? 0,
+      pendingBytes: this.pendingBytes,
+      bufferedBytes: this.layer.bufferedBytes,
+      ageMs: now - this.openedAt,
+      silenceMs: now - this.receiver.lastReceiveAt,
+    };
+  }
+}

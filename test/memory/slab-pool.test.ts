@@ -1,0 +1,110 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { copyBytes, SendSlabPool, SlabPool } from '../../src/memory/slab-pool.ts';
+
+describe('slabs for received bytes', () => {
+  test('copies of any pieces are right, apart from one another, and never change', () => {
+    const piece = fc.record({
+      bytes: fc.uint8Array({ maxLength: 120 }),
+      before: fc.nat(40),
+      after: fc.nat(40),
+    });
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 60 }), fc.constantFrom(16, 64, 256, 1024), (pieces, slabBytes) => {
+        const pool = new SlabPool(slabBytes);
+        const copies = pieces.map(({ bytes, before, after }) => {
+          const source = Buffer.concat([Buffer.alloc(before, 0xaa), bytes, Buffer.alloc(after, 0xbb)]);
+          const copy = pool.copy(source, before, before + bytes.length);
+          source.fill(0xee);
+          return copy;
+        });
+        copies.forEach((copy, i) => {
+          expect(copy.equals(Buffer.from(pieces[i]!.bytes))).toBe(true);
+        });
+        // Whoever writes into one, changes no other.
+        copies.forEach((copy) => {
+          copy.fill(0x77);
+        });
+        for (const copy of copies) expect(copy.every((byte) => byte === 0x77)).toBe(true);
+        expect(copies.reduce((sum, copy) => sum + copy.length, 0)).toBe(
+          pieces.reduce((sum, { bytes }) => sum + bytes.length, 0),
+        );
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('a writer of one copy reaches no other', () => {
+    const pool = new SlabPool(256);
+    const one = pool.copy(Buffer.from('one'), 0, 3);
+    const other = pool.copy(Buffer.from('other'), 0, 5);
+    one.fill(0);
+    expect(other.toString()).toBe('other');
+    expect(one.length).toBe(3);
+  });
+
+  test('a slab serves until the next piece does not fit, larger pieces have memory of their own', () => {
+    const pool = new SlabPool(1024);
+    const source = Buffer.alloc(2000);
+    for (let i = 0; i < 4; i++) pool.copy(source, 0, 256);
+    expect([pool.slabCount, pool.largeCount]).toEqual([1, 0]);
+    pool.copy(source, 0, 1);
+    expect([pool.slabCount, pool.largeCount]).toEqual([2, 0]);
+    const large = pool.copy(source, 3, 3 + 257);
+    expect([pool.slabCount, pool.largeCount]).toEqual([2, 1]);
+    expect(large.buffer.byteLength).toBe(257);
+    expect(pool.copy(source, 5, 5)).toHaveLength(0);
+  });
+});
+
+test('copyBytes copies just the piece, whatever its length', () => {
+  for (const length of [0, 1, 23, 24, 25, 100]) {
+    for (const start of [0, 3]) {
+      const source = Buffer.from(Array.from({ length: length + start + 2 }, (_, i) => i + 1));
+      const target = Buffer.alloc(length + 10);
+      copyBytes(source, start, start + length, target, 4);
+      expect(target.subarray(4, 4 + length).equals(source.subarray(start, start + length))).toBe(true);
+      expect(target.subarray(0, 4).equals(Buffer.alloc(4))).toBe(true);
+      expect(target.subarray(4 + length).equals(Buffer.alloc(6))).toBe(true);
+    }
+  }
+  const whole = Buffer.from(Array.from({ length: 100 }, (_, i) => i));
+  const target = Buffer.alloc(100);
+  copyBytes(whole, 0, 100, target, 0);
+  expect(target.equals(whole)).toBe(true);
+});
+
+describe('slabs for sends', () => {
+  test('the current one is filled up, then rewound if nobody uses it, else another is taken', () => {
+    const pool = new SendSlabPool(100);
+    const first = pool.current(60);
+    first.end += 60;
+    first.users++;
+    expect(pool.current(40)).toBe(first);
+    const second = pool.current(41);
+    expect(second).not.toBe(first);
+    expect(pool.slabCount).toBe(2);
+    pool.release(first);
+    expect(pool.freeCount).toBe(1);
+    expect(first.end).toBe(0);
+    second.end = 100;
+    expect(pool.current(1)).toBe(second); // nobody uses it: it starts anew
+    expect(second.end).toBe(0);
+    second.end = 100;
+    second.users++;
+    expect(pool.current(1)).toBe(first);
+    expect([pool.slabCount, pool.freeCount]).toEqual([2, 0]);
+  });
+
+  test('one with several users comes back with the last of them', () => {
+    const pool = new SendSlabPool(10);
+    const slab = pool.current(10);
+    slab.end = 10;
+    slab.users = 2;
+    pool.current(1);
+    pool.release(slab);
+    expect([pool.freeCount, slab.end]).toEqual([0, 10]);
+    pool.release(slab);
+    expect([pool.freeCount, slab.end]).toEqual([1, 0]);
+  });
+});

@@ -1,0 +1,162 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { FetchResult } from '../../src/core/enums.ts';
+import { SlabPool } from '../../src/memory/slab-pool.ts';
+import { Lifetime } from '../../src/protocol/protocol.ts';
+import { PullLayer } from '../../src/protocol/pull.ts';
+import { PushLayer } from '../../src/protocol/push.ts';
+import { feedBorrowed, RecordingSink } from './support.ts';
+
+function make(maxBufferedBytes = 0): { layer: PullLayer; sink: RecordingSink; struck: () => number } {
+  const sink = new RecordingSink();
+  let count = 0;
+  const context = { pool: new SlabPool(), maxBufferedBytes, exceeded: () => void count++ };
+  return { layer: new PullLayer(context, sink), sink, struck: () => count };
+}
+
+describe('PullLayer', () => {
+  test('tells the total, fetches all or nothing, peeks without taking: PULL-S-001, PULL-S-002, PULL-C-001, PULL-C-002, EV-S-05', () => {
+    const { layer, sink } = make();
+    feedBorrowed(layer, Buffer.from('abcdef'), [2, 3]);
+    expect(sink.totals).toEqual([2, 3, 6]);
+    expect(layer.fetch(7)).toBe(FetchResult.LengthTooLong);
+    expect(layer.peek(7)).toBe(FetchResult.LengthTooLong);
+    expect(layer.peek(4).toString()).toBe('abcd');
+    expect(layer.fetch(4).toString()).toBe('abcd');
+    expect(layer.bufferedBytes).toBe(2);
+    expect(layer.fetch(2).toString()).toBe('ef');
+    expect(layer.fetch(1)).toBe(FetchResult.LengthTooLong);
+  });
+
+  test('what was peeked is a copy: whoever changes it does not change what is fetched', () => {
+    const { layer } = make();
+    feedBorrowed(layer, Buffer.from('abcdef'), []);
+    for (const length of [1, 4, 6]) (layer.peek(length) as Buffer).fill(0);
+    expect(layer.fetch(6).toString()).toBe('abcdef');
+  });
+
+  test('a peer that sends byte by byte does not make it hold an object for each', () => {
+    const { layer } = make();
+    const count = 300_000;
+    let most = 0;
+    for (let i = 0; i < count; i++) {
+      layer.receive(Buffer.of(i & 255), Lifetime.Call);
+      most = Math.max(most, layer.chunkCount);
+    }
+    expect(most).toBeLessThan(count / 10_000);
+    expect(layer.fetch(3)).toEqual(Buffer.from([0, 1, 2]));
+    const rest = layer.fetch(count - 3) as Buffer;
+    for (let i = 3; i < count; i++) if (rest[i - 3] !== (i & 255)) throw new Error(`wrong byte at ${i}`);
+    expect(layer.bufferedBytes).toBe(0);
+  });
+
+  test('what little waits keeps none of the memory alive that others share', () => {
+    const pool = new SlabPool();
+    const layer = new PullLayer({ pool, maxBufferedBytes: 0, exceeded: () => {} }, new RecordingSink());
+    const others = Buffer.alloc(60_000);
+    for (let i = 0; i < 2000; i++) {
+      if (i % 2 === 0) layer.receive(Buffer.of(i & 255), Lifetime.Call);
+      // The end of a read that landed in a large window.
+      else layer.receive(Buffer.alloc(128 * 1024, i & 255).subarray(-1), Lifetime.Forever);
+      if (i % 10 === 0) for (let k = 0; k < 5; k++) pool.copy(others, 0, others.length);
+    }
+    const memory = new Set<ArrayBufferLike>();
+    for (let i = 0; i < 2000; i++) {
+      const piece = layer.fetch(1) as Buffer;
+      expect(piece[0]).toBe(i & 255);
+      memory.add(piece.buffer);
+    }
+    // What waits may share Node's own pool with others; its size differs from version to version.
+    const held = [...memory].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    expect(held).toBeLessThan(4 * Buffer.poolSize);
+  });
+
+  test('what is left of a read that was fetched in part is moved, and what was fetched stays as it was', () => {
+    const context = { pool: new SlabPool(), maxBufferedBytes: 0, exceeded: () => {} };
+    const fetched: Buffer[] = [];
+    const layer: PullLayer = new PullLayer(context, {
+      deliver(total) {
+        // All but the last three bytes.
+        if ((total as number) > 3) fetched.push(layer.fetch((total as number) - 3) as Buffer);
+        return true;
+      },
+      violate: () => {},
+    });
+    let sent = 0;
+    for (let round = 0; round < 2000; round++) {
+      const read = Buffer.alloc(1 + (round % 40));
+      for (let i = 0; i < read.length; i++) read[i] = sent++ % 251;
+      layer.receive(read, Lifetime.Call);
+      read.fill(0xee);
+      expect(layer.chunkCount).toBeLessThanOrEqual(2);
+    }
+    fetched.push(layer.takeRest()!);
+    const all = Buffer.concat(fetched);
+    expect(all).toHaveLength(sent);
+    for (let i = 0; i < sent; i++) if (all[i] !== i % 251) throw new Error(`wrong byte at ${i}`);
+  });
+
+  test('more than maxPullBufferBytes is a violation, and counted', () => {
+    const { layer, sink, struck } = make(10);
+    feedBorrowed(layer, Buffer.alloc(10), []);
+    expect(sink.violation).toBeNull();
+    feedBorrowed(layer, Buffer.alloc(1), []);
+    expect(sink.violation).toMatchObject({ errno: 105, message: expect.stringContaining('maxPullBufferBytes') });
+    expect(struck()).toBe(1);
+  });
+
+  test('does what a naive model does, over every chunking', () => {
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('receive' as const), bytes: fc.uint8Array({ minLength: 1, maxLength: 200 }) }),
+      fc.record({ kind: fc.constantFrom('fetch' as const, 'peek' as const), length: fc.integer({ min: 1, max: 400 }) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const { layer, sink } = make();
+        let model = Buffer.alloc(0);
+        const kept: [Buffer, string][] = [];
+        for (const each of steps) {
+          if (each.kind === 'receive') {
+            feedBorrowed(layer, Buffer.from(each.bytes), []);
+            model = Buffer.concat([model, each.bytes]);
+            expect(sink.totals.at(-1)).toBe(model.length);
+            continue;
+          }
+          const result = layer[each.kind](each.length);
+          if (each.length > model.length) {
+            expect(result).toBe(FetchResult.LengthTooLong);
+            continue;
+          }
+          expect((result as Buffer).equals(model.subarray(0, each.length))).toBe(true);
+          kept.push([result as Buffer, (result as Buffer).toString('hex')]);
+          if (each.kind === 'fetch') model = model.subarray(each.length);
+          expect(layer.bufferedBytes).toBe(model.length);
+        }
+        for (const [buffer, hex] of kept) expect(buffer.toString('hex')).toBe(hex);
+      }),
+    );
+  });
+});
+
+describe('PushLayer', () => {
+  test('hands on each read as it came, owned by the receiver', () => {
+    const sink = new RecordingSink();
+    const layer = new PushLayer({ pool: new SlabPool(), maxChunkBytes: 0 }, sink);
+    feedBorrowed(layer, Buffer.from('abcdefgh'), [1, 4]);
+    expect(sink.delivered.map(String)).toEqual(['a', 'bcd', 'efgh']);
+  });
+
+  test('cuts reads to maxChunkBytes, and keeps what is left when told to stop: TCP-S-004', () => {
+    const sink = new RecordingSink();
+    const layer = new PushLayer({ pool: new SlabPool(), maxChunkBytes: 3 }, sink);
+    sink.stopAfter = 2;
+    feedBorrowed(layer, Buffer.from('abcdefgh'), []);
+    expect(sink.delivered.map(String)).toEqual(['abc', 'def']);
+    expect(layer.hasBacklog).toBe(true);
+    expect(layer.bufferedBytes).toBe(2);
+    feedBorrowed(layer, Buffer.from('ij'), []);
+    sink.stopAfter = Number.POSITIVE_INFINITY;
+    layer.resume();
+    expect(sink.delivered.map(String).join('')).toBe('abcdefghij');
+  });
+});
