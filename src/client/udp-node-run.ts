@@ -4,7 +4,7 @@ import { normalizeAddress, type SocketAddress } from '../core/address.ts';
 import type { Component } from '../core/component.ts';
 import { type ReuseAddressPolicy, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
-import { callHook } from '../core/hooks.ts';
+import { notifyHook } from '../core/hooks.ts';
 import { isPort } from '../stream/stream-properties.ts';
 import { isFastPathAllowed } from '../transport/fast-io.ts';
 import { nameOf, UdpSocket, type UdpSocketEvents } from '../transport/udp-socket.ts';
@@ -222,7 +222,7 @@ export class NodeRun<N extends Component & UdpSocketProperties & { reuseAddressP
   }
 
   #call(hook: string, call: () => unknown): void {
-    callHook(call, (thrown) => this.#node.reportHookError(this.#listener, hook, thrown, 0, false));
+    notifyHook(call, (thrown) => this.#node.reportHookError(this.#listener, hook, thrown, 0, false));
   }
 
   /** Acts at the end of this turn: no hook runs inside the call that causes it. */

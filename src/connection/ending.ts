@@ -12,18 +12,20 @@ export function askEnd(connection: StreamConnection): boolean {
   const { listener, owner } = connection.host;
   if (listener.onEnd === undefined) return false;
   receiver.pauses |= PAUSED_BY_HOOK; // nothing more comes, but until it answers the peer is not idle
-  callHook(
-    () => listener.onEnd?.(owner, connection.id),
-    (thrown) => {
+  callHook(() => listener.onEnd?.(owner, connection.id), {
+    answered(value) {
+      receiver.pauses &= ~PAUSED_BY_HOOK;
+      if (value !== HandleResult.Ignore) connection.drainPatiently();
+    },
+    refused() {
+      receiver.pauses &= ~PAUSED_BY_HOOK;
+      receiver.refusedBy('onEnd');
+    },
+    failed(thrown) {
       receiver.pauses &= ~PAUSED_BY_HOOK;
       connection.hookFailed('onEnd', thrown, SocketOperation.Receive);
     },
-    (value) => {
-      receiver.pauses &= ~PAUSED_BY_HOOK;
-      if (value === HandleResult.Error) receiver.refusedBy('onEnd');
-      else if (value !== HandleResult.Ignore) connection.drainPatiently();
-    },
-  );
+  });
   return true;
 }
 

@@ -2,7 +2,7 @@ import { getSystemErrorName } from 'node:util';
 import { SendPolicy, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
-import { callHook } from '../core/hooks.ts';
+import { notifyHook } from '../core/hooks.ts';
 import { SendQueue, type StreamWriter } from '../memory/send-queue.ts';
 import { directHandle, type StreamHandle } from '../transport/fast-io.ts';
 import { TlsWriter } from '../transport/tls-writer.ts';
@@ -215,7 +215,7 @@ export class ConnectionSender implements StreamWriter {
   }
 
   #call(hook: string, call: () => unknown): void {
-    callHook(call, (thrown) => this.#connection.hookFailed(hook, thrown, SocketOperation.Send));
+    notifyHook(call, (thrown) => this.#connection.hookFailed(hook, thrown, SocketOperation.Send));
   }
 
   /** Writes to the socket: directly if this Node allows it, else as documented. */

@@ -4,7 +4,7 @@ import { hookError, refusalError, socketError } from '../core/connection-errors.
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { internalError, type SocketError } from '../core/errors.ts';
-import { callHook, type OpeningConnection, type OpeningDone } from '../core/hooks.ts';
+import { notifyHook, type OpeningConnection, type OpeningDone } from '../core/hooks.ts';
 import type { ConnectionStats } from '../core/stats.ts';
 import type { ReceiveLayer } from '../protocol/protocol.ts';
 import { ConnectionDeadlines } from './deadlines.ts';
@@ -441,7 +441,7 @@ export class StreamConnection implements OpeningConnection {
     const { operation, errorCode, error } = this.closeReason;
     if (this.wasLetIn) {
       const { listener, owner } = host;
-      callHook(
+      notifyHook(
         () => listener.onClose?.(owner, this.id, operation, errorCode, error),
         (thrown) => owner.reportHookError(listener, 'onClose', thrown, this.id, false),
       );

@@ -1,8 +1,9 @@
-import { type Component, isSignalAborted, isThenable } from './component.ts';
+import { type Component, isSignalAborted } from './component.ts';
 import { timeoutAfter } from './delay.ts';
-import { HandleResult, ServiceState, SocketErrorCode } from './enums.ts';
+import { ServiceState, SocketErrorCode } from './enums.ts';
 import { Errno } from './errno.ts';
 import { internalError, SocketError } from './errors.ts';
+import { callHook, prepareByHook } from './hooks.ts';
 
 /** The error of `start` for an argument that makes no sense. */
 export function invalidParam(message: string): SocketError {
@@ -28,17 +29,8 @@ export function callPrepare(
       message: `start failed because the hook ${hook} ${what}`,
       cause,
     });
-  const answer = async (): Promise<SocketError | null> => {
-    try {
-      let result = call();
-      if (isThenable(result)) result = await result;
-      return result === HandleResult.Error ? refused('answered HandleResult.Error') : null;
-    } catch (thrown) {
-      component.reportHookError(listener, hook, thrown, 0, true);
-      return refused('failed', thrown);
-    }
-  };
-  return whileStarting(component, signal, answer());
+  const answer = prepareByHook(component, listener, hook, 0, call, refused, () => true);
+  return whileStarting(component, signal, answer);
 }
 
 /** What `work` comes to; null as soon as the start of `component` is over, or `signal` aborted, before that. */
@@ -114,11 +106,16 @@ export class EmptyWait {
 
 /** Ends a stop, or a start that failed after it had begun: `onShutdown`, then Stopped. */
 export async function shutDown(component: Component, listener: object): Promise<void> {
-  try {
-    const result = (listener as { onShutdown?(sender: Component): unknown }).onShutdown?.(component);
-    if (isThenable(result)) await result;
-  } catch (thrown) {
-    component.reportHookError(listener, 'onShutdown', thrown, 0, false);
-  }
+  await new Promise<void>((resolve) => {
+    const done = (): void => resolve();
+    callHook(() => (listener as { onShutdown?(sender: Component): unknown }).onShutdown?.(component), {
+      answered: done,
+      refused: done,
+      failed: (thrown) => {
+        component.reportHookError(listener, 'onShutdown', thrown, 0, false);
+        resolve();
+      },
+    });
+  });
   component.transition(ServiceState.Stopped);
 }

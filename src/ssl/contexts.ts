@@ -5,7 +5,7 @@ import type { SSLWatchOptions } from '../connection/security.ts';
 import { SSLVerifyMode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
-import { callHook } from '../core/hooks.ts';
+import { notifyHook } from '../core/hooks.ts';
 import { type AnyContextOptions, contextError, loadMaterial, type Material } from './material.ts';
 import { mayGiveTickets, ownSealing, type Sealing, sessionIdContext, trustOf, withKeys } from './sealing.ts';
 import { withoutRootDot } from './sni.ts';
@@ -219,7 +219,7 @@ export class ContextStore {
         problem = error as SocketError;
       }
       if (onReload !== undefined) {
-        callHook(
+        notifyHook(
           () => onReload(problem),
           (thrown) => warn(`onReload failed: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : thrown}`),
         );

@@ -6,10 +6,11 @@ import { ConnectionState } from '../connection/state.ts';
 import type { StreamConnection } from '../connection/stream-connection.ts';
 import { splitHost } from '../core/address.ts';
 import type { Component } from '../core/component.ts';
-import { isSignalAborted, isThenable } from '../core/component.ts';
-import { HandleResult, SocketErrorCode, SocketOperation } from '../core/enums.ts';
+import { isSignalAborted } from '../core/component.ts';
+import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
+import { prepareByHook } from '../core/hooks.ts';
 import { socketPathProblem } from '../core/socket-path.ts';
 import { HOOK_GRACE_MS } from '../core/start-stop.ts';
 import { connectSocket } from '../transport/tcp-connect.ts';
@@ -157,11 +158,7 @@ export async function connect(
   });
 }
 
-async function prepare(
-  component: Component,
-  run: ConnectionHost,
-  connection: StreamConnection,
-): Promise<SocketError | null> {
+function prepare(component: Component, run: ConnectionHost, connection: StreamConnection): Promise<SocketError | null> {
   const refused = (what: string, cause?: unknown): SocketError =>
     new SocketError({
       code: SocketErrorCode.SocketPrepare,
@@ -171,15 +168,15 @@ async function prepare(
       message: `connecting to ${connection.remoteHost} was cancelled because the hook onPrepareConnect ${what}`,
       cause,
     });
-  try {
-    let result = run.listener.onPrepareConnect?.(component, connection.id, connection.socket);
-    if (isThenable(result)) result = await result;
-    return result === HandleResult.Error ? refused('answered HandleResult.Error') : null;
-  } catch (thrown) {
-    const isTold = connection.state === ConnectionState.Connecting;
-    component.reportHookError(run.listener, 'onPrepareConnect', thrown, connection.id, isTold);
-    return refused('failed', thrown);
-  }
+  return prepareByHook(
+    component,
+    run.listener,
+    'onPrepareConnect',
+    connection.id,
+    () => run.listener.onPrepareConnect?.(component, connection.id, connection.socket),
+    refused,
+    () => connection.state === ConnectionState.Connecting,
+  );
 }
 
 function cancelled(connection: StreamConnection): SocketError {

@@ -1,9 +1,8 @@
 import { ArqSession, type ArqSessionHost, type ArqSettings, handshakePeerId, isHandshake } from '../arq/index.ts';
-import { isThenable } from '../core/component.ts';
-import { HandleResult, SocketErrorCode, SocketOperation } from '../core/enums.ts';
+import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoName } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
-import { callHook, type OpeningDone } from '../core/hooks.ts';
+import { callHook, notifyHook, type OpeningDone } from '../core/hooks.ts';
 import { QUEUED } from '../transport/udp-socket.ts';
 import { ArqBacklog, BacklogNews } from './udp-arq-backlog.ts';
 import { UdpConnection } from './udp-connection.ts';
@@ -81,16 +80,8 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     if (this.state !== UdpState.Opening) return;
     this.move(UdpState.Open);
     const { listener, owner } = this.host;
-    let result: unknown;
-    try {
-      result = listener.onHandShake?.(owner, this.id);
-    } catch (thrown) {
-      this.hookFailed('onHandShake', thrown, SocketOperation.Receive);
-      return;
-    }
-    if (result === HandleResult.Error) return this.listenerRefused('onHandShake');
-    if (isThenable(result)) this.waitFor('onHandShake', result);
-    this.#settleHandshake(undefined);
+    callHook(() => listener.onHandShake?.(owner, this.id), this.outcomeOf('onHandShake'));
+    this.#settleHandshake(undefined); // unless the hook ended the connection, which settled it
   }
 
   #settleHandshake(error: SocketError | undefined): void {
@@ -272,7 +263,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
       const news = backlog.next(waitingCount);
       if (news === BacklogNews.None) return;
       const hook = news === BacklogNews.Blocked ? 'onSendBlocked' : 'onSendDrained';
-      callHook(
+      notifyHook(
         () => listener[hook]?.(owner, this.id, waitingCount),
         (thrown) => this.hookFailed(hook, thrown, SocketOperation.Send),
       );

@@ -1,10 +1,9 @@
 import { isCloseNotify } from '../arq/index.ts';
 import type { ManagedConnection } from '../core/complex-socket.ts';
-import { isThenable } from '../core/component.ts';
 import { HandleResult, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { describeSystemError } from '../core/errors.ts';
-import { askHook, type OpeningDone } from '../core/hooks.ts';
+import { askHook, type HookOutcome, notifyHook, type OpeningDone, settleHook } from '../core/hooks.ts';
 import { Heartbeat, sendHeartbeat } from './udp-heartbeat.ts';
 import type { UdpHost } from './udp-host.ts';
 import { type PeerAddress, UdpLifecycle, UdpState } from './udp-lifecycle.ts';
@@ -142,36 +141,35 @@ export class UdpConnection extends UdpLifecycle implements ManagedConnection {
     this.messagesIn++;
     host.messagesIn++;
     let result: unknown;
+    const { listener } = host;
+    const hook = isUnreliable && listener.onReceiveUnreliable !== undefined ? 'onReceiveUnreliable' : 'onReceive';
     try {
-      const { listener } = host;
-      if (isUnreliable && listener.onReceiveUnreliable !== undefined) {
-        result = listener.onReceiveUnreliable(host.owner, this.id, data);
-      } else {
-        result = listener.onReceive?.(host.owner, this.id, data);
-      }
+      result = listener[hook]?.(host.owner, this.id, data);
     } catch (thrown) {
-      this.hookFailed('onReceive', thrown, SocketOperation.Receive);
+      this.hookFailed(hook, thrown, SocketOperation.Receive);
       return;
     }
-    if (result === undefined || result === HandleResult.Ok) return;
-    if (result === HandleResult.Error) this.listenerRefused('onReceive');
-    else if (isThenable(result)) this.waitFor('onReceive', result);
+    if (result !== undefined && result !== HandleResult.Ok) settleHook(result, this.outcomeOf(hook));
   }
 
-  /** Holds deliveries until the promise of a hook is settled. */
-  protected waitFor(hook: string, result: PromiseLike<unknown>): void {
-    this.setHold(HELD_BY_HOOK, true);
-    result.then(
-      (value) => {
+  /** What follows from a hook that got data: while its promise is pending, nothing more is delivered. */
+  protected outcomeOf(hook: string): HookOutcome {
+    return {
+      waits: () => this.setHold(HELD_BY_HOOK, true),
+      answered: () => {
+        if ((this.hold & HELD_BY_HOOK) === 0) return;
         this.setHold(HELD_BY_HOOK, false);
-        if (value === HandleResult.Error) this.listenerRefused(hook);
-        else this.settle();
+        this.settle();
       },
-      (thrown: unknown) => {
+      refused: () => {
+        this.setHold(HELD_BY_HOOK, false);
+        this.listenerRefused(hook);
+      },
+      failed: (thrown) => {
         this.setHold(HELD_BY_HOOK, false);
         this.hookFailed(hook, thrown, SocketOperation.Receive);
       },
-    );
+    };
   }
 
   /** Sets or clears one reason to deliver nothing. */
@@ -257,14 +255,10 @@ export class UdpConnection extends UdpLifecycle implements ManagedConnection {
     const { listener, owner } = this.host;
     for (const data of reports) {
       if (this.state >= UdpState.Closing) return;
-      try {
-        const result = listener.onSend?.(owner, this.id, data);
-        if (isThenable(result)) {
-          result.then(undefined, (thrown: unknown) => this.hookFailed('onSend', thrown, SocketOperation.Send));
-        }
-      } catch (thrown) {
-        this.hookFailed('onSend', thrown, SocketOperation.Send);
-      }
+      notifyHook(
+        () => listener.onSend?.(owner, this.id, data),
+        (thrown) => this.hookFailed('onSend', thrown, SocketOperation.Send),
+      );
     }
   }
 

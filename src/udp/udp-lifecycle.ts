@@ -4,7 +4,7 @@ import { closedBefore, datagramError, hookError, refusalError } from '../core/co
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoName } from '../core/errno.ts';
 import { internalError, SocketError } from '../core/errors.ts';
-import { askHook, callHook, type OpeningConnection, type OpeningDone } from '../core/hooks.ts';
+import { askHook, notifyHook, type OpeningConnection, type OpeningDone } from '../core/hooks.ts';
 import type { TurnTask } from '../core/turn-end.ts';
 import type { UdpHost } from './udp-host.ts';
 
@@ -222,7 +222,7 @@ export abstract class UdpLifecycle implements OpeningConnection, TurnTask {
     host.owner.closing(this);
     if (this.wasLetIn) {
       const { listener, owner } = host;
-      callHook(
+      notifyHook(
         () => listener.onClose?.(owner, this.id, this.closeOperation, this.closeErrorCode, this.closeError),
         (thrown) => owner.reportHookError(listener, 'onClose', thrown, this.id, false),
       );
