@@ -111,6 +111,14 @@ export class SendQueue {
     copyBytes(body, 0, length, slab.bytes, at);
   }
 
+  /**
+   * Room for `length` bytes, at most a slab's, at the end of the queue: the bytes in front of `end` of the slab, to be filled
+   * before anything else is sent. For protocols that build small messages in place.
+   */
+  reserve(length: number): SendSlab {
+    return this.#reserve(length);
+  }
+
   /** Room for `length` bytes at the end of the queue, in front of `slab.end`. */
   #reserve(length: number): SendSlab {
     const slab = this.#pool.current(length);

@@ -1,0 +1,64 @@
+import { Utf8Validator } from './utf8.ts';
+
+/** Memory for a payload is first asked for in this size, if more than that was announced. */
+const FIRST_BYTES = 4096;
+/** How many times the bytes that came, memory may be asked for ahead of those that were announced. */
+const GROWTH = 4;
+
+/**
+ * A message that is not complete: all its fragments in one piece of memory, which grows as bytes arrive. 131,000 fragments of
+ * one byte take 131,000 bytes; a length that was only announced takes at most four times what has come of it.
+ */
+export class MessageAssembly {
+  readonly isBinary: boolean;
+  readonly isCompressed: boolean;
+  /** Checks the text; null if there is none, or it is compressed. */
+  readonly text: Utf8Validator | null;
+  fragmentCount = 0;
+  /** `bytes[0, length)` is there. */
+  bytes: Buffer = EMPTY;
+  length = 0;
+
+  constructor(isBinary: boolean, isCompressed: boolean) {
+    this.isBinary = isBinary;
+    this.isCompressed = isCompressed;
+    this.text = isBinary || isCompressed ? null : new Utf8Validator();
+  }
+
+  /** Memory that it holds. */
+  get capacity(): number {
+    return this.bytes.length;
+  }
+
+  /**
+   * Appends `source[start, end)`, the first of `announced` bytes that the current frame has still to bring. Returns the offset
+   * at which they lie in `bytes`.
+   */
+  append(source: Uint8Array, start: number, end: number, announced: number, maxBytes: number): number {
+    const at = this.length;
+    const length = at + end - start;
+    if (length > this.bytes.length) this.#grow(length, at + announced, maxBytes);
+    // (`set` and not `copy`, which takes 30 ns more for short pieces.)
+    this.bytes.set(start === 0 && end === source.length ? source : source.subarray(start, end), at);
+    this.length = length;
+    return at;
+  }
+
+  #grow(needed: number, announced: number, maxBytes: number): void {
+    const wanted = Math.max(announced, needed * 2);
+    const bytes = Math.min(wanted, Math.max(needed * GROWTH, FIRST_BYTES), maxBytes);
+    const grown = Buffer.allocUnsafeSlow(Math.max(bytes, needed));
+    grown.set(this.bytes.subarray(0, this.length));
+    this.bytes = grown;
+  }
+
+  /** The message. Memory that it does not fill by half is not kept alive by it. */
+  take(): Buffer {
+    const { bytes, length } = this;
+    if (length === bytes.length) return bytes;
+    const view = bytes.subarray(0, length);
+    return length < bytes.length >> 1 ? Buffer.from(view) : view;
+  }
+}
+
+const EMPTY = Buffer.alloc(0);

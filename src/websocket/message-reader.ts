@@ -1,0 +1,378 @@
+import { BufferView } from '../memory/buffer-view.ts';
+import type { SlabPool } from '../memory/slab-pool.ts';
+import { Lifetime } from '../protocol/protocol.ts';
+import { checkFrameLength, checkFrameStart, FrameHeader, type FrameRules, MAX_HEADER_BYTES } from './frame-header.ts';
+import { applyMask, Masker, rotateKey } from './mask.ts';
+import { MessageAssembly } from './message-assembly.ts';
+import { isWireCloseCode, MAX_CONTROL_BYTES, Opcode, type Violation, Violations } from './opcode.ts';
+import { isWholeUtf8 } from './utf8.ts';
+
+/** What the readers of one component share. */
+export interface MessageRules extends FrameRules {
+  /** Largest message in bytes, as it is on the wire; no more memory is ever held for one. */
+  readonly maxMessageBytes: number;
+  /** Most fragments of a message. */
+  readonly maxFragments: number;
+  /** Where copies of borrowed bytes come from. */
+  readonly pool: SlabPool;
+}
+
+/** Where a reader delivers to. */
+export interface MessageSink {
+  /**
+   * A whole message; its bytes are the receiver's own, unless they were a loan. Text was checked to be UTF-8, compressed text
+   * was not. @returns false to stop for now.
+   */
+  message(data: Buffer, isBinary: boolean, isCompressed: boolean): boolean;
+  /** A ping or a pong with its payload, which is the receiver's own unless it was a loan. @returns false to stop for now. */
+  control(opcode: number, data: Buffer): boolean;
+  /** A close frame; 1005 if it holds no code. The reader takes nothing more. */
+  closed(code: number, reason: Buffer): void;
+  /** The peer broke the protocol. The reader takes nothing more. */
+  violate(violation: Violation): void;
+}
+
+const EMPTY = Buffer.alloc(0);
+/** An incomplete frame of which less than this is missing to go on is kept as it is: a header, or a control frame. */
+const MAX_PARTIAL_BYTES = MAX_HEADER_BYTES + MAX_CONTROL_BYTES;
+/** Parsing is synchronous and a header is done with before anybody is called, so one serves all connections. */
+const header = new FrameHeader();
+const masker = new Masker();
+
+/**
+ * Whole messages from the bytes of one connection (RFC 6455, 5 to 7). Pure: bytes in, calls of the sink out.
+ *
+ * ```
+ *   state            on                                goes to
+ *   Between frames   whole frames                      itself; each is handled where it lies
+ *   Between frames   part of a header or control frame itself; the part is kept (`#partial`)
+ *   Between frames   the beginning of a data frame     In payload
+ *   In payload       some of it                        In payload; unmasked, checked and kept (`#assembly`)
+ *   In payload       the rest of it                    Between frames; the last fragment delivers the message
+ *   any              close frame, violation, stop()    Over
+ * ```
+ *
+ * A read that holds many small frames is copied once, unmasked in place by words, and delivered as views of that copy.
+ */
+export class MessageReader {
+  #rules: MessageRules;
+  #sink: MessageSink;
+  /** Beginning of a frame: its header, or a control frame, that is not all there. */
+  #partial: Buffer | null = null;
+  /** Bytes not parsed because the sink said stop. */
+  #backlog: Buffer | null = null;
+  /** The message that is not complete; null between messages. */
+  #assembly: MessageAssembly | null = null;
+  /** Bytes of the current payload that are still to come. */
+  #remaining = 0;
+  /** Masking key as it is for the next of them. */
+  #key = 0;
+  /** Whether the current payload ends its message. */
+  #isFinal = false;
+  #isInPayload = false;
+  #isOver = false;
+
+  constructor(rules: MessageRules, sink: MessageSink) {
+    this.#rules = rules;
+    this.#sink = sink;
+  }
+
+  get hasBacklog(): boolean {
+    return this.#backlog !== null;
+  }
+
+  /** Memory held: unparsed, incomplete. */
+  get bufferedBytes(): number {
+    return (this.#partial?.length ?? 0) + (this.#backlog?.length ?? 0) + (this.#assembly?.capacity ?? 0);
+  }
+
+  /** Whether the bytes so far end between two messages. */
+  get isBetweenMessages(): boolean {
+    return this.#partial === null && this.#assembly === null && this.#backlog === null && !this.#isInPayload;
+  }
+
+  /** Takes nothing more, and gives up what it holds. */
+  stop(): void {
+    this.#isOver = true;
+    this.#partial = null;
+    this.#backlog = null;
+    this.#assembly = null;
+  }
+
+  receive(bytes: Buffer, lifetime: Lifetime): void {
+    if (this.#isOver) return;
+    if (this.#backlog !== null) {
+      this.#backlog = Buffer.concat([this.#backlog, bytes]);
+      return;
+    }
+    const end = bytes.length;
+    let at = 0;
+    if (this.#partial !== null) {
+      at = this.#completePartial(bytes);
+      if (at < 0) return;
+    }
+    this.#parse(bytes, at, end, lifetime);
+  }
+
+  /** Goes on with what was kept when the sink said stop. */
+  resume(): void {
+    const backlog = this.#backlog;
+    if (backlog === null || this.#isOver) return;
+    this.#backlog = null;
+    this.#parse(backlog, 0, backlog.length, Lifetime.Forever);
+  }
+
+  #parse(bytes: Buffer, from: number, end: number, lifetime: Lifetime): void {
+    let at = from;
+    if (this.#isInPayload) {
+      at = this.#takePayload(bytes, at, end);
+      if (at < 0) return this.#keepRest(bytes, -at - 1, lifetime);
+    }
+    if (at === end) return;
+    const runEnd = this.#isOver ? at : this.#endOfRun(bytes, at, end);
+    if (runEnd > at) {
+      at = this.#takeRun(bytes, at, runEnd, lifetime);
+      if (at < 0) return this.#keepRest(bytes, -at - 1, lifetime);
+    }
+    if (at < end && !this.#isOver) this.#begin(bytes, at, end);
+  }
+
+  /** Keeps `bytes[at..]` for `resume`. */
+  #keepRest(bytes: Buffer, at: number, lifetime: Lifetime): void {
+    if (this.#isOver || at === bytes.length) return;
+    const rest = bytes.subarray(at);
+    this.#backlog = lifetime === Lifetime.Forever ? rest : Buffer.from(rest);
+  }
+
+  /** Offset behind the last whole frame of `bytes[at, end)`. A frame that breaks a rule ends the run: it is found again. */
+  #endOfRun(bytes: Buffer, at: number, end: number): number {
+    let next = at;
+    const { expectsMask } = this.#rules;
+    while (end - next >= 2) {
+      const form = bytes[next + 1]! & 127;
+      let size: number;
+      if (form < 126) size = form + (expectsMask ? 6 : 2);
+      else {
+        if (!header.read(bytes, next, end)) break;
+        size = header.size + header.length;
+      }
+      if (size > end - next) break;
+      next += size;
+    }
+    return next;
+  }
+
+  /** Handles the whole frames of `bytes[at, end)`. Returns `end`, or minus one minus the offset at which the sink said stop. */
+  #takeRun(bytes: Buffer, at: number, end: number, lifetime: Lifetime): number {
+    const rules = this.#rules;
+    const isCopied = lifetime === Lifetime.Call;
+    const own = isCopied ? rules.pool.copy(bytes, at, end) : bytes;
+    const shift = isCopied ? at : 0;
+    const { buffer: memory, byteOffset } = own;
+    masker.on(own, memory, byteOffset);
+    const last = end - shift;
+    let next = at - shift;
+    while (next < last) {
+      const first = own[next]!;
+      const second = own[next + 1]!;
+      const form = second & 127;
+      // The usual frame: a short whole message, masked as it has to be.
+      if ((first === 0x82 || first === 0x81) && form < 126 && this.#assembly === null) {
+        let start = next + 2;
+        let isAscii = false;
+        if (second >= 0x80) {
+          if (!rules.expectsMask) return this.#violate(Violations.masked);
+          const key = own[start]! | (own[start + 1]! << 8) | (own[start + 2]! << 16) | (own[start + 3]! << 24);
+          start += 4;
+          next = start + form;
+          isAscii = masker.apply(start, next, key);
+        } else {
+          if (rules.expectsMask) return this.#violate(Violations.unmasked);
+          next = start + form;
+        }
+        if (form > rules.maxMessageBytes) return this.#violate(Violations.messageBytes);
+        if (first === 0x81 && !isAscii && !isWholeUtf8(own, start, next)) return this.#violate(Violations.text);
+        const view = new BufferView(memory, byteOffset + start, form);
+        if (!this.#sink.message(view, first === 0x82, false)) return -(next + shift) - 1;
+        if (this.#isOver) return end;
+        masker.on(own, memory, byteOffset);
+        continue;
+      }
+      const violation =
+        checkFrameStart(first, second, rules, this.#assembly !== null) ?? checkFrameLength(own, next, last);
+      if (violation !== null) return this.#violate(violation);
+      header.read(own, next, last);
+      const start = next + header.size;
+      next = start + header.length;
+      if (header.opcode >= 8) {
+        if (header.isMasked) masker.apply(start, next, header.key);
+        if (!this.#takeControl(header.opcode, new BufferView(memory, byteOffset + start, header.length))) {
+          return -(next + shift) - 1;
+        }
+      } else if (this.#assembly === null && header.isFinal) {
+        const { length, opcode, reserved } = header;
+        if (length > rules.maxMessageBytes) return this.#violate(Violations.messageBytes);
+        const isAscii = header.isMasked && masker.apply(start, next, header.key);
+        const isCompressed = reserved !== 0;
+        if (opcode === Opcode.Text && !isCompressed && !isAscii && !isWholeUtf8(own, start, next)) {
+          return this.#violate(Violations.text);
+        }
+        const view = new BufferView(memory, byteOffset + start, length);
+        if (!this.#sink.message(view, opcode === Opcode.Binary, isCompressed)) return -(next + shift) - 1;
+      } else {
+        if (!this.#beginPayload()) return end;
+        const took = this.#takePayload(own, start, next);
+        if (took < 0) return -(next + shift) - 1;
+      }
+      if (this.#isOver) return end;
+      masker.on(own, memory, byteOffset);
+    }
+    return end;
+  }
+
+  /** Keeps the beginning of a frame of which `bytes[at, end)` is all there is. */
+  #begin(bytes: Buffer, at: number, end: number): void {
+    const violation = checkBeginning(bytes, at, end, this.#rules, this.#assembly !== null);
+    if (violation !== null) return void this.#violate(violation);
+    if (!header.read(bytes, at, end) || header.opcode >= 8) {
+      this.#partial = Buffer.from(bytes.subarray(at, end));
+      return;
+    }
+    const start = at + header.size;
+    if (this.#beginPayload()) this.#takePayload(bytes, start, end);
+  }
+
+  /** The header of a data frame is read: gets ready for its payload. False after a violation. */
+  #beginPayload(): boolean {
+    const { maxMessageBytes, maxFragments } = this.#rules;
+    this.#assembly ??= new MessageAssembly(header.opcode === Opcode.Binary, header.reserved !== 0);
+    const assembly = this.#assembly;
+    if (assembly.length + header.length > maxMessageBytes) {
+      this.#violate(Violations.messageBytes);
+      return false;
+    }
+    if (++assembly.fragmentCount > maxFragments) {
+      this.#violate(Violations.fragments);
+      return false;
+    }
+    this.#isInPayload = true;
+    this.#isFinal = header.isFinal;
+    this.#remaining = header.length;
+    this.#key = header.key;
+    return true;
+  }
+
+  /**
+   * Takes what `bytes[at, end)` has of the current payload. Returns the offset behind it, or minus one minus that if the sink
+   * said stop or the connection is over.
+   */
+  #takePayload(bytes: Buffer, at: number, end: number): number {
+    const { maxMessageBytes, expectsMask } = this.#rules;
+    const assembly = this.#assembly!;
+    const taken = Math.min(this.#remaining, end - at);
+    const next = at + taken;
+    if (taken > 0) {
+      const from = assembly.append(bytes, at, next, this.#remaining, maxMessageBytes);
+      this.#remaining -= taken;
+      const to = from + taken;
+      let isAscii = false;
+      if (expectsMask) {
+        isAscii = applyMask(assembly.bytes, from, to, this.#key);
+        this.#key = rotateKey(this.#key, taken);
+      }
+      if (assembly.text !== null && !(isAscii && assembly.text.isComplete)) {
+        // Fails inside the frame, at the first byte that no text can have there (RFC 6455, 8.1).
+        if (!assembly.text.push(assembly.bytes, from, to)) return this.#violate(Violations.text);
+      }
+    }
+    if (this.#remaining > 0) return next;
+    this.#isInPayload = false;
+    if (!this.#isFinal) return next;
+    this.#assembly = null;
+    if (assembly.text !== null && !assembly.text.isComplete) return this.#violate(Violations.text);
+    if (!this.#sink.message(assembly.take(), assembly.isBinary, assembly.isCompressed)) return -next - 1;
+    return next;
+  }
+
+  /**
+   * Adds to the kept beginning of a frame what `bytes` has of it. Returns the offset in `bytes` at which to go on, or -1 if
+   * there is nothing to go on with.
+   */
+  #completePartial(bytes: Buffer): number {
+    const partial = this.#partial!;
+    const kept = partial.length;
+    const joined = Buffer.concat([partial, bytes.subarray(0, MAX_PARTIAL_BYTES - kept)]);
+    const end = joined.length;
+    this.#partial = null;
+    const violation = checkBeginning(joined, 0, end, this.#rules, this.#assembly !== null);
+    if (violation !== null) return this.#violate(violation);
+    if (!header.read(joined, 0, end)) {
+      this.#partial = joined;
+      return -1;
+    }
+    const { size, length } = header;
+    if (header.opcode < 8) {
+      // What follows the header is taken from the read itself.
+      return this.#beginPayload() ? size - kept : -1;
+    }
+    if (size + length > end) {
+      this.#partial = joined;
+      return -1;
+    }
+    const at = size + length - kept;
+    const payload = joined.subarray(size, size + length);
+    if (header.isMasked) applyMask(payload, 0, length, header.key);
+    if (!this.#takeControl(header.opcode, payload)) {
+      if (!this.#isOver && at < bytes.length) this.#backlog = Buffer.from(bytes.subarray(at));
+      return -1;
+    }
+    return this.#isOver ? -1 : at;
+  }
+
+  /** A whole control frame, unmasked. False to stop. */
+  #takeControl(opcode: number, data: Buffer): boolean {
+    if (opcode !== Opcode.Close) return this.#sink.control(opcode, data);
+    const violation = checkCloseBody(data);
+    if (violation !== null) {
+      this.#violate(violation);
+      return false;
+    }
+    this.stop();
+    if (data.length === 0) this.#sink.closed(1005, EMPTY);
+    else this.#sink.closed(closeCodeOf(data), Buffer.from(data.subarray(2)));
+    return false;
+  }
+
+  /** Always -1. */
+  #violate(violation: Violation): -1 {
+    this.stop();
+    this.#sink.violate(violation);
+    return -1;
+  }
+}
+
+/** What is wrong with the frame of which `bytes[at, end)` is the beginning, as far as that can be told already. */
+function checkBeginning(
+  bytes: Buffer,
+  at: number,
+  end: number,
+  rules: FrameRules,
+  isContinuing: boolean,
+): Violation | null {
+  if (end - at < 2) return null;
+  return checkFrameStart(bytes[at]!, bytes[at + 1]!, rules, isContinuing) ?? checkFrameLength(bytes, at, end);
+}
+
+/** The code of a close body that has one. */
+export function closeCodeOf(body: Uint8Array): number {
+  return (body[0]! << 8) | body[1]!;
+}
+
+/** What is wrong with the body of a close frame (RFC 6455, 5.5.1 and 7.4). */
+export function checkCloseBody(body: Buffer): Violation | null {
+  const { length } = body;
+  if (length === 0) return null;
+  if (length === 1) return Violations.closeLength;
+  if (!isWireCloseCode(closeCodeOf(body))) return Violations.closeCode;
+  return isWholeUtf8(body, 2, length) ? null : Violations.closeReason;
+}
