@@ -42,7 +42,8 @@ export {
   SSLVerifyMode,
 } from './core/enums.ts';
 export { Errno, errnoName } from './core/errno.ts';
-export { SocketError } from './core/errors.ts';
+export type { OwnErrorName, SocketErrorName, SystemErrorName } from './core/error-names.ts';
+export { SocketError, type SocketErrorInit } from './core/errors.ts';
 export type {
   AgentHooks,
   ClientHooks,

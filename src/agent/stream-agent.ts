@@ -67,7 +67,7 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
     if (address !== '' && isIP(address) === 0) {
       return this.startFailed(
         new SocketError({
-          code: SocketErrorCode.SocketCreate,
+          socketError: SocketErrorCode.SocketCreate,
           errno: Errno.EADDRNOTAVAIL,
           operation: 'start',
           message: `the bind address ${address} is no IP address; give one of this machine's, or none`,
@@ -117,7 +117,7 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
     if (this.table.size >= this.maxConnectionCount) {
       run.limits.connections++;
       throw this.failed({
-        code: SocketErrorCode.ConnectServer,
+        socketError: SocketErrorCode.ConnectServer,
         errno: Errno.ENOSR,
         operation: 'connect',
         message: `the agent has maxConnectionCount (${this.maxConnectionCount}) connections; close some or raise it`,
@@ -162,7 +162,7 @@ function bindError(cause: unknown, address: string): SocketError {
   const errno = errnoOf(cause);
   const isNoSocket = errno === Errno.EMFILE || errno === Errno.ENFILE || errno === Errno.EAFNOSUPPORT;
   return new SocketError({
-    code: isNoSocket ? SocketErrorCode.SocketCreate : SocketErrorCode.SocketBind,
+    socketError: isNoSocket ? SocketErrorCode.SocketCreate : SocketErrorCode.SocketBind,
     errno,
     operation: 'start',
     message: describeSystemError(`cannot connect from ${address}`, errno, cause),

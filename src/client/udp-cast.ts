@@ -102,7 +102,7 @@ export class UdpCast<Extra = unknown> extends DatagramClient<CastConnection, Ext
     const isBroadcast = this.castMode === CastMode.Broadcast;
     if (host === '' && !isBroadcast) {
       throw new SocketError({
-        code: SocketErrorCode.SocketCreate,
+        socketError: SocketErrorCode.SocketCreate,
         errno: Errno.EHOSTUNREACH,
         operation: 'start',
         message: 'there is no group address; give one of 224.0.0.0 to 239.255.255.255 or ff00::/8 as host',

@@ -153,7 +153,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
     } catch (cause) {
       const errno = errnoOf(cause);
       throw new SocketError({
-        code: SocketErrorCode.ConnectServer,
+        socketError: SocketErrorCode.ConnectServer,
         errno,
         operation: 'start',
         message: describeSystemError(`cannot reach ${target.host}:${target.port}`, errno, cause),

@@ -180,7 +180,7 @@ export class UdpNode<Extra = unknown> extends Component {
     const problem =
       castMode === CastMode.Multicast && castAddress === ''
         ? new SocketError({
-            code: SocketErrorCode.SocketCreate,
+            socketError: SocketErrorCode.SocketCreate,
             errno: Errno.EADDRNOTAVAIL,
             operation: 'start',
             message: 'there is no group address; give one of 224.0.0.0 to 239.255.255.255 or ff00::/8 as castAddress',

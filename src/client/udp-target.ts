@@ -47,7 +47,7 @@ export async function resolveTarget({
   if (literal !== 0) {
     if (own !== '' && (own === 'udp6') !== (literal === 6)) {
       throw new SocketError({
-        code: SocketErrorCode.SocketCreate,
+        socketError: SocketErrorCode.SocketCreate,
         errno: Errno.EAFNOSUPPORT,
         operation: 'start',
         message: `cannot send from ${localAddress} to ${host}: one is IPv4, the other IPv6`,
@@ -60,7 +60,7 @@ export async function resolveTarget({
   } catch (cause) {
     const errno = errnoOf(cause);
     throw new SocketError({
-      code: SocketErrorCode.SocketCreate,
+      socketError: SocketErrorCode.SocketCreate,
       errno,
       operation: 'start',
       message: describeSystemError(`cannot resolve ${host}`, errno, cause),

@@ -112,7 +112,7 @@ export class ConnectionDeadlines {
 
 export function timeoutError(connection: StreamConnection, operation: string, message: string): SocketError {
   const { id: connId } = connection;
-  return new SocketError({ code: SocketErrorCode.Network, errno: Errno.ETIMEDOUT, operation, connId, message });
+  return new SocketError({ socketError: SocketErrorCode.Network, errno: Errno.ETIMEDOUT, operation, connId, message });
 }
 
 /** A number that changes when bytes come in or leave. */

@@ -228,7 +228,13 @@ export class ConnectionReceiver implements ReceiveSink, SocketReader {
     connection.close(
       SocketOperation.Receive,
       errno,
-      new SocketError({ code: SocketErrorCode.DataProc, errno, operation: 'receive', connId: connection.id, message }),
+      new SocketError({
+        socketError: SocketErrorCode.DataProc,
+        errno,
+        operation: 'receive',
+        connId: connection.id,
+        message,
+      }),
     );
   }
 

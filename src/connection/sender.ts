@@ -81,7 +81,13 @@ export class ConnectionSender implements StreamWriter {
       connection.close(
         SocketOperation.Send,
         Errno.ENOBUFS,
-        new SocketError({ code: SocketErrorCode.DataSend, errno: Errno.ENOBUFS, operation: 'send', connId, message }),
+        new SocketError({
+          socketError: SocketErrorCode.DataSend,
+          errno: Errno.ENOBUFS,
+          operation: 'send',
+          connId,
+          message,
+        }),
       );
     } else {
       this.#promiseRoom(length);

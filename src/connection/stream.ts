@@ -28,7 +28,7 @@ export function attachTap(component: Component, connection: StreamConnection | u
   }
   throw component.failed(
     new SocketError({
-      code: SocketErrorCode.IllegalState,
+      socketError: SocketErrorCode.IllegalState,
       errno: isOpen ? Errno.EALREADY : Errno.EBADSLT,
       operation: 'createStream',
       message: isOpen

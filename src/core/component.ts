@@ -88,7 +88,7 @@ export abstract class Component implements AsyncDisposable {
     const { operation, errno, connId, message } = failure;
     const where = connId === 0 ? '' : ` on connection ${connId}`;
     this.#lastFailure = new SocketError({
-      code: this.#lastError,
+      socketError: this.#lastError,
       errno,
       operation,
       message: `${operation}${where} failed: ${message} (${errnoName(errno)})`,
@@ -155,7 +155,7 @@ export abstract class Component implements AsyncDisposable {
   /** Remembers `error` as the last one and returns it. @internal */
   failed(init: SocketErrorInit | SocketError): SocketError {
     const error = init instanceof SocketError ? init : new SocketError(init);
-    this.#lastError = error.code;
+    this.#lastError = error.socketError;
     this.#lastSystemError = error.errno;
     this.#lastFailure = error;
     return error;
@@ -174,7 +174,7 @@ export abstract class Component implements AsyncDisposable {
     const name = Object.keys(ServiceState)[this.#state]?.toLowerCase();
     const todo = operation === 'start' ? 'await stop() or wait() first' : 'start it first';
     return this.failed({
-      code: SocketErrorCode.IllegalState,
+      socketError: SocketErrorCode.IllegalState,
       errno: Errno.EPERM,
       operation,
       message: `${operation} is not possible while the component is ${name}; ${todo}`,
@@ -184,7 +184,7 @@ export abstract class Component implements AsyncDisposable {
   /** @internal */
   aborted(operation: string, signal: AbortSignal | undefined): SocketError {
     return this.failed({
-      code:
+      socketError:
         operation === 'connect' || operation === 'start' ? SocketErrorCode.ConnectServer : SocketErrorCode.IllegalState,
       errno: Errno.ECANCELED,
       operation,

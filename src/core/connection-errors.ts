@@ -5,7 +5,8 @@ import { describeSystemError, SocketError } from './errors.ts';
 /** The error of a connection that one of its first hooks refused. */
 export function refusalError(connId: number, hook: string, hasThrown: boolean, thrown: unknown): SocketError {
   return new SocketError({
-    code: hasThrown ? SocketErrorCode.DataProc : SocketErrorCode.ConnectServer,
+    socketError: hasThrown ? SocketErrorCode.DataProc : SocketErrorCode.ConnectServer,
+    code: hasThrown ? 'HP_HOOK_FAILED' : 'HP_HOOK_REFUSED',
     errno: Errno.ECANCELED,
     operation: hook,
     connId,
@@ -19,7 +20,7 @@ export function refusalError(connId: number, hook: string, hasThrown: boolean, t
 /** The error of a connection that a hook ended. @param what What the hook did: `failed`, ... */
 export function hookError(connId: number, hook: string, what: string, cause?: unknown): SocketError {
   return new SocketError({
-    code: SocketErrorCode.DataProc,
+    socketError: SocketErrorCode.DataProc,
     errno: Errno.ECANCELED,
     operation: hook,
     connId,
@@ -38,7 +39,7 @@ export function closedBefore(
   return (
     error ??
     new SocketError({
-      code: SocketErrorCode.ConnectServer,
+      socketError: SocketErrorCode.ConnectServer,
       errno: errorCode || Errno.ECONNABORTED,
       operation: hook,
       connId,
@@ -50,7 +51,8 @@ export function closedBefore(
 /** The error of a connection whose stream was destroyed with an error. */
 export function destroyedError(connId: number, cause: Error): SocketError {
   return new SocketError({
-    code: SocketErrorCode.DataProc,
+    socketError: SocketErrorCode.DataProc,
+    code: 'HP_STREAM_DESTROYED',
     errno: Errno.ECANCELED,
     operation: 'stream',
     connId,
@@ -62,7 +64,7 @@ export function destroyedError(connId: number, cause: Error): SocketError {
 /** Why a write to a stream failed: its connection is gone. */
 export function unsentError(connId: number): SocketError {
   return new SocketError({
-    code: SocketErrorCode.Network,
+    socketError: SocketErrorCode.Network,
     errno: Errno.ECONNABORTED,
     operation: 'send',
     connId,
@@ -84,7 +86,7 @@ export function socketError(
   const peer = isFile ? remoteHost || 'its peer' : `${remoteAddress || remoteHost}:${remotePort}`;
   const what = isConnect ? `connecting to ${peer} failed` : `connection ${connId} with ${peer} failed`;
   return new SocketError({
-    code: isConnect ? connectCode(cause) : SocketErrorCode.Network,
+    socketError: isConnect ? connectCode(cause) : SocketErrorCode.Network,
     errno,
     operation: isConnect ? 'connect' : ((cause as NodeJS.ErrnoException).syscall ?? 'socket'),
     connId,
@@ -110,7 +112,7 @@ export function datagramError(
 ): SocketError {
   const { id: connId, remoteAddress, remotePort } = connection;
   return new SocketError({
-    code: SocketErrorCode.Network,
+    socketError: SocketErrorCode.Network,
     errno,
     operation: operation === SocketOperation.Send ? 'send' : 'receive',
     connId,

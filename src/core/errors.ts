@@ -1,10 +1,13 @@
 import type { SocketErrorCode } from './enums.ts';
 import { errnoName, errnoOf } from './errno.ts';
+import { errorName, type SocketErrorName } from './error-names.ts';
 
 /** What `SocketError` is made of. */
 export interface SocketErrorInit {
-  /** HP-Socket's number of the component error. */
-  code: SocketErrorCode;
+  /** HP-Socket's number of the component error (`EnSocketError`). */
+  socketError: SocketErrorCode;
+  /** The stable code. Left out, it is what the two numbers and the cause stand for. */
+  code?: SocketErrorName;
   /** A sentence that says what happened and what to do. */
   message: string;
   /** Linux errno, as HP-Socket's system error. Taken from `cause` when left out. */
@@ -20,25 +23,39 @@ export interface SocketErrorInit {
 const brand: unique symbol = Symbol.for('hp-socket.SocketError') as never;
 
 /**
- * The one error class of this library.
+ * The one error class of this library, apart from the `TypeError` and `RangeError` that wrong arguments throw.
  *
- * `code` is HP-Socket's `EnSocketError`, `errno` HP-Socket's system error (Linux numbers on every platform), `errnoName`
- * its name, `cause` the error of the system. `instanceof` works across two copies of this package in one process.
+ * ```ts
+ * client.start('127.0.0.1', 5555).catch((error) => {
+ *   if (error instanceof SocketError && error.code === 'ECONNREFUSED') return retryLater();
+ *   throw error;
+ * });
+ * ```
+ *
+ * `instanceof` works across two copies of this package in one process.
  */
 export class SocketError extends Error {
   override readonly name = 'SocketError';
-  readonly code: SocketErrorCode;
+  /** What failed, as a stable name: `'ECONNREFUSED'`, `'HP_MESSAGE_TOO_LARGE'`, ... */
+  readonly code: SocketErrorName;
+  /** HP-Socket's number of the component error (`EnSocketError`), as `lastError` of the component gives it. */
+  readonly socketError: SocketErrorCode;
+  /** HP-Socket's system error: a Linux errno on every platform; 0 if there was none. */
   readonly errno: number;
+  /** Name of `errno`; '' if it is 0. */
   readonly errnoName: string;
+  /** The connection concerned; undefined if it was none. */
   readonly connId: number | undefined;
+  /** What failed: `'start'`, `'connect'`, `'send'`, the name of a hook, ... */
   readonly operation: string;
   /** @internal */
   readonly [brand] = true;
 
   constructor(init: SocketErrorInit) {
     super(init.message, init.cause === undefined ? undefined : { cause: init.cause });
-    this.code = init.code;
     this.errno = init.errno ?? (init.cause === undefined ? 0 : errnoOf(init.cause));
+    this.code = init.code ?? errorName(init.socketError, this.errno, init.cause);
+    this.socketError = init.socketError;
     this.errnoName = this.errno === 0 ? '' : errnoName(this.errno);
     this.connId = init.connId;
     this.operation = init.operation;

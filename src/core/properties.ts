@@ -89,7 +89,7 @@ export function defineProperties(prototype: object, table: PropertyTable): void 
       set(this: PropertyOwner, value: unknown) {
         if (this.state !== ServiceState.Stopped) {
           throw new SocketError({
-            code: SocketErrorCode.IllegalState,
+            socketError: SocketErrorCode.IllegalState,
             errno: Errno.EPERM,
             operation: `set ${name}`,
             message: `${name} can only be set while the component is stopped; await stop() first`,

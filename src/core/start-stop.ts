@@ -7,7 +7,12 @@ import { callHook, prepareByHook } from './hooks.ts';
 
 /** The error of `start` for an argument that makes no sense. */
 export function invalidParam(message: string): SocketError {
-  return new SocketError({ code: SocketErrorCode.InvalidParam, errno: Errno.EINVAL, operation: 'start', message });
+  return new SocketError({
+    socketError: SocketErrorCode.InvalidParam,
+    errno: Errno.EINVAL,
+    operation: 'start',
+    message,
+  });
 }
 
 /**
@@ -23,7 +28,7 @@ export function callPrepare(
 ): Promise<SocketError | null> {
   const refused = (what: string, cause?: unknown): SocketError =>
     new SocketError({
-      code: SocketErrorCode.SocketPrepare,
+      socketError: SocketErrorCode.SocketPrepare,
       errno: Errno.ECANCELED,
       operation: 'start',
       message: `start failed because the hook ${hook} ${what}`,
@@ -57,7 +62,7 @@ export function whileStarting<T>(
 /** The error of a start that `stop` overtook. */
 export function startCancelled(component: Component): SocketError {
   return component.failed({
-    code: SocketErrorCode.IllegalState,
+    socketError: SocketErrorCode.IllegalState,
     errno: Errno.ECANCELED,
     operation: 'start',
     message: 'start was cancelled because stop() was called before it was done',

@@ -120,7 +120,7 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
 
   #check(target: ServerStartOptions): void {
     const invalid = (message: string): SocketError =>
-      this.failed({ code: SocketErrorCode.InvalidParam, errno: Errno.EINVAL, operation: 'start', message });
+      this.failed({ socketError: SocketErrorCode.InvalidParam, errno: Errno.EINVAL, operation: 'start', message });
     const { host, port, path, backlog } = target;
     if (port !== undefined && !isPort(port))
       throw invalid(`port must be a whole number, 0 to 65535, not ${String(port)}`);
@@ -226,13 +226,14 @@ function listenError(cause: unknown, target: ServerStartOptions): SocketError {
   const { code: name, syscall } = cause as NodeJS.ErrnoException;
   const isName = syscall === 'getaddrinfo';
   const errno = isName ? Errno.EADDRNOTAVAIL : errnoOf(cause);
-  let code: SocketErrorCode = SocketErrorCode.SocketListen;
-  if (isName || name === 'EMFILE' || name === 'ENFILE' || name === 'EAFNOSUPPORT') code = SocketErrorCode.SocketCreate;
+  let socketError: SocketErrorCode = SocketErrorCode.SocketListen;
+  if (isName || name === 'EMFILE' || name === 'ENFILE' || name === 'EAFNOSUPPORT')
+    socketError = SocketErrorCode.SocketCreate;
   // Whatever is wrong with a path is found when it is bound.
-  else if (target.path !== undefined || bindErrors.has(name)) code = SocketErrorCode.SocketBind;
+  else if (target.path !== undefined || bindErrors.has(name)) socketError = SocketErrorCode.SocketBind;
   const where = target.path ?? `${target.host || '0.0.0.0'}:${target.port ?? 0}`;
   return new SocketError({
-    code,
+    socketError,
     errno,
     operation: 'start',
     message: describeSystemError(`cannot listen on ${where}`, errno, cause, target.path !== undefined),

@@ -23,8 +23,8 @@ export type AnyContextOptions = SSLContextOptions & SSLMemoryContextOptions;
 
 /** The error of an operation about contexts: the errno is what HP-Socket reports. */
 export function contextError(operation: string, errno: number, message: string, cause?: unknown): SocketError {
-  const code = errno === Errno.EPERM ? SocketErrorCode.IllegalState : SocketErrorCode.InvalidParam;
-  return new SocketError({ code, errno, operation, message: `${operation}: ${message}`, cause });
+  const socketError = errno === Errno.EPERM ? SocketErrorCode.IllegalState : SocketErrorCode.InvalidParam;
+  return new SocketError({ socketError, errno, operation, message: `${operation}: ${message}`, cause });
 }
 
 const certificateBlock = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]+?-----END [^-]+-----/g;

@@ -62,7 +62,8 @@ export function tlsError(connId: number, peer: string, isEstablished: boolean, c
     ? `TLS of connection ${connId} with ${peer}`
     : `the TLS handshake of connection ${connId} with ${peer}`;
   return new SocketError({
-    code: SocketErrorCode.Network,
+    socketError: SocketErrorCode.Network,
+    code: 'HP_TLS_FAILED',
     errno: Errno.EBADMSG,
     operation: isEstablished ? 'receive' : 'handshake',
     connId,
@@ -74,7 +75,8 @@ export function tlsError(connId: number, peer: string, isEstablished: boolean, c
 /** The peer's FIN came before the handshake was done. */
 export function brokenOffError(connId: number, peer: string, cause?: Error): SocketError {
   return new SocketError({
-    code: SocketErrorCode.Network,
+    socketError: SocketErrorCode.Network,
+    code: 'HP_TRUNCATED',
     errno: Errno.ECONNABORTED,
     operation: 'handshake',
     connId,
@@ -89,7 +91,7 @@ export function truncatedError(connId: number, peer: string, hasReceived: boolea
     ? 'what it sent may have been cut short'
     : 'it had sent nothing, so it may have refused the certificate of this end; its log may tell why';
   return new SocketError({
-    code: SocketErrorCode.Network,
+    socketError: SocketErrorCode.Network,
     errno: Errno.ENODATA,
     operation: 'receive',
     connId,

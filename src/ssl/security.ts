@@ -122,7 +122,7 @@ export class TlsSecurity implements StreamSecurity {
   checkReady(): SocketError | null {
     if (this.contexts.count > 0) return null;
     return new SocketError({
-      code: SocketErrorCode.SslEnvNotReady,
+      socketError: SocketErrorCode.SslEnvNotReady,
       errno: Errno.EPERM,
       operation: 'start',
       message: 'start needs a TLS context; call setupSSLContext or setupSSLContextByMemory first',

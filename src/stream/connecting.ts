@@ -36,7 +36,7 @@ export interface ConnectOptions {
 /** The error of a target that makes no sense, or null. Throws for what is no signal. */
 export function checkTarget(target: ConnectOptions, operation: string): SocketError | null {
   const invalid = (message: string): SocketError =>
-    new SocketError({ code: SocketErrorCode.InvalidParam, errno: Errno.EINVAL, operation, message });
+    new SocketError({ socketError: SocketErrorCode.InvalidParam, errno: Errno.EINVAL, operation, message });
   const { host, port, path, localAddress, localPort, serverName, signal } = target;
   isSignalAborted(signal);
   if (serverName !== undefined && typeof serverName !== 'string') return invalid('serverName must be a string');
@@ -50,7 +50,7 @@ export function checkTarget(target: ConnectOptions, operation: string): SocketEr
     return invalid(`localPort must be a whole number, 0 to 65535, not ${String(localPort)}`);
   if (localAddress !== undefined && localAddress !== '' && isIP(localAddress) === 0) {
     return new SocketError({
-      code: SocketErrorCode.SocketCreate,
+      socketError: SocketErrorCode.SocketCreate,
       errno: Errno.EADDRNOTAVAIL,
       operation,
       message: `the local address ${localAddress} is no IP address; give one of this machine's, or none`,
@@ -62,7 +62,7 @@ export function checkTarget(target: ConnectOptions, operation: string): SocketEr
   const local = localAddress === undefined ? 0 : isIP(localAddress);
   if (remote !== 0 && local !== 0 && remote !== local) {
     return new SocketError({
-      code: SocketErrorCode.SocketCreate,
+      socketError: SocketErrorCode.SocketCreate,
       errno: Errno.EAFNOSUPPORT,
       operation,
       message: `cannot connect from ${localAddress} to ${dial}: one is IPv4, the other IPv6`,
@@ -161,7 +161,7 @@ export async function connect(
 function prepare(component: Component, run: ConnectionHost, connection: StreamConnection): Promise<SocketError | null> {
   const refused = (what: string, cause?: unknown): SocketError =>
     new SocketError({
-      code: SocketErrorCode.SocketPrepare,
+      socketError: SocketErrorCode.SocketPrepare,
       errno: Errno.ECANCELED,
       operation: 'connect',
       connId: connection.id,
@@ -181,7 +181,7 @@ function prepare(component: Component, run: ConnectionHost, connection: StreamCo
 
 function cancelled(connection: StreamConnection): SocketError {
   return new SocketError({
-    code: SocketErrorCode.ConnectServer,
+    socketError: SocketErrorCode.ConnectServer,
     errno: Errno.ECANCELED,
     operation: 'connect',
     connId: connection.id,

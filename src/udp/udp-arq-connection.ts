@@ -146,7 +146,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     if (errno === Errno.ETIMEDOUT) {
       this.host.limits.handshake++;
       const error = new SocketError({
-        code: SocketErrorCode.ConnectServer,
+        socketError: SocketErrorCode.ConnectServer,
         errno,
         operation: 'handshake',
         connId: this.id,
@@ -168,7 +168,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   /** A peer with the same address but another ID has proved itself: this one is gone (CLS-026). */
   supersede(): void {
     const error = new SocketError({
-      code: SocketErrorCode.Network,
+      socketError: SocketErrorCode.Network,
       errno: Errno.ECONNRESET,
       operation: 'receive',
       connId: this.id,
@@ -305,7 +305,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   drained(isComplete: boolean): void {
     if (isComplete) return this.close(SocketOperation.Close, 0, undefined, true);
     const error = new SocketError({
-      code: SocketErrorCode.Network,
+      socketError: SocketErrorCode.Network,
       errno: Errno.ETIMEDOUT,
       operation: 'drain',
       connId: this.id,

@@ -101,7 +101,7 @@ export function arqSettings(properties: Record<string, unknown>, isDirect: boole
     });
   } catch (cause) {
     throw new SocketError({
-      code: SocketErrorCode.InvalidParam,
+      socketError: SocketErrorCode.InvalidParam,
       errno: Errno.EINVAL,
       operation: 'start',
       message: `start failed: ${(cause as Error).message}`,

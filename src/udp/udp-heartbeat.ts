@@ -49,7 +49,7 @@ export class Heartbeat extends OwnedTimer<UdpConnection> {
     const { detectAttempts, detectInterval } = host.settings;
     host.limits.heartbeat++;
     const error = new SocketError({
-      code: SocketErrorCode.Network,
+      socketError: SocketErrorCode.Network,
       errno: Errno.ETIMEDOUT,
       operation: 'heartbeat',
       connId: id,

@@ -142,7 +142,7 @@ export abstract class UdpLifecycle implements OpeningConnection, TurnTask {
   /** The peer broke a rule: the connection ends, and it is told (UD-013). */
   protected violated(errno: number, message: string): void {
     const error = new SocketError({
-      code: SocketErrorCode.DataProc,
+      socketError: SocketErrorCode.DataProc,
       errno,
       operation: 'receive',
       connId: this.id,

@@ -139,7 +139,7 @@ function castError({ castAddress, castMode }: CastTarget, cause: unknown): Socke
   const isUnicast = castMode === CastMode.Multicast && !isGroup(castAddress);
   const what = `cannot ${castMode === CastMode.Multicast ? `join ${castAddress}` : 'broadcast'}`;
   return new SocketError({
-    code: SocketErrorCode.ConnectServer,
+    socketError: SocketErrorCode.ConnectServer,
     errno,
     operation: 'start',
     message: isUnicast
@@ -158,7 +158,7 @@ function isGroup(address: string): boolean {
 /** The errors of a cast address that can be told without the system (CA-003, CA-004, NODE-001); null if there is none. */
 export function checkCastAddress(castMode: CastMode, castAddress: string, isIPv6: boolean): SocketError | null {
   const fail = (errno: number, message: string): SocketError =>
-    new SocketError({ code: SocketErrorCode.SocketCreate, errno, operation: 'start', message });
+    new SocketError({ socketError: SocketErrorCode.SocketCreate, errno, operation: 'start', message });
   if (castMode === CastMode.Broadcast && isIPv6) {
     return fail(
       Errno.EPFNOSUPPORT,

@@ -11,7 +11,7 @@ export function ownFamily(address: string): 'udp4' | 'udp6' | '' {
   const family = isIP(address);
   if (family !== 0) return family === 6 ? 'udp6' : 'udp4';
   throw new SocketError({
-    code: SocketErrorCode.SocketCreate,
+    socketError: SocketErrorCode.SocketCreate,
     errno: Errno.EADDRNOTAVAIL,
     operation: 'start',
     message: `cannot bind to ${JSON.stringify(address)}: it is no IP address; give one of this machine's, 0.0.0.0, or ::`,
@@ -51,7 +51,7 @@ export function bindError(cause: unknown, address: string, port: number): Socket
   const isNoSocket = name === 'EMFILE' || name === 'ENFILE' || name === 'EAFNOSUPPORT';
   const errno = errnoOf(cause);
   return new SocketError({
-    code: isNoSocket ? SocketErrorCode.SocketCreate : SocketErrorCode.SocketBind,
+    socketError: isNoSocket ? SocketErrorCode.SocketCreate : SocketErrorCode.SocketBind,
     errno,
     operation: 'start',
     message: describeSystemError(`cannot bind to UDP ${address}:${port}`, errno, cause),

@@ -48,7 +48,7 @@ export function agentSuite(family: Family): void {
       });
       await agent.start();
       await expect(agent.connect(host, port)).rejects.toMatchObject({
-        code: SocketErrorCode.ConnectServer,
+        socketError: SocketErrorCode.ConnectServer,
         errno: Errno.ECONNREFUSED,
       });
       expect(agent.connectionCount).toBe(0);
@@ -128,19 +128,19 @@ export function agentSuite(family: Family): void {
 
     test('start and connect check their arguments: AGT-001, AGT-002', async () => {
       const agent = family.agent({});
-      await expect(agent.connect(host, 1)).rejects.toMatchObject({ code: SocketErrorCode.IllegalState });
+      await expect(agent.connect(host, 1)).rejects.toMatchObject({ socketError: SocketErrorCode.IllegalState });
       await expect(agent.start('no address')).rejects.toMatchObject({
-        code: SocketErrorCode.SocketCreate,
+        socketError: SocketErrorCode.SocketCreate,
         errno: Errno.EADDRNOTAVAIL,
       });
       expect(agent.state).toBe(ServiceState.Stopped);
       await agent.start(host);
-      await expect(agent.start()).rejects.toMatchObject({ code: SocketErrorCode.IllegalState });
-      await expect(agent.connect('', 80)).rejects.toMatchObject({ code: SocketErrorCode.InvalidParam });
-      await expect(agent.connect(host, 70_000)).rejects.toMatchObject({ code: SocketErrorCode.InvalidParam });
+      await expect(agent.start()).rejects.toMatchObject({ socketError: SocketErrorCode.IllegalState });
+      await expect(agent.connect('', 80)).rejects.toMatchObject({ socketError: SocketErrorCode.InvalidParam });
+      await expect(agent.connect(host, 70_000)).rejects.toMatchObject({ socketError: SocketErrorCode.InvalidParam });
       await expect(agent.connect('::1', 80)).rejects.toMatchObject({ errno: Errno.EAFNOSUPPORT });
       await agent.stop();
-      await expect(agent.stop()).rejects.toMatchObject({ code: SocketErrorCode.IllegalState });
+      await expect(agent.stop()).rejects.toMatchObject({ socketError: SocketErrorCode.IllegalState });
     });
 
     test('maxConnectionCount refuses with ENOSR: AGT-002, CS-031', async () => {

@@ -45,7 +45,10 @@ export function clientSuite(family: Family): void {
       ]);
       expect(client.lastSystemError).toBe(Errno.EPERM);
       expect(client.state).toBe(ServiceState.Stopped);
-      await expect(client.stop()).rejects.toMatchObject({ code: SocketErrorCode.IllegalState, errno: Errno.EPERM });
+      await expect(client.stop()).rejects.toMatchObject({
+        socketError: SocketErrorCode.IllegalState,
+        errno: Errno.EPERM,
+      });
     });
 
     test('the peer closes: the client stops by itself and can start again: CLI-002, ORD-024, CLS-001', async () => {
@@ -68,7 +71,7 @@ export function clientSuite(family: Family): void {
       const client = family.client({ onClose: (c, _id, op, code) => void closes.push([c.state, op, code]) });
       await expect(client.start(host, port)).rejects.toMatchObject({
         name: 'SocketError',
-        code: SocketErrorCode.ConnectServer,
+        socketError: SocketErrorCode.ConnectServer,
         errno: Errno.ECONNREFUSED,
         message: expect.stringContaining('nothing listens there'),
       });
@@ -224,7 +227,7 @@ export function clientSuite(family: Family): void {
         [host, 70_000],
         [host, 1.5],
       ] as const) {
-        await expect(client.start(target, port)).rejects.toMatchObject({ code: SocketErrorCode.InvalidParam });
+        await expect(client.start(target, port)).rejects.toMatchObject({ socketError: SocketErrorCode.InvalidParam });
       }
       await expect(client.start(host, 80, { localAddress: 'x' })).rejects.toMatchObject({ errno: Errno.EADDRNOTAVAIL });
       await expect(client.start(host, 80, { localAddress: '::1' })).rejects.toMatchObject({

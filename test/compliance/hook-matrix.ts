@@ -122,7 +122,8 @@ async function cell(family: Family, role: Role, hook: string, action: Action): P
     disconnect: (id) =>
       void (role === 'client' ? pending.push(client.stop().catch(() => {})) : component.disconnect(id)),
     stop: () => void pending.push(subject.stop().catch(() => {})),
-    start: () => void pending.push(subject.start(host, 9).catch((error: SocketError) => startErrors.push(error.code))),
+    start: () =>
+      void pending.push(subject.start(host, 9).catch((error: SocketError) => startErrors.push(error.socketError))),
   };
   const act = (id: number): unknown => {
     if (acted++ > 0) return undefined; // once: an action that sends would otherwise never end

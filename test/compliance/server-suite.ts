@@ -108,7 +108,10 @@ export function serverSuite(family: Family): void {
       const report = await server.stop();
       expect(report.connections).toBe(3);
       expect(journal.entries).toEqual(['close 5 0', 'close 5 0', 'close 5 0', 'shutdown']);
-      await expect(server.stop()).rejects.toMatchObject({ code: SocketErrorCode.IllegalState, errno: Errno.EPERM });
+      await expect(server.stop()).rejects.toMatchObject({
+        socketError: SocketErrorCode.IllegalState,
+        errno: Errno.EPERM,
+      });
       await Promise.all(clients.map((client) => client.wait()));
     });
 
@@ -355,7 +358,7 @@ export function serverSuite(family: Family): void {
       await server.start(host, 0);
       expect(server.hasStarted).toBe(true);
       expect(await server.wait(1)).toBe(false);
-      await expect(server.start(host, 0)).rejects.toMatchObject({ code: SocketErrorCode.IllegalState });
+      await expect(server.start(host, 0)).rejects.toMatchObject({ socketError: SocketErrorCode.IllegalState });
       expect(server.state).toBe(ServiceState.Started);
       expect(server.lastErrorDesc).toBe('Illegal State');
       const waiting = server.wait();

@@ -14,7 +14,7 @@ describe('a second copy of this package in one process', () => {
 
   test('is another copy, and each tells the errors of both', () => {
     expect(other.SocketError).not.toBe(SocketError);
-    const init = { code: SocketErrorCode.Network, operation: 'read', message: 'm' };
+    const init = { socketError: SocketErrorCode.Network, operation: 'read', message: 'm' };
     const mine = new SocketError(init);
     const theirs = new other.SocketError(init);
     expect(mine instanceof other.SocketError).toBe(true);
@@ -27,7 +27,7 @@ describe('a second copy of this package in one process', () => {
 
   test('a class derived from the error knows its own only', () => {
     class Narrower extends SocketError {}
-    const init = { code: SocketErrorCode.Network, operation: 'read', message: 'm' };
+    const init = { socketError: SocketErrorCode.Network, operation: 'read', message: 'm' };
     expect(new Narrower(init) instanceof Narrower).toBe(true);
     expect(new Narrower(init) instanceof other.SocketError).toBe(true);
     expect(new SocketError(init) instanceof Narrower).toBe(false);
@@ -37,7 +37,7 @@ describe('a second copy of this package in one process', () => {
 
 describe('what an error carries', () => {
   test('without cause or errno there is no system error', () => {
-    const error = new SocketError({ code: SocketErrorCode.InvalidParam, operation: 'start', message: 'm' });
+    const error = new SocketError({ socketError: SocketErrorCode.InvalidParam, operation: 'start', message: 'm' });
     expect([error.errno, error.errnoName, error.connId, error.name]).toEqual([0, '', undefined, 'SocketError']);
     expect('cause' in error).toBe(false);
     expect(String(error)).toBe('SocketError: m');
@@ -46,7 +46,7 @@ describe('what an error carries', () => {
   test('an errno that is given counts more than the cause’s', () => {
     const cause = Object.assign(new Error('x'), { code: 'EPIPE' });
     const error = new SocketError({
-      code: SocketErrorCode.DataSend,
+      socketError: SocketErrorCode.DataSend,
       errno: Errno.ECANCELED,
       operation: 'o',
       message: 'm',
@@ -57,7 +57,7 @@ describe('what an error carries', () => {
 
   test('a cause that is no error of the system is EIO', () => {
     for (const cause of ['text', 5, {}, null, Object.assign(new Error('x'), { code: 5 })]) {
-      const error = new SocketError({ code: SocketErrorCode.DataProc, operation: 'o', message: 'm', cause });
+      const error = new SocketError({ socketError: SocketErrorCode.DataProc, operation: 'o', message: 'm', cause });
       expect(error.errnoName).toBe('EIO');
     }
   });

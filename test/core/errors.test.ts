@@ -35,8 +35,22 @@ describe('component errors', () => {
 describe('SocketError', () => {
   test('carries code, errno, operation, connection and cause', () => {
     const cause = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET', errno: -104 });
-    const error = new SocketError({ code: SocketErrorCode.Network, operation: 'read', connId: 7, message: 'm', cause });
-    expect(error).toMatchObject({ code: 12, errno: 104, errnoName: 'ECONNRESET', connId: 7, operation: 'read', cause });
+    const error = new SocketError({
+      socketError: SocketErrorCode.Network,
+      operation: 'read',
+      connId: 7,
+      message: 'm',
+      cause,
+    });
+    expect(error).toMatchObject({
+      code: 'ECONNRESET',
+      socketError: 12,
+      errno: 104,
+      errnoName: 'ECONNRESET',
+      connId: 7,
+      operation: 'read',
+      cause,
+    });
     expect(error).toBeInstanceOf(SocketError);
     expect(error).toBeInstanceOf(Error);
     expect(new Error('x')).not.toBeInstanceOf(SocketError);

@@ -35,7 +35,7 @@ function expectLocked(component: object): void {
       }
       expect(thrown, name).toBeInstanceOf(SocketError);
       expect(thrown).toMatchObject({
-        code: SocketErrorCode.IllegalState,
+        socketError: SocketErrorCode.IllegalState,
         errno: Errno.EPERM,
         operation: `set ${name}`,
       });

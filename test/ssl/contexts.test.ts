@@ -51,8 +51,8 @@ describe('setupSSLContext', () => {
     const components = [new SslServer(log.hooks()), new SslAgent(log.hooks()), new SslClient(log.hooks())] as const;
     for (const component of components) {
       const error = await failure(() => component.start(host, 1 as never));
-      expect(error).toMatchObject({ code: SocketErrorCode.SslEnvNotReady, errno: Errno.EPERM });
-      expect(error.code).toBe(101);
+      expect(error).toMatchObject({ socketError: SocketErrorCode.SslEnvNotReady, errno: Errno.EPERM });
+      expect(error.socketError).toBe(101);
       expect(component.state).toBe(ServiceState.Stopped);
       expect(component.lastErrorDesc).toBe('SSL environment not ready');
     }
@@ -63,7 +63,7 @@ describe('setupSSLContext', () => {
     const server = new SslServer({});
     expect(server.setupSSLContext({ ...files(), certFile: path('chain.pem') })).toBe(true);
     expect(await failure(() => server.setupSSLContextByMemory(identity))).toMatchObject({
-      code: SocketErrorCode.IllegalState,
+      socketError: SocketErrorCode.IllegalState,
       errno: Errno.EPERM,
     });
     for (let run = 0; run < 2; run++) {
@@ -77,7 +77,7 @@ describe('setupSSLContext', () => {
       await server.stop();
     }
     expect(server.cleanupSSLContext()).toBe(true);
-    expect(await failure(() => server.start(host, 0))).toMatchObject({ code: SocketErrorCode.SslEnvNotReady });
+    expect(await failure(() => server.start(host, 0))).toMatchObject({ socketError: SocketErrorCode.SslEnvNotReady });
     expect(server.setupSSLContextByMemory(identity)).toBe(true);
   });
 
@@ -136,7 +136,7 @@ describe('setupSSLContext', () => {
   test.each(bad)('%s', async (name, options, errno) => {
     const server = new SslServer({}, name.startsWith('TLE-001') ? { sslCipherList: 'NO-SUCH-CIPHER' } : {});
     const error = await failure(() => server.setupSSLContext(options()));
-    expect(error).toMatchObject({ name: 'SocketError', code: SocketErrorCode.InvalidParam, errno });
+    expect(error).toMatchObject({ name: 'SocketError', socketError: SocketErrorCode.InvalidParam, errno });
     expect(server.lastSystemError).toBe(errno);
     // Nothing of it stays.
     server.sslCipherList = 'DEFAULT';
@@ -401,7 +401,7 @@ describe('updateSSLContext', () => {
       await component[Symbol.asyncDispose]();
       expect(vi.getTimerCount()).toBe(0);
       expect(await failure(() => component.start(host, 1 as never))).toMatchObject({
-        code: SocketErrorCode.SslEnvNotReady,
+        socketError: SocketErrorCode.SslEnvNotReady,
       });
     },
   );

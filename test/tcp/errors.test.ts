@@ -23,7 +23,7 @@ function expectError(
   advice: RegExp,
 ): void {
   expect(error).toBeInstanceOf(SocketError);
-  expect({ code: error.code, name: error.errnoName }).toEqual({ code, name });
+  expect({ code: error.socketError, name: error.errnoName }).toEqual({ code, name });
   expect(error.message).toMatch(advice);
   expect(component.lastError).toBe(code);
   expect(component.lastSystemError).toBe(error.errno);
@@ -109,7 +109,7 @@ describe('a server that cannot start', () => {
     const path = join(tmpdir(), 'hp-socket-no-such-directory', 'server.sock');
     const error = await rejection(server.start({ path }));
     expect(error).toBeInstanceOf(SocketError);
-    expect(error.code).toBe(SocketErrorCode.SocketBind);
+    expect(error.socketError).toBe(SocketErrorCode.SocketBind);
     expect(error.message).toContain(path);
     expect(error.message).toMatch(/directory does not exist|path does not exist/);
     await expectRestart(server, journal);
@@ -520,7 +520,7 @@ describe.skipIf(process.platform === 'win32')('without file descriptors', () => 
 
       expect(await ask('server')).toMatchObject({
         isSocketError: true,
-        code: SocketErrorCode.SocketCreate,
+        socketError: SocketErrorCode.SocketCreate,
         errnoName: 'EMFILE',
         message: expect.stringMatching(/no file descriptors left; raise the limit/),
         state: ServiceState.Stopped,
@@ -528,7 +528,7 @@ describe.skipIf(process.platform === 'win32')('without file descriptors', () => 
       });
       expect(await ask('client')).toMatchObject({
         isSocketError: true,
-        code: SocketErrorCode.SocketCreate,
+        socketError: SocketErrorCode.SocketCreate,
         errnoName: 'EMFILE',
         message: expect.stringMatching(/no file descriptors left; raise the limit/),
         state: ServiceState.Stopped,
@@ -536,7 +536,7 @@ describe.skipIf(process.platform === 'win32')('without file descriptors', () => 
       });
       expect(await ask('agent')).toMatchObject({
         isSocketError: true,
-        code: SocketErrorCode.SocketCreate,
+        socketError: SocketErrorCode.SocketCreate,
         errnoName: 'EMFILE',
         message: expect.stringMatching(/no file descriptors left; raise the limit/),
         state: ServiceState.Started,

@@ -30,9 +30,9 @@ async function outcome(
     await act();
     return { state: component.state, connections: agent.connectionCount };
   } catch (error) {
-    const { code, errnoName, message } = error as SocketError;
+    const { socketError, errnoName, message } = error as SocketError;
     const isSocketError = error instanceof SocketError;
-    return { isSocketError, code, errnoName, message, state: component.state, closes: closes[name] };
+    return { isSocketError, socketError, errnoName, message, state: component.state, closes: closes[name] };
   }
 }
 

@@ -77,7 +77,7 @@ describe('states', () => {
       const before = server.state;
       const error = await rejection(server.start('127.0.0.1', 0));
       expect(error).toBeInstanceOf(SocketError);
-      expect([error.code, error.errnoName]).toEqual([SocketErrorCode.IllegalState, 'EPERM']);
+      expect([error.socketError, error.errnoName]).toEqual([SocketErrorCode.IllegalState, 'EPERM']);
       expect(error.message).toMatch(/await stop\(\) or wait\(\) first/);
       expect(server.state).toBe(before);
     };
@@ -103,10 +103,10 @@ describe('states', () => {
     for (const component of [server, agent, client]) {
       const stopped = component.stop();
       const second = await rejection(component.stop());
-      expect([second.code, second.errnoName]).toEqual([SocketErrorCode.IllegalState, 'EPERM']);
+      expect([second.socketError, second.errnoName]).toEqual([SocketErrorCode.IllegalState, 'EPERM']);
       await stopped;
       const third = await rejection(component.stop());
-      expect([third.code, third.errnoName]).toEqual([SocketErrorCode.IllegalState, 'EPERM']);
+      expect([third.socketError, third.errnoName]).toEqual([SocketErrorCode.IllegalState, 'EPERM']);
       expect(third.message).toMatch(/while the component is stopped/);
       expect(component.state).toBe(ServiceState.Stopped);
     }
@@ -350,7 +350,7 @@ describe('asynchronous connect', () => {
     (await bare.accepted(1)).end();
     await client.wait();
     expect(journal.count('onClose')).toBe(2);
-    expect((await rejection(client.stop())).code).toBe(SocketErrorCode.IllegalState);
+    expect((await rejection(client.stop())).socketError).toBe(SocketErrorCode.IllegalState);
   });
 });
 
@@ -523,7 +523,7 @@ describe('stop', () => {
         onReceive() {
           server.stop().then(
             (report) => reports.push(report.connections),
-            (error: SocketError) => reports.push(error.code),
+            (error: SocketError) => reports.push(error.socketError),
           );
         },
       }),
@@ -839,7 +839,7 @@ describe('restart', () => {
     });
     await client.start('127.0.0.1', bare.port);
     (await bare.accepted()).destroy();
-    expect((await refused.promise).code).toBe(SocketErrorCode.IllegalState);
+    expect((await refused.promise).socketError).toBe(SocketErrorCode.IllegalState);
     await client.wait();
     await client.start('127.0.0.1', bare.port);
     await client.stop();

@@ -544,10 +544,13 @@ test('sendWithin: a deadline that is very far away is none, one that is no numbe
 
 test('ARQ settings that do not go together: InvalidParam (ACC-008), and what they name', async () => {
   const server = new UdpArqServer({}, { maxMessageSize: 1_000_000 });
-  await expect(server.start('127.0.0.1', 0)).rejects.toMatchObject({ code: SocketErrorCode.InvalidParam, errno: 22 });
+  await expect(server.start('127.0.0.1', 0)).rejects.toMatchObject({
+    socketError: SocketErrorCode.InvalidParam,
+    errno: 22,
+  });
   expect(server.lastFailure?.message).toContain('maxMessageSize');
   const client = new UdpArqClient({}, { handShakeTimeout: 60 });
-  await expect(client.start('127.0.0.1', 9)).rejects.toMatchObject({ code: SocketErrorCode.InvalidParam });
+  await expect(client.start('127.0.0.1', 9)).rejects.toMatchObject({ socketError: SocketErrorCode.InvalidParam });
 });
 
 // ---- recordings of the C++ library ---------------------------------------------------------------------------------

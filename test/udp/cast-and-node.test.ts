@@ -90,12 +90,12 @@ test('CA-007 CAST-001 CAST-002: an oversize datagram stops the cast with EMSGSIZ
 test('CA-003 CA-004 CAST-003 CAST-004: addresses that cannot work say why', async () => {
   const cast = new UdpCast({});
   await expect(cast.start('10.1.2.3', await freePort())).rejects.toMatchObject({
-    code: SocketErrorCode.ConnectServer,
+    socketError: SocketErrorCode.ConnectServer,
     errno: 22,
     message: expect.stringContaining('no multicast address'),
   });
-  await expect(cast.start(null, 5000)).rejects.toMatchObject({ code: SocketErrorCode.SocketCreate, errno: 113 });
-  await expect(cast.start(GROUP, 0)).rejects.toMatchObject({ code: SocketErrorCode.InvalidParam });
+  await expect(cast.start(null, 5000)).rejects.toMatchObject({ socketError: SocketErrorCode.SocketCreate, errno: 113 });
+  await expect(cast.start(GROUP, 0)).rejects.toMatchObject({ socketError: SocketErrorCode.InvalidParam });
   cast.castMode = CastMode.Broadcast;
   await expect(cast.start('ff02::1', 5000)).rejects.toMatchObject({ errno: 96 });
   expect(() => {
@@ -155,7 +155,7 @@ test('joinOn and sources that make no sense are InvalidParam, not a join that fa
     const cast = new UdpCast({});
     const node = new UdpNode({});
     const options = wrong as object;
-    const error = { code: SocketErrorCode.InvalidParam, message: expect.stringMatching(/joinOn|sources/) };
+    const error = { socketError: SocketErrorCode.InvalidParam, message: expect.stringMatching(/joinOn|sources/) };
     await expect(cast.start({ host: '239.1.2.3', port: 5555, ...options })).rejects.toMatchObject(error);
     await expect(
       node.start({ castMode: CastMode.Multicast, castAddress: '239.1.2.3', port: 5555, ...options }),
@@ -167,7 +167,9 @@ test('joinOn and sources that make no sense are InvalidParam, not a join that fa
 test('NOC-003: onPrepareConnect that answers Error, before the group is joined', async () => {
   const recorder = new Recorder({ onPrepareConnect: () => HandleResult.Error });
   const cast = new UdpCast(recorder.hooks as never);
-  await expect(cast.start(GROUP, await freePort())).rejects.toMatchObject({ code: SocketErrorCode.SocketPrepare });
+  await expect(cast.start(GROUP, await freePort())).rejects.toMatchObject({
+    socketError: SocketErrorCode.SocketPrepare,
+  });
   expect(recorder.names()).toEqual(['onPrepareConnect']);
 });
 
@@ -196,7 +198,7 @@ test('ORD-035 EV-N-01 EV-N-02 EV-N-03 EV-N-05 NODE-001 NODE-002 NODE-003 NODE-01
   expect(a.names().at(0)).toBe('onPrepareListen');
   expect(a.names().at(-1)).toBe('onShutdown');
   expect([first.send('127.0.0.1', 9, 'x'), first.lastSystemError]).toEqual([false, 1]);
-  await expect(first.stop()).rejects.toMatchObject({ code: SocketErrorCode.IllegalState });
+  await expect(first.stop()).rejects.toMatchObject({ socketError: SocketErrorCode.IllegalState });
 });
 
 test('NODE-003 NODE-004 CA-014: sizes, ports, families, host names', async () => {
@@ -265,10 +267,10 @@ test('CA-009 NODE-001: a broadcast node', async () => {
 test('NODE-001 EV-N-01: failing starts, each with onShutdown once the start had begun', async () => {
   const recorder = new Recorder();
   const node = new UdpNode(recorder.hooks as never);
-  await expect(node.start('127.0.0.1', -1)).rejects.toMatchObject({ code: SocketErrorCode.InvalidParam });
+  await expect(node.start('127.0.0.1', -1)).rejects.toMatchObject({ socketError: SocketErrorCode.InvalidParam });
   expect(recorder.names()).toEqual([]);
   const fail = async (promise: Promise<unknown>, code: number, errno: number): Promise<void> => {
-    await expect(promise).rejects.toMatchObject({ code, errno });
+    await expect(promise).rejects.toMatchObject({ socketError: code, errno });
   };
   await fail(node.start('localhost', 0), SocketErrorCode.SocketCreate, 99);
   await fail(node.start('', 5000, CastMode.Multicast), SocketErrorCode.SocketCreate, 99);
@@ -290,7 +292,7 @@ test('NODE-007 NODE-008 NODE-009 NODE-010 NODE-011 NODE-012 NODE-013 NODE-017: t
   expect(node.state).toBe(1);
   expect(await node.wait(1)).toBe(false);
   expect(node.pendingDataLength).toBe(0);
-  await expect(node.start()).rejects.toMatchObject({ code: SocketErrorCode.IllegalState });
+  await expect(node.start()).rejects.toMatchObject({ socketError: SocketErrorCode.IllegalState });
   expect(node.lastError).toBe(SocketErrorCode.IllegalState);
   expect(node.lastErrorDesc).toBe('Illegal State');
   await node.stop();

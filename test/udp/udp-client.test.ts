@@ -44,7 +44,7 @@ test('ORD-031 EV-C-01 EV-C-02 EV-C-03 EV-C-04 EV-C-06 EV-C-07 UD-006: hooks of a
   expect(client.extra).toBe('kept');
   expect(client.getRemoteHost()).toBe(null);
   expect([client.send('x'), client.lastSystemError]).toEqual([false, 1]); // SND-001
-  await expect(client.stop()).rejects.toMatchObject({ code: SocketErrorCode.IllegalState });
+  await expect(client.stop()).rejects.toMatchObject({ socketError: SocketErrorCode.IllegalState });
   await client.start('127.0.0.1', port);
   expect(client.connectionId).toBeGreaterThan(id); // CID-005
   await client.stop();
@@ -99,7 +99,7 @@ test.each(['onPrepareConnect', 'onConnect', 'onHandShake'])(
     const recorder = new Recorder({ [hook]: () => HandleResult.Error });
     const client = new UdpClient(recorder.hooks as never);
     const code = hook === 'onPrepareConnect' ? SocketErrorCode.SocketPrepare : SocketErrorCode.ConnectServer;
-    await expect(client.start('127.0.0.1', server.port)).rejects.toMatchObject({ code, errno: 125 });
+    await expect(client.start('127.0.0.1', server.port)).rejects.toMatchObject({ socketError: code, errno: 125 });
     expect(client.state).toBe(ServiceState.Stopped);
     expect(recorder.of('onClose')).toEqual([]);
     if (hook !== 'onPrepareConnect') expect(await server.until(1)).toEqual(CLOSE_NOTIFY);
@@ -190,12 +190,12 @@ test('UD-012: what came before the goodbye is delivered, though answers to it fi
 
 test('CLI-001: targets that make no sense, and a host name', async () => {
   const client = new UdpClient({});
-  await expect(client.start('', 1)).rejects.toMatchObject({ code: SocketErrorCode.InvalidParam });
-  await expect(client.start('127.0.0.1', 0)).rejects.toMatchObject({ code: SocketErrorCode.InvalidParam });
+  await expect(client.start('', 1)).rejects.toMatchObject({ socketError: SocketErrorCode.InvalidParam });
+  await expect(client.start('127.0.0.1', 0)).rejects.toMatchObject({ socketError: SocketErrorCode.InvalidParam });
   await expect(client.start('127.0.0.1', 9, { localAddress: '::1' })).rejects.toMatchObject({ errno: 97 });
   await expect(client.start('127.0.0.1', 9, { localAddress: 'nowhere' })).rejects.toMatchObject({ errno: 99 });
   await expect(client.start('no.such.host.invalid', 9)).rejects.toMatchObject({
-    code: SocketErrorCode.SocketCreate,
+    socketError: SocketErrorCode.SocketCreate,
     errno: 113,
   });
   const server = await rawServer();

@@ -400,18 +400,30 @@ test('SRV-001 SRV-002 ORD-009 ACC-002: failing starts', async () => {
   const first = new UdpServer({});
   const { port } = await first.start('127.0.0.1', 0);
   const server = new UdpServer(recorder.hooks as never);
-  await expect(server.start('127.0.0.1', 70_000)).rejects.toMatchObject({ code: SocketErrorCode.InvalidParam });
+  await expect(server.start('127.0.0.1', 70_000)).rejects.toMatchObject({ socketError: SocketErrorCode.InvalidParam });
   expect(recorder.names()).toEqual([]);
-  await expect(server.start('localhost', 0)).rejects.toMatchObject({ code: SocketErrorCode.SocketCreate, errno: 99 });
-  await expect(server.start('127.0.0.1', port)).rejects.toMatchObject({ code: SocketErrorCode.SocketBind, errno: 98 });
-  await expect(server.start('192.0.2.77', 0)).rejects.toMatchObject({ code: SocketErrorCode.SocketBind, errno: 99 });
+  await expect(server.start('localhost', 0)).rejects.toMatchObject({
+    socketError: SocketErrorCode.SocketCreate,
+    errno: 99,
+  });
+  await expect(server.start('127.0.0.1', port)).rejects.toMatchObject({
+    socketError: SocketErrorCode.SocketBind,
+    errno: 98,
+  });
+  await expect(server.start('192.0.2.77', 0)).rejects.toMatchObject({
+    socketError: SocketErrorCode.SocketBind,
+    errno: 99,
+  });
   expect(recorder.names()).toEqual(['onShutdown', 'onShutdown', 'onShutdown']);
   expect(server.getListenAddress()).toBe(null);
-  await expect(first.start('127.0.0.1', 0)).rejects.toMatchObject({ code: SocketErrorCode.IllegalState, errno: 1 });
+  await expect(first.start('127.0.0.1', 0)).rejects.toMatchObject({
+    socketError: SocketErrorCode.IllegalState,
+    errno: 1,
+  });
   await first.stop();
   const refusing = new Recorder({ onPrepareListen: () => HandleResult.Error });
   await expect(new UdpServer(refusing.hooks as never).start('127.0.0.1', 0)).rejects.toMatchObject({
-    code: SocketErrorCode.SocketPrepare,
+    socketError: SocketErrorCode.SocketPrepare,
     errno: 125,
   });
   expect(refusing.names()).toEqual(['onPrepareListen', 'onShutdown']);
