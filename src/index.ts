@@ -31,6 +31,7 @@ export {
   FetchResult,
   getSocketErrorDesc,
   HandleResult,
+  handleResultNumber,
   IPAddrType,
   OnSendSyncPolicy,
   ReuseAddressPolicy,

@@ -17,9 +17,30 @@ export const SocketOperation = Object.freeze({
 } as const);
 export type SocketOperation = (typeof SocketOperation)[keyof typeof SocketOperation];
 
-/** What a hook answers (`EnHandleResult`). Returning nothing means `Ok`; `Ignore` is the same as `Ok`. */
-export const HandleResult = Object.freeze({ Ok: 0, Ignore: 1, Error: 2 } as const);
+// Registered symbols, so that they are the same ones in two copies of this package.
+const handleOk: unique symbol = Symbol.for('hp-socket.HandleResult.Ok');
+const handleIgnore: unique symbol = Symbol.for('hp-socket.HandleResult.Ignore');
+const handleError: unique symbol = Symbol.for('hp-socket.HandleResult.Error');
+
+/**
+ * What a hook answers (`EnHandleResult`). Nothing, or any other value, means `Ok`: these are symbols, so that no hook
+ * answers Error by accident, as one that ends in an expression might (`(s, id, data) => list.push(data)`).
+ */
+export const HandleResult: Readonly<{
+  /** Go on (`HR_OK`, 0). */
+  Ok: typeof handleOk;
+  /** As `Ok` (`HR_IGNORE`, 1), except that `onEnd` keeps the connection open for sending by it. */
+  Ignore: typeof handleIgnore;
+  /** Refuse or end the connection, or make `start` fail (`HR_ERROR`, 2). */
+  Error: typeof handleError;
+}> = Object.freeze({ Ok: handleOk, Ignore: handleIgnore, Error: handleError });
 export type HandleResult = (typeof HandleResult)[keyof typeof HandleResult];
+
+/** HP-Socket's number (`EnHandleResult`) of what a hook answered: 2 for Error, 1 for Ignore, 0 for anything else. */
+export function handleResultNumber(result: unknown): 0 | 1 | 2 {
+  if (result === handleError) return 2;
+  return result === handleIgnore ? 1 : 0;
+}
 
 /** Result of `fetch` and `peek` when they return no bytes (`EnFetchResult`). */
 export const FetchResult = Object.freeze({ Ok: 0, LengthTooLong: 1, DataNotFound: 2 } as const);

@@ -1,12 +1,17 @@
 import type { Socket } from 'node:net';
-import type { HandleResult, SocketOperation } from './enums.ts';
+import type { SocketOperation } from './enums.ts';
 import type { SocketError } from './errors.ts';
 
 /** ID of a connection: a positive safe integer, never used twice by one component while it runs. */
 export type ConnId = number;
 
-/** What a hook may return: nothing means `HandleResult.Ok`. While a promise is pending, its connection is not read further. */
-export type HookResult = HandleResult | void | Promise<HandleResult | void>;
+/**
+ * What a hook may return: anything, so that `(server, connId, data) => server.send(connId, data)` is one. Three values mean
+ * something: `HandleResult.Error` refuses or ends the connection, `HandleResult.Ignore` does what `onEnd` says, and while a
+ * promise is pending, the connection is not read further; what it resolves to counts as if it had been returned. Everything
+ * else is `HandleResult.Ok`.
+ */
+export type HookResult = unknown;
 
 /** Hooks that every listener may have. */
 export interface CommonHooks<S> {
