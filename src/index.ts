@@ -63,7 +63,7 @@ export { type ArqServerProperties, UdpArqServer, type UdpArqServerOptions } from
 export type { UdpServerStartOptions } from './server/udp-datagram-server.ts';
 export { UdpServer, type UdpServerOptions } from './server/udp-server.ts';
 export { UdpServerListener } from './server/udp-server-listener.ts';
-export type { SslComplexProperties, SslProperties } from './ssl/properties.ts';
+export type { SslComplexProperties, SslProperties, SslServerProperties } from './ssl/properties.ts';
 export { SslAgent, type SslAgentOptions, SslPackAgent, SslPullAgent } from './ssl/ssl-agent.ts';
 export { SslClient, type SslClientOptions, SslPackClient, SslPullClient } from './ssl/ssl-client.ts';
 export { SslPackServer, SslPullServer, SslServer, type SslServerOptions } from './ssl/ssl-server.ts';

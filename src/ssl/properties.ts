@@ -10,8 +10,18 @@ export interface SslProperties {
 
 /** Properties of SSL servers and agents beside those. */
 export interface SslComplexProperties extends SslProperties {
-  /** Most TLS handshakes at once; more wait in a row. 0 for no limit. Default 2,000. */
+  /**
+   * Most TLS handshakes at once; more wait in a row. 0 for no limit. Default 2,000. A client counts when its ClientHello has
+   * come, so silent ones keep nobody out; a peer that falls silent loses its place while others wait. Servers count no
+   * handshakes that resume a session: these cost little.
+   */
   maxHandshakes: number;
+}
+
+/** Properties of SSL servers beside those. */
+export interface SslServerProperties extends SslComplexProperties {
+  /** Most of these with one peer: an IPv4 address or an IPv6 /64 network; more wait. 0 for no limit. Default 500. */
+  maxHandshakesPerAddress: number;
 }
 
 /** HP-Socket's default (TL-007). */
@@ -25,3 +35,5 @@ export const sslProperties: PropertyTable = {
 };
 
 export const sslComplexProperties: PropertyTable = { ...sslProperties, maxHandshakes: integer(2000, 0) };
+
+export const sslServerProperties: PropertyTable = { ...sslComplexProperties, maxHandshakesPerAddress: integer(500, 0) };

@@ -27,7 +27,8 @@ export class TlsSecurity implements StreamSecurity {
   readonly isServer: boolean;
   readonly contexts: ContextStore;
   readonly sessions = new SessionCache(MAX_SESSIONS);
-  gate: HandshakeGate = new HandshakeGate(Number.POSITIVE_INFINITY, () => {});
+  /** Made by each start. */
+  gate!: HandshakeGate;
   #component: Component;
   #serverOptions: TlsServerOptions | null = null;
   /** Version of the contexts that they were made of. */
@@ -39,7 +40,12 @@ export class TlsSecurity implements StreamSecurity {
     this.contexts = new ContextStore(isServer);
   }
 
-  get #settings(): { sslAutoHandShake: boolean; sslCipherList: string; maxHandshakes?: number } {
+  get #settings(): {
+    sslAutoHandShake: boolean;
+    sslCipherList: string;
+    maxHandshakes?: number;
+    maxHandshakesPerAddress?: number;
+  } {
     return this.#component.settings as never;
   }
 
@@ -132,8 +138,14 @@ export class TlsSecurity implements StreamSecurity {
   // ---- connections -------------------------------------------------------------------------------------------------
 
   begin(host: () => ConnectionHost): void {
-    const { maxHandshakes = 0 } = this.#settings;
-    this.gate = new HandshakeGate(maxHandshakes || Number.POSITIVE_INFINITY, () => void host().limits.handshakes++);
+    const { maxHandshakes = 0, maxHandshakesPerAddress = 0 } = this.#settings;
+    const struck = (): void => void host().limits.handshakes++;
+    this.gate = new HandshakeGate(
+      maxHandshakes || Number.POSITIVE_INFINITY,
+      maxHandshakesPerAddress || Number.POSITIVE_INFINITY,
+      this.#component.wheel,
+      struck,
+    );
   }
 
   acceptSocket(accepted: AcceptedSocket, connection: StreamConnection): Socket {

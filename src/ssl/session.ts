@@ -7,10 +7,13 @@ import type { SecureSession } from '../connection/security.ts';
 import { connectionOfSocket } from '../connection/socket.ts';
 import { ConnectionState } from '../connection/state.ts';
 import { GOODBYE_MS, type StreamConnection } from '../connection/stream-connection.ts';
+import { limitKey } from '../core/address.ts';
 import { SocketOperation, SSLVerifyMode } from '../core/enums.ts';
 import type { SocketError } from '../core/errors.ts';
 import {
+  encryptedBytesRead,
   endedCleanly,
+  holdAtClientHello,
   isHeldTlsSocket,
   releaseHandshake,
   verifyErrorOf,
@@ -29,10 +32,14 @@ type Done = (error?: SocketError) => void;
  * TLS of one connection, from the start of its handshake on.
  *
  * ```
- *   begin --> [row of the gate] --> shaking hands --> established
- *                                        |
- *                                        +--> refused, with the reason in words
+ *   server   begin --> ClientHello came --> [gate] --+
+ *                                                    +--> shaking hands --> established
+ *   client   begin -----------------------> [gate] --+         |
+ *                                                              +--> refused, with the reason in words
  * ```
+ *
+ * A server gives no slot of the gate to a peer that has said nothing yet. An agent has to speak first, so there a server that
+ * does not answer has one, but loses it to the next in the row.
  */
 export class TlsSession implements SecureSession, GateEntry {
   isEstablished = false;
@@ -40,7 +47,10 @@ export class TlsSession implements SecureSession, GateEntry {
   #security: TlsSecurity;
   #done: Done | null = null;
   #surplus: Uint8Array | undefined;
-  #isUnderWay = false;
+  /** Goes on with a handshake that stands still before the client is answered. */
+  #answerClient: (() => void) | null = null;
+  /** Whether TLS begins when the clear text before it has been sent. */
+  #awaitsSent = false;
   #isBroken = false;
   /** What the handshake settled; kept, because the socket forgets it before `onClose`. */
   settled: SettledFacts | null = null;
@@ -75,22 +85,45 @@ export class TlsSession implements SecureSession, GateEntry {
       const message = `the TLS handshake of connection ${connection.id} did not end within ${handshakeTimeoutMs} ms (handshakeTimeoutMs)`;
       connection.deadlines.timedOut(SocketOperation.Receive, message);
     });
-    this.#security.gate.enter(this);
+    if (!this.#security.isServer) this.#security.gate.enter(this);
+    else if (isHeldTlsSocket(connection.socket)) this.#awaitClientHello(() => releaseHandshake(connection.socket));
+    else this.#wrapSoon();
+  }
+
+  get gateAddress(): string {
+    return limitKey(this.connection.remoteAddress);
+  }
+
+  get bytesRead(): number {
+    return encryptedBytesRead(this.connection.socket);
   }
 
   go(): void {
+    const answer = this.#answerClient;
+    this.#answerClient = null;
+    if (answer !== null) answer();
+    else if (!this.#security.isServer) this.#wrapSoon();
+  }
+
+  /** Reads from a client, but answers it only when the gate lets it in. */
+  #awaitClientHello(read: () => void): void {
+    const socket = this.socket!;
+    socket.on('secure', onSecure);
+    const isTold = holdAtClientHello(socket, (answer) => {
+      this.#answerClient = answer;
+      this.#security.gate.enter(this);
+    });
+    if (!isTold) this.#security.gate.enter(this);
+    read();
+  }
+
+  #wrapSoon(): void {
     const { connection } = this;
-    this.#isUnderWay = true;
-    if (isHeldTlsSocket(connection.socket)) {
-      connection.socket.on('secure', onSecure);
-      releaseHandshake(connection.socket);
-    } else if (connection.receiver.pauses & PAUSED_BY_SECURITY) {
-      // It comes from clear text: what is queued leaves first, and nobody is to be in the middle of a read.
-      connection.awaitsSent = true;
-      connection.host.schedule(connection);
-    } else {
-      this.#wrap();
-    }
+    if ((connection.receiver.pauses & PAUSED_BY_SECURITY) === 0) return this.#wrap();
+    // It comes from clear text: what is queued leaves first, and nobody is to be in the middle of a read.
+    this.#awaitsSent = true;
+    connection.awaitsSent = true;
+    connection.host.schedule(connection);
   }
 
   allSent(): void {
@@ -98,7 +131,8 @@ export class TlsSession implements SecureSession, GateEntry {
     if (connection.state >= ConnectionState.Closing) {
       connection.closeReason = { ...connection.closeReason, droppedBytes: 0 };
       this.#endSocket();
-    } else if (this.#isUnderWay) {
+    } else if (this.#awaitsSent) {
+      this.#awaitsSent = false;
       this.#wrap();
     }
   }
@@ -117,7 +151,7 @@ export class TlsSession implements SecureSession, GateEntry {
     try {
       if (security.isServer) {
         connection.replaceSocket(wrapForServer(raw, security.serverOptions(), connection, bytes));
-        connection.socket.on('secure', onSecure);
+        this.#awaitClientHello(() => {});
       } else {
         connection.replaceSocket(wrapForClient(raw, this.#clientOptions(), connection, bytes));
         connection.socket.on('secureConnect', onSecure);
@@ -167,7 +201,7 @@ export class TlsSession implements SecureSession, GateEntry {
     // A server that asked for no certificate has none to ask for; all others keep it for `onClose`.
     const hasPeer = (!isServer || this.#peerChain !== null) && this.peerChain().length > 0;
     this.settled = settledFacts(socket, hasPeer);
-    this.#leaveGate();
+    this.#security.gate.leave(this);
     const done = this.#done!;
     this.#done = null;
     openSecured(connection, done);
@@ -261,7 +295,8 @@ export class TlsSession implements SecureSession, GateEntry {
 
   sayGoodbye(isCutOff: boolean): boolean {
     const { connection } = this;
-    this.#leaveGate();
+    this.#answerClient = null;
+    this.#security.gate.leave(this);
     // The server may not like to be offered that one: the next handshake is a full one.
     if (this.#offered !== undefined) this.#forgetSession();
     const { socket } = connection;
@@ -280,12 +315,6 @@ export class TlsSession implements SecureSession, GateEntry {
     const { socket } = this.connection;
     socket.end(); // writes the close_notify at once
     socket.destroy();
-  }
-
-  #leaveGate(): void {
-    if (!this.#isUnderWay) return this.#security.gate.giveUp(this);
-    this.#isUnderWay = false;
-    this.#security.gate.leave();
   }
 }
 

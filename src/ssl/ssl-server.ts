@@ -3,11 +3,11 @@ import type { ServerHooks } from '../core/listener.ts';
 import { defineProperties } from '../core/properties.ts';
 import { TcpPackServer, TcpPullServer, TcpServer, type TcpServerOptions } from '../server/tcp-server.ts';
 import type { PackProperties, PullProperties } from '../stream/receive-models.ts';
-import { type SslComplexProperties, sslComplexProperties } from './properties.ts';
+import { type SslServerProperties, sslServerProperties } from './properties.ts';
 import { TlsSecurity } from './security.ts';
 
 /** Options of every SSL server: any of its properties. */
-export type SslServerOptions = TcpServerOptions & Partial<SslComplexProperties>;
+export type SslServerOptions = TcpServerOptions & Partial<SslServerProperties>;
 
 /**
  * A TLS server that hands on bytes as they arrive (HP-Socket's `SSLServer`): everything of `TcpServer`, over TLS.
@@ -61,8 +61,10 @@ export class SslPackServer<Extra = unknown> extends TcpPackServer<Extra> {
   }
 }
 
-export interface SslServer<Extra = unknown> extends Pick<SslComplexProperties, 'maxHandshakes'> {}
-export interface SslPullServer<Extra = unknown> extends Pick<SslComplexProperties, 'maxHandshakes'> {}
-export interface SslPackServer<Extra = unknown> extends Pick<SslComplexProperties, 'maxHandshakes'> {}
-for (const { prototype } of [SslServer, SslPullServer, SslPackServer])
-  defineProperties(prototype, sslComplexProperties);
+export interface SslServer<Extra = unknown>
+  extends Pick<SslServerProperties, 'maxHandshakes' | 'maxHandshakesPerAddress'> {}
+export interface SslPullServer<Extra = unknown>
+  extends Pick<SslServerProperties, 'maxHandshakes' | 'maxHandshakesPerAddress'> {}
+export interface SslPackServer<Extra = unknown>
+  extends Pick<SslServerProperties, 'maxHandshakes' | 'maxHandshakesPerAddress'> {}
+for (const { prototype } of [SslServer, SslPullServer, SslPackServer]) defineProperties(prototype, sslServerProperties);

@@ -27,8 +27,11 @@ interface TlsInternals {
 
 interface TlsHandle {
   reading?: boolean;
-  _parent?: StreamHandle & { readStart?(): number; readStop?(): number };
+  _parent?: StreamHandle & { bytesRead?: number; readStart?(): number; readStop?(): number };
   verifyError?(): (Error & { code?: string }) | null;
+  /** Node calls this when OpenSSL has parsed a ClientHello that resumes no session, and goes on when `certCbDone` is called. */
+  oncertcb?: (this: TlsHandle, info: unknown) => void;
+  enableCertCb?(): void;
 }
 
 const internals = (socket: TLSSocket): TlsInternals => socket as unknown as TlsInternals;
@@ -162,6 +165,27 @@ function readThrough(socket: TLSSocket, owner: SocketOwner): TLSSocket {
     return TLSSocket.prototype.push.call(socket, chunk, encoding);
   };
   return readThroughData(socket, owner) as TLSSocket;
+}
+
+/**
+ * Calls `arrived` when a ClientHello has come in and this server is about to answer it: that costs a signature. The handshake
+ * stands still until `goOn` is called. Not called for a client that resumes a session, which costs little. Returns false if
+ * this runtime does not tell.
+ */
+export function holdAtClientHello(socket: TLSSocket, arrived: (goOn: () => void) => void): boolean {
+  const handle = internals(socket)._handle;
+  const answer = handle?.oncertcb;
+  if (typeof answer !== 'function' || typeof handle!.enableCertCb !== 'function') return false;
+  handle!.oncertcb = function (info) {
+    arrived(() => answer.call(this, info));
+  };
+  handle!.enableCertCb();
+  return true;
+}
+
+/** Bytes that came from the peer, encrypted; 0 if this runtime does not tell. */
+export function encryptedBytesRead(socket: Socket): number {
+  return internals(socket as TLSSocket)._handle?._parent?.bytesRead ?? 0;
 }
 
 /** What OpenSSL found wrong with the peer's certificate, null if nothing. */

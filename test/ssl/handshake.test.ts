@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
@@ -302,27 +303,89 @@ describe('many at once', () => {
     await server.stop();
   });
 
-  test('maxHandshakes makes others wait in a row, and the row moves', async () => {
-    await serve({}, { maxHandshakes: 2, handshakeTimeoutMs: 200 });
-    const silent = await Promise.all([connectBare(port), connectBare(port)]);
-    await until(() => log.count('onAccept') === 2);
-    const { client, seen } = makeClient({}, { handshakeTimeoutMs: 5000 });
-    // The silent ones lose their places after 200 ms. This one waits for that, and must not lose its own meanwhile.
-    await until(() => server.connectionCount === 2);
-    setTimeout(() => silent[0]!.destroy(), 20);
+  test('2,000 clients that send nothing keep nobody out, with default settings', async () => {
+    await serve();
+    const silent = await Promise.all(Array.from({ length: 2000 }, () => connectBare(port)));
+    await until(() => server.connectionCount === 2000);
+    const { client, seen } = makeClient();
     await client.start(host, port);
     client.send('my turn');
     await until(() => seen.received === 'my turn');
-    expect(server.stats().limits.handshakes).toBe(1);
-    expect(log.count('onHandShake')).toBe(1);
+    expect(server.connectionCount).toBe(2001);
+    expect(server.stats().limits).toMatchObject({ handshakes: 0, handshake: 0 });
     await client.stop();
     for (const socket of silent) socket.destroy();
     await server.stop();
   });
 
+  test('clients that fall silent behind their ClientHello lose their places to those who wait', async () => {
+    await serve({}, { maxHandshakes: 3 });
+    const hello = await clientHello();
+    const mute = await Promise.all(Array.from({ length: 3 }, () => connectBare(port)));
+    for (const socket of mute) {
+      socket.write(hello);
+      await once(socket, 'data'); // the server has answered it
+    }
+    const { client, seen } = makeClient();
+    await client.start(host, port);
+    client.send('my turn');
+    await until(() => seen.received === 'my turn');
+    expect(server.stats().limits).toMatchObject({ handshakes: 1, handshake: 0 });
+    // They have only lost their places.
+    expect(server.connectionCount).toBe(4);
+    await client.stop();
+    for (const socket of mute) socket.destroy();
+    await server.stop();
+  });
+
+  test('maxHandshakesPerAddress counts an address by itself', async () => {
+    await serve({}, { maxHandshakesPerAddress: 1 });
+    const hello = await clientHello();
+    const mute = await connectBare(port);
+    mute.write(hello);
+    await once(mute, 'data');
+    const { client } = makeClient();
+    const agent = new SslAgent({});
+    agent.setupSSLContextByMemory({ ca: authority.ca });
+    await agent.start('127.0.0.2');
+    const other = agent.connect(host, port);
+    const same = client.start(host, port);
+    await other;
+    await same; // its turn comes, since the other one says nothing more
+    expect(server.stats().limits.handshakes).toBe(1);
+    mute.destroy();
+    await Promise.all([client.stop(), agent.stop()]);
+    await server.stop();
+  });
+
+  test('an agent is not held up by servers that do not answer', async () => {
+    await serve();
+    const accepted: net.Socket[] = [];
+    const mute = net.createServer((socket) => void accepted.push(socket));
+    mute.listen(0, host);
+    await once(mute, 'listening');
+    const agent = new SslAgent({}, { maxHandshakes: 4 });
+    agent.setupSSLContextByMemory({ ca: authority.ca });
+    await agent.start();
+    let failed = 0;
+    const { port: mutePort } = mute.address() as net.AddressInfo;
+    const attempts = Array.from({ length: 4 }, () => agent.connect(host, mutePort).catch(() => void failed++));
+    await until(() => accepted.length === 4);
+    const connId = await agent.connect(host, port);
+    expect(agent.getSSLInfo(connId)).toMatchObject({ isEstablished: true });
+    expect(failed).toBe(0);
+    await agent.stop();
+    await Promise.all(attempts);
+    for (const socket of accepted) socket.destroy();
+    mute.close();
+    await server.stop();
+  });
+
   test('maxHandshakes is checked', () => {
     expect(() => new SslServer({}, { maxHandshakes: -1 })).toThrow(RangeError);
+    expect(() => new SslServer({}, { maxHandshakesPerAddress: 0.5 })).toThrow(RangeError);
     expect(new SslAgent({}).maxHandshakes).toBe(2000);
+    expect(new SslServer({}).maxHandshakesPerAddress).toBe(500);
   });
 });
 

@@ -142,6 +142,12 @@ export class ManualTime implements Clock, TimerHost {
     }
   }
 
+  /** As `pass`, with the process asleep meanwhile. */
+  jump(ms: number): void {
+    this.#now += ms;
+    this.wheel.advance();
+  }
+
   /** Makes a component, before it starts, live in this time. */
   drive<T extends object>(component: T): T {
     (component as { wheel: TimerWheel }).wheel = this.wheel;
