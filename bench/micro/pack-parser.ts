@@ -1,5 +1,5 @@
 import { SlabPool } from '../../src/memory/slab-pool.ts';
-import { PackLayer, packHeader } from '../../src/protocol/pack.ts';
+import { PackProtocol, packHeader } from '../../src/protocol/pack.ts';
 import { Lifetime } from '../../src/protocol/protocol.ts';
 import type { MicroTask } from './task.ts';
 
@@ -50,9 +50,9 @@ function makeStream(packages: number, bodyBytes: number): Buffer {
   return stream;
 }
 
-function makeLayer(): PackLayer {
+function makeLayer(): PackProtocol {
   let delivered = 0;
-  return new PackLayer(
+  return new PackProtocol(
     { pool: new SlabPool(), maxPackSize: 0x3fffff, packHeaderFlag },
     {
       deliver(data) {

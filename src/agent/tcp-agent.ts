@@ -11,7 +11,7 @@ import {
   pullProperties,
   pushModel,
   readPulled,
-} from '../stream/receive-models.ts';
+} from '../stream/protocol-models.ts';
 import type { StreamProperties } from '../stream/stream-properties.ts';
 import { StreamAgent, type StreamAgentProperties } from './stream-agent.ts';
 
@@ -47,12 +47,12 @@ export class TcpPullAgent<Extra = unknown> extends StreamAgent<Extra> {
 
   /** Takes `length` bytes, or tells why not: all or nothing (`Fetch`, PULL-S-001). The bytes are the caller's own. */
   fetch(connId: ConnId, length: number): Buffer | FetchResult {
-    return readPulled(this.table.get(connId)?.layer, length, false);
+    return readPulled(this.table.get(connId)?.protocol, length, false);
   }
 
   /** As `fetch`, and leaves the bytes where they are (`Peek`, PULL-S-002). */
   peek(connId: ConnId, length: number): Buffer | FetchResult {
-    return readPulled(this.table.get(connId)?.layer, length, true);
+    return readPulled(this.table.get(connId)?.protocol, length, true);
   }
 }
 

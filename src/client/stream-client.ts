@@ -2,7 +2,7 @@ import { ConnectionHost, type ConnectionOwner } from '../connection/host.ts';
 import { MessageQueue, type MessagesOptions } from '../connection/message-queue.ts';
 import { readSmallFile, sendOn, sendPacketsOn } from '../connection/send.ts';
 import { ConnectionState } from '../connection/state.ts';
-import { attachTap, ConnectionStream, type ConnectionStreamOptions } from '../connection/stream.ts';
+import { attachConsumer, ConnectionStream, type ConnectionStreamOptions } from '../connection/stream.ts';
 import { StreamConnection } from '../connection/stream-connection.ts';
 import { localAddressOf, type SocketAddress } from '../core/address.ts';
 import { checkListener } from '../core/check-listener.ts';
@@ -15,9 +15,9 @@ import { defineProperties, integer } from '../core/properties.ts';
 import { HOOK_GRACE_MS } from '../core/start-stop.ts';
 import type { ComponentStats } from '../core/stats.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
-import type { ReceiveLayer, ReceiveSink } from '../protocol/protocol.ts';
+import type { Port, Protocol } from '../protocol/protocol.ts';
 import { type ConnectOptions, checkTarget, connect } from '../stream/connecting.ts';
-import type { ReceiveModel, ReceiveRun } from '../stream/receive-models.ts';
+import type { ProtocolFactory, ProtocolModel } from '../stream/protocol-models.ts';
 import { SingleSecure } from '../stream/single-secure.ts';
 import { type StreamProperties, streamProperties } from '../stream/stream-properties.ts';
 import { makeConnectingSocket } from '../transport/tcp-connect.ts';
@@ -49,16 +49,16 @@ export interface StreamClient<Extra = unknown> extends StreamProperties, StreamC
 export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> implements ConnectionOwner {
   /** @internal */
   protected readonly listener: AnyHooks;
-  #receiveModel: ReceiveModel;
-  /** How this run receives and frames; null before the first start. */
-  #receiveRun: ReceiveRun | null = null;
+  #protocolModel: ProtocolModel;
+  /** Null before the first start. */
+  #protocols: ProtocolFactory | null = null;
   /** @internal */
   protected host: ConnectionHost | null = null;
   #isStoppedByUser = false;
 
-  constructor(listener: object, options: object | undefined, receiveModel: ReceiveModel) {
+  constructor(listener: object, options: object | undefined, protocolModel: ProtocolModel) {
     super(options);
-    this.#receiveModel = receiveModel;
+    this.#protocolModel = protocolModel;
     checkListener(listener);
     this.listener = listener as AnyHooks;
   }
@@ -88,7 +88,12 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
     if (isSignalAborted(target.signal)) throw this.aborted('start', target.signal);
     this.transition(ServiceState.Starting);
     this.#isStoppedByUser = false;
-    this.#receiveRun = this.#receiveModel(this.settings, () => this.host?.limits);
+    this.#protocols = this.#protocolModel({
+      settings: this.settings,
+      limits: () => this.host?.limits,
+      listener: this.listener,
+      component: this,
+    });
     this.security?.begin(() => this.host!);
     const run = new ConnectionHost(this, this.listener);
     this.host = run;
@@ -103,8 +108,8 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
   }
 
   /** @internal */
-  createLayer(sink: ReceiveSink): ReceiveLayer {
-    return this.#receiveRun!.createLayer(sink);
+  createProtocol(port: Port): Protocol {
+    return this.#protocols!(port);
   }
 
   /**
@@ -121,7 +126,7 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
     const stopped = this.wait();
     const cut = (): void => connection.close(SocketOperation.Close, 0);
     if (drainTimeoutMs > 0 && !isAborted && connection.isConnected) {
-      connection.drain(drainTimeoutMs);
+      connection.drain(drainTimeoutMs, this.host!.active === connection);
       signal?.addEventListener('abort', cut, { once: true });
     } else {
       cut();
@@ -149,13 +154,13 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
   /** Queues bytes (`Send`, CLI-003). As `TcpServer.send`; EPERM when not connected. */
   send(data: Sendable, offset = 0, length?: number): boolean {
     const connection = this.#sendable('send');
-    return connection !== null && sendOn(this, connection, this.#receiveRun!.framing, toBytes(data, offset, length));
+    return connection !== null && sendOn(this, connection, toBytes(data, offset, length));
   }
 
   /** Queues several pieces in a row, as one package for pack clients (`SendPackets`, CLI-004). */
   sendPackets(packets: readonly Sendable[]): boolean {
     const connection = this.#sendable('sendPackets');
-    return connection !== null && sendPacketsOn(this, connection, this.#receiveRun!.framing, packets);
+    return connection !== null && sendPacketsOn(this, connection, packets);
   }
 
   /** Sends a file with optional bytes before and behind it (`SendSmallFile`, TCP-C-001). As `TcpServer.sendSmallFile`. */
@@ -226,11 +231,11 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
    */
   messages(options: MessagesOptions = {}): AsyncIterableIterator<Buffer> {
     const { connection } = this;
-    if (connection === null || !(connection.tap instanceof MessageQueue)) {
+    if (connection === null || !(connection.consumer instanceof MessageQueue)) {
       const queue = new MessageQueue(connection as StreamConnection, options);
-      attachTap(this, connection ?? undefined, queue);
+      attachConsumer(this, connection ?? undefined, queue);
     }
-    return (connection!.tap as MessageQueue)[Symbol.asyncIterator]();
+    return (connection!.consumer as MessageQueue)[Symbol.asyncIterator]();
   }
 
   /** Snapshot of this run, or of the last one. */

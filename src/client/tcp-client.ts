@@ -11,7 +11,7 @@ import {
   pullProperties,
   pushModel,
   readPulled,
-} from '../stream/receive-models.ts';
+} from '../stream/protocol-models.ts';
 import type { StreamProperties } from '../stream/stream-properties.ts';
 import { StreamClient, type StreamClientProperties } from './stream-client.ts';
 
@@ -49,12 +49,12 @@ export class TcpPullClient<Extra = unknown> extends StreamClient<Extra> {
 
   /** Takes `length` bytes, or tells why not: all or nothing (`Fetch`, PULL-C-001). The bytes are the caller's own. */
   fetch(length: number): Buffer | FetchResult {
-    return readPulled(this.connection?.layer, length, false);
+    return readPulled(this.connection?.protocol, length, false);
   }
 
   /** As `fetch`, and leaves the bytes where they are (`Peek`, PULL-C-002). */
   peek(length: number): Buffer | FetchResult {
-    return readPulled(this.connection?.layer, length, true);
+    return readPulled(this.connection?.protocol, length, true);
   }
 }
 

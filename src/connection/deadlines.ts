@@ -15,6 +15,8 @@ export class ConnectionDeadlines {
   #connection: StreamConnection;
   #stage: WheelTimer | null = null;
   #idle: WheelTimer | null = null;
+  /** The protocol's own deadline. */
+  #protocol: WheelTimer | null = null;
   /** When reading last went on after a pause. */
   #readsSince = 0;
 
@@ -41,6 +43,16 @@ export class ConnectionDeadlines {
   disarmStage(): void {
     if (this.#stage !== null) this.#connection.host.wheel.cancel(this.#stage);
     this.#stage = null;
+  }
+
+  /** Calls `expired` in `delayMs` unless the protocol sets another deadline before. 0 for no deadline. */
+  armProtocol(delayMs: number, expired: () => void): void {
+    const { wheel } = this.#connection.host;
+    if (this.#protocol !== null) wheel.cancel(this.#protocol);
+    this.#protocol = null;
+    if (delayMs <= 0) return;
+    this.#protocol = new WheelTimer(expired);
+    wheel.arm(this.#protocol, delayMs);
   }
 
   /** Deadline for connecting or for a handshake. */
@@ -106,7 +118,9 @@ export class ConnectionDeadlines {
   /** The connection is closing, or begins a TLS handshake. */
   cancel(): void {
     this.disarmStage();
-    if (this.#idle !== null) this.#connection.host.wheel.cancel(this.#idle);
+    const { wheel } = this.#connection.host;
+    if (this.#idle !== null) wheel.cancel(this.#idle);
+    if (this.#protocol !== null) wheel.cancel(this.#protocol);
   }
 }
 

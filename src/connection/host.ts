@@ -6,7 +6,7 @@ import type { TimerWheel } from '../core/timer-wheel.ts';
 import { TurnEnd } from '../core/turn-end.ts';
 import { keptSendSlabPool, type ReadMemory, sharedMemory } from '../memory/read-memory.ts';
 import type { SendSlabPool } from '../memory/slab-pool.ts';
-import type { ReceiveLayer, ReceiveSink } from '../protocol/protocol.ts';
+import type { Port, Protocol } from '../protocol/protocol.ts';
 import { DirectWriter, isFastPathAllowed } from '../transport/fast-io.ts';
 import type { StreamSecurity } from './security.ts';
 import type { StreamConnection } from './stream-connection.ts';
@@ -15,8 +15,8 @@ import type { StreamConnection } from './stream-connection.ts';
 export interface ConnectionOwner extends Component {
   /** TLS, or null for plain components. @internal */
   readonly security: StreamSecurity | null;
-  /** Makes the receive layer of a new connection. @internal */
-  createLayer(sink: ReceiveSink): ReceiveLayer;
+  /** Makes the protocol of a new connection. @internal */
+  createProtocol(port: Port): Protocol;
   /** The connection is gone, `onClose` comes next if it is owed. @internal */
   closing(connection: StreamConnection): void;
   /** The connection is gone, `onClose` was called: take it out of the tables. @internal */

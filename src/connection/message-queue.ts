@@ -1,6 +1,6 @@
 import type { SocketError } from '../core/errors.ts';
-import { bytesOf } from './stream.ts';
-import type { ConnectionTap, StreamConnection } from './stream-connection.ts';
+import type { Consumer } from './consumer.ts';
+import type { StreamConnection } from './stream-connection.ts';
 
 /** Options of `messages`. */
 export interface MessagesOptions {
@@ -27,7 +27,7 @@ interface Waiting {
  * Messages of one connection for `for await`. Reading stops while as many messages or bytes wait as the options allow, so a
  * slow loop slows its peer down and nothing is lost. Leaving the loop keeps what waits for the next one.
  */
-export class MessageQueue implements ConnectionTap, AsyncIterable<Buffer> {
+export class MessageQueue implements Consumer, AsyncIterable<Buffer> {
   readonly #connection: StreamConnection;
   readonly #maxQueued: number;
   readonly #maxQueuedBytes: number;
@@ -50,8 +50,8 @@ export class MessageQueue implements ConnectionTap, AsyncIterable<Buffer> {
     return this.#queue.length - this.#head;
   }
 
-  data(data: Buffer | number): boolean {
-    const message = bytesOf(this.#connection, data);
+  deliver(data: unknown): boolean {
+    const message = data as Buffer;
     const waiting = this.#waiting.shift();
     if (waiting !== undefined) {
       waiting.resolve({ done: false, value: message });
@@ -66,6 +66,8 @@ export class MessageQueue implements ConnectionTap, AsyncIterable<Buffer> {
 
   wrote(): void {}
 
+  isDone = false;
+
   ended(): void {
     this.#hasEnded = true;
     if (this.length === 0) this.#finish();
@@ -79,6 +81,7 @@ export class MessageQueue implements ConnectionTap, AsyncIterable<Buffer> {
 
   /** Nothing more will come: answers those who wait, and lets the connection end. */
   #finish(): void {
+    this.isDone = true;
     this.#connection.drainPatiently();
     for (const { resolve, reject } of this.#waiting.splice(0)) {
       if (this.#error !== undefined) reject(this.#error);
@@ -95,7 +98,7 @@ export class MessageQueue implements ConnectionTap, AsyncIterable<Buffer> {
       this.#head = 0;
     }
     if (this.length <= this.#maxQueued >> 1 && this.#queuedBytes <= this.#maxQueuedBytes >> 1)
-      this.#connection.receiver.resumeTap();
+      this.#connection.receiver.resumeConsumer();
     return message;
   }
 

@@ -1,12 +1,12 @@
-import { isThenable } from '../core/component.ts';
-import { HandleResult, SocketErrorCode, SocketOperation } from '../core/enums.ts';
+import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
+import { type HookOutcome, mustSettle, settleHook } from '../core/hooks.ts';
 import { WheelTimer } from '../core/timer-wheel.ts';
 import { TokenBucket } from '../core/token-bucket.ts';
 import { loan } from '../memory/loan.ts';
 import { type ReadWindow, WINDOW_ENTER_BYTES, WINDOW_LEAVE_BYTES } from '../memory/read-memory.ts';
-import { Lifetime, type ReceiveLayer, type ReceiveSink } from '../protocol/protocol.ts';
+import { AtEnd, Lifetime, type Port, type Protocol } from '../protocol/protocol.ts';
 import type { SocketReader } from '../transport/socket-owner.ts';
 import { ConnectionState } from './state.ts';
 import type { StreamConnection } from './stream-connection.ts';
@@ -15,9 +15,11 @@ import type { StreamConnection } from './stream-connection.ts';
 const PAUSED_BY_USER = 1;
 export const PAUSED_BY_HOOK = 2;
 const PAUSED_BY_RATE = 4;
-const PAUSED_BY_TAP = 8;
+const PAUSED_BY_CONSUMER = 8;
 /** Clear text is over: what comes next belongs to the TLS handshake. */
 export const PAUSED_BY_SECURITY = 16;
+/** The connection is to end as soon as what was begun has been answered. */
+export const PAUSED_BY_DRAIN = 32;
 
 /** Receive rates of one connection; only there if the component limits them. */
 interface ReceiveRates {
@@ -28,9 +30,12 @@ interface ReceiveRates {
   resumesAt: number;
 }
 
-/** The receiving side of a stream connection: where reads land, how they reach the listener, and what pauses them. */
-export class ConnectionReceiver implements ReceiveSink, SocketReader {
-  readonly layer: ReceiveLayer;
+/**
+ * The receiving side of a stream connection: where reads land, what pauses them, and the port that its protocol gets, by
+ * which messages reach the listener.
+ */
+export class ConnectionReceiver implements Port, SocketReader {
+  protocol: Protocol;
   bytesIn = 0;
   messagesIn = 0;
   /** Time of the last read; of the opening before the first. */
@@ -48,14 +53,15 @@ export class ConnectionReceiver implements ReceiveSink, SocketReader {
   /** Whether large reads land in the same memory over and over. */
   #lends: boolean;
   #rates: ReceiveRates | null = null;
+  #outcome: HookOutcome | null = null;
   /** Bytes that came although receiving stands still: TLS hands on all that it has decrypted. */
   #held: Buffer[] | null = null;
 
   constructor(connection: StreamConnection) {
     this.#connection = connection;
     const { host, openedAt } = connection;
-    this.layer = host.owner.createLayer(this);
-    this.#lends = host.settings.reuseReceiveMemory && this.layer.deliversBytes;
+    this.protocol = host.owner.createProtocol(this);
+    this.#lends = host.settings.reuseReceiveMemory && this.protocol.deliversBytes;
     this.lastReceiveAt = openedAt;
     const { maxReceiveBytesPerSecond: bytes, maxReceiveMessagesPerSecond: messages } = host.settings;
     if (bytes > 0 || messages > 0) {
@@ -66,6 +72,20 @@ export class ConnectionReceiver implements ReceiveSink, SocketReader {
         resumesAt: 0,
       };
     }
+  }
+
+  get id(): number {
+    return this.#connection.id;
+  }
+
+  get isOpen(): boolean {
+    const { state } = this.#connection;
+    return state === ConnectionState.Open || state === ConnectionState.Draining;
+  }
+
+  /** Whether the promise of a hook is pending. */
+  get awaitsHook(): boolean {
+    return (this.pauses & PAUSED_BY_HOOK) !== 0;
   }
 
   get isPausedByUser(): boolean {
@@ -126,7 +146,9 @@ export class ConnectionReceiver implements ReceiveSink, SocketReader {
     const connection = this.#connection;
     const { host } = connection;
     if (connection.state >= ConnectionState.Closing) return;
-    if (this.pauses !== 0 || connection.state < ConnectionState.Open) return this.#hold(bytes, lifetime);
+    if (this.pauses !== 0 || connection.state < ConnectionState.Open || this.protocol.hasBacklog) {
+      return this.#hold(bytes, lifetime);
+    }
     host.bytesIn += bytes.length;
     this.bytesIn += bytes.length;
     if (host.marksReceives) this.lastReceiveAt = host.wheel.clock.now();
@@ -137,11 +159,15 @@ export class ConnectionReceiver implements ReceiveSink, SocketReader {
     const outer = host.active;
     host.active = connection;
     this.#isDelivering = true;
-    this.layer.receive(bytes, lifetime);
+    this.protocol.receive(bytes, lifetime);
     this.#isDelivering = false;
     host.active = outer;
     connection.sender?.readDelivered();
-    if (this.pauses !== 0 && connection.state < ConnectionState.Closing) connection.socket.pause();
+    if (this.pauses !== 0) {
+      if (connection.state < ConnectionState.Closing) connection.socket.pause();
+    } else if (this.#held !== null) {
+      this.#deliverHeld(); // bytes that another protocol left
+    }
   }
 
   #hold(bytes: Buffer, lifetime: Lifetime): void {
@@ -150,9 +176,9 @@ export class ConnectionReceiver implements ReceiveSink, SocketReader {
     this.#connection.socket.pause();
   }
 
-  /** Delivers held bytes until there are none or receiving stands still again. */
+  /** Delivers held bytes until there are none or receiving stands still again. They were counted when they came. */
   #deliverHeld(): void {
-    while (this.#held !== null && this.#mayDeliver() && !this.layer.hasBacklog) {
+    while (this.#held !== null && this.#mayDeliver() && !this.protocol.hasBacklog) {
       const bytes = this.#held.shift()!;
       if (this.#held.length === 0) this.#held = null;
       this.received(bytes, Lifetime.Forever);
@@ -161,15 +187,14 @@ export class ConnectionReceiver implements ReceiveSink, SocketReader {
 
   /** Gives up everything that was received and not handed on, in order. */
   takeRest(): Buffer | null {
-    const rest = this.layer.takeRest();
+    const rest = this.protocol.takeRest();
     const held = this.#held;
     this.#held = null;
     if (held === null) return rest;
     return Buffer.concat(rest === null ? held : [rest, ...held]);
   }
 
-  /** The receive layer has something for the listener. Returns false to stop for now. */
-  deliver(data: Buffer | number): boolean {
+  deliver(data: unknown): boolean {
     const connection = this.#connection;
     const { host } = connection;
     if (this.#rates !== null) {
@@ -178,9 +203,9 @@ export class ConnectionReceiver implements ReceiveSink, SocketReader {
     }
     this.messagesIn++;
     host.messagesIn++;
-    if (connection.tap !== null) {
+    if (connection.consumer !== null) {
       loan.keep(); // a stream or an iterator hands it on later
-      if (!connection.tap.data(data)) this.pauses |= PAUSED_BY_TAP;
+      if (!connection.consumer.deliver(data)) this.pauses |= PAUSED_BY_CONSUMER;
     } else {
       let result: unknown;
       try {
@@ -189,31 +214,82 @@ export class ConnectionReceiver implements ReceiveSink, SocketReader {
         connection.hookFailed('onReceive', thrown, SocketOperation.Receive);
         return false;
       }
-      if (result !== undefined && result !== HandleResult.Ok) this.#handleResult(result);
+      if (mustSettle(result)) settleHook(result, this.#receiveOutcome());
     }
-    const { state } = connection;
-    return this.pauses === 0 && (state === ConnectionState.Open || state === ConnectionState.Draining);
+    return this.pauses === 0 && this.isOpen;
   }
 
-  #handleResult(result: unknown): void {
-    if (result === HandleResult.Error) {
-      this.refusedBy('onReceive');
-    } else if (isThenable(result)) {
-      loan.keep();
-      // Whoever took the connection as a stream reads on, though the hook may not answer before its end.
-      if (this.#connection.tap === null) this.pauses |= PAUSED_BY_HOOK;
-      result.then(
-        (value) => {
-          this.pauses &= ~PAUSED_BY_HOOK;
-          if (value === HandleResult.Error) this.refusedBy('onReceive');
-          else this.resume();
-        },
-        (thrown: unknown) => {
-          this.pauses &= ~PAUSED_BY_HOOK;
-          this.#connection.endedBy('onReceive', true, thrown);
-        },
-      );
+  /** What follows from `onReceive`; the same for all its calls, and made when one of them asks for it. */
+  #receiveOutcome(): HookOutcome {
+    this.#outcome ??= this.#outcomeOf('onReceive', undefined);
+    return this.#outcome;
+  }
+
+  #outcomeOf(hook: string, then: ((value: unknown) => void) | undefined): HookOutcome {
+    let isWaiting = false;
+    return {
+      waits: () => {
+        loan.keep();
+        isWaiting = true;
+        // A hook that took the connection as a stream may not answer before its end, so the stream reads on.
+        if (this.#connection.consumer === null) this.pauses |= PAUSED_BY_HOOK;
+      },
+      answered: (value) => {
+        this.pauses &= ~PAUSED_BY_HOOK;
+        then?.(value);
+        if (!isWaiting) return;
+        this.resume();
+        this.#connection.answerMade();
+      },
+      refused: () => {
+        this.pauses &= ~PAUSED_BY_HOOK;
+        this.refusedBy(hook);
+      },
+      failed: (thrown) => {
+        this.pauses &= ~PAUSED_BY_HOOK;
+        this.#connection.endedBy(hook, true, thrown);
+      },
+    };
+  }
+
+  settle(hook: string, result: unknown, answered?: (value: unknown) => void): boolean {
+    settleHook(result, this.#outcomeOf(hook, answered));
+    return this.pauses === 0 && this.isOpen;
+  }
+
+  threw(hook: string, thrown: unknown): boolean {
+    this.#connection.hookFailed(hook, thrown, SocketOperation.Receive);
+    return false;
+  }
+
+  send(bytes: Uint8Array): boolean {
+    return this.#connection.sendRaw(bytes);
+  }
+
+  end(): void {
+    this.#connection.endByProtocol();
+  }
+
+  deadline(ms: number, expired: () => void): void {
+    this.#connection.deadlines.armProtocol(ms, expired);
+  }
+
+  hold(): () => void {
+    return this.#connection.hold();
+  }
+
+  become(next: Protocol): void {
+    const connection = this.#connection;
+    const rest = this.protocol.takeRest();
+    connection.deadlines.armProtocol(0, () => {});
+    this.protocol.closed();
+    this.protocol = next;
+    this.#lends = connection.host.settings.reuseReceiveMemory && next.deliversBytes;
+    if (rest !== null) {
+      this.#held = this.#held === null ? [rest] : [rest, ...this.#held];
+      if (!this.#isDelivering) this.#resumeSoon();
     }
+    if (this.isOpen) next.opened();
   }
 
   /** A hook answered Error. */
@@ -241,6 +317,7 @@ export class ConnectionReceiver implements ReceiveSink, SocketReader {
   /** Begins to read, unless something already asked for a pause. */
   start(): void {
     this.#noteReading();
+    this.protocol.opened();
     if (this.pauses !== 0) this.#connection.socket.pause();
     else if (this.#held !== null || this.hasEnded) this.#resumeSoon();
     else this.#connection.socket.resume();
@@ -264,10 +341,22 @@ export class ConnectionReceiver implements ReceiveSink, SocketReader {
     if (!this.#isDelivering) this.#connection.socket.pause();
   }
 
-  /** The tap can take more. */
-  resumeTap(): void {
-    if ((this.pauses & PAUSED_BY_TAP) === 0) return;
-    this.pauses &= ~PAUSED_BY_TAP;
+  /** The reason is over: reads on, at the end of this turn. */
+  goOnFrom(reason: number): void {
+    if ((this.pauses & reason) === 0) return;
+    this.pauses &= ~reason;
+    this.#resumeSoon();
+  }
+
+  /** The stream or iterator can take no more for now. */
+  pauseConsumer(): void {
+    this.pauses |= PAUSED_BY_CONSUMER;
+  }
+
+  /** The stream or iterator can take more. */
+  resumeConsumer(): void {
+    if ((this.pauses & PAUSED_BY_CONSUMER) === 0) return;
+    this.pauses &= ~PAUSED_BY_CONSUMER;
     this.#resumeSoon();
   }
 
@@ -282,18 +371,18 @@ export class ConnectionReceiver implements ReceiveSink, SocketReader {
     const connection = this.#connection;
     if (!this.#mayDeliver()) return this.#awaitEnd();
     this.#noteReading();
-    if (this.layer.hasBacklog) {
+    if (this.protocol.hasBacklog) {
       const { host } = connection;
       const outer = host.active;
       host.active = connection;
       this.#isDelivering = true;
-      this.layer.resume();
+      this.protocol.resume();
       this.#isDelivering = false;
       host.active = outer;
     }
     connection.sender?.flushAndSettle();
     this.#deliverHeld();
-    if (!this.#mayDeliver() || this.layer.hasBacklog) return;
+    if (!this.#mayDeliver() || this.protocol.hasBacklog) return;
     if (this.hasEnded) this.#tellEnd();
     else connection.socket.resume();
   }
@@ -311,7 +400,7 @@ export class ConnectionReceiver implements ReceiveSink, SocketReader {
   get #awaitsOnlyEnd(): boolean {
     const { state, isShutDown } = this.#connection;
     const mayLook = isShutDown && state === ConnectionState.Draining && this.pauses === PAUSED_BY_USER;
-    return mayLook && !this.#isDelivering && this.#held === null && !this.layer.hasBacklog;
+    return mayLook && !this.#isDelivering && this.#held === null && !this.protocol.hasBacklog;
   }
 
   /** Time in which nothing was read does not count against the peer. */
@@ -328,20 +417,23 @@ export class ConnectionReceiver implements ReceiveSink, SocketReader {
   }
 
   /** The peer sent a FIN; it counts when everything before it has been delivered. */
-  end(): void {
+  peerFinished(): void {
     this.hasEnded = true;
-    if (this.#mayDeliver() && !this.layer.hasBacklog && this.#held === null) this.#tellEnd();
+    if (this.#mayDeliver() && !this.protocol.hasBacklog && this.#held === null) this.#tellEnd();
     else this.#awaitEnd();
   }
 
   #tellEnd(): void {
     if (this.hasToldEnd) return;
     this.hasToldEnd = true;
-    this.#connection.peerEnded();
+    const verdict = this.protocol.ended();
+    if (verdict === AtEnd.Drain) this.#connection.peerEnded();
+    else if (verdict === AtEnd.Truncated) this.#connection.peerEndedEarly(this.protocol.bufferedBytes);
   }
 
   /** The connection is closed. */
   close(): void {
+    this.protocol.closed();
     if (this.#rates?.timer) this.#connection.host.wheel.cancel(this.#rates.timer);
     if (this.#window === null) return;
     this.#connection.host.read.close();

@@ -4,44 +4,27 @@ import { SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoName, errnoOf } from '../core/errno.ts';
 import { describe } from '../core/properties.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
-import { MAX_PACK_SIZE, PACK_HEADER_BYTES, packHeader } from '../protocol/pack.ts';
+import { MAX_PACK_SIZE } from '../protocol/pack.ts';
 import { ConnectionState } from './state.ts';
 import type { StreamConnection } from './stream-connection.ts';
 
-/** How a component frames what it sends: not at all, or as packages. */
-export interface PackFraming {
-  readonly packHeaderFlag: number;
-  readonly maxPackSize: number;
-}
-
-/** Queues `bytes` on a connection, as one package if there is a framing (CS-002, PK-010, SND). */
-export function sendOn(
-  component: Component,
-  connection: StreamConnection,
-  framing: PackFraming | null,
-  bytes: Uint8Array,
-): boolean {
-  const { length } = bytes;
+/** Queues `bytes` on a connection, as one message of its protocol (CS-002, PK-010, SND). */
+export function sendOn(component: Component, connection: StreamConnection, bytes: Uint8Array): boolean {
   if (connection.state !== ConnectionState.Open && !canSendNow(component, connection)) return false;
+  const { protocol } = connection.receiver;
+  const size = protocol.sizeOf(bytes.length);
+  if (size <= 0) return size === 0 || impossible(component, connection, -size, bytes.length);
   const sender = connection.useSender();
-  if (framing === null) {
-    if (length === 0) return true;
-    if (!sender.hasRoomFor(length)) return full(component, connection, length);
-    sender.queue.append(bytes, 0, length);
-  } else {
-    if (length === 0 || length > framing.maxPackSize) return badPackSize(component, connection, framing, length);
-    if (!sender.hasRoomFor(length + PACK_HEADER_BYTES)) return full(component, connection, length);
-    sender.queue.appendPackage(packHeader(framing.packHeaderFlag, length), bytes);
-  }
+  if (!sender.hasRoomFor(size)) return full(component, connection, size);
+  protocol.frame(sender.queue, bytes);
   sender.appended();
   return true;
 }
 
-/** Queues several pieces in a row with nothing between them; as one package if there is a framing (CS-003). */
+/** Queues several pieces in a row with nothing between them, as one message of the protocol (CS-003). */
 export function sendPacketsOn(
   component: Component,
   connection: StreamConnection,
-  framing: PackFraming | null,
   packets: readonly Sendable[],
 ): boolean {
   if (!Array.isArray(packets)) throw new TypeError('packets must be an array of Buffers, Uint8Arrays or strings');
@@ -58,16 +41,12 @@ export function sendPacketsOn(
   const parts = packets.map((packet) => toBytes(packet, 0, undefined));
   let length = 0;
   for (const part of parts) length += part.length;
-  if (framing !== null && (length === 0 || length > framing.maxPackSize)) {
-    return badPackSize(component, connection, framing, length);
-  }
-  if (length === 0) return true;
+  const { protocol } = connection.receiver;
+  const size = protocol.sizeOf(length);
+  if (size <= 0) return size === 0 || impossible(component, connection, -size, length);
   const sender = connection.useSender();
-  const { queue } = sender;
-  if (!sender.hasRoomFor(length + (framing === null ? 0 : PACK_HEADER_BYTES)))
-    return full(component, connection, length);
-  if (framing !== null) queue.appendUInt32LE(packHeader(framing.packHeaderFlag, length));
-  for (const part of parts) queue.append(part, 0, part.length);
+  if (!sender.hasRoomFor(size)) return full(component, connection, size);
+  protocol.frameParts(sender.queue, parts, length);
   sender.appended();
   return true;
 }
@@ -135,7 +114,7 @@ function full(component: Component, connection: StreamConnection, length: number
   return component.refuse('send', SocketErrorCode.DataSend, Errno.ENOBUFS, message, connection.id);
 }
 
-function badPackSize(component: Component, connection: StreamConnection, framing: PackFraming, length: number): false {
-  const message = `a package of ${length} bytes is not possible, allowed are 1 to ${framing.maxPackSize} (maxPackSize)`;
-  return component.refuse('send', SocketErrorCode.InvalidParam, Errno.EMSGSIZE, message, connection.id);
+function impossible(component: Component, connection: StreamConnection, errno: number, length: number): false {
+  const message = connection.protocol.explain(length);
+  return component.refuse('send', SocketErrorCode.InvalidParam, errno, message, connection.id);
 }

@@ -212,7 +212,9 @@ export class ConnectionSender implements StreamWriter {
       }
     }
     // A stream waits for room, however shortly there was none: the marks may not have seen it.
-    if (connection.tap !== null) connection.tap.wrote(pending);
+    if (connection.consumer !== null) connection.consumer.wrote(pending);
+    const { protocol } = connection.receiver;
+    if (protocol.wrote !== undefined) protocol.wrote(pending);
   }
 
   /** Whether more than the high-water mark is pending, or was and has not drained yet. */

@@ -37,7 +37,7 @@ function onError(this: Socket, error: Error): void {
 
 function onEnd(this: Socket): void {
   const connection = connectionOfSocket(this);
-  if (connection.secure === null || !connection.secure.peerEnded()) connection.receiver.end();
+  if (connection.secure === null || !connection.secure.peerEnded()) connection.receiver.peerFinished();
 }
 
 function onClose(this: Socket): void {

@@ -1,34 +1,21 @@
 import type { Socket } from 'node:net';
 import { localAddressOf, type SocketAddress } from '../core/address.ts';
-import { hookError, refusalError, socketError } from '../core/connection-errors.ts';
+import { cutShortError, hookError, refusalError, socketError } from '../core/connection-errors.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { internalError, type SocketError } from '../core/errors.ts';
 import { notifyHook, type OpeningConnection, type OpeningDone } from '../core/hooks.ts';
 import type { ConnectionStats } from '../core/stats.ts';
-import type { ReceiveLayer } from '../protocol/protocol.ts';
+import type { Protocol } from '../protocol/protocol.ts';
+import type { Consumer } from './consumer.ts';
 import { ConnectionDeadlines } from './deadlines.ts';
 import { armDraining, askEnd } from './ending.ts';
 import type { ConnectionHost } from './host.ts';
-import { ConnectionReceiver, PAUSED_BY_HOOK, PAUSED_BY_SECURITY } from './receiver.ts';
+import { ConnectionReceiver, PAUSED_BY_DRAIN, PAUSED_BY_HOOK, PAUSED_BY_SECURITY } from './receiver.ts';
 import type { SecureSession } from './security.ts';
 import { ConnectionSender } from './sender.ts';
 import { forgetSocket, listenToSocket } from './socket.ts';
 import { ConnectionState } from './state.ts';
-
-/** Takes the place of the listener for one connection: a stream adapter or an iterator. */
-export interface ConnectionTap {
-  /** The opening hooks, and over TLS the handshake, are over. */
-  opened(): void;
-  /** @returns false to pause receiving until `resumeTap` is called. */
-  data(data: Buffer | number): boolean;
-  /** Something was written, or nothing is left to write: so many bytes are pending now. */
-  wrote(pendingBytes: number): void;
-  /** The peer will send nothing more; what was received has been delivered. */
-  ended(): void;
-  /** The connection is gone. */
-  connectionClosed(error: SocketError | undefined): void;
-}
 
 /** Why a connection closed, and what of it is known then. */
 export interface CloseReason {
@@ -71,7 +58,7 @@ export class StreamConnection implements OpeningConnection {
   /** TLS of this connection; null on plain ones, and while it is in clear text. */
   secure: SecureSession | null = null;
   readonly openedAt: number;
-  tap: ConnectionTap | null = null;
+  consumer: Consumer | null = null;
   /** Whether `allSent` is to be called when everything that is queued has been written. */
   awaitsSent = false;
   /** What `onClose` is to tell about an end that is graceful as far as the system knows. */
@@ -92,6 +79,7 @@ export class StreamConnection implements OpeningConnection {
   #isAbandoned = false;
   #isReleased = false;
   #outlivesSocket = false;
+  #holds = 0;
 
   /** @param makeSocket Makes the socket; reads of it are to go to the connection that it is given. */
   constructor(host: ConnectionHost, state: ConnectionState, makeSocket: (connection: StreamConnection) => Socket) {
@@ -120,8 +108,8 @@ export class StreamConnection implements OpeningConnection {
     return this.#state;
   }
 
-  get layer(): ReceiveLayer {
-    return this.receiver.layer;
+  get protocol(): Protocol {
+    return this.receiver.protocol;
   }
 
   get lastReceiveAt(): number {
@@ -194,8 +182,8 @@ export class StreamConnection implements OpeningConnection {
   /** Its hooks let it in: data flows. */
   begin(): void {
     this.move(ConnectionState.Open);
-    if (this.isEnding) this.#beginDraining();
-    this.tap?.opened();
+    if (this.isEnding) this.#sayGoodbye(true);
+    this.consumer?.opened();
     this.receiver.start();
   }
 
@@ -224,15 +212,15 @@ export class StreamConnection implements OpeningConnection {
     this.#goOn = goOn;
     if (goOn === null) this.receiver.pauses &= ~PAUSED_BY_HOOK;
     else this.receiver.pauses |= PAUSED_BY_HOOK;
-    if (goOn !== null && this.tap !== null) queueMicrotask(goOn);
+    if (goOn !== null && this.consumer !== null) queueMicrotask(goOn);
   }
 
   /**
-   * What arrives goes to `tap` from now on. A hook that took the connection as a stream or an iterator may be using it until
+   * What arrives goes to `consumer` from now on. A hook that took the connection as a stream or an iterator may be using it until
    * it ends, and would wait for ever if nothing were delivered while its promise is pending: it has let the connection in.
    */
-  attachTap(tap: ConnectionTap): void {
-    this.tap = tap;
+  attachConsumer(consumer: Consumer): void {
+    this.consumer = consumer;
     if (this.#goOn !== null) queueMicrotask(this.#goOn);
     else if ((this.receiver.pauses & PAUSED_BY_HOOK) !== 0) {
       this.receiver.pauses &= ~PAUSED_BY_HOOK; // of onReceive
@@ -312,13 +300,31 @@ export class StreamConnection implements OpeningConnection {
     this.receiver.pause(isPaused);
   }
 
+  /** Queues bytes of the protocol itself, as they are. False if `maxPendingBytes` refuses them, or the connection closes. */
+  sendRaw(bytes: Uint8Array): boolean {
+    if (this.#state < ConnectionState.Opening || this.#state >= ConnectionState.Closing || this.isShutDown)
+      return false;
+    const sender = this.useSender();
+    if (!sender.hasRoomFor(bytes.length)) return false;
+    sender.queue.append(bytes, 0, bytes.length);
+    sender.appended();
+    return true;
+  }
+
   // ---- closing ---------------------------------------------------------------------------------------------------
 
   /** The peer's FIN, and everything before it was delivered: what is queued is sent, then the connection closes (CLS-001). */
   peerEnded(): void {
     // A stream or an iterator may still hold what the answer depends on, so it says itself when it is done.
-    if (this.tap !== null) this.tap.ended();
+    if (this.consumer !== null) this.consumer.ended();
     else if (!this.#mayAskEnd() || !askEnd(this)) this.drainPatiently();
+    if (this.#outlivesSocket) this.close(SocketOperation.Close, 0);
+  }
+
+  /** The peer's FIN came in the middle of a message, of which `bytes` are here: the listener is told so by `onClose`. */
+  peerEndedEarly(bytes: number): void {
+    this.endNote ??= cutShortError(this.id, bytes);
+    this.drainPatiently();
     if (this.#outlivesSocket) this.close(SocketOperation.Close, 0);
   }
 
@@ -340,17 +346,61 @@ export class StreamConnection implements OpeningConnection {
   /**
    * Takes no more sends, writes what is queued, sends a FIN, waits for the peer's, and closes; at the latest in `timeoutMs`,
    * whatever longer time it was given before.
+   * @param ignoresHook Whether a pending hook is not waited for, because it waits itself for this drain.
    */
-  drain(timeoutMs: number): void {
-    this.#drain(timeoutMs, false);
+  drain(timeoutMs: number, ignoresHook = false): void {
+    this.#drain(timeoutMs, false, ignoresHook);
   }
 
-  #drain(timeoutMs: number, isPatient: boolean): void {
+  #drain(timeoutMs: number, isPatient: boolean, ignoresHook = false): void {
     if (this.#state < ConnectionState.Open && !this.canSend && !this.isEnding) return this.disconnect();
     if (this.#state > ConnectionState.Draining) return;
     armDraining(this, timeoutMs, isPatient);
+    const isFirst = !this.isEnding;
     this.isEnding = true;
-    if (this.#state >= ConnectionState.Open) this.#beginDraining();
+    if (this.#state === ConnectionState.Open && !ignoresHook && this.isHeld) this.#awaitAnswers();
+    else if (this.#state >= ConnectionState.Open) this.#sayGoodbye(isFirst);
+  }
+
+  /** Whether an answer is still to come: a hook's promise is pending, a stream or an iterator is not done, or `hold` was called. */
+  get isHeld(): boolean {
+    return this.#holds > 0 || this.receiver.awaitsHook || this.consumer?.isDone === false;
+  }
+
+  /** Keeps the connection from draining until the release that is returned is called. */
+  hold(): () => void {
+    this.#holds++;
+    let isReleased = false;
+    return () => {
+      if (isReleased) return;
+      isReleased = true;
+      this.#holds--;
+      this.answerMade();
+    };
+  }
+
+  /** It drains when everything that was begun is answered; nothing new is begun. */
+  #awaitAnswers(): void {
+    this.receiver.stopFor(PAUSED_BY_DRAIN);
+    if (this.consumer !== null && !this.receiver.hasToldEnd) this.consumer.ended();
+  }
+
+  /** One of the things that held the connection is over. */
+  answerMade(): void {
+    if (!this.isEnding || this.#state !== ConnectionState.Open || this.isHeld) return;
+    this.receiver.goOnFrom(PAUSED_BY_DRAIN); // for the peer's FIN
+    this.#sayGoodbye(true);
+  }
+
+  /** A protocol with a goodbye of its own says it, and ends the connection when it has been answered. */
+  #sayGoodbye(isFirst: boolean): void {
+    if (this.#state === ConnectionState.Draining || (isFirst && this.protocol.drain())) this.#beginDraining();
+  }
+
+  /** The protocol has nothing more to say. */
+  endByProtocol(): void {
+    if (!this.isEnding) return this.drainPatiently();
+    if (this.#state === ConnectionState.Open) this.#beginDraining();
   }
 
   #beginDraining(): void {
@@ -446,8 +496,8 @@ export class StreamConnection implements OpeningConnection {
         (thrown) => owner.reportHookError(listener, 'onClose', thrown, this.id, false),
       );
     }
-    this.tap?.connectionClosed(error);
-    this.tap = null;
+    this.consumer?.connectionClosed(error);
+    this.consumer = null;
     host.owner.released(this);
     const { onReleased } = this;
     this.onReleased = null;
@@ -462,7 +512,7 @@ export class StreamConnection implements OpeningConnection {
       messagesIn: this.receiver.messagesIn,
       messagesOut: this.sender?.messagesOut ?? 0,
       pendingBytes: this.pendingBytes,
-      bufferedBytes: this.layer.bufferedBytes,
+      bufferedBytes: this.protocol.bufferedBytes,
       ageMs: now - this.openedAt,
       silenceMs: now - this.receiver.lastReceiveAt,
     };

@@ -4,26 +4,32 @@ import { destroyedError, unsentError } from '../core/connection-errors.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
+import { sharedMemory } from '../memory/read-memory.ts';
 import { COPY_LIMIT_BYTES } from '../memory/send-queue.ts';
-import { PACK_HEADER_BYTES, PackLayer } from '../protocol/pack.ts';
-import { PullLayer } from '../protocol/pull.ts';
+import { PushProtocol } from '../protocol/push.ts';
+import type { Consumer } from './consumer.ts';
 import { ConnectionState } from './state.ts';
-import type { ConnectionTap, StreamConnection } from './stream-connection.ts';
+import type { StreamConnection } from './stream-connection.ts';
 
-/** Bytes that a tap gets: what was delivered, or all that a pull layer holds. */
-export function bytesOf(connection: StreamConnection, data: Buffer | number): Buffer {
-  if (typeof data !== 'number') return data;
-  return (connection.layer as PullLayer).fetch(data) as Buffer;
-}
-
-/** Makes `tap` take the place of the listener's `onReceive` on a connection. It begins with what a pull layer holds. */
-export function attachTap(component: Component, connection: StreamConnection | undefined, tap: ConnectionTap): void {
+/**
+ * Makes `consumer` take the place of the listener's `onReceive` on a connection. A pull connection becomes a push one, and
+ * begins with what it holds.
+ */
+export function attachConsumer(
+  component: Component,
+  connection: StreamConnection | undefined,
+  consumer: Consumer,
+): void {
   const isOpen = connection !== undefined && connection.isConnected;
-  if (isOpen && connection.tap === null) {
-    connection.attachTap(tap);
-    const { layer } = connection;
-    if (layer instanceof PullLayer && layer.bufferedBytes > 0) tap.data(layer.bufferedBytes);
-    if (connection.receiver.hasToldEnd) tap.ended();
+  if (isOpen && connection.consumer === null) {
+    connection.attachConsumer(consumer);
+    const { receiver } = connection;
+    if (!receiver.protocol.deliversBytes) {
+      const rest = receiver.protocol.takeRest();
+      receiver.become(new PushProtocol({ pool: sharedMemory().slabs, maxChunkBytes: 0 }, receiver));
+      if (rest !== null && !consumer.deliver(rest)) receiver.pauseConsumer();
+    }
+    if (receiver.hasToldEnd) consumer.ended();
     return;
   }
   throw component.failed(
@@ -58,6 +64,8 @@ export interface ConnectionStreamOptions {
  */
 export class ConnectionStream extends Duplex {
   readonly #connection: StreamConnection;
+  /** Whether everything was written that will be. */
+  #isDone = false;
   readonly #send: (bytes: Buffer) => boolean;
   readonly #component: Component;
   /** Answer of a write that waits, for that many bytes to be written, or for pending bytes to fall to the low-water mark. */
@@ -77,15 +85,15 @@ export class ConnectionStream extends Duplex {
     { allowHalfOpen = false }: ConnectionStreamOptions = {},
   ) {
     // Byte streams join chunks that wait, which would lose where a package ends.
-    super({ allowHalfOpen, readableObjectMode: connection?.layer instanceof PackLayer });
+    super({ allowHalfOpen, readableObjectMode: connection?.protocol.hasMessages === true });
     this.#component = component;
     this.#connection = connection!;
     this.#send = send;
-    attachTap(component, connection, this.#tap());
+    attachConsumer(component, connection, this.#consumer());
   }
 
   override _read(): void {
-    this.#connection.receiver.resumeTap();
+    this.#connection.receiver.resumeConsumer();
   }
 
   override _write(chunk: Buffer, encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
@@ -124,7 +132,9 @@ export class ConnectionStream extends Duplex {
     const { host, pendingBytes } = this.#connection;
     const { maxPendingBytes } = host.settings;
     return (
-      maxPendingBytes === 0 || pendingBytes === 0 || pendingBytes + chunk.length + PACK_HEADER_BYTES <= maxPendingBytes
+      maxPendingBytes === 0 ||
+      pendingBytes === 0 ||
+      pendingBytes + Math.max(this.#connection.protocol.sizeOf(chunk.length), chunk.length) <= maxPendingBytes
     );
   }
 
@@ -133,6 +143,7 @@ export class ConnectionStream extends Duplex {
       this.#held = () => this._final(callback);
       return;
     }
+    this.#isDone = true;
     this.#connection.drainPatiently();
     callback();
   }
@@ -151,10 +162,14 @@ export class ConnectionStream extends Duplex {
   }
 
   /** What the connection calls; an object of its own, so that the stream shows nothing but what streams have. */
-  #tap(): ConnectionTap {
+  #consumer(): Consumer {
+    const isDone = (): boolean => this.#isDone || this.destroyed;
     return {
+      get isDone() {
+        return isDone();
+      },
       opened: () => this.#makeHeld(),
-      data: (data) => this.#pushed(bytesOf(this.#connection, data)),
+      deliver: (data) => this.#pushed(data as Buffer),
       wrote: (pendingBytes) => this.#wrote(pendingBytes),
       ended: () => this.#pushEnd(),
       connectionClosed: (error) => {

@@ -61,6 +61,18 @@ export function destroyedError(connId: number, cause: Error): SocketError {
   });
 }
 
+/** The error of a connection whose peer ended it in the middle of a message. */
+export function cutShortError(connId: number, bytes: number): SocketError {
+  return new SocketError({
+    socketError: SocketErrorCode.DataProc,
+    code: 'HP_MESSAGE_TRUNCATED',
+    errno: Errno.EBADMSG,
+    operation: 'receive',
+    connId,
+    message: `the peer of connection ${connId} ended it in the middle of a message, of which ${bytes} bytes came`,
+  });
+}
+
 /** Why a write to a stream failed: its connection is gone. */
 export function unsentError(connId: number): SocketError {
   return new SocketError({

@@ -18,6 +18,7 @@ import { Errno, errnoName } from './errno.ts';
  * | `HP_HOOK_REFUSED` | A hook answered `HandleResult.Error` |
  * | `HP_ABORTED` | Cancelled from this side: by a signal, by `stop` or by `disconnect` |
  * | `HP_STREAM_DESTROYED` | The stream of a connection was destroyed with an error, which is the `cause` |
+ * | `HP_MESSAGE_TRUNCATED` | The peer ended the connection in the middle of a message |
  * | `HP_TLS_NOT_READY` | A TLS component was started without a context |
  * | `HP_TLS_FAILED` | A TLS handshake or record failed; the message holds OpenSSL's reason in words |
  * | `HP_FAILED` | Anything else |
@@ -35,6 +36,7 @@ export type OwnErrorName =
   | 'HP_HOOK_REFUSED'
   | 'HP_ABORTED'
   | 'HP_STREAM_DESTROYED'
+  | 'HP_MESSAGE_TRUNCATED'
   | 'HP_TLS_NOT_READY'
   | 'HP_TLS_FAILED'
   | 'HP_FAILED';

@@ -30,6 +30,11 @@ export function callHook(call: () => unknown, outcome: HookOutcome): void {
   settleHook(result, outcome);
 }
 
+/** Whether a result asks for more than to go on. Anything else that a hook may return, such as what `send` answered, is Ok. */
+export function mustSettle(result: unknown): boolean {
+  return result === HandleResult.Error || (typeof result === 'object' && result !== null);
+}
+
 /** What a hook returned. Hot paths call their hook themselves, and come here only with results that are not plainly Ok. */
 export function settleHook(result: unknown, outcome: HookOutcome): void {
   let isPending: boolean;

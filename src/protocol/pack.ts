@@ -1,6 +1,8 @@
 import { Errno } from '../core/errno.ts';
 import { BufferView } from '../memory/buffer-view.ts';
-import { Lifetime, type ReceiveContext, type ReceiveLayer, type ReceiveSink } from './protocol.ts';
+import type { SendQueue } from '../memory/send-queue.ts';
+import { ByteProtocol } from './byte-protocol.ts';
+import { AtEnd, Lifetime, type Port, type ReceiveContext } from './protocol.ts';
 
 /** Bytes of a package header. */
 export const PACK_HEADER_BYTES = 4;
@@ -36,20 +38,28 @@ export interface PackContext extends ReceiveContext {
  * one grows in a buffer of its own, which doubles as bytes arrive: nothing is ever allocated for a length that was only
  * announced. The header is checked as soon as its four bytes are there (PK-007).
  */
-export class PackLayer implements ReceiveLayer {
-  readonly deliversBytes = true;
+export class PackProtocol extends ByteProtocol {
+  get deliversBytes(): boolean {
+    return true;
+  }
+
+  override get hasMessages(): boolean {
+    return true;
+  }
+
   #context: PackContext;
-  #sink: ReceiveSink;
+  #port: Pick<Port, 'deliver' | 'violate'>;
   /** The incomplete package at the end of the stream: `#partial[0, #partialLength)`, header included. */
   #partial: Buffer | null = null;
   #partialLength = 0;
-  /** Own bytes that were not parsed because the sink said stop. They come before anything that arrives later. */
+  /** Own bytes that were not parsed because the port said stop. They come before anything that arrives later. */
   #backlog: Buffer | null = null;
   #isBroken = false;
 
-  constructor(context: PackContext, sink: ReceiveSink) {
+  constructor(context: PackContext, port: Pick<Port, 'deliver' | 'violate'>) {
+    super();
     this.#context = context;
-    this.#sink = sink;
+    this.#port = port;
   }
 
   get hasBacklog(): boolean {
@@ -62,21 +72,40 @@ export class PackLayer implements ReceiveLayer {
 
   receive(bytes: Buffer, lifetime: Lifetime): void {
     if (this.#isBroken) return;
-    if (this.#backlog !== null) {
-      this.#backlog = Buffer.concat([this.#backlog, bytes]);
-      return;
-    }
     let at = 0;
     if (this.#partialLength > 0) {
       at = this.#completePartial(bytes);
       if (at < 0) return;
       if (this.#backlog !== null) {
-        // The package that just became whole was the last one that the sink wanted.
+        // The package that just became whole was the last one that the port wanted.
         this.#backlog = at < bytes.length ? Buffer.from(bytes.subarray(at)) : null;
         return;
       }
     }
     if (at < bytes.length) this.#parse(bytes, at, lifetime);
+  }
+
+  /** The peer may end between two packages only. */
+  override ended(): AtEnd {
+    return this.#partialLength > 0 ? AtEnd.Truncated : AtEnd.Drain;
+  }
+
+  /** An empty package is not possible, nor one beyond `maxPackSize` (PK-010). */
+  override sizeOf(length: number): number {
+    return length === 0 || length > this.#context.maxPackSize ? -Errno.EMSGSIZE : length + PACK_HEADER_BYTES;
+  }
+
+  override frame(queue: SendQueue, bytes: Uint8Array): void {
+    queue.appendPackage(packHeader(this.#context.packHeaderFlag, bytes.length), bytes);
+  }
+
+  override frameParts(queue: SendQueue, parts: readonly Uint8Array[], length: number): void {
+    queue.appendUInt32LE(packHeader(this.#context.packHeaderFlag, length));
+    super.frameParts(queue, parts, length);
+  }
+
+  override explain(length: number): string {
+    return `a package of ${length} bytes is not possible, allowed are 1 to ${this.#context.maxPackSize} (maxPackSize)`;
   }
 
   resume(): void {
@@ -109,7 +138,7 @@ export class PackLayer implements ReceiveLayer {
       const length = header & MAX_PACK_SIZE;
       if (length > end - body) break;
       from = body + length;
-      if (!this.#sink.deliver(new BufferView(memory, byteOffset + body, length))) {
+      if (!this.#port.deliver(new BufferView(memory, byteOffset + body, length))) {
         if (from === end) return;
         const rest = own.subarray(from);
         this.#backlog = lifetime === Lifetime.Loan ? Buffer.from(rest) : rest;
@@ -128,7 +157,7 @@ export class PackLayer implements ReceiveLayer {
 
   /**
    * Adds to the incomplete package what `bytes` has of it. Returns the offset behind it, -1 if there was a violation. When
-   * the sink says stop, `#backlog` is set (to an empty buffer) as a sign.
+   * the port says stop, `#backlog` is set (to an empty buffer) as a sign.
    */
   #completePartial(bytes: Buffer): number {
     let at = 0;
@@ -148,7 +177,7 @@ export class PackLayer implements ReceiveLayer {
     const body = this.#partial!.subarray(PACK_HEADER_BYTES, total);
     this.#partial = null;
     this.#partialLength = 0;
-    if (!this.#sink.deliver(body)) this.#backlog = EMPTY;
+    if (!this.#port.deliver(body)) this.#backlog = EMPTY;
     return at;
   }
 
@@ -184,7 +213,7 @@ export class PackLayer implements ReceiveLayer {
       errno === Errno.EBADMSG
         ? `the peer sent a package with header flag ${header >>> 22}, expected ${this.#context.packHeaderFlag}; set the same packHeaderFlag on both ends`
         : `the peer announced a package of ${header & MAX_PACK_SIZE} bytes, allowed are 1 to ${this.#context.maxPackSize} (maxPackSize)`;
-    this.#sink.violate(errno, message);
+    this.#port.violate(errno, message);
   }
 }
 

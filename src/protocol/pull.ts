@@ -2,7 +2,8 @@ import { FetchResult } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { BufferView } from '../memory/buffer-view.ts';
 import { copyBytes } from '../memory/slab-pool.ts';
-import { Lifetime, type ReceiveContext, type ReceiveLayer, type ReceiveSink } from './protocol.ts';
+import { ByteProtocol } from './byte-protocol.ts';
+import { Lifetime, type Port, type ReceiveContext } from './protocol.ts';
 
 /** What pull connections of one component share. */
 export interface PullContext extends ReceiveContext {
@@ -41,10 +42,13 @@ const MAX_TAIL_BYTES = 64 * 1024;
  * So a peer that sends byte by byte does not make us hold an object for each, and a few bytes that wait do not keep a
  * slab alive that they share with other connections.
  */
-export class PullLayer implements ReceiveLayer {
-  readonly deliversBytes = false;
+export class PullProtocol extends ByteProtocol {
+  get deliversBytes(): boolean {
+    return false;
+  }
+
   #context: PullContext;
-  #sink: ReceiveSink;
+  #port: Pick<Port, 'deliver' | 'violate'>;
   #chunks: Buffer[] = [];
   /** Index of the first chunk that holds anything. */
   #first = 0;
@@ -59,12 +63,13 @@ export class PullLayer implements ReceiveLayer {
   #memory: ArrayBufferLike | null = null;
   #memoryAt = 0;
 
-  constructor(context: PullContext, sink: ReceiveSink) {
+  constructor(context: PullContext, port: Pick<Port, 'deliver' | 'violate'>) {
+    super();
     this.#context = context;
-    this.#sink = sink;
+    this.#port = port;
   }
 
-  /** Pull layers keep nothing back: bytes that wait are fetched, not delivered. */
+  /** Pull connections keep nothing back: bytes that wait are fetched, not delivered. */
   get hasBacklog(): boolean {
     return false;
   }
@@ -81,13 +86,13 @@ export class PullLayer implements ReceiveLayer {
   receive(bytes: Buffer, lifetime: Lifetime): void {
     this.#chunks.push(lifetime === Lifetime.Forever ? bytes : this.#context.pool.copy(bytes, 0, bytes.length));
     this.#total += bytes.length;
-    this.#sink.deliver(this.#total);
+    this.#port.deliver(this.#total);
     if (this.#total > 0) this.#settle();
     const { maxBufferedBytes } = this.#context;
     if (maxBufferedBytes > 0 && this.#total > maxBufferedBytes) {
       this.#context.exceeded();
       const message = `${this.#total} bytes wait to be fetched, allowed are ${maxBufferedBytes} (maxPullBufferBytes); fetch them, or pause receiving`;
-      this.#sink.violate(Errno.ENOBUFS, message);
+      this.#port.violate(Errno.ENOBUFS, message);
     }
   }
 

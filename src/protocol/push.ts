@@ -1,4 +1,5 @@
-import { Lifetime, type ReceiveContext, type ReceiveLayer, type ReceiveSink } from './protocol.ts';
+import { ByteProtocol } from './byte-protocol.ts';
+import { Lifetime, type Port, type ReceiveContext } from './protocol.ts';
 
 /** What push connections of one component share. */
 export interface PushContext extends ReceiveContext {
@@ -7,15 +8,19 @@ export interface PushContext extends ReceiveContext {
 }
 
 /** Push: every read is one `onReceive`, cut to `maxChunkBytes` if that is set (EV-S-04). */
-export class PushLayer implements ReceiveLayer {
-  readonly deliversBytes = true;
+export class PushProtocol extends ByteProtocol {
+  get deliversBytes(): boolean {
+    return true;
+  }
+
   #context: PushContext;
-  #sink: ReceiveSink;
+  #port: Pick<Port, 'deliver'>;
   #backlog: Buffer | null = null;
 
-  constructor(context: PushContext, sink: ReceiveSink) {
+  constructor(context: PushContext, port: Pick<Port, 'deliver'>) {
+    super();
     this.#context = context;
-    this.#sink = sink;
+    this.#port = port;
   }
 
   get hasBacklog(): boolean {
@@ -27,13 +32,9 @@ export class PushLayer implements ReceiveLayer {
   }
 
   receive(bytes: Buffer, lifetime: Lifetime): void {
-    if (this.#backlog !== null) {
-      this.#backlog = Buffer.concat([this.#backlog, bytes]);
-      return;
-    }
     const own = lifetime === Lifetime.Call ? this.#context.pool.copy(bytes, 0, bytes.length) : bytes;
     const max = this.#context.maxChunkBytes;
-    if (max === 0 || own.length <= max) this.#sink.deliver(own);
+    if (max === 0 || own.length <= max) this.#port.deliver(own);
     else this.#deliverInChunks(own, max, lifetime === Lifetime.Loan);
   }
 
@@ -54,7 +55,7 @@ export class PushLayer implements ReceiveLayer {
     let at = 0;
     while (at < bytes.length) {
       const end = Math.min(at + max, bytes.length);
-      const goesOn = this.#sink.deliver(bytes.subarray(at, end));
+      const goesOn = this.#port.deliver(bytes.subarray(at, end));
       at = end;
       if (!goesOn) break;
     }

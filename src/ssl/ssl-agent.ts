@@ -2,7 +2,7 @@ import { TcpAgent, type TcpAgentOptions, TcpPackAgent, TcpPullAgent } from '../a
 import type { StreamSecurity } from '../connection/security.ts';
 import type { AgentHooks } from '../core/listener.ts';
 import { defineProperties } from '../core/properties.ts';
-import type { PackProperties, PullProperties } from '../stream/receive-models.ts';
+import type { PackProperties, PullProperties } from '../stream/protocol-models.ts';
 import { type SslComplexProperties, sslComplexProperties } from './properties.ts';
 import { TlsSecurity } from './security.ts';
 

@@ -2,7 +2,7 @@ import { TcpClient, type TcpClientOptions, TcpPackClient, TcpPullClient } from '
 import type { StreamSecurity } from '../connection/security.ts';
 import type { ClientHooks } from '../core/listener.ts';
 import { defineProperties } from '../core/properties.ts';
-import type { PackProperties, PullProperties } from '../stream/receive-models.ts';
+import type { PackProperties, PullProperties } from '../stream/protocol-models.ts';
 import { type SslProperties, sslProperties } from './properties.ts';
 import { TlsSecurity } from './security.ts';
 

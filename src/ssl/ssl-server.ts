@@ -2,7 +2,7 @@ import type { StreamSecurity } from '../connection/security.ts';
 import type { ServerHooks } from '../core/listener.ts';
 import { defineProperties } from '../core/properties.ts';
 import { TcpPackServer, TcpPullServer, TcpServer, type TcpServerOptions } from '../server/tcp-server.ts';
-import type { PackProperties, PullProperties } from '../stream/receive-models.ts';
+import type { PackProperties, PullProperties } from '../stream/protocol-models.ts';
 import { type SslServerProperties, sslServerProperties } from './properties.ts';
 import { TlsSecurity } from './security.ts';
 

@@ -11,9 +11,9 @@ import { defineProperties } from '../core/properties.ts';
 import { EmptyWait, HOOK_GRACE_MS, shutDown } from '../core/start-stop.ts';
 import type { ComponentStats, StopReport } from '../core/stats.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
-import type { ReceiveLayer, ReceiveSink } from '../protocol/protocol.ts';
+import type { Port, Protocol } from '../protocol/protocol.ts';
 import { ComplexSecure } from './complex-secure.ts';
-import type { ReceiveModel, ReceiveRun } from './receive-models.ts';
+import type { ProtocolFactory, ProtocolModel } from './protocol-models.ts';
 import { type StreamProperties, streamProperties } from './stream-properties.ts';
 
 /** Options of `stop` for components with many connections. */
@@ -34,14 +34,14 @@ export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra
   protected readonly listener: AnyHooks;
   /** What the connections of this run share; null before the first start. @internal */
   protected host: ConnectionHost | null = null;
-  #receiveModel: ReceiveModel;
-  /** How this run receives and frames; null before the first start. */
-  #receiveRun: ReceiveRun | null = null;
+  #protocolModel: ProtocolModel;
+  /** Null before the first start. */
+  #protocols: ProtocolFactory | null = null;
   #emptyWait = new EmptyWait();
 
-  constructor(listener: object, options: object | undefined, receiveModel: ReceiveModel) {
+  constructor(listener: object, options: object | undefined, protocolModel: ProtocolModel) {
     super(options);
-    this.#receiveModel = receiveModel;
+    this.#protocolModel = protocolModel;
     checkListener(listener);
     this.listener = listener as AnyHooks;
   }
@@ -57,7 +57,7 @@ export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra
   send(connId: ConnId, data: Sendable, offset = 0, length?: number): boolean {
     const connection = this.table.get(connId);
     if (connection === undefined) return this.unknownId('send', connId);
-    return sendOn(this, connection, this.#receiveRun!.framing, toBytes(data, offset, length));
+    return sendOn(this, connection, toBytes(data, offset, length));
   }
 
   /**
@@ -67,7 +67,7 @@ export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra
   sendPackets(connId: ConnId, packets: readonly Sendable[]): boolean {
     const connection = this.table.get(connId);
     if (connection === undefined) return this.unknownId('sendPackets', connId);
-    return sendPacketsOn(this, connection, this.#receiveRun!.framing, packets);
+    return sendPacketsOn(this, connection, packets);
   }
 
   /**
@@ -101,8 +101,8 @@ export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra
   }
 
   /** @internal */
-  createLayer(sink: ReceiveSink): ReceiveLayer {
-    return this.#receiveRun!.createLayer(sink);
+  createProtocol(port: Port): Protocol {
+    return this.#protocols!(port);
   }
 
   /** The connection behind an ID, for adapters. @internal */
@@ -123,7 +123,12 @@ export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra
   protected begin(): ConnectionHost {
     this.transition(ServiceState.Starting);
     this.resetTable();
-    this.#receiveRun = this.#receiveModel(this.settings, () => this.host?.limits);
+    this.#protocols = this.#protocolModel({
+      settings: this.settings,
+      limits: () => this.host?.limits,
+      listener: this.listener,
+      component: this,
+    });
     this.security?.begin(() => this.host!);
     this.host = new ConnectionHost(this, this.listener);
     return this.host;
@@ -154,7 +159,9 @@ export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra
     }
     const { drainTimeoutMs = 0, signal } = options;
     if (drainTimeoutMs > 0 && !isSignalAborted(signal) && connections.length > 0) {
-      for (const connection of connections) connection.drain(drainTimeoutMs);
+      const { active } = this.host!;
+      // The hook that called this may await it.
+      for (const connection of connections) connection.drain(drainTimeoutMs, connection === active);
       // Connections whose async onAccept never answers are not gone when their time is up.
       if (this.table.size > 0) await this.#emptyWait.wait(signal, drainTimeoutMs + HOOK_GRACE_MS);
     }

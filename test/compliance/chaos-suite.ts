@@ -401,7 +401,7 @@ class Chaos {
   /** Pull components keep what nobody fetched. */
   #fetchAll(component: AnyComponent, id: number, end: End): void {
     if (this.#family.model !== 'pull' || end.isClosed) return;
-    const length = component.connectionOf(id)?.layer.bufferedBytes ?? 0;
+    const length = component.connectionOf(id)?.protocol.bufferedBytes ?? 0;
     if (length > 0) this.#check(() => end.took(bytesOf(component, id, length)));
   }
 }

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { SlabPool } from '../../src/memory/slab-pool.ts';
-import { MAX_PACK_SIZE, PackLayer, packHeader } from '../../src/protocol/pack.ts';
+import { MAX_PACK_SIZE, PackProtocol, packHeader } from '../../src/protocol/pack.ts';
 import { Lifetime } from '../../src/protocol/protocol.ts';
-import { byteByByte, feedBorrowed, RecordingSink } from './support.ts';
+import { behindConnection, byteByByte, feedBorrowed, RecordingSink } from './support.ts';
 
 // What pack.test.ts does with good packages, with streams of any kind, and with pauses in awkward places.
 
@@ -15,10 +15,16 @@ interface Limits {
   maxPackSize?: number;
 }
 
-function make({ packHeaderFlag = 0, maxPackSize = 0x40000 }: Limits = {}): { layer: PackLayer; sink: RecordingSink } {
+function make({ packHeaderFlag = 0, maxPackSize = 0x40000 }: Limits = {}): {
+  layer: PackProtocol;
+  sink: RecordingSink;
+} {
   const sink = new RecordingSink();
   // Small slabs, so that they end in the middle of things.
-  return { sink, layer: new PackLayer({ pool: new SlabPool(1024), packHeaderFlag, maxPackSize }, sink) };
+  return {
+    sink,
+    layer: behindConnection(new PackProtocol({ pool: new SlabPool(1024), packHeaderFlag, maxPackSize }, sink)),
+  };
 }
 
 function header(flag: number, length: number): Buffer {
@@ -134,7 +140,7 @@ describe('memory', () => {
     const pool = new SlabPool();
     const copy = vi.spyOn(pool, 'copy');
     const sink = new RecordingSink();
-    const layer = new PackLayer({ pool, packHeaderFlag: 0, maxPackSize: 100 }, sink);
+    const layer = new PackProtocol({ pool, packHeaderFlag: 0, maxPackSize: 100 }, sink);
     const bodies = Array.from({ length: 1000 }, (_, i) => `package ${i}`);
     layer.receive(Buffer.concat(bodies.map((body) => pack(body))), Lifetime.Call);
     expect(sink.delivered.map(String)).toEqual(bodies);

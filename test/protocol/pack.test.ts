@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SlabPool } from '../../src/memory/slab-pool.ts';
-import { PackLayer, packHeader } from '../../src/protocol/pack.ts';
+import { PackProtocol, packHeader } from '../../src/protocol/pack.ts';
 import { Lifetime } from '../../src/protocol/protocol.ts';
-import { anyLifetime, byteByByte, everySplit, feedBorrowed, RecordingSink } from './support.ts';
+import { anyLifetime, behindConnection, byteByByte, everySplit, feedBorrowed, RecordingSink } from './support.ts';
 
-function make(options: { flag?: number; max?: number } = {}): { layer: PackLayer; sink: RecordingSink } {
+function make(options: { flag?: number; max?: number } = {}): { layer: PackProtocol; sink: RecordingSink } {
   const sink = new RecordingSink();
   const context = { pool: new SlabPool(), packHeaderFlag: options.flag ?? 0, maxPackSize: options.max ?? 0x40000 };
-  return { layer: new PackLayer(context, sink), sink };
+  return { layer: behindConnection(new PackProtocol(context, sink)), sink };
 }
 
 function encode(flag: number, body: Buffer): Buffer {
@@ -25,7 +25,7 @@ describe('pack header', () => {
   });
 });
 
-describe('PackLayer', () => {
+describe('PackProtocol', () => {
   const conversation = Buffer.from('0500405a6162636465' + '0100405a78' + '0300405a000000', 'hex');
   const bodies = ['6162636465', '78', '000000'];
 

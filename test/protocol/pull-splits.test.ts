@@ -2,14 +2,14 @@ import { describe, expect, test } from 'vitest';
 import { FetchResult } from '../../src/index.ts';
 import { SlabPool } from '../../src/memory/slab-pool.ts';
 import { Lifetime } from '../../src/protocol/protocol.ts';
-import { PullLayer } from '../../src/protocol/pull.ts';
+import { PullProtocol } from '../../src/protocol/pull.ts';
 import { byteByByte, everySplit, feedBorrowed, RecordingSink } from './support.ts';
 
-function make(maxBufferedBytes = 0): { layer: PullLayer; sink: RecordingSink; struck: () => number } {
+function make(maxBufferedBytes = 0): { layer: PullProtocol; sink: RecordingSink; struck: () => number } {
   const sink = new RecordingSink();
   let struck = 0;
   const context = { pool: new SlabPool(1024), maxBufferedBytes, exceeded: () => void struck++ };
-  return { sink, layer: new PullLayer(context, sink), struck: () => struck };
+  return { sink, layer: new PullProtocol(context, sink), struck: () => struck };
 }
 
 const conversation = Buffer.from('000102030405060708090a0b', 'hex');
@@ -56,7 +56,7 @@ describe('fetch and peek', () => {
 
   test('inside onReceive count for the next total', () => {
     const totals: number[] = [];
-    const layer: PullLayer = new PullLayer(
+    const layer: PullProtocol = new PullProtocol(
       { pool: new SlabPool(), maxBufferedBytes: 0, exceeded: () => {} },
       {
         deliver(total) {
@@ -88,7 +88,7 @@ describe('maxPullBufferBytes', () => {
     const violations: number[] = [];
     let struck = 0;
     let fetches = true;
-    const layer: PullLayer = new PullLayer(
+    const layer: PullProtocol = new PullProtocol(
       { pool: new SlabPool(), maxBufferedBytes: 5, exceeded: () => void struck++ },
       {
         deliver(total) {

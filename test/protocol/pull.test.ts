@@ -3,18 +3,18 @@ import { describe, expect, test } from 'vitest';
 import { FetchResult } from '../../src/core/enums.ts';
 import { SlabPool } from '../../src/memory/slab-pool.ts';
 import { Lifetime } from '../../src/protocol/protocol.ts';
-import { PullLayer } from '../../src/protocol/pull.ts';
-import { PushLayer } from '../../src/protocol/push.ts';
-import { feedBorrowed, RecordingSink } from './support.ts';
+import { PullProtocol } from '../../src/protocol/pull.ts';
+import { PushProtocol } from '../../src/protocol/push.ts';
+import { behindConnection, feedBorrowed, RecordingSink } from './support.ts';
 
-function make(maxBufferedBytes = 0): { layer: PullLayer; sink: RecordingSink; struck: () => number } {
+function make(maxBufferedBytes = 0): { layer: PullProtocol; sink: RecordingSink; struck: () => number } {
   const sink = new RecordingSink();
   let count = 0;
   const context = { pool: new SlabPool(), maxBufferedBytes, exceeded: () => void count++ };
-  return { layer: new PullLayer(context, sink), sink, struck: () => count };
+  return { layer: new PullProtocol(context, sink), sink, struck: () => count };
 }
 
-describe('PullLayer', () => {
+describe('PullProtocol', () => {
   test('tells the total, fetches all or nothing, peeks without taking: PULL-S-001, PULL-S-002, PULL-C-001, PULL-C-002, EV-S-05', () => {
     const { layer, sink } = make();
     feedBorrowed(layer, Buffer.from('abcdef'), [2, 3]);
@@ -52,7 +52,7 @@ describe('PullLayer', () => {
 
   test('what little waits keeps none of the memory alive that others share', () => {
     const pool = new SlabPool();
-    const layer = new PullLayer({ pool, maxBufferedBytes: 0, exceeded: () => {} }, new RecordingSink());
+    const layer = new PullProtocol({ pool, maxBufferedBytes: 0, exceeded: () => {} }, new RecordingSink());
     const others = Buffer.alloc(60_000);
     for (let i = 0; i < 2000; i++) {
       if (i % 2 === 0) layer.receive(Buffer.of(i & 255), Lifetime.Call);
@@ -74,7 +74,7 @@ describe('PullLayer', () => {
   test('what is left of a read that was fetched in part is moved, and what was fetched stays as it was', () => {
     const context = { pool: new SlabPool(), maxBufferedBytes: 0, exceeded: () => {} };
     const fetched: Buffer[] = [];
-    const layer: PullLayer = new PullLayer(context, {
+    const layer: PullProtocol = new PullProtocol(context, {
       deliver(total) {
         // All but the last three bytes.
         if ((total as number) > 3) fetched.push(layer.fetch((total as number) - 3) as Buffer);
@@ -138,17 +138,17 @@ describe('PullLayer', () => {
   });
 });
 
-describe('PushLayer', () => {
+describe('PushProtocol', () => {
   test('hands on each read as it came, owned by the receiver', () => {
     const sink = new RecordingSink();
-    const layer = new PushLayer({ pool: new SlabPool(), maxChunkBytes: 0 }, sink);
+    const layer = new PushProtocol({ pool: new SlabPool(), maxChunkBytes: 0 }, sink);
     feedBorrowed(layer, Buffer.from('abcdefgh'), [1, 4]);
     expect(sink.delivered.map(String)).toEqual(['a', 'bcd', 'efgh']);
   });
 
   test('cuts reads to maxChunkBytes, and keeps what is left when told to stop: TCP-S-004', () => {
     const sink = new RecordingSink();
-    const layer = new PushLayer({ pool: new SlabPool(), maxChunkBytes: 3 }, sink);
+    const layer = behindConnection(new PushProtocol({ pool: new SlabPool(), maxChunkBytes: 3 }, sink));
     sink.stopAfter = 2;
     feedBorrowed(layer, Buffer.from('abcdefgh'), []);
     expect(sink.delivered.map(String)).toEqual(['abc', 'def']);

@@ -2,13 +2,13 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SlabPool } from '../../src/memory/slab-pool.ts';
 import { Lifetime } from '../../src/protocol/protocol.ts';
-import { PullLayer } from '../../src/protocol/pull.ts';
-import { PushLayer } from '../../src/protocol/push.ts';
-import { anyLifetime, RecordingSink } from './support.ts';
+import { PullProtocol } from '../../src/protocol/pull.ts';
+import { PushProtocol } from '../../src/protocol/push.ts';
+import { anyLifetime, behindConnection, RecordingSink } from './support.ts';
 
-function make(maxChunkBytes = 0): { layer: PushLayer; sink: RecordingSink } {
+function make(maxChunkBytes = 0): { layer: PushProtocol; sink: RecordingSink } {
   const sink = new RecordingSink();
-  return { sink, layer: new PushLayer({ pool: new SlabPool(1024), maxChunkBytes }, sink) };
+  return { sink, layer: behindConnection(new PushProtocol({ pool: new SlabPool(1024), maxChunkBytes }, sink)) };
 }
 
 test('push: bytes that are not borrowed are delivered as they are, without a copy', () => {
@@ -58,9 +58,9 @@ test('push: any reads, limits and pauses bring every byte once, in order, in pie
   );
 });
 
-function makePull(): { layer: PullLayer; sink: RecordingSink } {
+function makePull(): { layer: PullProtocol; sink: RecordingSink } {
   const sink = new RecordingSink();
-  return { sink, layer: new PullLayer({ pool: new SlabPool(1024), maxBufferedBytes: 0, exceeded: () => {} }, sink) };
+  return { sink, layer: new PullProtocol({ pool: new SlabPool(1024), maxBufferedBytes: 0, exceeded: () => {} }, sink) };
 }
 
 test('pull: a fetch within one read costs no copy, and a whole read is that buffer itself', () => {
@@ -75,7 +75,7 @@ test('pull: a fetch within one read costs no copy, and a whole read is that buff
 
 test('pull: inside onReceive that is so for small reads as well', () => {
   const fetched: unknown[] = [];
-  const layer: PullLayer = new PullLayer(
+  const layer: PullProtocol = new PullProtocol(
     { pool: new SlabPool(), maxBufferedBytes: 0, exceeded: () => {} },
     {
       deliver(total) {

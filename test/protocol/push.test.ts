@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { SlabPool } from '../../src/memory/slab-pool.ts';
 import { Lifetime } from '../../src/protocol/protocol.ts';
-import { PushLayer } from '../../src/protocol/push.ts';
-import { byteByByte, everySplit, feedBorrowed, RecordingSink } from './support.ts';
+import { PushProtocol } from '../../src/protocol/push.ts';
+import { behindConnection, byteByByte, everySplit, feedBorrowed, RecordingSink } from './support.ts';
 
-function make(maxChunkBytes = 0): { layer: PushLayer; sink: RecordingSink } {
+function make(maxChunkBytes = 0): { layer: PushProtocol; sink: RecordingSink } {
   const sink = new RecordingSink();
-  return { sink, layer: new PushLayer({ pool: new SlabPool(), maxChunkBytes }, sink) };
+  return { sink, layer: behindConnection(new PushProtocol({ pool: new SlabPool(), maxChunkBytes }, sink)) };
 }
 
 const conversation = Buffer.from('000102ff7f80fe10111213', 'hex');

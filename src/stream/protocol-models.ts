@@ -1,12 +1,12 @@
-import type { PackFraming } from '../connection/send.ts';
+import type { Component } from '../core/component.ts';
 import { FetchResult } from '../core/enums.ts';
 import { integer, type PropertyTable } from '../core/properties.ts';
 import type { LimitCounters } from '../core/stats.ts';
 import { sharedMemory } from '../memory/read-memory.ts';
-import { MAX_PACK_FLAG, MAX_PACK_SIZE, type PackContext, PackLayer } from '../protocol/pack.ts';
-import type { ReceiveLayer, ReceiveSink } from '../protocol/protocol.ts';
-import { type PullContext, PullLayer } from '../protocol/pull.ts';
-import { type PushContext, PushLayer } from '../protocol/push.ts';
+import { MAX_PACK_FLAG, MAX_PACK_SIZE, type PackContext, PackProtocol } from '../protocol/pack.ts';
+import type { Port, Protocol } from '../protocol/protocol.ts';
+import { type PullContext, PullProtocol } from '../protocol/pull.ts';
+import { type PushContext, PushProtocol } from '../protocol/push.ts';
 
 /** Properties of pack components. */
 export interface PackProperties {
@@ -32,46 +32,58 @@ export const pullProperties: PropertyTable = { maxPullBufferBytes: integer(16 * 
 /** Values of properties as a component stores them. */
 type Settings = Readonly<Record<string, unknown>>;
 
-/** How one run of a component receives, and frames what it sends. */
-export interface ReceiveRun {
-  createLayer(sink: ReceiveSink): ReceiveLayer;
-  /** Null unless sends are packages. */
-  readonly framing: PackFraming | null;
+/** Makes the protocol of a new connection. */
+export type ProtocolFactory = (port: Port) => Protocol;
+
+/** What a protocol model gets when a component starts. */
+export interface ProtocolModelInit {
+  /** Values of the component's properties. */
+  readonly settings: Settings;
+  /** Counters of the present run. */
+  readonly limits: () => LimitCounters | undefined;
+  /** The listener, for protocols with hooks of their own. */
+  readonly listener: object;
+  /** What those hooks get as their sender. */
+  readonly component: Component;
 }
 
-/** A receive model: fixed by the class of a component, given its settings by each start. */
-export type ReceiveModel = (settings: Settings, limits: () => LimitCounters | undefined) => ReceiveRun;
+/** Which protocol the connections of a component speak: fixed by its class, given its settings by each start. */
+export type ProtocolModel = (init: ProtocolModelInit) => ProtocolFactory;
 
-export const pushModel: ReceiveModel = (settings) => {
+export const pushModel: ProtocolModel = ({ settings }) => {
   const { socketBufferSize } = settings as { socketBufferSize: number };
   // Left at HP-Socket's default, reads are not cut: nobody asked for it, and it costs.
   const context: PushContext = {
     pool: sharedMemory().slabs,
     maxChunkBytes: socketBufferSize === 4096 ? 0 : socketBufferSize,
   };
-  return { createLayer: (sink) => new PushLayer(context, sink), framing: null };
+  return (port) => new PushProtocol(context, port);
 };
 
-export const pullModel: ReceiveModel = (settings, limits) => {
+export const pullModel: ProtocolModel = ({ settings, limits }) => {
   const { maxPullBufferBytes } = settings as unknown as PullProperties;
   const exceeded = (): void => {
     const counters = limits();
     if (counters !== undefined) counters.pullBuffer++;
   };
   const context: PullContext = { pool: sharedMemory().slabs, maxBufferedBytes: maxPullBufferBytes, exceeded };
-  return { createLayer: (sink) => new PullLayer(context, sink), framing: null };
+  return (port) => new PullProtocol(context, port);
 };
 
-export const packModel: ReceiveModel = (settings) => {
+export const packModel: ProtocolModel = ({ settings }) => {
   const { maxPackSize, packHeaderFlag } = settings as unknown as PackProperties;
   const context: PackContext = { pool: sharedMemory().slabs, maxPackSize, packHeaderFlag };
-  return { createLayer: (sink) => new PackLayer(context, sink), framing: context };
+  return (port) => new PackProtocol(context, port);
 };
 
-/** `fetch` or `peek` on a connection's layer; DataNotFound if there is none (ACC-014). */
-export function readPulled(layer: ReceiveLayer | undefined, length: number, isPeek: boolean): Buffer | FetchResult {
+/** `fetch` or `peek` on a pull connection; DataNotFound if there is none, or it has become a stream (ACC-014). */
+export function readPulled(protocol: Protocol | undefined, length: number, isPeek: boolean): Buffer | FetchResult {
   if (!Number.isInteger(length) || length < 1)
     throw new RangeError(`length must be a whole number, 1 or more, not ${length}`);
-  if (!(layer instanceof PullLayer)) return FetchResult.DataNotFound;
-  return isPeek ? layer.peek(length) : layer.fetch(length);
+  if (!isFetchable(protocol)) return FetchResult.DataNotFound;
+  return isPeek ? protocol.peek(length) : protocol.fetch(length);
+}
+
+function isFetchable(protocol: Protocol | undefined): protocol is Protocol & Pick<PullProtocol, 'fetch' | 'peek'> {
+  return typeof (protocol as Partial<PullProtocol> | undefined)?.fetch === 'function';
 }
