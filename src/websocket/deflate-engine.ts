@@ -277,7 +277,7 @@ let nativeWorks: boolean | null = null;
 
 /** Whether the undocumented calls are there and right: they are believed only after they have carried bytes. */
 export function hasNativeEngines(): boolean {
-  nativeWorks ??= process.env['HP_SOCKET_FAST_PATH'] !== 'off' && probe();
+  nativeWorks ??= process.env.HP_SOCKET_FAST_PATH !== 'off' && probe();
   return nativeWorks;
 }
 

@@ -107,7 +107,7 @@ export function clientSuite(family: Family): void {
         const client = family.client({ [hook]: () => HandleResult.Error, onClose: (_c, id) => void closes.push(id) });
         await expect(client.start(host, port)).rejects.toMatchObject({
           errno: Errno.ECANCELED,
-          code: hook === 'onConnect' ? SocketErrorCode.ConnectServer : SocketErrorCode.SocketPrepare,
+          socketError: hook === 'onConnect' ? SocketErrorCode.ConnectServer : SocketErrorCode.SocketPrepare,
         });
         expect(client.state).toBe(ServiceState.Stopped);
         await client.start(host, port, { asyncConnect: true }).catch(() => {});
