@@ -153,7 +153,7 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
       return;
     }
     const error = this.failed({
-      code: SocketErrorCode.WorkerThreadCreate,
+      socketError: SocketErrorCode.WorkerThreadCreate,
       operation: 'start',
       message: 'start failed because a thread did not start; its error is the cause',
       cause: failure,
@@ -255,7 +255,7 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
     if (cause !== null) {
       const where = task === null ? 'a thread of the pool died' : 'the thread of the task died';
       error = new SocketError({
-        code: SocketErrorCode.DataProc,
+        socketError: SocketErrorCode.DataProc,
         errno: Errno.EIO,
         operation: 'submit',
         message: `${where}: ${cause instanceof Error ? cause.message.slice(0, 80) : 'see the cause'}`,
@@ -542,8 +542,8 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
   }
 
   #refusal(errno: number, message: string, cause?: unknown): SocketError {
-    const code = errno === Errno.EPERM ? SocketErrorCode.IllegalState : SocketErrorCode.DataProc;
-    return this.failed({ code, errno, operation: 'submit', message, ...(cause === undefined ? {} : { cause }) });
+    const socketError = errno === Errno.EPERM ? SocketErrorCode.IllegalState : SocketErrorCode.DataProc;
+    return this.failed({ socketError, errno, operation: 'submit', message, ...(cause === undefined ? {} : { cause }) });
   }
 
   #callHook(hook: Exclude<keyof ThreadPoolHooks, 'onHookError'>, ...args: unknown[]): void {
