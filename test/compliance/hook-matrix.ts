@@ -22,7 +22,7 @@ const actions = {
   'calls start': (self: Component) => void self.start(),
 } as const;
 
-type Action = keyof typeof actions;
+export type Action = keyof typeof actions;
 
 /** What the actions need of a component of any role. */
 interface Component {
@@ -66,8 +66,19 @@ export function outcomeOf(hook: string, action: Action, isSecure: boolean): Outc
   return 'lives on';
 }
 
+/** What `onClose` tells when a hook called `disconnect`. */
+export const closeAfterDisconnect: [SocketOperation, number] = [SocketOperation.Close, 0];
+
+/** What `start` inside a hook rejects with. */
+export const startInsideHook = SocketErrorCode.IllegalState;
+
+/** Whether `connect` and `start` reject because of what the hook did, though it refused nothing. */
+export function rejectsConnect(hook: string, action: Action): boolean {
+  return action === 'calls stop' && ['onPrepareConnect', 'onConnect', 'onHandShake'].includes(hook);
+}
+
 /** Whether a connection takes sends inside `hook`. */
-function maySend(hook: string, isSecure: boolean): boolean {
+export function maySend(hook: string, isSecure: boolean): boolean {
   if (isSecure && opening.includes(hook)) return false; // TLS shakes hands first
   return !['onPrepareListen', 'onPrepareConnect', 'onClose', 'onShutdown', 'onHookError'].includes(hook);
 }
@@ -249,6 +260,11 @@ async function cell(family: Family, role: Role, hook: string, action: Action): P
     expect(operation).toBe(sending.includes(hook) ? SocketOperation.Send : SocketOperation.Receive);
     if (!isRefusal) expect(hookErrors).toContain(closedBy);
   }
+  if (role !== 'server' && rejectsConnect(hook, action)) expect(connectError?.name).toBe('SocketError');
+  if (action === 'calls disconnect' && expected === 'gone' && hook !== 'onClose') {
+    // A connection that was let in; the others are told nothing.
+    for (const close of closes.values()) expect(close).toEqual(closeAfterDisconnect);
+  }
   if (expected === 'refused') {
     expect([...closes.keys()]).toEqual([]);
     if (role !== 'server') expect(connectError?.name ?? 'SocketError').toBe('SocketError');
@@ -268,5 +284,5 @@ async function cell(family: Family, role: Role, hook: string, action: Action): P
   expect([...closes.keys()].sort()).toEqual(wasLetIn.sort());
   if (role !== 'client') expect(shutdowns).toBe(1);
   if (action === 'calls send') expect(sent).toEqual([maySend(hook, family.isSecure)]);
-  if (action === 'calls start') expect(startErrors).toEqual([SocketErrorCode.IllegalState]);
+  if (action === 'calls start') expect(startErrors).toEqual([startInsideHook]);
 }

@@ -1,6 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { hooks, type Outcome, outcomeOf } from './hook-matrix.ts';
+import { SocketErrorCode, SocketOperation } from '../../src/index.ts';
+import {
+  closeAfterDisconnect,
+  hooks,
+  maySend,
+  type Outcome,
+  outcomeOf,
+  rejectsConnect,
+  startInsideHook,
+} from './hook-matrix.ts';
 
 // docs/hooks.md says in words what the hook matrix checks: the two must not drift apart.
 
@@ -51,7 +60,51 @@ describe('docs/hooks.md', () => {
     }
   });
 
-  test.each(['send', 'disconnect', 'stop', 'start'])('tells what `%s` does inside a hook', (call) => {
-    expect(page).toMatch(new RegExp(`^\\| \`${call}\` \\| `, 'm'));
+  /** What the page says of a call from inside any hook. */
+  function wordsOf(call: string): string {
+    const [, words] = new RegExp(`^\\| \`${call}\` \\| (.+) \\|$`, 'm').exec(page) ?? [];
+    expect(words, `a row for ${call}`).toBeDefined();
+    return words!;
+  }
+
+  /** Hooks of connections that exist, so that there is something to send on. */
+  const ofConnections = [...new Set(Object.values(hooks).flat())].filter(
+    (hook) => hook !== 'onPrepareListen' && hook !== 'onShutdown',
+  );
+
+  test.each(ofConnections)('says of `send` inside %s what the matrix checks', (hook) => {
+    const words = wordsOf('send');
+    for (const isSecure of [false, true]) {
+      const isFalse =
+        (hook === 'onClose' && words.includes('False after `onClose` has begun')) ||
+        (hook === 'onPrepareConnect' && words.includes('still connecting')) ||
+        (isSecure && ['onAccept', 'onConnect'].includes(hook) && words.includes('shaking hands over TLS')) ||
+        !words.startsWith('queued');
+      expect(!isFalse, isSecure ? 'TLS' : 'plain').toBe(maySend(hook, isSecure));
+    }
+  });
+
+  test('says of `disconnect` inside a hook what the matrix checks', () => {
+    const [, operation = '', code = ''] = /`onClose\((\w+), (\d+)\)`/.exec(wordsOf('disconnect')) ?? [];
+    const { Close, Send, Receive } = SocketOperation;
+    expect([{ Close, Send, Receive }[operation], Number(code)]).toEqual(closeAfterDisconnect);
+    for (const hook of ofConnections) {
+      // `onPrepareConnect` included: what was begun is given up.
+      expect(outcomeOf(hook, 'calls disconnect', false), hook).toBe('gone');
+    }
+  });
+
+  test('says of `stop` inside a hook what the matrix checks', () => {
+    const words = wordsOf('stop');
+    const [, named = ''] = /Inside ([^.]+?), `connect` \/ `start` rejects/.exec(words) ?? [];
+    const said = [...named.matchAll(/`(on\w+)`/g)].map(([, hook]) => hook);
+    const checked = ofConnections.filter((hook) => rejectsConnect(hook, 'calls stop'));
+    expect(said.sort()).toEqual(checked.sort());
+    for (const hook of ofConnections) expect(outcomeOf(hook, 'calls stop', false), hook).toBe('gone');
+  });
+
+  test('says of `start` inside a hook what the matrix checks', () => {
+    const [, name = ''] = /^rejects with (\w+) unless/.exec(wordsOf('start')) ?? [];
+    expect(SocketErrorCode[name as keyof typeof SocketErrorCode]).toBe(startInsideHook);
   });
 });

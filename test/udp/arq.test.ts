@@ -7,26 +7,7 @@ import {
   UdpArqServer,
   type UdpArqServerOptions,
 } from '../../src/index.ts';
-import { CLOSE_NOTIFY, eventually, ManualTime, RawPeer, Recorder, turns } from './tools.ts';
-
-function handshake(self: number, peer: number, isComplete = false): Buffer {
-  const bytes = Buffer.from(`4fbb010${isComplete ? 1 : 0}0000000000000000`, 'hex');
-  bytes.writeUInt32LE(self, 4);
-  bytes.writeUInt32LE(peer, 8);
-  return bytes;
-}
-
-/** One KCP push segment. */
-function push(conv: number, sn: number, data: Buffer, frg = 0): Buffer {
-  const head = Buffer.alloc(24);
-  head.writeUInt32LE(conv, 0);
-  head[4] = 81;
-  head[5] = frg;
-  head.writeUInt16LE(512, 6);
-  head.writeUInt32LE(sn, 12);
-  head.writeUInt32LE(data.length, 20);
-  return Buffer.concat([head, data]);
-}
+import { CLOSE_NOTIFY, eventually, handshake, ManualTime, push, pushedIn, RawPeer, Recorder, turns } from './tools.ts';
 
 async function begin(recorder: Recorder, options: UdpArqServerOptions = {}, time?: ManualTime) {
   const server = new UdpArqServer(recorder.hooks as never, options);
@@ -68,7 +49,8 @@ test('ORD-033 ORD-034 AQ-013 AQ-016 AQ-017 AQ-022 AQ-038 AQ-041: client and serv
   expect(recorder.events[2]?.[0]).toBe('onSend');
   expect(String(recorder.events[2]?.[2]).length).toBe(24); // 12 raw bytes
   expect(sides.names('onSend')).toEqual(['onPrepareListen', 'onAccept', 'onHandShake', 'onReceive', 'onClose']);
-  expect(server.stats().cookies).toMatchObject({ answered: 1, proved: 1 });
+  expect(server.stats().cookies?.proved).toBe(1);
+  expect(server.stats().cookies?.answered).toBeGreaterThanOrEqual(1); // more when the client had to ask again
   await end();
 });
 
@@ -465,7 +447,26 @@ test('AQ-044 AQ-042: stop drops what waits; stop({ drainTimeoutMs }) delivers it
   await end();
 });
 
-test('sendWithin drops what is late; sendUnreliable works between two of ours, and is refused otherwise', async () => {
+test('sendWithin of a server drops what is late, keeps what is in time, and counts', async () => {
+  const recorder = new Recorder();
+  const { server, peer, end } = await begin(recorder, { turnoffCongestCtrl: true }); // the peer acknowledges nothing
+  expect([server.sendWithin(1, 'x', 1000), server.lastSystemError]).toEqual([false, 57]);
+  await prove(peer, 5);
+  await recorder.until('onHandShake');
+  expect(server.sendWithin(1, 'late', 0)).toBe(true);
+  expect(server.sendWithin(1, 'in time', 60_000)).toBe(true);
+  expect(server.send(1, 'reliable')).toBe(true);
+  const pushed = (): string[] => peer.received.flatMap(pushedIn);
+  await eventually(() => pushed().includes('reliable'));
+  expect([...new Set(pushed())]).toEqual(['in time', 'reliable']);
+  expect(server.getConnectionStats(1)?.kcp?.expiredMessages).toBe(1);
+  for (const wrong of [Number.NaN, '5', null]) {
+    expect(() => server.sendWithin(1, 'x', wrong as never)).toThrow(TypeError);
+  }
+  await end();
+});
+
+test('sendUnreliable works between two of ours, and is refused otherwise', async () => {
   const unreliable: string[] = [];
   const recorder = new Recorder({
     onReceiveUnreliable: (_s: unknown, _id: number, data: Buffer) => void unreliable.push(`${data}`),
@@ -481,7 +482,6 @@ test('sendWithin drops what is late; sendUnreliable works between two of ours, a
   await prove(peer);
   await recorder.until('onHandShake', 2);
   expect([server.sendUnreliable(2, 'x'), server.lastSystemError]).toEqual([false, 95]);
-  expect(server.sendWithin(2, Buffer.alloc(10), 0)).toBe(true);
   await end();
 });
 

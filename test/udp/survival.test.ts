@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { UdpArqClient, UdpArqServer, UdpClient, UdpServer } from '../../src/index.ts';
-import { CLOSE_NOTIFY, eventually, ManualTime, RawPeer, Recorder, turns } from './tools.ts';
+import { CLOSE_NOTIFY, eventually, ManualTime, push, pushedIn, RawPeer, Recorder, turns } from './tools.ts';
 
 const echo = { onReceive: (server: UdpServer, id: number, data: Buffer) => void server.send(id, data) };
 
@@ -16,6 +16,8 @@ function injector(socket: Socket): (bytes: Buffer, address: string, port: number
   ]!;
   return (bytes, address, port) => handle.onmessage(bytes.length, handle, bytes, { address, port, family: 'IPv4' });
 }
+
+const toHex = (text: string): string => Buffer.from(text).toString('hex');
 
 function heapUsed(): number {
   setFlagsFromString('--expose-gc');
@@ -128,9 +130,9 @@ test('garbage of every length does not hurt clients: an ARQ client closes with E
   }
 });
 
-test('replayed and crossed handshakes make one connection', async () => {
-  const recorder = new Recorder();
-  const server = new UdpArqServer(recorder.hooks as never);
+test('replayed and crossed handshakes make one connection, over which messages flow both ways', async () => {
+  const recorder = new Recorder(echo as never);
+  const server = new UdpArqServer(recorder.hooks as never, { turnoffCongestCtrl: true });
   const { port } = await server.start('127.0.0.1', 0);
   const peer = await RawPeer.open(port);
   await peer.send(firstPacket(5));
@@ -144,6 +146,18 @@ test('replayed and crossed handshakes make one connection', async () => {
   await recorder.until('onHandShake');
   await eventually(() => server.stats().datagramsIn === 6);
   expect(recorder.names('onSend')).toEqual(['onPrepareListen', 'onAccept', 'onHandShake']);
+  await peer.send(push(5, 0, Buffer.from('one')));
+  await peer.send(proof); // once more, among the data
+  await peer.send(firstPacket(5));
+  await peer.send(push(5, 1, Buffer.from('two')));
+  await recorder.until('onReceive', 2);
+  expect(recorder.of('onReceive').map((event) => event[2])).toEqual(['one', 'two'].map((text) => toHex(text)));
+  const answers = (): string[] => [...new Set(peer.received.flatMap(pushedIn))];
+  await eventually(() => answers().length === 2);
+  expect(answers()).toEqual(['one', 'two']);
+  // Its segments carry the ID that the handshake gave.
+  const data = peer.received.find((bytes) => pushedIn(bytes).length > 0)!;
+  expect(data.readUInt32LE(0)).toBe(answer.readUInt32LE(4));
   // The proof of one address is worth nothing from another.
   const thief = await RawPeer.open(port);
   await thief.send(proof);
@@ -152,6 +166,30 @@ test('replayed and crossed handshakes make one connection', async () => {
   await server.stop();
   await thief.close();
   await peer.close();
+});
+
+test('crossed handshakes of a client make one connection, over which messages flow both ways', async () => {
+  const server = await RawPeer.open(0);
+  const recorder = new Recorder();
+  const client = new UdpArqClient(recorder.hooks as never);
+  const started = client.start('127.0.0.1', server.port);
+  await eventually(() => server.received.some(({ length }) => length === 12));
+  const own = server.received.find(({ length }) => length === 12)!.readUInt32LE(4);
+  // The server's first packet crossed the client's: it does not know the client yet.
+  await server.send(firstPacket(77));
+  const answer = firstPacket(77);
+  answer.writeUInt32LE(own, 8);
+  await server.send(answer);
+  await started;
+  await server.send(firstPacket(77)); // one that was overtaken
+  await server.send(push(77, 0, Buffer.from('hello')));
+  expect((await recorder.until('onReceive'))[2]).toBe(toHex('hello'));
+  expect(client.send('world')).toBe(true);
+  await eventually(() => server.received.flatMap(pushedIn).includes('world'));
+  expect(recorder.of('onHandShake').length).toBe(1);
+  expect(recorder.of('onClose')).toEqual([]);
+  await client.stop();
+  await server.close();
 });
 
 test('AQ-016 UD-016: what is meant for the one who had the port before does not end a new client', async () => {

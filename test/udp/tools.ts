@@ -5,6 +5,38 @@ import { type TimerHost, TimerWheel } from '../../src/core/timer-wheel.ts';
 
 export const CLOSE_NOTIFY = Buffer.from('beb61febda5246ba923359dbbfe6c8e4', 'hex');
 
+/** A packet of the ARQ handshake, from the peer with the ID `self`. */
+export function handshake(self: number, peer: number, isComplete = false): Buffer {
+  const bytes = Buffer.from(`4fbb010${isComplete ? 1 : 0}0000000000000000`, 'hex');
+  bytes.writeUInt32LE(self, 4);
+  bytes.writeUInt32LE(peer, 8);
+  return bytes;
+}
+
+/** One KCP push segment. */
+export function push(conv: number, sn: number, data: Buffer, frg = 0): Buffer {
+  const head = Buffer.alloc(24);
+  head.writeUInt32LE(conv, 0);
+  head[4] = 81;
+  head[5] = frg;
+  head.writeUInt16LE(512, 6);
+  head.writeUInt32LE(sn, 12);
+  head.writeUInt32LE(data.length, 20);
+  return Buffer.concat([head, data]);
+}
+
+/** Data of the push segments in a datagram of an ARQ session, as text. */
+export function pushedIn(datagram: Buffer): string[] {
+  const texts: string[] = [];
+  if (datagram.length === 12 || datagram.equals(CLOSE_NOTIFY)) return texts;
+  for (let at = 0; at + 24 <= datagram.length; ) {
+    const length = datagram.readUInt32LE(at + 20);
+    if (datagram[at + 4] === 81) texts.push(datagram.toString('latin1', at + 24, at + 24 + length));
+    at += 24 + length;
+  }
+  return texts;
+}
+
 type Answer = (...args: never[]) => unknown;
 /** One call of a hook: its name and its arguments without the sender; bytes as hex. */
 export type Event = [hook: string, ...rest: unknown[]];
