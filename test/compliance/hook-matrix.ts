@@ -7,7 +7,7 @@ const host = '127.0.0.1';
 type Role = 'server' | 'agent' | 'client';
 
 /** What a hook does when it is called. */
-const actions = {
+export const actions = {
   throws: () => {
     throw new Error('hook failed');
   },
@@ -99,13 +99,18 @@ export function hookMatrix(family: Family): void {
   }
 }
 
-async function runCell(family: Family, role: Role, hook: string, action: Action): Promise<void> {
+function runCell(family: Family, role: Role, hook: string, action: Action): Promise<void> {
+  return watched(hook, action, () => cell(family, role, hook, action));
+}
+
+/** Runs a cell, in which nothing may become an unhandled rejection, nor a warning unless nobody else can tell. */
+export async function watched(hook: string, action: Action, run: () => Promise<void>): Promise<void> {
   const rejections: unknown[] = [];
   const onRejection = (reason: unknown): void => void rejections.push(reason);
   const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
   process.on('unhandledRejection', onRejection);
   try {
-    await cell(family, role, hook, action);
+    await run();
     await new Promise((resolve) => setImmediate(resolve));
     expect(rejections).toEqual([]);
     // Only what onHookError itself throws is told nowhere else.

@@ -1,0 +1,24 @@
+import { UdpArqClient, UdpArqServer, UdpClient, UdpServer } from '../../src/index.ts';
+import type { DatagramFamily } from './datagram-family.ts';
+import { castHookMatrix, datagramHookMatrix, nodeHookMatrix } from './datagram-hook-matrix.ts';
+
+const families: DatagramFamily[] = [
+  {
+    name: 'Udp',
+    isReliable: false,
+    server: (hooks, options) => new UdpServer(hooks as never, options),
+    client: (hooks, options) => new UdpClient(hooks as never, options),
+  },
+  {
+    name: 'UdpArq',
+    isReliable: true,
+    server: (hooks, options) => new UdpArqServer(hooks as never, options),
+    client: (hooks, options) => new UdpArqClient(hooks as never, options),
+  },
+];
+
+for (const family of families) {
+  datagramHookMatrix(family);
+}
+castHookMatrix();
+nodeHookMatrix();
