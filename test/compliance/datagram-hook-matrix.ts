@@ -152,7 +152,7 @@ class Cell {
         disconnect: (connId) => this.#subject.disconnect(connId),
         stop: () => void this.#pending.push(this.#subject.stop().catch(() => {})),
         start: () =>
-          void this.#pending.push(this.#subject.start().catch((error) => this.#startErrors.push(error.code))),
+          void this.#pending.push(this.#subject.start().catch((error) => this.#startErrors.push(error.socketError))),
       },
       id,
     );
@@ -383,7 +383,7 @@ async function runNode(hook: string, action: Action): Promise<void> {
         send: () => void sent.push(node.send(host, port || 9, 'x')),
         disconnect: () => {},
         stop: () => void pending.push(node.stop().catch(() => {})),
-        start: () => void pending.push(node.start(host, 9).catch((error) => startErrors.push(error.code))),
+        start: () => void pending.push(node.start(host, 9).catch((error) => startErrors.push(error.socketError))),
       },
       0,
     );
