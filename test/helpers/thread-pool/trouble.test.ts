@@ -61,7 +61,7 @@ describe('a thread that dies', () => {
     const doomed = pool.submit(name, argument as never);
     const behind = pool.submit('where');
     await expect(doomed).rejects.toThrow(message);
-    await expect(doomed).rejects.toMatchObject({ code: SocketErrorCode.DataProc, errnoName: 'EIO' });
+    await expect(doomed).rejects.toMatchObject({ socketError: SocketErrorCode.DataProc, errnoName: 'EIO' });
     expect(await behind).not.toBe(id);
     expect(ended).toHaveLength(1);
     expect(ended[0]).toBeInstanceOf(SocketError);
@@ -138,7 +138,7 @@ describe('start and stop', () => {
     await expect(pool.submit('echo')).rejects.toMatchObject({ errnoName: 'EPERM' });
     await starting;
     expect([pool.state, pool.hasStarted]).toEqual([ServiceState.Started, true]);
-    await expect(pool.start(1)).rejects.toMatchObject({ code: SocketErrorCode.IllegalState });
+    await expect(pool.start(1)).rejects.toMatchObject({ socketError: SocketErrorCode.IllegalState });
     expect(await pool.wait(1)).toBe(false);
     const stopping = pool.stop();
     expect([pool.state, pool.hasStarted]).toEqual([ServiceState.Stopping, false]);
@@ -237,7 +237,7 @@ describe('start and stop', () => {
     let isShutDown = false;
     const pool = makePool({ onShutdown: () => void (isShutDown = true) }, { execArgv: ['--no-such-option'] });
     await expect(pool.start(2)).rejects.toMatchObject({
-      code: SocketErrorCode.WorkerThreadCreate,
+      socketError: SocketErrorCode.WorkerThreadCreate,
       cause: { code: 'ERR_WORKER_INVALID_EXEC_ARGV' },
     });
     expect([pool.state, isShutDown]).toEqual([ServiceState.Stopped, true]);
