@@ -2,6 +2,7 @@ import { Component, isSignalAborted, isThenable } from '../../core/component.ts'
 import { timeoutAfter } from '../../core/delay.ts';
 import { ServiceState, SocketErrorCode } from '../../core/enums.ts';
 import { Errno } from '../../core/errno.ts';
+import type { SocketErrorName } from '../../core/error-names.ts';
 import { SocketError } from '../../core/errors.ts';
 import { defineProperties, describe } from '../../core/properties.ts';
 import { startCancelled, stopOnAbort } from '../../core/start-stop.ts';
@@ -169,9 +170,10 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
    * @param argument Cloned when the task starts; it belongs to the pool until then. Bytes arrive as a Buffer, and only they are
    *   copied, not the larger memory that they may be part of.
    * @returns What the function returns, or its promise resolves to.
-   * @throws (rejects) what the function throws; `SocketError` with errno EPERM while the pool is not started, EXFULL if the
-   *   queue is full, ETIMEDOUT if there was no room in `maxWaitMs` or it ran longer than `timeoutMs`, ECANCELED if `signal` or
-   *   a stop ended it, EINVAL if the argument cannot be cloned, EIO if its thread died.
+   * @throws (rejects) what the function throws; or a `SocketError` with the code HP_ILLEGAL_STATE (errno EPERM) while the pool is
+   *   not started, EXFULL if the queue is full, ETIMEDOUT if there was no room in `maxWaitMs` or it ran longer than `timeoutMs`,
+   *   HP_ABORTED (ECANCELED) if `signal` or a stop ended it, HP_INVALID_PARAM (EINVAL) if the argument cannot be cloned, EIO if
+   *   its thread died.
    */
   submit<Name extends NameOf<Tasks>>(
     task: Name,
@@ -256,6 +258,7 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
       const where = task === null ? 'a thread of the pool died' : 'the thread of the task died';
       error = new SocketError({
         socketError: SocketErrorCode.DataProc,
+        code: 'EIO',
         errno: Errno.EIO,
         operation: 'submit',
         message: `${where}: ${cause instanceof Error ? cause.message.slice(0, 80) : 'see the cause'}`,
@@ -542,8 +545,13 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
   }
 
   #refusal(errno: number, message: string, cause?: unknown): SocketError {
-    const socketError = errno === Errno.EPERM ? SocketErrorCode.IllegalState : SocketErrorCode.DataProc;
-    return this.failed({ socketError, errno, operation: 'submit', message, ...(cause === undefined ? {} : { cause }) });
+    return this.failed({
+      ...refusals[errno]!,
+      errno,
+      operation: 'submit',
+      message,
+      ...(cause !== undefined && { cause }),
+    });
   }
 
   #callHook(hook: Exclude<keyof ThreadPoolHooks, 'onHookError'>, ...args: unknown[]): void {
@@ -561,6 +569,15 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
 }
 
 defineProperties(ThreadPool.prototype, poolTable);
+
+/** What the errors of tasks are called, by errno. */
+const refusals: Readonly<Record<number, { socketError: SocketErrorCode; code: SocketErrorName }>> = {
+  [Errno.EPERM]: { socketError: SocketErrorCode.IllegalState, code: 'HP_ILLEGAL_STATE' },
+  [Errno.EINVAL]: { socketError: SocketErrorCode.InvalidParam, code: 'HP_INVALID_PARAM' },
+  [Errno.EXFULL]: { socketError: SocketErrorCode.DataProc, code: 'EXFULL' },
+  [Errno.ETIMEDOUT]: { socketError: SocketErrorCode.DataProc, code: 'ETIMEDOUT' },
+  [Errno.ECANCELED]: { socketError: SocketErrorCode.DataProc, code: 'HP_ABORTED' },
+};
 
 /** Calls the function of a task on this thread, with what it would have got on another. */
 async function callHere({ ref, argument, kind }: Task): Promise<unknown> {

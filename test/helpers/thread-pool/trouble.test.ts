@@ -27,7 +27,10 @@ describe('a task that fails', () => {
     await expect(pool.submit('returnFunction')).rejects.toThrow(/could not be cloned/);
     await expect(pool.submit('returnTrap')).rejects.toThrow('the getter was read');
     await expect(pool.submit('returnBadThenable')).rejects.toThrow('no then for you');
-    await expect(pool.submit('echo', () => {})).rejects.toMatchObject({ errnoName: 'EINVAL' });
+    await expect(pool.submit('echo', () => {})).rejects.toMatchObject({
+      code: 'HP_INVALID_PARAM',
+      errnoName: 'EINVAL',
+    });
     const gate = new Gate();
     const tasks = [pool.submit('waitAt', gate.cells), pool.submit('echo', () => {}), pool.submit('echo', 5)];
     gate.open();
@@ -61,7 +64,11 @@ describe('a thread that dies', () => {
     const doomed = pool.submit(name, argument as never);
     const behind = pool.submit('where');
     await expect(doomed).rejects.toThrow(message);
-    await expect(doomed).rejects.toMatchObject({ socketError: SocketErrorCode.DataProc, errnoName: 'EIO' });
+    await expect(doomed).rejects.toMatchObject({
+      socketError: SocketErrorCode.DataProc,
+      code: 'EIO',
+      errnoName: 'EIO',
+    });
     expect(await behind).not.toBe(id);
     expect(ended).toHaveLength(1);
     expect(ended[0]).toBeInstanceOf(SocketError);
@@ -103,7 +110,11 @@ describe('a task that does not end', () => {
     const abort = new AbortController();
     const task = pool.submit(name, undefined, { signal: abort.signal });
     abort.abort(new Error('enough'));
-    await expect(task).rejects.toMatchObject({ errnoName: 'ECANCELED', cause: new Error('enough') });
+    await expect(task).rejects.toMatchObject({
+      code: 'HP_ABORTED',
+      errnoName: 'ECANCELED',
+      cause: new Error('enough'),
+    });
     expect(await pool.submit('where')).not.toBe(id);
   });
 
