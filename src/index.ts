@@ -15,14 +15,6 @@ export { UdpNode, type UdpNodeOptions, type UdpNodeProperties, type UdpNodeStart
 export { UdpNodeListener } from './client/udp-node-listener.ts';
 export type { UdpClientStartOptions } from './client/udp-target.ts';
 export type { MessagesOptions } from './connection/message-queue.ts';
-export type {
-  SNICallback,
-  SSLCommonOptions,
-  SSLContextOptions,
-  SSLInfo,
-  SSLMemoryContextOptions,
-  SSLWatchOptions,
-} from './connection/security.ts';
 export { ConnectionStream, type ConnectionStreamOptions } from './connection/stream.ts';
 export type { AddressList, SocketAddress } from './core/address.ts';
 export type { AbortOptions, Component } from './core/component.ts';
@@ -63,6 +55,14 @@ export { type ArqServerProperties, UdpArqServer, type UdpArqServerOptions } from
 export type { UdpServerStartOptions } from './server/udp-datagram-server.ts';
 export { UdpServer, type UdpServerOptions } from './server/udp-server.ts';
 export { UdpServerListener } from './server/udp-server-listener.ts';
+export type {
+  SNICallback,
+  SSLCommonOptions,
+  SSLContextOptions,
+  SSLInfo,
+  SSLMemoryContextOptions,
+  SSLWatchOptions,
+} from './ssl/options.ts';
 export type { SslComplexProperties, SslProperties, SslServerProperties } from './ssl/properties.ts';
 export { SslAgent, type SslAgentOptions, SslPackAgent, SslPullAgent } from './ssl/ssl-agent.ts';
 export { SslClient, type SslClientOptions, SslPackClient, SslPullClient } from './ssl/ssl-client.ts';

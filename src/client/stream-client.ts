@@ -1,5 +1,6 @@
 import { ConnectionHost, type ConnectionOwner } from '../connection/host.ts';
 import { MessageQueue, type MessagesOptions } from '../connection/message-queue.ts';
+import { makeSecurity, type SecurityMaker, type StreamSecurity, securityMaker } from '../connection/security.ts';
 import { readSmallFile, sendOn, sendPacketsOn } from '../connection/send.ts';
 import { ConnectionState } from '../connection/state.ts';
 import { attachConsumer, ConnectionStream, type ConnectionStreamOptions } from '../connection/stream.ts';
@@ -12,13 +13,13 @@ import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts
 import { Errno } from '../core/errno.ts';
 import type { AnyHooks, ConnId } from '../core/listener.ts';
 import { defineProperties, integer } from '../core/properties.ts';
+import { SingleSocket } from '../core/single-socket.ts';
 import { HOOK_GRACE_MS } from '../core/start-stop.ts';
 import type { ComponentStats } from '../core/stats.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import type { Port, Protocol } from '../protocol/protocol.ts';
 import { type ConnectOptions, checkTarget, connect } from '../stream/connecting.ts';
 import type { ProtocolFactory, ProtocolModel } from '../stream/protocol-models.ts';
-import { SingleSecure } from '../stream/single-secure.ts';
 import { type StreamProperties, streamProperties } from '../stream/stream-properties.ts';
 import { makeConnectingSocket } from '../transport/tcp-connect.ts';
 
@@ -46,7 +47,13 @@ export interface StreamClientProperties {
 export interface StreamClient<Extra = unknown> extends StreamProperties, StreamClientProperties {}
 
 /** What TCP and TLS clients of all receive models share: one connection in one object (`IClient`, `ITcpClient`). */
-export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> implements ConnectionOwner {
+export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> implements ConnectionOwner {
+  /** @internal */
+  static readonly [securityMaker]: SecurityMaker | null = null;
+  /** TLS, or null for plain components. @internal */
+  readonly security: StreamSecurity | null;
+  /** @internal */
+  protected connection: StreamConnection | null = null;
   /** @internal */
   protected readonly listener: AnyHooks;
   #protocolModel: ProtocolModel;
@@ -58,9 +65,14 @@ export abstract class StreamClient<Extra = unknown> extends SingleSecure<Extra> 
 
   constructor(listener: object, options: object | undefined, protocolModel: ProtocolModel) {
     super(options);
+    this.security = makeSecurity(new.target, this);
     this.#protocolModel = protocolModel;
     checkListener(listener);
     this.listener = listener as AnyHooks;
+  }
+
+  override get isSecure(): boolean {
+    return this.security !== null;
   }
 
   /**

@@ -1,91 +1,9 @@
 import type { Socket } from 'node:net';
-import type { PeerCertificate, SecureVersion } from 'node:tls';
-import type { SSLSessionInfo, SSLVerifyMode } from '../core/enums.ts';
+import type { Component } from '../core/component.ts';
 import type { SocketError } from '../core/errors.ts';
 import type { AcceptedSocket } from '../transport/tcp-listener.ts';
 import type { ConnectionHost } from './host.ts';
 import type { StreamConnection } from './stream-connection.ts';
-
-/** Answers which context serves a name that a client asked for: 0 the default one, above 0 another one, below 0 none. */
-export type SNICallback = (serverName: string) => number | Promise<number>;
-
-/** How files of a context are watched. */
-export interface SSLWatchOptions {
-  /** Milliseconds between looks at the files. Default 1000. */
-  intervalMs?: number;
-  /** Called after each change: undefined when the context was replaced, else why the old one stays. */
-  onReload?(error: SocketError | undefined): void;
-}
-
-/** What both ways to set a context up take. */
-export interface SSLCommonOptions {
-  /** HP-Socket's verify mode; numbers may be combined. The clear names below go before it. */
-  verifyMode?: SSLVerifyMode | number;
-  /** Servers: ask clients for a certificate; one that is sent must verify against the CA. Default false. */
-  requestClientCertificate?: boolean;
-  /** Servers: ask clients for a certificate, and refuse those without one. Default false. */
-  requireClientCertificate?: boolean;
-  /** Agents and clients: whether the server's certificate chain must verify. Default true; HP-Socket: false (VM-001). */
-  verifyServer?: boolean;
-  /** Agents and clients: whether the certificate must name the host. Default: as `verifyServer`; HP-Socket: never (VM-006). */
-  verifyHost?: boolean;
-  /** Agents and clients: name for SNI and for the check of the certificate, instead of the host connected to. */
-  serverName?: string;
-  /** Password of the key. */
-  keyPassword?: string;
-  /** Lowest protocol version. Default `TLSv1.2`. */
-  minVersion?: SecureVersion;
-  /** Highest protocol version. Default `TLSv1.3`. */
-  maxVersion?: SecureVersion;
-  /** Application protocols in order of preference (ALPN). */
-  alpnProtocols?: readonly string[];
-  /** Servers: chooses the context by the name that the client asked for. Default: what `bindSSLServerName` bound. */
-  sniCallback?: SNICallback;
-  /** Servers: 48 secret bytes that session tickets are sealed with; give all processes of a service the same. Default random. */
-  ticketKeys?: Buffer;
-  /** Servers: seconds that a session may be resumed. Default: Node's, 300. */
-  sessionTimeout?: number;
-}
-
-/** A context from files (`SetupSSLContext`, `AddSSLContext`). */
-export interface SSLContextOptions extends SSLCommonOptions {
-  /** PEM file of the certificate, its chain behind it. */
-  certFile?: string;
-  /** PEM file of the private key. */
-  keyFile?: string;
-  /** PEM file with certificates of authorities (and their CRLs), or a directory of such files. */
-  caFileOrPath?: string;
-  /** Reload the files when they change. */
-  watch?: boolean | SSLWatchOptions;
-}
-
-/** A context from texts in memory (`SetupSSLContextByMemory`, `AddSSLContextByMemory`). */
-export interface SSLMemoryContextOptions extends SSLCommonOptions {
-  /** PEM text of the certificate, its chain behind it. */
-  cert?: string | Buffer;
-  /** PEM text of the private key. */
-  key?: string | Buffer;
-  /** PEM text with certificates of authorities, and their CRLs. */
-  ca?: string | Buffer;
-}
-
-/** What there is to tell about the TLS of a connection. */
-export interface SSLInfo {
-  /** `'TLSv1.3'`, or null before it is settled. */
-  protocol: string | null;
-  /** OpenSSL's name of the cipher suite. */
-  cipher: string | null;
-  /** Application protocol that ALPN chose, null if none. */
-  alpnProtocol: string | null;
-  /** Name that the client asked for (SNI), null if none. */
-  serverName: string | null;
-  /** Whether an earlier session was resumed. */
-  isResumed: boolean;
-  /** Whether the handshake is done. */
-  isEstablished: boolean;
-  /** The peer's certificate, null if it sent none. */
-  peerCertificate: PeerCertificate | null;
-}
 
 /** TLS on one connection, as the connection sees it. */
 export interface SecureSession {
@@ -102,14 +20,8 @@ export interface SecureSession {
   sayGoodbye(isCutOff: boolean): boolean;
 }
 
-/** TLS of one component, as the components see it, which do not know `node:tls`. */
+/** TLS of one component, as the parts see it that know nothing of `node:tls`. */
 export interface StreamSecurity {
-  setup(operation: string, options: SSLContextOptions | SSLMemoryContextOptions): boolean;
-  add(operation: string, options: SSLContextOptions | SSLMemoryContextOptions): number;
-  update(which: number | string, options?: SSLContextOptions | SSLMemoryContextOptions): boolean;
-  rotateTicketKeys(keys?: Buffer): boolean;
-  bind(serverName: string, index: number): boolean;
-  cleanup(): boolean;
   /** Why a start is not possible, or null. */
   checkReady(): SocketError | null;
   /** A run begins. */
@@ -120,7 +32,18 @@ export interface StreamSecurity {
   preparing(connection: StreamConnection): void;
   /** `onAccept` or `onConnect` let a connection in: what comes next. `done` is told how it went. */
   letIn(connection: StreamConnection, done: (error?: SocketError) => void): void;
-  startHandShake(connection: StreamConnection, surplus: Uint8Array | undefined): boolean;
-  inspect(connection: StreamConnection, kind: SSLSessionInfo): unknown;
-  info(connection: StreamConnection): SSLInfo | null;
+}
+
+/** Static member by which a class of components names what makes its TLS; null on plain ones. */
+export const securityMaker: unique symbol = Symbol('hp-socket.securityMaker');
+
+/** Makes the TLS of a component, whose properties are set. */
+export type SecurityMaker = (component: Component) => StreamSecurity;
+
+/** TLS of a component of the class `named`; null if that names none. */
+export function makeSecurity(
+  named: { readonly [securityMaker]: SecurityMaker | null },
+  component: Component,
+): StreamSecurity | null {
+  return named[securityMaker]?.(component) ?? null;
 }

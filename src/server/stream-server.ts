@@ -1,6 +1,5 @@
 import type { ConnectionHost } from '../connection/host.ts';
 import { openConnection } from '../connection/opening.ts';
-import type { SSLContextOptions, SSLMemoryContextOptions } from '../connection/security.ts';
 import { tuneSocket } from '../connection/socket.ts';
 import { ConnectionState } from '../connection/state.ts';
 import { StreamConnection } from '../connection/stream-connection.ts';
@@ -171,37 +170,6 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
     this.table.insert(connection);
     if (key !== '') connection.onReleased = () => admission.leave(key);
     openConnection(connection, 'onAccept', connection.socket, () => {});
-  }
-
-  /**
-   * Adds a context for other server names, from files (`AddSSLContext`, SSL-S-003). Index 0 is that of `setupSSLContext`.
-   * @returns Its index, 1 or more; 0 on plain components.
-   * @throws SocketError as `setupSSLContext`; IllegalState (EPERM) before that.
-   */
-  addSSLContext(options: SSLContextOptions): number {
-    return this.security?.add('addSSLContext', options) ?? 0;
-  }
-
-  /** As `addSSLContext`, from PEM texts (`AddSSLContextByMemory`, SSL-S-004). */
-  addSSLContextByMemory(options: SSLMemoryContextOptions): number {
-    return this.security?.add('addSSLContextByMemory', options) ?? 0;
-  }
-
-  /**
-   * Uses a context for clients that ask for a server name (`BindSSLServerName`, SSL-S-005). A name also serves the names
-   * below it (`example.com` serves `a.b.example.com`); `*.example.com` serves those one level below. Exact names go first.
-   * @returns false with `lastError`: EINVAL (no such name), ENOANO (no such context); false on plain components.
-   */
-  bindSSLServerName(serverName: string, contextIndex: number): boolean {
-    return this.security?.bind(serverName, contextIndex) ?? false;
-  }
-
-  /**
-   * Replaces the secret that session tickets of all contexts are sealed with; older tickets lead to full handshakes.
-   * @param keys 48 secret bytes, the same for all processes of a service; random if left out.
-   */
-  rotateSSLTicketKeys(keys?: Buffer): boolean {
-    return this.security?.rotateTicketKeys(keys) ?? false;
   }
 }
 

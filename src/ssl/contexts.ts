@@ -1,14 +1,14 @@
 import { constants } from 'node:crypto';
 import { isIP } from 'node:net';
 import tls, { type SecureContext } from 'node:tls';
-import type { SSLWatchOptions } from '../connection/security.ts';
 import { SSLVerifyMode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
 import { notifyHook } from '../core/hooks.ts';
 import { type AnyContextOptions, contextError, loadMaterial, type Material } from './material.ts';
+import type { SSLWatchOptions } from './options.ts';
 import { mayGiveTickets, ownSealing, type Sealing, sessionIdContext, trustOf, withKeys } from './sealing.ts';
-import { withoutRootDot } from './sni.ts';
+import { withoutRootDot } from './server-name.ts';
 import { watchFiles } from './watch.ts';
 
 /** Refuse to renegotiate: TLS 1.2 could else be made to shake hands again and again. Not in Node's list of constants. */

@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import tls, { type DetailedPeerCertificate, type PeerCertificate, type TLSSocket } from 'node:tls';
-import type { SSLInfo } from '../connection/security.ts';
 import { SSLSessionInfo } from '../core/enums.ts';
 import type { Context } from './contexts.ts';
+import type { SSLInfo } from './options.ts';
 import type { TlsSession } from './session.ts';
 
 /** One fact about a TLS session: null if there is none, undefined for a kind that does not exist (SSI-001 to SSI-017). */

@@ -1,10 +1,10 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SSLContextOptions, SSLMemoryContextOptions } from '../connection/security.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
+import type { SSLContextOptions, SSLMemoryContextOptions } from './options.ts';
 import { type SeenFile, seenFile } from './watch.ts';
 
 /** Certificate, key and authorities of a context, loaded and checked. */

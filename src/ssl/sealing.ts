@@ -1,6 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { SSLVerifyMode } from '../core/enums.ts';
-import type { Context } from './contexts.ts';
 import type { Material } from './material.ts';
 
 /** How the contexts of a server seal their sessions, and for whom these are valid. */
@@ -10,6 +9,13 @@ export interface Sealing {
   readonly realm: string;
   /** Without tickets no session is resumed. */
   readonly hasTickets: boolean;
+}
+
+/** Who is let in by a context. */
+export interface Verifying {
+  readonly verifyMode: number;
+  /** Tells apart who is trusted. */
+  readonly trust: string;
 }
 
 let componentCount = 0;
@@ -32,7 +38,7 @@ export function withKeys(sealing: Sealing, keys: Buffer | undefined): Sealing {
  * A resumed session brings its verified certificate with it and no context is chosen for it. So when clients are verified, and
  * not by the same authorities for all names, a client of one name could get in by another one: there are no tickets then.
  */
-export function mayGiveTickets(contexts: readonly Context[]): boolean {
+export function mayGiveTickets(contexts: readonly Verifying[]): boolean {
   const [first] = contexts;
   if (first === undefined || (first.verifyMode & SSLVerifyMode.Peer) === 0) return true;
   return contexts.every(({ trust }) => trust === first.trust);

@@ -2,7 +2,7 @@ import { isIP, type Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { ConnectionHost } from '../connection/host.ts';
 import { openInClearText } from '../connection/opening.ts';
-import type { SSLInfo, StreamSecurity } from '../connection/security.ts';
+import type { SecurityMaker, StreamSecurity } from '../connection/security.ts';
 import { ConnectionState } from '../connection/state.ts';
 import type { StreamConnection } from '../connection/stream-connection.ts';
 import type { Component } from '../core/component.ts';
@@ -15,15 +15,17 @@ import { ContextStore } from './contexts.ts';
 import { HandshakeGate } from './handshake-gate.ts';
 import { infoOf, inspectSession } from './info.ts';
 import { type AnyContextOptions, contextError } from './material.ts';
-import { TlsSession } from './session.ts';
+import type { SSLInfo } from './options.ts';
+import { withoutRootDot } from './server-name.ts';
+import { type SessionOwner, TlsSession } from './session.ts';
 import { SessionCache } from './session-cache.ts';
-import { serverNameCallback, withoutRootDot } from './sni.ts';
+import { serverNameCallback } from './sni.ts';
 
 /** Servers whose sessions an agent or client keeps for resumption. */
 const MAX_SESSIONS = 256;
 
 /** TLS of one component: its contexts, and what its connections share. */
-export class TlsSecurity implements StreamSecurity {
+export class TlsSecurity implements StreamSecurity, SessionOwner {
   readonly isServer: boolean;
   readonly contexts: ContextStore;
   readonly sessions = new SessionCache(MAX_SESSIONS);
@@ -270,3 +272,9 @@ export class TlsSecurity implements StreamSecurity {
     return null;
   }
 }
+
+/** TLS of servers. */
+export const serverTls: SecurityMaker = (component) => new TlsSecurity(component, true);
+
+/** TLS of agents and clients. */
+export const clientTls: SecurityMaker = (component) => new TlsSecurity(component, false);

@@ -16,15 +16,33 @@ import {
   holdAtClientHello,
   isHeldTlsSocket,
   releaseHandshake,
+  type TlsServerOptions,
   verifyErrorOf,
   wrapForClient,
   wrapForServer,
 } from '../transport/tls-socket.ts';
-import type { GateEntry } from './handshake-gate.ts';
+import type { ContextStore } from './contexts.ts';
+import type { GateEntry, HandshakeGate } from './handshake-gate.ts';
 import { brokenOffError, type TlsFailure, tlsError, truncatedError } from './reasons.ts';
-import type { TlsSecurity } from './security.ts';
-import type { KeptSession } from './session-cache.ts';
+import type { KeptSession, SessionCache } from './session-cache.ts';
 import { chainOf, type SettledFacts, settledFacts } from './settled.ts';
+
+/** What the sessions of a component have in common. */
+export interface SessionOwner {
+  readonly isServer: boolean;
+  readonly contexts: ContextStore;
+  /** Sessions to be resumed. */
+  readonly sessions: SessionCache;
+  readonly gate: HandshakeGate;
+  /** How a server shakes hands. */
+  serverOptions(): TlsServerOptions;
+  /** How a connection of an agent or client shakes hands, resuming `session` if there is one. */
+  clientOptions(connection: StreamConnection, session: Buffer | undefined): ConnectionOptions;
+  /** Name that a server is asked for, and that its certificate must have. */
+  nameOfServer(connection: StreamConnection): string;
+  /** Key of a server in `sessions`. */
+  sessionKey(connection: StreamConnection): string;
+}
 
 type Done = (error?: SocketError) => void;
 
@@ -44,7 +62,7 @@ type Done = (error?: SocketError) => void;
 export class TlsSession implements SecureSession, GateEntry {
   isEstablished = false;
   readonly connection: StreamConnection;
-  #security: TlsSecurity;
+  #security: SessionOwner;
   #done: Done | null = null;
   #surplus: Uint8Array | undefined;
   /** Goes on with a handshake that stands still before the client is answered. */
@@ -61,7 +79,7 @@ export class TlsSession implements SecureSession, GateEntry {
   /** Version of the contexts that it shakes hands with. */
   #version = 0;
 
-  constructor(security: TlsSecurity, connection: StreamConnection, surplus?: Uint8Array) {
+  constructor(security: SessionOwner, connection: StreamConnection, surplus?: Uint8Array) {
     this.connection = connection;
     this.#security = security;
     this.#surplus = surplus;

@@ -1,6 +1,6 @@
-import type { SNICallback } from '../connection/security.ts';
 import { alertUnrecognizedName, type TlsServerOptions } from '../transport/tls-socket.ts';
 import type { ContextStore } from './contexts.ts';
+import type { SNICallback } from './options.ts';
 
 type NodeCallback = NonNullable<TlsServerOptions['SNICallback']>;
 
@@ -30,9 +30,4 @@ export function serverNameCallback(contexts: ContextStore, choose: SNICallback |
       failed(thrown);
     }
   };
-}
-
-/** A host name as SNI has it: `example.com` also for `example.com.`, which only DNS knows the difference of (RFC 6066, 3). */
-export function withoutRootDot(name: string): string {
-  return name.endsWith('.') ? name.slice(0, -1) : name;
 }

@@ -1,10 +1,10 @@
 import { TcpAgent, type TcpAgentOptions, TcpPackAgent, TcpPullAgent } from '../agent/tcp-agent.ts';
-import type { StreamSecurity } from '../connection/security.ts';
+import { securityMaker } from '../connection/security.ts';
 import type { AgentHooks } from '../core/listener.ts';
-import { defineProperties } from '../core/properties.ts';
 import type { PackProperties, PullProperties } from '../stream/protocol-models.ts';
 import { type SslComplexProperties, sslComplexProperties } from './properties.ts';
-import { TlsSecurity } from './security.ts';
+import { addMembers, SecureComplexMethods } from './secure-methods.ts';
+import { clientTls } from './security.ts';
 
 /** Options of every SSL agent: any of its properties. */
 export type SslAgentOptions = TcpAgentOptions & Partial<SslComplexProperties>;
@@ -23,41 +23,35 @@ export type SslAgentOptions = TcpAgentOptions & Partial<SslComplexProperties>;
  * ```
  */
 export class SslAgent<Extra = unknown> extends TcpAgent<Extra> {
+  /** @internal */
+  static override readonly [securityMaker] = clientTls;
+
   constructor(listener: AgentHooks<SslAgent<Extra>, Buffer>, options?: SslAgentOptions) {
     super(listener as AgentHooks<TcpAgent<Extra>, Buffer>, options);
-  }
-
-  /** @internal */
-  protected override makeSecurity(): StreamSecurity {
-    return new TlsSecurity(this, false);
   }
 }
 
 /** A TLS agent that holds received bytes until they are fetched (HP-Socket's `SSLPullAgent`): `TcpPullAgent` over TLS. */
 export class SslPullAgent<Extra = unknown> extends TcpPullAgent<Extra> {
+  /** @internal */
+  static override readonly [securityMaker] = clientTls;
+
   constructor(listener: AgentHooks<SslPullAgent<Extra>, number>, options?: SslAgentOptions & Partial<PullProperties>) {
     super(listener as AgentHooks<TcpPullAgent<Extra>, number>, options);
-  }
-
-  /** @internal */
-  protected override makeSecurity(): StreamSecurity {
-    return new TlsSecurity(this, false);
   }
 }
 
 /** A TLS agent whose messages are packages (HP-Socket's `SSLPackAgent`): `TcpPackAgent` over TLS. */
 export class SslPackAgent<Extra = unknown> extends TcpPackAgent<Extra> {
+  /** @internal */
+  static override readonly [securityMaker] = clientTls;
+
   constructor(listener: AgentHooks<SslPackAgent<Extra>, Buffer>, options?: SslAgentOptions & Partial<PackProperties>) {
     super(listener as AgentHooks<TcpPackAgent<Extra>, Buffer>, options);
   }
-
-  /** @internal */
-  protected override makeSecurity(): StreamSecurity {
-    return new TlsSecurity(this, false);
-  }
 }
 
-export interface SslAgent<Extra = unknown> extends Pick<SslComplexProperties, 'maxHandshakes'> {}
-export interface SslPullAgent<Extra = unknown> extends Pick<SslComplexProperties, 'maxHandshakes'> {}
-export interface SslPackAgent<Extra = unknown> extends Pick<SslComplexProperties, 'maxHandshakes'> {}
-for (const { prototype } of [SslAgent, SslPullAgent, SslPackAgent]) defineProperties(prototype, sslComplexProperties);
+export interface SslAgent<Extra = unknown> extends SecureComplexMethods, SslComplexProperties {}
+export interface SslPullAgent<Extra = unknown> extends SecureComplexMethods, SslComplexProperties {}
+export interface SslPackAgent<Extra = unknown> extends SecureComplexMethods, SslComplexProperties {}
+addMembers([SslAgent, SslPullAgent, SslPackAgent], SecureComplexMethods, sslComplexProperties);

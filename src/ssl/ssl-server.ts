@@ -1,10 +1,10 @@
-import type { StreamSecurity } from '../connection/security.ts';
+import { securityMaker } from '../connection/security.ts';
 import type { ServerHooks } from '../core/listener.ts';
-import { defineProperties } from '../core/properties.ts';
 import { TcpPackServer, TcpPullServer, TcpServer, type TcpServerOptions } from '../server/tcp-server.ts';
 import type { PackProperties, PullProperties } from '../stream/protocol-models.ts';
 import { type SslServerProperties, sslServerProperties } from './properties.ts';
-import { TlsSecurity } from './security.ts';
+import { addMembers, SecureServerMethods } from './secure-methods.ts';
+import { serverTls } from './security.ts';
 
 /** Options of every SSL server: any of its properties. */
 export type SslServerOptions = TcpServerOptions & Partial<SslServerProperties>;
@@ -21,50 +21,41 @@ export type SslServerOptions = TcpServerOptions & Partial<SslServerProperties>;
  * ```
  */
 export class SslServer<Extra = unknown> extends TcpServer<Extra> {
+  /** @internal */
+  static override readonly [securityMaker] = serverTls;
+
   constructor(listener: ServerHooks<SslServer<Extra>, Buffer>, options?: SslServerOptions) {
     super(listener as ServerHooks<TcpServer<Extra>, Buffer>, options);
-  }
-
-  /** @internal */
-  protected override makeSecurity(): StreamSecurity {
-    return new TlsSecurity(this, true);
   }
 }
 
 /** A TLS server that holds received bytes until they are fetched (HP-Socket's `SSLPullServer`): `TcpPullServer` over TLS. */
 export class SslPullServer<Extra = unknown> extends TcpPullServer<Extra> {
+  /** @internal */
+  static override readonly [securityMaker] = serverTls;
+
   constructor(
     listener: ServerHooks<SslPullServer<Extra>, number>,
     options?: SslServerOptions & Partial<PullProperties>,
   ) {
     super(listener as ServerHooks<TcpPullServer<Extra>, number>, options);
   }
-
-  /** @internal */
-  protected override makeSecurity(): StreamSecurity {
-    return new TlsSecurity(this, true);
-  }
 }
 
 /** A TLS server whose messages are packages (HP-Socket's `SSLPackServer`): `TcpPackServer` over TLS. */
 export class SslPackServer<Extra = unknown> extends TcpPackServer<Extra> {
+  /** @internal */
+  static override readonly [securityMaker] = serverTls;
+
   constructor(
     listener: ServerHooks<SslPackServer<Extra>, Buffer>,
     options?: SslServerOptions & Partial<PackProperties>,
   ) {
     super(listener as ServerHooks<TcpPackServer<Extra>, Buffer>, options);
   }
-
-  /** @internal */
-  protected override makeSecurity(): StreamSecurity {
-    return new TlsSecurity(this, true);
-  }
 }
 
-export interface SslServer<Extra = unknown>
-  extends Pick<SslServerProperties, 'maxHandshakes' | 'maxHandshakesPerAddress'> {}
-export interface SslPullServer<Extra = unknown>
-  extends Pick<SslServerProperties, 'maxHandshakes' | 'maxHandshakesPerAddress'> {}
-export interface SslPackServer<Extra = unknown>
-  extends Pick<SslServerProperties, 'maxHandshakes' | 'maxHandshakesPerAddress'> {}
-for (const { prototype } of [SslServer, SslPullServer, SslPackServer]) defineProperties(prototype, sslServerProperties);
+export interface SslServer<Extra = unknown> extends SecureServerMethods, SslServerProperties {}
+export interface SslPullServer<Extra = unknown> extends SecureServerMethods, SslServerProperties {}
+export interface SslPackServer<Extra = unknown> extends SecureServerMethods, SslServerProperties {}
+addMembers([SslServer, SslPullServer, SslPackServer], SecureServerMethods, sslServerProperties);

@@ -1,8 +1,10 @@
 import { ConnectionHost, type ConnectionOwner } from '../connection/host.ts';
+import { makeSecurity, type SecurityMaker, type StreamSecurity, securityMaker } from '../connection/security.ts';
 import { readSmallFile, sendOn, sendPacketsOn } from '../connection/send.ts';
 import { ConnectionStream, type ConnectionStreamOptions } from '../connection/stream.ts';
 import type { StreamConnection } from '../connection/stream-connection.ts';
 import { checkListener } from '../core/check-listener.ts';
+import { ComplexSocket } from '../core/complex-socket.ts';
 import { type AbortOptions, isSignalAborted } from '../core/component.ts';
 import { ServiceState, SocketOperation } from '../core/enums.ts';
 import type { SocketError } from '../core/errors.ts';
@@ -12,7 +14,6 @@ import { EmptyWait, HOOK_GRACE_MS, shutDown } from '../core/start-stop.ts';
 import type { ComponentStats, StopReport } from '../core/stats.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import type { Port, Protocol } from '../protocol/protocol.ts';
-import { ComplexSecure } from './complex-secure.ts';
 import type { ProtocolFactory, ProtocolModel } from './protocol-models.ts';
 import { type StreamProperties, streamProperties } from './stream-properties.ts';
 
@@ -29,7 +30,14 @@ export interface StopOptions extends AbortOptions {
 export interface ComplexStream<Extra = unknown> extends StreamProperties {}
 
 /** TCP and TLS servers and agents: many stream connections, sends by ID, and how they stop. */
-export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra> implements ConnectionOwner {
+export abstract class ComplexStream<Extra = unknown>
+  extends ComplexSocket<StreamConnection, Extra>
+  implements ConnectionOwner
+{
+  /** @internal */
+  static readonly [securityMaker]: SecurityMaker | null = null;
+  /** TLS, or null for plain components. @internal */
+  readonly security: StreamSecurity | null;
   /** @internal */
   protected readonly listener: AnyHooks;
   /** What the connections of this run share; null before the first start. @internal */
@@ -41,9 +49,14 @@ export abstract class ComplexStream<Extra = unknown> extends ComplexSecure<Extra
 
   constructor(listener: object, options: object | undefined, protocolModel: ProtocolModel) {
     super(options);
+    this.security = makeSecurity(new.target, this);
     this.#protocolModel = protocolModel;
     checkListener(listener);
     this.listener = listener as AnyHooks;
+  }
+
+  override get isSecure(): boolean {
+    return this.security !== null;
   }
 
   /**

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, expectTypeOf, onTestFinished, test, vi } from 'vitest';
 import {
   Errno,
   ServiceState,
@@ -274,34 +274,43 @@ describe('setupSSLContext', () => {
 });
 
 describe('plain components', () => {
-  test('the SSL methods do nothing: STB-001', () => {
-    const server = new TcpServer({});
-    expect(server.addSSLContext({})).toBe(0);
-    expect(server.addSSLContextByMemory({})).toBe(0);
-    expect(server.bindSSLServerName('a.b', 0)).toBe(false);
-    expect(server.rotateSSLTicketKeys()).toBe(false);
-    for (const component of [server, new TcpAgent({})]) {
-      expect(component.startSSLHandShake(1)).toBe(false);
-      expect(component.getSSLSessionInfo(1, SSLSessionInfo.Version)).toBeUndefined();
-      expect(component.getSSLInfo(1)).toBeNull();
-      expect(component.updateSSLContext(0)).toBe(false);
+  /** Every name that a TLS component answers to, its parents' included. */
+  const namesOf = (component: object): Set<string> => {
+    const names = new Set<string>();
+    for (let each = component; each !== Object.prototype; each = Object.getPrototypeOf(each)) {
+      for (const name of Object.getOwnPropertyNames(each)) names.add(name);
     }
-    const client = new TcpClient({});
-    expect(client.startSSLHandShake()).toBe(false);
-    expect(client.updateSSLContext()).toBe(false);
-    expect(client.getSSLInfo()).toBeNull();
-    for (const component of [server, new TcpAgent({}), client]) {
-      expect(component.setupSSLContext()).toBe(false);
-      expect(component.setupSSLContextByMemory()).toBe(false);
-      expect(component.cleanupSSLContext()).toBe(false);
-      expect(component.sslCipherList).toBeNull();
-      expect(component.sslAutoHandShake).toBe(false);
-      component.sslAutoHandShake = true;
-      component.sslCipherList = 'DEFAULT';
-      expect(component.sslAutoHandShake).toBe(false);
-      expect(component.sslCipherList).toBeNull();
-      expect(component.isSecure).toBe(false);
-    }
+    return names;
+  };
+
+  test.each([
+    ['servers', new TcpServer({}), new SslServer({}), 15],
+    ['agents', new TcpAgent({}), new SslAgent({}), 10],
+    ['clients', new TcpClient({}), new SslClient({}), 9],
+  ])('%s have no TLS members at run time, those over TLS have all: STB-001', (_name, plain, secure, count) => {
+    const plainNames = namesOf(plain);
+    expect([...plainNames].filter((name) => /ssl|handshakes/i.test(name))).toEqual([]);
+    const more = [...namesOf(secure)].filter((name) => !plainNames.has(name));
+    expect(more.filter((name) => /ssl|maxHandshakes/i.test(name))).toHaveLength(count);
+    expect(plain.isSecure).toBe(false);
+    expect(secure.isSecure).toBe(true);
+  });
+
+  test('have none in their types: STB-001', () => {
+    type TlsMembers<T> = Extract<keyof T, `${string}SSL${string}` | `ssl${string}` | `maxHandshakes${string}`>;
+    expectTypeOf<TlsMembers<TcpServer | TcpAgent>>().toBeNever();
+    expectTypeOf<TlsMembers<TcpClient>>().toBeNever();
+    expectTypeOf<TlsMembers<SslClient>>().toEqualTypeOf<
+      | 'cleanupSSLContext'
+      | 'getSSLInfo'
+      | 'getSSLSessionInfo'
+      | 'setupSSLContext'
+      | 'setupSSLContextByMemory'
+      | 'sslAutoHandShake'
+      | 'sslCipherList'
+      | 'startSSLHandShake'
+      | 'updateSSLContext'
+    >();
   });
 });
 

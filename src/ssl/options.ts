@@ -1,0 +1,84 @@
+import type { PeerCertificate, SecureVersion } from 'node:tls';
+import type { SSLVerifyMode } from '../core/enums.ts';
+import type { SocketError } from '../core/errors.ts';
+
+/** Answers which context serves a name that a client asked for: 0 the default one, above 0 another one, below 0 none. */
+export type SNICallback = (serverName: string) => number | Promise<number>;
+
+/** How files of a context are watched. */
+export interface SSLWatchOptions {
+  /** Milliseconds between looks at the files. Default 1000. */
+  intervalMs?: number;
+  /** Called after each change: undefined when the context was replaced, else why the old one stays. */
+  onReload?(error: SocketError | undefined): void;
+}
+
+/** What both ways to set a context up take. */
+export interface SSLCommonOptions {
+  /** HP-Socket's verify mode; numbers may be combined. The clear names below go before it. */
+  verifyMode?: SSLVerifyMode | number;
+  /** Servers: ask clients for a certificate; one that is sent must verify against the CA. Default false. */
+  requestClientCertificate?: boolean;
+  /** Servers: ask clients for a certificate, and refuse those without one. Default false. */
+  requireClientCertificate?: boolean;
+  /** Agents and clients: whether the server's certificate chain must verify. Default true; HP-Socket: false (VM-001). */
+  verifyServer?: boolean;
+  /** Agents and clients: whether the certificate must name the host. Default: as `verifyServer`; HP-Socket: never (VM-006). */
+  verifyHost?: boolean;
+  /** Agents and clients: name for SNI and for the check of the certificate, instead of the host connected to. */
+  serverName?: string;
+  /** Password of the key. */
+  keyPassword?: string;
+  /** Lowest protocol version. Default `TLSv1.2`. */
+  minVersion?: SecureVersion;
+  /** Highest protocol version. Default `TLSv1.3`. */
+  maxVersion?: SecureVersion;
+  /** Application protocols in order of preference (ALPN). */
+  alpnProtocols?: readonly string[];
+  /** Servers: chooses the context by the name that the client asked for. Default: what `bindSSLServerName` bound. */
+  sniCallback?: SNICallback;
+  /** Servers: 48 secret bytes that session tickets are sealed with; give all processes of a service the same. Default random. */
+  ticketKeys?: Buffer;
+  /** Servers: seconds that a session may be resumed. Default: Node's, 300. */
+  sessionTimeout?: number;
+}
+
+/** A context from files (`SetupSSLContext`, `AddSSLContext`). */
+export interface SSLContextOptions extends SSLCommonOptions {
+  /** PEM file of the certificate, its chain behind it. */
+  certFile?: string;
+  /** PEM file of the private key. */
+  keyFile?: string;
+  /** PEM file with certificates of authorities (and their CRLs), or a directory of such files. */
+  caFileOrPath?: string;
+  /** Reload the files when they change. */
+  watch?: boolean | SSLWatchOptions;
+}
+
+/** A context from texts in memory (`SetupSSLContextByMemory`, `AddSSLContextByMemory`). */
+export interface SSLMemoryContextOptions extends SSLCommonOptions {
+  /** PEM text of the certificate, its chain behind it. */
+  cert?: string | Buffer;
+  /** PEM text of the private key. */
+  key?: string | Buffer;
+  /** PEM text with certificates of authorities, and their CRLs. */
+  ca?: string | Buffer;
+}
+
+/** What there is to tell about the TLS of a connection. */
+export interface SSLInfo {
+  /** `'TLSv1.3'`, or null before it is settled. */
+  protocol: string | null;
+  /** OpenSSL's name of the cipher suite. */
+  cipher: string | null;
+  /** Application protocol that ALPN chose, null if none. */
+  alpnProtocol: string | null;
+  /** Name that the client asked for (SNI), null if none. */
+  serverName: string | null;
+  /** Whether an earlier session was resumed. */
+  isResumed: boolean;
+  /** Whether the handshake is done. */
+  isEstablished: boolean;
+  /** The peer's certificate, null if it sent none. */
+  peerCertificate: PeerCertificate | null;
+}
