@@ -193,7 +193,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
         // A rejected start leaves the component stopped, so that it can be started again at once.
         if (!isOpen) this.wait().then(() => reject(this.failed(problem ?? startCancelled(this))));
       };
-      connection.open('onConnect', (error) => {
+      connection.open('onConnect', undefined, (error) => {
         problem ??= error;
         if (error !== undefined) return;
         isOpen = true;
@@ -270,7 +270,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
   released(connection: UdpLifecycle): void {
     if (this.connection !== connection) return;
     // The last error of a run that the user stopped is not an error.
-    if (!this.#isStoppedByUser && connection.closeError !== undefined) this.failed(connection.closeError);
+    if (!this.#isStoppedByUser && connection.closeReason.error !== undefined) this.failed(connection.closeReason.error);
     this.connection = null;
     this.#remoteHost = null;
     this.#closeSocket(connection.host);

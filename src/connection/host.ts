@@ -1,4 +1,3 @@
-import type { Component } from '../core/component.ts';
 import type { SendPolicy } from '../core/enums.ts';
 import type { AnyHooks } from '../core/listener.ts';
 import { type ComponentStats, type LimitCounters, newLimitCounters } from '../core/stats.ts';
@@ -8,19 +7,16 @@ import { keptSendSlabPool, type ReadMemory, sharedMemory } from '../memory/read-
 import type { SendSlabPool } from '../memory/slab-pool.ts';
 import type { Port, Protocol } from '../protocol/protocol.ts';
 import { DirectWriter, isFastPathAllowed } from '../transport/fast-io.ts';
+import type { LifecycleOwner } from './lifecycle.ts';
 import type { StreamSecurity } from './security.ts';
 import type { StreamConnection } from './stream-connection.ts';
 
 /** What a connection asks of the component that it belongs to. */
-export interface ConnectionOwner extends Component {
+export interface ConnectionOwner extends LifecycleOwner {
   /** TLS, or null for plain components. @internal */
   readonly security: StreamSecurity | null;
   /** Makes the protocol of a new connection. @internal */
   createProtocol(port: Port): Protocol;
-  /** The connection is gone, `onClose` comes next if it is owed. @internal */
-  closing(connection: StreamConnection): void;
-  /** The connection is gone, `onClose` was called: take it out of the tables. @internal */
-  released(connection: StreamConnection): void;
 }
 
 /** Properties that the connections of a stream component read, as they stood when it started. */

@@ -1,19 +1,12 @@
 /**
- * State of a connection. Legal transitions, everything else is an internal error:
+ * State of a connection, stream or datagram.
  *
- * ```
- *  Connecting --> Opening --> Open --> Draining --+
- *      |           | ^          | |               v
- *      |           | +--- TLS --+ |
- *      +-----------+--------------+----------> Closing --> Closed
- * ```
- *
- * - Connecting: the socket connects (agents and clients only).
- * - Opening:    connected or accepted; the first hooks run, or TLS shakes hands. Nothing is delivered yet.
+ * - Connecting: the socket connects (stream agents and clients only).
+ * - Opening:    connected or accepted; the first hooks run, or TLS or ARQ shakes hands. Nothing is delivered yet.
  * - Open:       data flows. TLS that is started by hand goes back to Opening, once.
  * - Draining:   no more sends are taken; what is queued is written, then a FIN, then the peer's FIN is awaited.
- * - Closing:    the socket is being closed. No hook runs until
- * - Closed:     `onClose` was called, if the connection had been let in, and the ID is free.
+ * - Closing:    the transport is being closed. No hook runs until
+ * - Closed:     `onClose` is called, if the connection had been let in, and the ID is free.
  */
 export const ConnectionState = Object.freeze({
   Connecting: 0,
@@ -24,3 +17,34 @@ export const ConnectionState = Object.freeze({
   Closed: 5,
 } as const);
 export type ConnectionState = (typeof ConnectionState)[keyof typeof ConnectionState];
+
+const { Connecting, Opening, Open, Draining, Closing, Closed } = ConnectionState;
+
+/**
+ * The legal transitions; every other one is an internal error.
+ *
+ * ```
+ *  Connecting --> Opening --> Open --> Draining --+
+ *      |           | ^          | |               v
+ *      |           | +--- TLS --+ |
+ *      +-----------+--------------+----------> Closing --> Closed
+ * ```
+ */
+export const transitions: Readonly<Record<ConnectionState, readonly ConnectionState[]>> = {
+  [Connecting]: [Opening, Closing],
+  [Opening]: [Open, Closing],
+  [Open]: [Opening, Draining, Closing],
+  [Draining]: [Closing],
+  [Closing]: [Closed],
+  [Closed]: [],
+};
+
+/** The table as a set of bits for each state, so that a look at it costs nothing. */
+const reachable: readonly number[] = [Connecting, Opening, Open, Draining, Closing, Closed].map((from) =>
+  transitions[from].reduce<number>((bits, to) => bits | (1 << to), 0),
+);
+
+/** Whether a connection may go from one state to the other. */
+export function isLegalTransition(from: ConnectionState, to: ConnectionState): boolean {
+  return (reachable[from]! & (1 << to)) !== 0;
+}

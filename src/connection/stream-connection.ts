@@ -1,63 +1,42 @@
 import type { Socket } from 'node:net';
 import { localAddressOf, type SocketAddress } from '../core/address.ts';
-import { cutShortError, hookError, refusalError, socketError } from '../core/connection-errors.ts';
-import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
-import { Errno, errnoOf } from '../core/errno.ts';
-import { internalError, type SocketError } from '../core/errors.ts';
-import { notifyHook, type OpeningConnection, type OpeningDone } from '../core/hooks.ts';
+import { cutShortError, socketError } from '../core/connection-errors.ts';
+import { SocketOperation } from '../core/enums.ts';
+import { errnoOf } from '../core/errno.ts';
+import type { SocketError } from '../core/errors.ts';
+import type { OpeningDone } from '../core/hooks.ts';
 import type { ConnectionStats } from '../core/stats.ts';
 import type { Protocol } from '../protocol/protocol.ts';
 import type { Consumer } from './consumer.ts';
 import { ConnectionDeadlines } from './deadlines.ts';
 import { armDraining, askEnd } from './ending.ts';
 import type { ConnectionHost } from './host.ts';
+import { Lifecycle } from './lifecycle.ts';
 import { ConnectionReceiver, PAUSED_BY_DRAIN, PAUSED_BY_HOOK, PAUSED_BY_SECURITY } from './receiver.ts';
 import type { SecureSession } from './security.ts';
 import { ConnectionSender } from './sender.ts';
 import { forgetSocket, listenToSocket } from './socket.ts';
 import { ConnectionState } from './state.ts';
 
-/** Why a connection closed, and what of it is known then. */
-export interface CloseReason {
-  readonly operation: SocketOperation;
-  readonly errorCode: number;
-  readonly error: SocketError | undefined;
-  /** Bytes that were queued and not sent. */
-  readonly droppedBytes: number;
-}
-
 /** Milliseconds that a connection which closes may take to get its last bytes and its close_notify to the system. */
 export const GOODBYE_MS = 100;
-
-const gracefully: CloseReason = { operation: SocketOperation.Close, errorCode: 0, error: undefined, droppedBytes: 0 };
 
 /**
  * One TCP or TLS connection of any component: its state, how it closes, and the parts that it is made of. What an idle
  * connection does not need (a send queue, deadlines) is made when it is needed.
  */
-export class StreamConnection implements OpeningConnection {
-  id = 0;
-  isScheduled = false;
-  /** Whether `onClose` is owed: set once the first hooks have let the connection in. */
-  wasLetIn = false;
-  /** Whether it was counted as opened. */
-  hasOpened = false;
+export class StreamConnection extends Lifecycle<ConnectionHost> {
   /** Over TLS: whether clear text may be sent before the handshake, because that is started by hand. */
   canSendWhileOpening = false;
-  extra: unknown = undefined;
   remoteAddress = '';
   remotePort = 0;
-  /** The host given to `connect`, agents and clients. */
-  remoteHost = '';
   /** The server name given to `connect` (option `serverName`, or behind `^`), over TLS. */
   serverName = '';
-  readonly host: ConnectionHost;
   readonly receiver: ConnectionReceiver;
   sender: ConnectionSender | null = null;
   socket: Socket;
   /** TLS of this connection; null on plain ones, and while it is in clear text. */
   secure: SecureSession | null = null;
-  readonly openedAt: number;
   consumer: Consumer | null = null;
   /** Whether `allSent` is to be called when everything that is queued has been written. */
   awaitsSent = false;
@@ -67,25 +46,17 @@ export class StreamConnection implements OpeningConnection {
   isEnding = false;
   /** Whether everything was sent and a FIN after it. */
   isShutDown = false;
-  closeReason: CloseReason = gracefully;
-  /** Called once when the connection is gone, whether it had been let in or not. */
-  onReleased: (() => void) | null = null;
-  #state: ConnectionState;
   #deadlines: ConnectionDeadlines | null = null;
   #mustResume = false;
   #disconnects = false;
   /** Lets the connection in though an opening hook has not answered. */
   #goOn: (() => void) | null = null;
-  #isAbandoned = false;
-  #isReleased = false;
   #outlivesSocket = false;
   #holds = 0;
 
   /** @param makeSocket Makes the socket; reads of it are to go to the connection that it is given. */
   constructor(host: ConnectionHost, state: ConnectionState, makeSocket: (connection: StreamConnection) => Socket) {
-    this.host = host;
-    this.#state = state;
-    this.openedAt = host.wheel.clock.now();
+    super(host, state, host.wheel.clock.now());
     this.receiver = new ConnectionReceiver(this);
     this.socket = makeSocket(this);
     listenToSocket(this.socket, this);
@@ -104,10 +75,6 @@ export class StreamConnection implements OpeningConnection {
     this.sender?.useSocket();
   }
 
-  get state(): ConnectionState {
-    return this.#state;
-  }
-
   get protocol(): Protocol {
     return this.receiver.protocol;
   }
@@ -116,26 +83,16 @@ export class StreamConnection implements OpeningConnection {
     return this.receiver.lastReceiveAt;
   }
 
-  /** True from `onAccept` / `onConnect` until the connection closes. */
-  get isConnected(): boolean {
-    return this.#state >= ConnectionState.Opening && this.#state <= ConnectionState.Draining;
-  }
-
-  /** Whether the connection exists for calls with its ID: it is not closing. */
-  get isValid(): boolean {
-    return this.#state < ConnectionState.Closing;
-  }
-
   /** Whether bytes can be queued: also while opening hooks run, but not while TLS shakes hands. */
   get canSend(): boolean {
-    if (this.isEnding || this.#state > ConnectionState.Open) return false;
-    if (this.#state === ConnectionState.Open) return true;
-    return this.#state === ConnectionState.Opening && (this.host.security === null || this.canSendWhileOpening);
+    if (this.isEnding || this.state > ConnectionState.Open) return false;
+    if (this.state === ConnectionState.Open) return true;
+    return this.state === ConnectionState.Opening && (this.host.security === null || this.canSendWhileOpening);
   }
 
   /** Whether nothing can be sent yet, because TLS shakes hands or is about to. */
   get isShakingHands(): boolean {
-    return this.#state === ConnectionState.Opening && !this.isEnding && !this.canSend;
+    return this.state === ConnectionState.Opening && !this.isEnding && !this.canSend;
   }
 
   get isPaused(): boolean {
@@ -144,11 +101,6 @@ export class StreamConnection implements OpeningConnection {
 
   get pendingBytes(): number {
     return this.sender === null ? 0 : this.sender.pendingBytes;
-  }
-
-  /** Whether the connection is gone: its hooks are over, its ID is free. */
-  get isReleased(): boolean {
-    return this.#isReleased;
   }
 
   /** Local address, null once the socket is closed. */
@@ -167,11 +119,6 @@ export class StreamConnection implements OpeningConnection {
     return this.sender;
   }
 
-  move(to: ConnectionState): void {
-    if (to <= this.#state) throw internalError(`connection ${this.id} cannot go from state ${this.#state} to ${to}`);
-    this.#state = to;
-  }
-
   // ---- opening ---------------------------------------------------------------------------------------------------
 
   /** The socket connected. */
@@ -187,13 +134,6 @@ export class StreamConnection implements OpeningConnection {
     this.receiver.start();
   }
 
-  /** It is let in, over TLS also its handshake is done. */
-  countOpened(): void {
-    if (this.hasOpened) return;
-    this.hasOpened = true;
-    this.host.opened++;
-  }
-
   /** Deadlines of an open connection take the place of those of opening. */
   armDeadlines(): void {
     if (this.isEnding) return; // its own deadline runs
@@ -204,8 +144,41 @@ export class StreamConnection implements OpeningConnection {
   /** Clear text is over: nothing more is delivered or taken until the TLS handshake is done. */
   closeClearText(): void {
     this.canSendWhileOpening = false;
-    if (this.#state === ConnectionState.Open) this.#state = ConnectionState.Opening;
+    if (this.state === ConnectionState.Open) this.move(ConnectionState.Opening);
     this.receiver.stopFor(PAUSED_BY_SECURITY);
+  }
+
+  get awaitsHook(): boolean {
+    return this.receiver.awaitsHook;
+  }
+
+  protected override get countsWhenLetIn(): boolean {
+    return this.host.security === null;
+  }
+
+  protected override get tellsRefusal(): boolean {
+    return this.secure !== null;
+  }
+
+  protected letIn(done: OpeningDone): void {
+    this.armDeadlines();
+    if (this.host.security === null) this.shakeHands(done);
+    else this.host.security.letIn(this, done);
+  }
+
+  /** TLS that is started by hand: data flows in clear text, without `onHandShake`, until `closeClearText`. */
+  openInClearText(): void {
+    this.canSendWhileOpening = false;
+    this.countOpened();
+    this.begin();
+  }
+
+  /** The TLS handshake is done: `onHandShake`, then data. */
+  openSecured(done: OpeningDone): void {
+    this.armDeadlines();
+    this.countOpened();
+    this.canSendWhileOpening = true;
+    this.shakeHands(done);
   }
 
   awaitHook(goOn: (() => void) | null): void {
@@ -235,27 +208,12 @@ export class StreamConnection implements OpeningConnection {
 
   /** Whether what a hook threw is how streams tell that this connection ended. */
   #hasToldOf(thrown: unknown): boolean {
-    if (this.#state < ConnectionState.Closing) return false;
+    if (this.state < ConnectionState.Closing) return false;
     const { error } = this.closeReason;
     return (
       (error !== undefined && (thrown === error || thrown === error.cause)) ||
       (thrown as NodeJS.ErrnoException | null)?.code === 'ERR_STREAM_PREMATURE_CLOSE'
     );
-  }
-
-  /**
-   * A hook that may refuse the connection did: it ends without `onClose`. Over TLS, where `onHandShake` comes later, that
-   * one ends it with `onClose` (EV-S-03, HSK-008).
-   */
-  refusedBy(hook: string, hasThrown: boolean, thrown: unknown, done: OpeningDone): void {
-    const error = refusalError(this.id, hook, hasThrown, thrown);
-    const isTold = this.secure !== null && this.wasLetIn;
-    if (hasThrown) this.host.owner.reportHookError(this.host.listener, hook, thrown, this.id, isTold);
-    this.wasLetIn = isTold;
-    const errorCode = isTold && hasThrown ? SocketErrorCode.DataProc : Errno.ECANCELED;
-    this.close(isTold ? SocketOperation.Receive : SocketOperation.Close, errorCode, error);
-    if (this.#state === ConnectionState.Closed) this.release();
-    done(error);
   }
 
   // ---- what is left to do at the end of a turn of the event loop ---------------------------------------------------
@@ -282,7 +240,7 @@ export class StreamConnection implements OpeningConnection {
    */
   #closeWhenSent(): void {
     if (this.secure === null || this.pendingBytes === 0) return this.close(SocketOperation.Close, 0);
-    if (this.awaitsSent || this.#state >= ConnectionState.Closing) return;
+    if (this.awaitsSent || this.state >= ConnectionState.Closing) return;
     this.awaitsSent = true;
     this.sender?.watchWrite();
     this.deadlines.armStage(GOODBYE_MS, () => this.close(SocketOperation.Close, 0));
@@ -290,9 +248,9 @@ export class StreamConnection implements OpeningConnection {
 
   /** Everything that was queued is written, and something waits for that. */
   allSent(): void {
-    if (this.#state === ConnectionState.Draining) return this.shutDown();
+    if (this.state === ConnectionState.Draining) return this.shutDown();
     this.awaitsSent = false;
-    if (this.#disconnects && this.#state < ConnectionState.Closing) this.close(SocketOperation.Close, 0);
+    if (this.#disconnects && this.state < ConnectionState.Closing) this.close(SocketOperation.Close, 0);
     else this.secure?.allSent();
   }
 
@@ -302,8 +260,7 @@ export class StreamConnection implements OpeningConnection {
 
   /** Queues bytes of the protocol itself, as they are. False if `maxPendingBytes` refuses them, or the connection closes. */
   sendRaw(bytes: Uint8Array): boolean {
-    if (this.#state < ConnectionState.Opening || this.#state >= ConnectionState.Closing || this.isShutDown)
-      return false;
+    if (this.state < ConnectionState.Opening || this.state >= ConnectionState.Closing || this.isShutDown) return false;
     const sender = this.useSender();
     if (!sender.hasRoomFor(bytes.length)) return false;
     sender.queue.append(bytes, 0, bytes.length);
@@ -329,7 +286,7 @@ export class StreamConnection implements OpeningConnection {
   }
 
   #mayAskEnd(): boolean {
-    return this.#state === ConnectionState.Open && !this.#disconnects && this.endNote === undefined;
+    return this.state === ConnectionState.Open && !this.#disconnects && this.endNote === undefined;
   }
 
   /** As `drain`, for as long as bytes move, with pauses of up to `closeTimeoutMs`. */
@@ -353,13 +310,13 @@ export class StreamConnection implements OpeningConnection {
   }
 
   #drain(timeoutMs: number, isPatient: boolean, ignoresHook = false): void {
-    if (this.#state < ConnectionState.Open && !this.canSend && !this.isEnding) return this.disconnect();
-    if (this.#state > ConnectionState.Draining) return;
+    if (this.state < ConnectionState.Open && !this.canSend && !this.isEnding) return this.disconnect();
+    if (this.state > ConnectionState.Draining) return;
     armDraining(this, timeoutMs, isPatient);
     const isFirst = !this.isEnding;
     this.isEnding = true;
-    if (this.#state === ConnectionState.Open && !ignoresHook && this.isHeld) this.#awaitAnswers();
-    else if (this.#state >= ConnectionState.Open) this.#sayGoodbye(isFirst);
+    if (this.state === ConnectionState.Open && !ignoresHook && this.isHeld) this.#awaitAnswers();
+    else if (this.state >= ConnectionState.Open) this.#sayGoodbye(isFirst);
   }
 
   /** Whether an answer is still to come: a hook's promise is pending, a stream or an iterator is not done, or `hold` was called. */
@@ -387,24 +344,24 @@ export class StreamConnection implements OpeningConnection {
 
   /** One of the things that held the connection is over. */
   answerMade(): void {
-    if (!this.isEnding || this.#state !== ConnectionState.Open || this.isHeld) return;
+    if (!this.isEnding || this.state !== ConnectionState.Open || this.isHeld) return;
     this.receiver.goOnFrom(PAUSED_BY_DRAIN); // for the peer's FIN
     this.#sayGoodbye(true);
   }
 
   /** A protocol with a goodbye of its own says it, and ends the connection when it has been answered. */
   #sayGoodbye(isFirst: boolean): void {
-    if (this.#state === ConnectionState.Draining || (isFirst && this.protocol.drain())) this.#beginDraining();
+    if (this.state === ConnectionState.Draining || (isFirst && this.protocol.drain())) this.#beginDraining();
   }
 
   /** The protocol has nothing more to say. */
   endByProtocol(): void {
     if (!this.isEnding) return this.drainPatiently();
-    if (this.#state === ConnectionState.Open) this.#beginDraining();
+    if (this.state === ConnectionState.Open) this.#beginDraining();
   }
 
   #beginDraining(): void {
-    if (this.#state === ConnectionState.Open) {
+    if (this.state === ConnectionState.Open) {
       this.move(ConnectionState.Draining);
       this.awaitsSent = true;
     }
@@ -422,32 +379,20 @@ export class StreamConnection implements OpeningConnection {
 
   /** An error of the system on this socket (CLS-002 to CLS-005, CLS-014, CLS-017). */
   socketFailed(cause: Error): void {
-    if (this.#state >= ConnectionState.Closing || this.secure?.failed(cause) === true) return;
+    if (this.state >= ConnectionState.Closing || this.secure?.failed(cause) === true) return;
     const { syscall, code } = cause as NodeJS.ErrnoException;
     let operation: SocketOperation = SocketOperation.Receive;
-    if (this.#state === ConnectionState.Connecting) operation = SocketOperation.Connect;
+    if (this.state === ConnectionState.Connecting) operation = SocketOperation.Connect;
     else if (syscall === 'write') operation = SocketOperation.Send;
     else if (code === 'ECONNRESET' || code === 'ETIMEDOUT' || syscall === undefined) operation = SocketOperation.Close;
     this.close(operation, errnoOf(cause), socketError(this, operation, cause));
   }
 
-  /** A hook threw or rejected: the connection is closed, the error is handed on. */
-  hookFailed(hook: string, thrown: unknown, operation: SocketOperation): void {
-    const isTold = this.#state < ConnectionState.Closing && this.wasLetIn;
-    this.close(operation, SocketErrorCode.DataProc, hookError(this.id, hook, 'failed', thrown));
-    this.host.owner.reportHookError(this.host.listener, hook, thrown, this.id, isTold);
+  protected override get noteOfEnd(): SocketError | undefined {
+    return this.endNote;
   }
 
-  /** Closes the socket; the first reason given is the one that `onClose` tells, when the socket is closed. */
-  close(operation: SocketOperation, errorCode: number, error?: SocketError): void {
-    if (this.#state >= ConnectionState.Closing) return;
-    this.move(ConnectionState.Closing);
-    const droppedBytes = this.pendingBytes;
-    const isGraceful = operation === SocketOperation.Close && errorCode === 0 && error === undefined;
-    const told = isGraceful ? this.endNote : error;
-    if (!isGraceful || told !== undefined || droppedBytes !== 0) {
-      this.closeReason = { operation, errorCode, error: told, droppedBytes };
-    }
+  protected closeTransport(): void {
     this.#deadlines?.cancel();
     const isCutOff = this.sender !== null && this.sender.queue.queuedBytes > 0;
     this.sender?.queue.clear();
@@ -458,9 +403,9 @@ export class StreamConnection implements OpeningConnection {
 
   /** The socket is closed. */
   socketClosed(): void {
-    if (this.#state === ConnectionState.Closed) return;
+    if (this.state === ConnectionState.Closed) return;
     // Node closes a socket when both ends have ended, also while what came before the peer's still waits to be delivered.
-    if (this.#state === ConnectionState.Draining && this.receiver.owesEnd) {
+    if (this.state === ConnectionState.Draining && this.receiver.owesEnd) {
       this.#outlivesSocket = true;
       return;
     }
@@ -468,40 +413,12 @@ export class StreamConnection implements OpeningConnection {
     this.#deadlines?.cancel();
     this.sender?.queue.abandon();
     this.receiver.close();
-    this.move(ConnectionState.Closed);
-    // While an async onAccept or onConnect is still thinking, nobody knows whether onClose is owed.
-    const isUndecided = !this.#isAbandoned && (this.receiver.pauses & PAUSED_BY_HOOK) !== 0 && !this.wasLetIn;
-    if (!isUndecided) this.release();
+    this.transportClosed();
   }
 
-  /** Gives up waiting for a hook that does not answer: the connection, once closed, counts as not let in. */
-  abandonHooks(): void {
-    this.#isAbandoned = true;
-    if (this.#state === ConnectionState.Closed) this.release();
-  }
-
-  /** `onClose` if it is owed, then the ID is free. */
-  release(): void {
-    if (this.#isReleased) return;
-    this.#isReleased = true;
-    const { host } = this;
-    if (this.hasOpened) host.closed++;
-    else host.refused++;
-    host.owner.closing(this);
-    const { operation, errorCode, error } = this.closeReason;
-    if (this.wasLetIn) {
-      const { listener, owner } = host;
-      notifyHook(
-        () => listener.onClose?.(owner, this.id, operation, errorCode, error),
-        (thrown) => owner.reportHookError(listener, 'onClose', thrown, this.id, false),
-      );
-    }
-    this.consumer?.connectionClosed(error);
+  protected override releasing(): void {
+    this.consumer?.connectionClosed(this.closeReason.error);
     this.consumer = null;
-    host.owner.released(this);
-    const { onReleased } = this;
-    this.onReleased = null;
-    onReleased?.();
   }
 
   stats(): ConnectionStats {

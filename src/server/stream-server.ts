@@ -1,5 +1,4 @@
 import type { ConnectionHost } from '../connection/host.ts';
-import { openConnection } from '../connection/opening.ts';
 import { tuneSocket } from '../connection/socket.ts';
 import { ConnectionState } from '../connection/state.ts';
 import { StreamConnection } from '../connection/stream-connection.ts';
@@ -169,7 +168,7 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
     tuneSocket(connection.socket, run.settings);
     this.table.insert(connection);
     if (key !== '') connection.onReleased = () => admission.leave(key);
-    openConnection(connection, 'onAccept', connection.socket, () => {});
+    connection.open('onAccept', connection.socket, () => {});
   }
 }
 

@@ -94,7 +94,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
       (peer) => new ArqConnection(run, peer, false, now, { settings, selfId: nextConversationId() }),
     );
     if (connection === null) return;
-    connection.open('onAccept', () => {});
+    connection.open('onAccept', { address: connection.remoteAddress, port: connection.remotePort }, () => {});
     connection.received(bytes, now);
   }
 
@@ -131,7 +131,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     if (connection === null) return;
     // Not before: who was refused for now may come again with the same cookie.
     cookies.spend(now);
-    connection.open('onAccept', () => {});
+    connection.open('onAccept', { address: connection.remoteAddress, port: connection.remotePort }, () => {});
   }
 
   /**
@@ -151,7 +151,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     // A server that is stopping lets nobody in, and the old connection may still be drained.
     if (verdict !== CookieVerdict.Proved || this.state !== ServiceState.Started) return;
     connection.supersede();
-    connection.release();
+    connection.endNow();
     const isFree = this.peers.find(address, port) === undefined;
     if (isFree && this.hasStarted) this.#acceptProved(host, cookies, address, port, now);
   }

@@ -172,7 +172,7 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
         return;
       }
       // It is closing, and this datagram begins a new connection: the old one ends first (EXO-005).
-      connection.release();
+      connection.endNow();
       if (this.peers.find(address, port) !== undefined) return;
     }
     if (this.state !== ServiceState.Started || this.host !== run) return;
@@ -334,7 +334,7 @@ function countEnd(report: StopReport, connection: UdpConnection): void {
   report.connections++;
   report.droppedBytes += connection.pendingBytes;
   // A drain that ran out of time is told to the listener as an error, but it is this side that cuts off.
-  if (connection.closeErrorCode !== 0 && connection.closeError?.operation !== 'drain') report.failed++;
+  if (connection.closeReason.errorCode !== 0 && connection.closeReason.error?.operation !== 'drain') report.failed++;
   else if (connection.hasDrained) report.drained++;
   else report.forced++;
 }

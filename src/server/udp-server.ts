@@ -38,7 +38,7 @@ export class UdpServer<Extra = unknown> extends DatagramServer<UdpConnection, Ex
     }
     const connection = this.admit(run, address, port, (peer) => new UdpConnection(run, peer, false, now));
     if (connection === null) return;
-    connection.open('onAccept', () => {});
+    connection.open('onAccept', { address: connection.remoteAddress, port: connection.remotePort }, () => {});
     connection.received(bytes, now);
   }
 

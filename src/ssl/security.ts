@@ -1,7 +1,6 @@
 import { isIP, type Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { ConnectionHost } from '../connection/host.ts';
-import { openInClearText } from '../connection/opening.ts';
 import type { SecurityMaker, StreamSecurity } from '../connection/security.ts';
 import { ConnectionState } from '../connection/state.ts';
 import type { StreamConnection } from '../connection/stream-connection.ts';
@@ -171,7 +170,7 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
       connection.secure = session;
       session.begin(done);
     } else {
-      openInClearText(connection);
+      connection.openInClearText();
       done();
     }
   }

@@ -1,7 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import tls, { type ConnectionOptions, type TLSSocket } from 'node:tls';
-import { openSecured } from '../connection/opening.ts';
 import { PAUSED_BY_SECURITY } from '../connection/receiver.ts';
 import type { SecureSession } from '../connection/security.ts';
 import { connectionOfSocket } from '../connection/socket.ts';
@@ -222,7 +221,7 @@ export class TlsSession implements SecureSession, GateEntry {
     this.#security.gate.leave(this);
     const done = this.#done!;
     this.#done = null;
-    openSecured(connection, done);
+    connection.openSecured(done);
   }
 
   /** A server of TLS 1.2 may show another certificate then. Node has looked at its chain. */

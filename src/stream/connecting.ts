@@ -1,6 +1,5 @@
 import { isIP } from 'node:net';
 import type { ConnectionHost } from '../connection/host.ts';
-import { openConnection } from '../connection/opening.ts';
 import { tuneSocket } from '../connection/socket.ts';
 import { ConnectionState } from '../connection/state.ts';
 import type { StreamConnection } from '../connection/stream-connection.ts';
@@ -145,7 +144,7 @@ export async function connect(
         tuneSocket(socket, run.settings);
         connection.connected();
         connected();
-        openConnection(connection, 'onConnect', undefined, (error) => {
+        connection.open('onConnect', undefined, (error) => {
           // A rejection waits until the connection is gone, so that whoever catches it finds the component ready again.
           if (error === undefined) settle();
           else refusal = error;

@@ -1,4 +1,5 @@
 import { ArqSession, type ArqSessionHost, type ArqSettings, handshakePeerId, isHandshake } from '../arq/index.ts';
+import { ConnectionState } from '../connection/state.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoName } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
@@ -7,7 +8,7 @@ import { QUEUED } from '../transport/udp-socket.ts';
 import { ArqBacklog, BacklogNews } from './udp-arq-backlog.ts';
 import { UdpConnection } from './udp-connection.ts';
 import type { UdpHost } from './udp-host.ts';
-import { type PeerAddress, UdpState } from './udp-lifecycle.ts';
+import type { PeerAddress } from './udp-lifecycle.ts';
 import type { UdpConnectionStats } from './udp-stats.ts';
 import { OwnedTimer } from './udp-timer.ts';
 
@@ -77,8 +78,8 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
 
   /** The ARQ handshake is done. */
   onReady(): void {
-    if (this.state !== UdpState.Opening) return;
-    this.move(UdpState.Open);
+    if (this.state !== ConnectionState.Opening) return;
+    this.move(ConnectionState.Open);
     const { listener, owner } = this.host;
     callHook(() => listener.onHandShake?.(owner, this.id), this.outcomeOf('onHandShake'));
     this.#settleHandshake(undefined); // unless the hook ended the connection, which settled it
@@ -123,7 +124,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   }
 
   onUnreliable(message: Buffer): void {
-    if (this.state === UdpState.Open) this.deliver(message, true);
+    if (this.state === ConnectionState.Open) this.deliver(message, true);
   }
 
   protected override setHold(bit: number, isHeld: boolean): void {
@@ -133,7 +134,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
 
   /** Delivers the messages that waited in the receive window; the peer is told that there is room again. */
   protected override settle(): void {
-    if (this.hold === 0 && this.#session !== null && this.state <= UdpState.Open) {
+    if (this.hold === 0 && this.#session !== null && this.state <= ConnectionState.Open) {
       const errno = this.#session.resume(this.host.wheel.clock.now());
       if (errno !== 0) this.#sessionFailed(errno);
       else this.host.schedule(this);
@@ -184,7 +185,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     if (deadlineMs !== undefined && (typeof deadlineMs !== 'number' || Number.isNaN(deadlineMs)))
       throw new TypeError('deadlineMs must be a number');
     const session = this.#session;
-    if (this.state > UdpState.Open) return this.cannotSend(operation);
+    if (this.state > ConnectionState.Open) return this.cannotSend(operation);
     if (session === null || this.#drainTimer !== null) return this.#refused(operation, Errno.EPERM, bytes.length);
     const now = this.host.wheel.clock.now();
     const errno = session.send(bytes, now, deadlineMs);
@@ -199,7 +200,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   /** Sends one unreliable message; only between two ends of this library that both have `unreliable` on. */
   sendUnreliable(bytes: Uint8Array): boolean {
     const session = this.#session;
-    if (this.state > UdpState.Open) return this.cannotSend('sendUnreliable');
+    if (this.state > ConnectionState.Open) return this.cannotSend('sendUnreliable');
     if (session === null) return this.#refused('sendUnreliable', Errno.EPERM, bytes.length);
     const errno = session.sendUnreliable(bytes, this.host.wheel.clock.now());
     if (errno !== 0) return this.#refused('sendUnreliable', errno, bytes.length);
@@ -234,7 +235,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
 
   /** A datagram of the session. */
   output(bytes: Buffer, length: number): boolean {
-    if (this.state > UdpState.Open) return false;
+    if (this.state > ConnectionState.Open) return false;
     return this.host.transmit(this, bytes, length, true) === QUEUED;
   }
 
@@ -247,7 +248,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
 
   override turnEnded(now: number): void {
     const session = this.#session;
-    if (session !== null && this.state <= UdpState.Open) {
+    if (session !== null && this.state <= ConnectionState.Open) {
       session.flush(now);
       this.#arm(now);
       if (this.#drainTimer !== null && session.waitingSendCount === 0) this.drained(true);
@@ -258,7 +259,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
 
   #tellBacklog(backlog: ArqBacklog, session: ArqSession): void {
     const { listener, owner } = this.host;
-    while (this.state === UdpState.Open) {
+    while (this.state === ConnectionState.Open) {
       const waitingCount = session.waitingSendCount;
       const news = backlog.next(waitingCount);
       if (news === BacklogNews.None) return;
@@ -273,7 +274,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   /** Sets the timer for what the session will have to do next; one that comes earlier may stay. */
   #arm(now: number): void {
     const due = this.#session!.nextDueMs(now);
-    if (due >= this.#armedFor || this.state > UdpState.Open) return;
+    if (due >= this.#armedFor || this.state > ConnectionState.Open) return;
     this.#timer ??= new OwnedTimer<ArqConnection>(this, arqExpired);
     this.#armedFor = due;
     this.host.wheel.arm(this.#timer, due - now);
@@ -282,7 +283,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   expired(): void {
     this.#armedFor = Number.POSITIVE_INFINITY;
     const session = this.#session;
-    if (session === null || this.state > UdpState.Open) return;
+    if (session === null || this.state > ConnectionState.Open) return;
     const now = this.host.wheel.clock.now();
     const errno = session.update(now);
     if (errno !== 0) this.#sessionFailed(errno);
@@ -296,7 +297,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   /** Takes no more messages, waits until the peer has acknowledged all, then closes; at the latest in `timeoutMs`. */
   override drain(timeoutMs: number): void {
     if (this.#drainTimer !== null) return;
-    if (this.state !== UdpState.Open || !(timeoutMs > 0)) return this.disconnect();
+    if (this.state !== ConnectionState.Open || !(timeoutMs > 0)) return this.disconnect();
     this.#drainTimer = new OwnedTimer<ArqConnection>(this, drainExpired);
     this.host.wheel.arm(this.#drainTimer, timeoutMs);
     this.host.schedule(this);
@@ -322,7 +323,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     if (this.#timer !== null) wheel.cancel(this.#timer);
     if (this.#drainTimer !== null) wheel.cancel(this.#drainTimer);
     this.#early = null;
-    this.#settleHandshake(this.closeError ?? this.closedBefore('onHandShake'));
+    this.#settleHandshake(this.closeReason.error ?? this.closedBefore('onHandShake'));
   }
 
   /** Segments queued or unacknowledged (AQ-043); undefined before there is a session. */

@@ -1,12 +1,13 @@
 import { isCloseNotify } from '../arq/index.ts';
+import { ConnectionState } from '../connection/state.ts';
 import type { ManagedConnection } from '../core/complex-socket.ts';
 import { HandleResult, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { describeSystemError } from '../core/errors.ts';
-import { askHook, type HookOutcome, notifyHook, type OpeningDone, settleHook } from '../core/hooks.ts';
+import { type HookOutcome, notifyHook, type OpeningDone, settleHook } from '../core/hooks.ts';
 import { Heartbeat, sendHeartbeat } from './udp-heartbeat.ts';
 import type { UdpHost } from './udp-host.ts';
-import { type PeerAddress, UdpLifecycle, UdpState } from './udp-lifecycle.ts';
+import { type PeerAddress, UdpLifecycle } from './udp-lifecycle.ts';
 import type { UdpConnectionStats } from './udp-stats.ts';
 
 /** Why nothing is delivered for now; bits of `hold`. */
@@ -47,15 +48,13 @@ export class UdpConnection extends UdpLifecycle implements ManagedConnection {
 
   /** Plain UDP: `onHandShake`, and data flows. */
   protected override letIn(done: OpeningDone): void {
-    const { listener, owner } = this.host;
-    const call = (): unknown => listener.onHandShake?.(owner, this.id);
-    askHook(this, 'onHandShake', call, done, () => {
-      if (this.state !== UdpState.Opening) return done(this.closedBefore('onHandShake'));
-      this.move(UdpState.Open);
-      this.beginDetect();
-      done();
-      this.settle();
-    });
+    this.shakeHands(done);
+  }
+
+  protected override begin(): void {
+    this.move(ConnectionState.Open);
+    this.beginDetect();
+    if (this.#waiting !== null || this.#endsAfterQueue) this.settleLater();
   }
 
   override awaitHook(goOn: (() => void) | null): void {
@@ -67,14 +66,14 @@ export class UdpConnection extends UdpLifecycle implements ManagedConnection {
   protected beginDetect(): void {
     if (this.#heartbeat !== null || !Heartbeat.isWanted(this)) return;
     this.#heartbeat = new Heartbeat(this);
-    if (this.state >= UdpState.Closing) this.host.wheel.cancel(this.#heartbeat); // nobody listens there
+    if (this.state >= ConnectionState.Closing) this.host.wheel.cancel(this.#heartbeat); // nobody listens there
   }
 
   // ---- receiving -------------------------------------------------------------------------------------------------
 
   /** A datagram of the peer; its bytes are ours. */
   received(bytes: Buffer, now: number): void {
-    if (this.state >= UdpState.Closing) return;
+    if (this.state >= ConnectionState.Closing) return;
     const { length } = bytes;
     this.lastHeardAt = now;
     if (this.#heartbeat !== null) this.#heartbeat.missed = 0;
@@ -119,7 +118,7 @@ export class UdpConnection extends UdpLifecycle implements ManagedConnection {
 
   /** A datagram with data. */
   protected payload(bytes: Buffer, _now: number): void {
-    if (this.hold === 0 && this.#waiting === null && this.state === UdpState.Open) this.deliver(bytes, false);
+    if (this.hold === 0 && this.#waiting === null && this.state === ConnectionState.Open) this.deliver(bytes, false);
     else this.#waiting = this.enqueue(this.#waiting, bytes);
   }
 
@@ -179,7 +178,11 @@ export class UdpConnection extends UdpLifecycle implements ManagedConnection {
 
   pauseReceive(isPaused: boolean): void {
     this.setHold(HELD_BY_USER, isPaused);
-    if (isPaused) return;
+    if (!isPaused) this.settleLater();
+  }
+
+  /** Delivers what waited at the end of this turn. */
+  protected settleLater(): void {
     this.#mustSettle = true;
     this.host.schedule(this);
   }
@@ -189,7 +192,7 @@ export class UdpConnection extends UdpLifecycle implements ManagedConnection {
     const waiting = this.#waiting;
     if (waiting !== null) {
       let at = 0;
-      while (at < waiting.length && this.hold === 0 && this.state === UdpState.Open)
+      while (at < waiting.length && this.hold === 0 && this.state === ConnectionState.Open)
         this.deliver(waiting[at++]!, false);
       if (at === waiting.length) this.#waiting = null;
       else if (at > 0) this.#waiting = waiting.slice(at);
@@ -210,7 +213,7 @@ export class UdpConnection extends UdpLifecycle implements ManagedConnection {
   send(operation: string, bytes: Uint8Array): boolean {
     const { host } = this;
     const { length } = bytes;
-    if (this.state > UdpState.Open) return this.cannotSend(operation);
+    if (this.state > ConnectionState.Open) return this.cannotSend(operation);
     if (length === 0 || length > host.settings.maxDatagramSize) {
       const message = `a datagram of ${length} bytes is not possible, allowed are 1 to ${host.settings.maxDatagramSize} (maxDatagramSize)`;
       return host.owner.refuse(operation, SocketErrorCode.InvalidParam, Errno.EINVAL, message, this.id);
@@ -254,7 +257,7 @@ export class UdpConnection extends UdpLifecycle implements ManagedConnection {
     this.#reports = null;
     const { listener, owner } = this.host;
     for (const data of reports) {
-      if (this.state >= UdpState.Closing) return;
+      if (this.state >= ConnectionState.Closing) return;
       notifyHook(
         () => listener.onSend?.(owner, this.id, data),
         (thrown) => this.hookFailed('onSend', thrown, SocketOperation.Send),

@@ -1,0 +1,264 @@
+import type { Component } from '../core/component.ts';
+import { closedBefore, hookError, refusalError } from '../core/connection-errors.ts';
+import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
+import { Errno } from '../core/errno.ts';
+import { internalError, type SocketError } from '../core/errors.ts';
+import { askHook, notifyHook, type OpeningConnection, type OpeningDone } from '../core/hooks.ts';
+import type { AnyHooks } from '../core/listener.ts';
+import type { TimerWheel } from '../core/timer-wheel.ts';
+import type { TurnTask } from '../core/turn-end.ts';
+import { ConnectionState, isLegalTransition } from './state.ts';
+
+/** Why a connection closed, and what of it is known then. */
+export interface CloseReason {
+  readonly operation: SocketOperation;
+  readonly errorCode: number;
+  readonly error: SocketError | undefined;
+  /** Bytes that were queued and not sent. */
+  readonly droppedBytes: number;
+}
+
+/** The component that connections belong to, as their lives see it. */
+export interface LifecycleOwner extends Component {
+  /** The connection is gone, `onClose` comes next if it is owed. @internal */
+  closing(connection: unknown): void;
+  /** The connection is gone, `onClose` was called: take it out of the tables. @internal */
+  released(connection: unknown): void;
+}
+
+/** What the lives of all connections of one run of a component share. */
+export interface LifecycleHost {
+  readonly owner: LifecycleOwner;
+  readonly listener: AnyHooks;
+  readonly wheel: TimerWheel;
+  opened: number;
+  closed: number;
+  refused: number;
+}
+
+const gracefully: CloseReason = { operation: SocketOperation.Close, errorCode: 0, error: undefined, droppedBytes: 0 };
+
+/** What is true of a connection's life; bits of one number, since there may be a million connections. */
+const LET_IN = 1;
+const COUNTED = 2;
+const ABANDONED = 4;
+const RELEASED = 8;
+
+/**
+ * The life of one connection, stream or datagram: it opens by hooks that may refuse it, is let in, closes, and is released
+ * with exactly one `onClose` if it was let in. What it carries, and how the transport is closed, is the subclass's.
+ */
+export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningConnection, TurnTask {
+  id = 0;
+  isScheduled = false;
+  extra: unknown = undefined;
+  /** The host given to `connect` or `start`, agents and clients. */
+  remoteHost = '';
+  readonly host: Host;
+  readonly openedAt: number;
+  closeReason: CloseReason = gracefully;
+  /** Called once when the connection is gone, whether it had been let in or not. */
+  onReleased: (() => void) | null = null;
+  #state: ConnectionState;
+  #facts = 0;
+
+  /** @param now The present, as the wheel's clock tells it. */
+  constructor(host: Host, state: ConnectionState, now: number) {
+    this.host = host;
+    this.#state = state;
+    this.openedAt = now;
+  }
+
+  // ---- what a subclass is ----------------------------------------------------------------------------------------
+
+  abstract readonly remoteAddress: string;
+  abstract readonly remotePort: number;
+  /** Bytes that the system has not taken yet. */
+  abstract readonly pendingBytes: number;
+  /** Whether the promise of a hook is pending. */
+  abstract readonly awaitsHook: boolean;
+  /** The answer of an opening hook is awaited, or, with null, has come. */
+  abstract awaitHook(goOn: (() => void) | null): void;
+  abstract turnEnded(now: number): void;
+  /** The first hook let the connection in: what comes next. `done` is told how it went. */
+  protected abstract letIn(done: OpeningDone): void;
+  /** Data may flow: the state is to be Open. */
+  protected abstract begin(): void;
+  /** The connection is closing: closes the transport, which calls `transportClosed` in a later turn. */
+  protected abstract closeTransport(isPeerTold: boolean): void;
+  /** `onClose` was called: the last users of the connection are told. */
+  protected releasing(): void {}
+  /** Whether it counts as opened as soon as it is let in; over TLS it does when the handshake is done. */
+  protected get countsWhenLetIn(): boolean {
+    return true;
+  }
+  /** Whether a refusal is told by `onClose`: only over TLS, where `onHandShake` comes later (EV-S-03, HSK-008). */
+  protected get tellsRefusal(): boolean {
+    return false;
+  }
+  /** What `onClose` tells about an end that is graceful as far as the system knows. */
+  protected get noteOfEnd(): SocketError | undefined {
+    return undefined;
+  }
+
+  // ---- state -----------------------------------------------------------------------------------------------------
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** True from `onAccept` / `onConnect` until the connection closes. */
+  get isConnected(): boolean {
+    return this.#state >= ConnectionState.Opening && this.#state <= ConnectionState.Draining;
+  }
+
+  /** Whether the connection exists for calls with its ID: it is not closing. */
+  get isValid(): boolean {
+    return this.#state < ConnectionState.Closing;
+  }
+
+  /** Whether `onClose` is owed: set once the first hooks have let the connection in. */
+  get wasLetIn(): boolean {
+    return (this.#facts & LET_IN) !== 0;
+  }
+
+  set wasLetIn(isSo: boolean) {
+    this.#facts = isSo ? this.#facts | LET_IN : this.#facts & ~LET_IN;
+  }
+
+  /** Whether it was counted as opened. */
+  get hasOpened(): boolean {
+    return (this.#facts & COUNTED) !== 0;
+  }
+
+  /** Whether the connection is gone: its hooks are over, its ID is free. */
+  get isReleased(): boolean {
+    return (this.#facts & RELEASED) !== 0;
+  }
+
+  /** Whether opening hooks that have not answered are no longer waited for. */
+  protected get isAbandoned(): boolean {
+    return (this.#facts & ABANDONED) !== 0;
+  }
+
+  move(to: ConnectionState): void {
+    if (!isLegalTransition(this.#state, to)) {
+      throw internalError(`connection ${this.id} cannot go from state ${this.#state} to ${to}`);
+    }
+    this.#state = to;
+  }
+
+  // ---- opening ---------------------------------------------------------------------------------------------------
+
+  /** Runs the hook that lets the connection in, then what comes next. `done` is told how it went: undefined if open, else why not. */
+  open(firstHook: 'onAccept' | 'onConnect', argument: unknown, done: OpeningDone): void {
+    const { listener, owner } = this.host;
+    const call = (): unknown =>
+      firstHook === 'onAccept' ? listener.onAccept?.(owner, this.id, argument) : listener.onConnect?.(owner, this.id);
+    askHook(this, firstHook, call, done, () => {
+      // A stop that did not wait for the answer has counted the connection as refused.
+      if (this.isReleased) return done(this.closedBefore(firstHook));
+      this.wasLetIn = true;
+      if (this.countsWhenLetIn) this.countOpened();
+      if (this.#state === ConnectionState.Opening) return this.letIn(done);
+      done(this.closedBefore(firstHook));
+      // An async hook may have outlived the connection: it let it in, so it is owed the end as well.
+      if (this.#state === ConnectionState.Closed) this.release();
+    });
+  }
+
+  /** `onHandShake`, then data (NODEEV-001). */
+  protected shakeHands(done: OpeningDone): void {
+    const { listener, owner } = this.host;
+    const call = (): unknown => listener.onHandShake?.(owner, this.id);
+    askHook(this, 'onHandShake', call, done, () => {
+      if (this.#state !== ConnectionState.Opening) return done(this.closedBefore('onHandShake'));
+      this.begin();
+      done();
+    });
+  }
+
+  /** It is let in, over TLS also its handshake is done. */
+  countOpened(): void {
+    if (this.hasOpened) return;
+    this.#facts |= COUNTED;
+    this.host.opened++;
+  }
+
+  /** A hook that may refuse the connection did. It ends without `onClose`, unless its refusal is told. */
+  refusedBy(hook: string, hasThrown: boolean, thrown: unknown, done: OpeningDone): void {
+    const error = refusalError(this.id, hook, hasThrown, thrown);
+    const isTold = this.tellsRefusal && this.wasLetIn;
+    if (hasThrown) this.host.owner.reportHookError(this.host.listener, hook, thrown, this.id, isTold);
+    this.wasLetIn = isTold;
+    const errorCode = isTold && hasThrown ? SocketErrorCode.DataProc : Errno.ECANCELED;
+    this.close(isTold ? SocketOperation.Receive : SocketOperation.Close, errorCode, error);
+    if (this.#state === ConnectionState.Closed) this.release();
+    done(error);
+  }
+
+  /** Why the connection is not open, though no hook refused it. */
+  protected closedBefore(hook: string): SocketError {
+    return closedBefore(this.id, hook, this.closeReason.error, this.closeReason.errorCode);
+  }
+
+  // ---- closing ---------------------------------------------------------------------------------------------------
+
+  /** A hook threw or rejected: the connection is closed, the error is handed on. */
+  hookFailed(hook: string, thrown: unknown, operation: SocketOperation): void {
+    const isTold = this.#state < ConnectionState.Closing && this.wasLetIn;
+    this.close(operation, SocketErrorCode.DataProc, hookError(this.id, hook, 'failed', thrown));
+    this.host.owner.reportHookError(this.host.listener, hook, thrown, this.id, isTold);
+  }
+
+  /**
+   * Closes the connection; the first reason given is the one that `onClose` tells, when the transport is closed.
+   * @param isPeerTold Whether a datagram peer is told of it; streams end as their transport does.
+   */
+  close(operation: SocketOperation, errorCode: number, error?: SocketError, isPeerTold = true): void {
+    if (this.#state >= ConnectionState.Closing) return;
+    this.move(ConnectionState.Closing);
+    const droppedBytes = this.pendingBytes;
+    const isGraceful = operation === SocketOperation.Close && errorCode === 0 && error === undefined;
+    const told = isGraceful ? this.noteOfEnd : error;
+    if (!isGraceful || told !== undefined || droppedBytes !== 0) {
+      this.closeReason = { operation, errorCode, error: told, droppedBytes };
+    }
+    this.closeTransport(isPeerTold);
+  }
+
+  /** The transport is closed. While an async onAccept or onConnect is still thinking, nobody knows whether onClose is owed. */
+  protected transportClosed(): void {
+    this.move(ConnectionState.Closed);
+    if (this.isAbandoned || this.wasLetIn || !this.awaitsHook) this.release();
+  }
+
+  /** Gives up waiting for a hook that does not answer: the connection, once closed, counts as not let in. */
+  abandonHooks(): void {
+    this.#facts |= ABANDONED;
+    if (this.#state === ConnectionState.Closed) this.release();
+  }
+
+  /** `onClose` if it is owed, then the ID is free. */
+  release(): void {
+    if (this.isReleased) return;
+    this.#facts |= RELEASED;
+    const { host } = this;
+    const { listener, owner } = host;
+    if (this.hasOpened) host.closed++;
+    else host.refused++;
+    owner.closing(this);
+    if (this.wasLetIn && listener.onClose !== undefined) {
+      const { operation, errorCode, error } = this.closeReason;
+      notifyHook(
+        () => listener.onClose?.(owner, this.id, operation, errorCode, error),
+        (thrown) => owner.reportHookError(listener, 'onClose', thrown, this.id, false),
+      );
+    }
+    this.releasing();
+    owner.released(this);
+    const { onReleased } = this;
+    this.onReleased = null;
+    onReleased?.();
+  }
+}
