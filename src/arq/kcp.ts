@@ -10,6 +10,7 @@ import {
   PROBE_MAX_MS,
 } from './constants.ts';
 import { KcpReceiver } from './receiver.ts';
+import { Redundancy } from './redundancy.ts';
 import { readInt32 } from './segment.ts';
 import { KcpSender } from './sender.ts';
 import { type KcpOptions, KcpSettings } from './settings.ts';
@@ -17,6 +18,11 @@ import { type DatagramOutput, DatagramWriter } from './writer.ts';
 
 const ASK = 1;
 const TELL = 2;
+/**
+ * With more segments under way than this, a lost datagram holds up few of them, and one that repairs several is worth more. With
+ * congestion control, each loss closes the window, so it is better to lose several at once.
+ */
+const SPREAD_LIMIT = 64;
 /** Half a round of the 32-bit clock. */
 const DEADLINE_MAX_MS = 0x7fffffff;
 
@@ -41,6 +47,10 @@ export interface KcpStats {
   outOfWindow: number;
   /** Acknowledgements not sent because too many waited. */
   droppedAcks: number;
+  /** Segments sent once more in the room that datagrams had left, while the line loses many. */
+  copies: number;
+  /** Share of the transmissions that the sender sees get lost, 0 to 1. */
+  loss: number;
   /** Messages dropped because their deadline passed before they were first sent. */
   expiredMessages: number;
   rtt: number;
@@ -95,6 +105,8 @@ export class Kcp {
   private readonly sender: KcpSender;
   private readonly receiver: KcpReceiver;
   private readonly writer: DatagramWriter;
+  // Null until the line has lost something.
+  private redundancy: Redundancy | null = null;
   private current = 0;
   private isStarted = false;
   private flushTs = 0;
@@ -202,6 +214,7 @@ export class Kcp {
       }
       this.segmentsIn++;
       sender.remoteWnd = datagram[at + 6]! | (datagram[at + 7]! << 8);
+      if (cmd === CMD_ACK) sender.observe(sn, ts);
       sender.acknowledgeBelow(readInt32(datagram, at + 16));
       if (cmd === CMD_PUSH) {
         receiver.push(sn, frg, ts, datagram, data, length);
@@ -275,7 +288,8 @@ export class Kcp {
     const { sender, receiver, writer, current } = this;
     writer.wnd = receiver.freeWindow;
     writer.una = receiver.nextSn;
-    if (receiver.hasAcks) receiver.flushAcks(writer);
+    if (this.settings.isGathered) this.adaptToLoss();
+    if (receiver.hasAcks) receiver.flushAcks(writer, writer.redundancy);
     if (sender.remoteWnd === 0) this.probeWindow();
     else this.probeWaitMs = 0;
     if (this.probe !== 0) {
@@ -293,6 +307,7 @@ export class Kcp {
     const { receiver, writer } = this;
     writer.wnd = receiver.freeWindow;
     writer.una = receiver.nextSn;
+    writer.redundancy = null;
     writer.controlData(CMD_WINDOW_TELL, frg, this.current, sn, data);
     writer.end();
   }
@@ -313,6 +328,8 @@ export class Kcp {
       duplicateAcks: sender.duplicateAcks,
       outOfWindow: receiver.outOfWindow,
       droppedAcks: receiver.droppedAcks,
+      copies: sender.copies,
+      loss: sender.loss.share,
       expiredMessages: sender.expiredMessages,
       rtt: sender.rtt.rtt,
       srtt: sender.rtt.srtt,
@@ -327,6 +344,19 @@ export class Kcp {
       waitingSendCount: sender.waitingCount,
       isLinkDead: sender.isLinkDead,
     };
+  }
+
+  /** Gathers as much as fits on a good line, and the less the more of it gets lost. */
+  private adaptToLoss(): void {
+    const { sender, writer } = this;
+    writer.redundancy = null;
+    writer.pushLimit = Infinity;
+    if (!sender.loss.isLossy) return;
+    if (sender.loss.isHeavy && this.settings.turnoffCongestCtrl && sender.waitingCount <= SPREAD_LIMIT)
+      writer.pushLimit = 1;
+    this.redundancy ??= new Redundancy(sender, this.receiver);
+    this.redundancy.begin(this.current);
+    writer.redundancy = this.redundancy;
   }
 
   private probeWindow(): void {

@@ -1,4 +1,5 @@
 import { CMD_ACK, KcpError, WINDOW_FIELD_MAX } from './constants.ts';
+import type { Redundancy } from './redundancy.ts';
 import { Segment, SegmentQueue, SegmentWindow } from './segment.ts';
 import type { KcpSettings } from './settings.ts';
 import type { DatagramWriter } from './writer.ts';
@@ -127,9 +128,14 @@ export class KcpReceiver {
     return this.queue.length >= this.wndSize;
   }
 
-  flushAcks(writer: DatagramWriter): void {
+  flushAcks(writer: DatagramWriter, redundancy: Redundancy | null): void {
     const acks = this.acks;
-    for (let i = 0; i < this.ackLength; i += 2) writer.control(CMD_ACK, acks[i + 1]!, acks[i]!);
+    for (let i = 0; i < this.ackLength; i += 2) {
+      const sn = acks[i]!;
+      const ts = acks[i + 1]!;
+      writer.control(CMD_ACK, ts, sn);
+      if (redundancy !== null) redundancy.remember(sn, ts, writer.datagramsOut);
+    }
     this.ackLength = 0;
   }
 

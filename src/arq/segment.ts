@@ -20,6 +20,8 @@ export class Segment {
   /** Acknowledgements of later segments seen since the last transmission (KC-025). */
   skips = 0;
   transmits = 0;
+  /** Has been sent once more beside that, see redundancy.ts. */
+  isCopied = false;
   hasDeadline = false;
   deadlineTs = 0;
   /** Outgoing: exactly the data. Incoming: the whole datagram, of which `offset` and `length` cut the data. */

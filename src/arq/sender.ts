@@ -1,4 +1,5 @@
 import { DEAD_LINK_TRANSMITS, FRAGMENT_LIMIT, KcpError, REMOTE_WINDOW_INITIAL, SSTHRESH_MIN } from './constants.ts';
+import { LossEstimator } from './loss.ts';
 import { RttEstimator } from './rtt.ts';
 import { Segment, SegmentQueue, SegmentWindow } from './segment.ts';
 import type { KcpSettings } from './settings.ts';
@@ -12,6 +13,12 @@ import type { DatagramWriter } from './writer.ts';
 const SLAB_BYTES = 65_536;
 let slab = new ArrayBuffer(0);
 let slabUsed = 0;
+
+/** Copies of overdue segments in one datagram, and how many of the oldest segments are looked at for them. */
+const COPIES_PER_DATAGRAM = 4;
+const COPY_SCAN = 16;
+/** Steps that the congestion window opens for one datagram of several acknowledgements. */
+const STEPS_PER_DATAGRAM = 4;
 
 function copied(data: Uint8Array): Uint8Array {
   const length = data.length;
@@ -38,6 +45,7 @@ function copied(data: Uint8Array): Uint8Array {
  */
 export class KcpSender {
   readonly rtt: RttEstimator;
+  readonly loss = new LossEstimator();
   una: number;
   nextSn: number;
   remoteWnd = REMOTE_WINDOW_INITIAL;
@@ -56,6 +64,7 @@ export class KcpSender {
   fastRetransmits = 0;
   expiredMessages = 0;
   duplicateAcks = 0;
+  copies = 0;
 
   private readonly settings: KcpSettings;
   private readonly queue = new SegmentQueue();
@@ -102,6 +111,14 @@ export class KcpSender {
   /** A datagram is about to be read. */
   beginInput(): void {
     this.unaBeforeInput = this.una;
+  }
+
+  /** `sn` is about to be acknowledged, as sent at `ts`. */
+  observe(sn: number, ts: number): void {
+    if (((sn - this.una) | 0) < 0 || ((sn - this.nextSn) | 0) >= 0) return;
+    const segment = this.window.get(sn);
+    if (segment === undefined) return;
+    this.loss.sample((segment.transmits > 1 || segment.isCopied) && ((ts - segment.sentTs) | 0) >= 0);
   }
 
   /** Everything below `una` has arrived. */
@@ -153,7 +170,13 @@ export class KcpSender {
 
   /** KC-024: the datagram has been read; the congestion window opens if `una` moved. */
   endInput(): void {
-    if (((this.una - this.unaBeforeInput) | 0) <= 0 || this.cwnd >= this.remoteWnd) return;
+    const progress = (this.una - this.unaBeforeInput) | 0;
+    if (progress <= 0) return;
+    const steps = this.settings.isGathered ? Math.min(progress, STEPS_PER_DATAGRAM) : 1;
+    for (let i = 0; i < steps && this.cwnd < this.remoteWnd; i++) this.widen();
+  }
+
+  private widen(): void {
     const mss = this.settings.maxSegmentBytes;
     if (this.cwnd < this.ssthresh) {
       this.cwnd++;
@@ -209,6 +232,30 @@ export class KcpSender {
     if (lost || this.cwnd < 1) {
       this.cwnd = 1;
       this.incr = mss;
+    }
+  }
+
+  /**
+   * Writes once more, while there is room in the datagram, the oldest segments that have been on their way for half a round
+   * trip and more. Their timeouts stay what they were.
+   */
+  copyOverdue(now: number, writer: DatagramWriter): void {
+    if (this.inFlightCount === 0) return;
+    const overdueMs = Math.max(this.rtt.srtt >> 1, this.settings.interval);
+    let left = COPIES_PER_DATAGRAM;
+    for (let i = 0; i < COPY_SCAN && left > 0; i++) {
+      const sn = (this.una + i) | 0;
+      if (((sn - this.nextSn) | 0) >= 0) return;
+      const segment = this.window.get(sn);
+      if (segment === undefined || ((now - segment.sentTs) | 0) < overdueMs) continue;
+      // This very flush may be about to send it.
+      if (((now - segment.resendTs) | 0) >= 0) continue;
+      if (!writer.hasRoom(segment.length)) return;
+      segment.sentTs = now;
+      segment.isCopied = true;
+      this.copies++;
+      left--;
+      writer.push(segment, now);
     }
   }
 

@@ -7,7 +7,7 @@ import { integerOption, type KcpOptions, KcpSettings } from './settings.ts';
 import { HELLO_LIMIT, MARK_CAPABLE, MARK_DATA, MARK_HELLO } from './unreliable.ts';
 
 /** Options of an ARQ session: KCP's, and those of the layer above it. */
-export interface ArqOptions extends Omit<KcpOptions, 'checkConv'> {
+export interface ArqOptions extends Omit<KcpOptions, 'checkConv' | 'isGathered'> {
   /** Milliseconds for the ARQ handshake, > 2 * minRto, default 5000 (AQ-035). */
   handShakeTimeout?: number;
   /**
@@ -18,7 +18,7 @@ export interface ArqOptions extends Omit<KcpOptions, 'checkConv'> {
   /**
    * `true` (default): `send` and `input` flush before they return, as HP-Socket does (AQ-037, AQ-038). `false`: they leave
    * it to a call of `flush` at the end of the tick, so that messages and acknowledgements share datagrams; `nextDueMs` is
-   * the present as long as such a call is due.
+   * the present as long as such a call is due. How much shares a datagram then depends on what the line loses.
    */
   immediateFlush?: boolean;
 }
@@ -30,7 +30,7 @@ export class ArqSettings extends KcpSettings {
   readonly immediateFlush: boolean;
 
   constructor(options: ArqOptions = {}) {
-    super(options);
+    super({ ...options, isGathered: options.immediateFlush === false });
     const shortest = 2 * this.minRto + 1;
     this.handShakeTimeout = integerOption('handShakeTimeout', options.handShakeTimeout, 5_000, shortest, 0x7fffffff);
     this.unreliable = options.unreliable ?? false;

@@ -36,6 +36,12 @@ export interface KcpOptions {
    * AQ-024). `true` is stock KCP: both directions carry the same `conv`, and a datagram of another one is refused.
    */
   checkConv?: boolean;
+  /**
+   * `true`: whoever drives the session flushes at the end of a turn of the event loop, so that a datagram holds more than one
+   * of HP-Socket does. The session makes up for what that changes: on a line that loses many it spreads and repeats
+   * (redundancy.ts), and the congestion window opens by what is acknowledged, not by datagrams. `false` (default): as ikcp.
+   */
+  isGathered?: boolean;
   /** Segments that may wait in all (queued and unacknowledged) before `send` refuses; default 32768. */
   maxWaitingSendCount?: number;
 }
@@ -82,6 +88,7 @@ export class KcpSettings {
   readonly maxSegmentBytes: number;
   readonly maxMessageSize: number;
   readonly checkConv: boolean;
+  readonly isGathered: boolean;
   readonly maxWaitingSendCount: number;
 
   constructor(options: KcpOptions = {}) {
@@ -106,6 +113,7 @@ export class KcpSettings {
     const largest = (RECV_WINDOW_MIN - 1) * this.maxSegmentBytes - 1;
     this.maxMessageSize = integerOption('maxMessageSize', options.maxMessageSize, 4096, 1, largest);
     this.checkConv = options.checkConv ?? false;
+    this.isGathered = options.isGathered ?? false;
     this.maxWaitingSendCount = value.maxWaitingSendCount!;
   }
 }

@@ -1,4 +1,5 @@
 import { CMD_PUSH, KCP_HEADER_BYTES } from './constants.ts';
+import type { Redundancy } from './redundancy.ts';
 import { type Segment, writeHeader } from './segment.ts';
 
 /**
@@ -18,6 +19,10 @@ export class DatagramWriter {
   una = 0;
   /** Goes into `frg` of acknowledgements, asks and tells; 0 is what HP-Socket and stock KCP send. See unreliable.ts. */
   mark = 0;
+  /** Data segments per datagram, at most. */
+  pushLimit = Infinity;
+  /** Fills the room that is left in a datagram; null on a good line. */
+  redundancy: Redundancy | null = null;
 
   datagramsOut = 0;
   segmentsOut = 0;
@@ -28,6 +33,7 @@ export class DatagramWriter {
   private readonly host: { output: DatagramOutput };
   private bytes: Buffer | undefined = undefined;
   private length = 0;
+  private pushCount = 0;
 
   constructor(conv: number, mtu: number, host: { output: DatagramOutput }) {
     this.conv = conv | 0;
@@ -45,9 +51,16 @@ export class DatagramWriter {
   push(segment: Segment, ts: number): void {
     const data = segment.data;
     const size = data.length;
+    if (this.pushCount >= this.pushLimit) this.emit();
     const out = this.room(KCP_HEADER_BYTES + size);
     writeHeader(out, this.length, this.conv, CMD_PUSH, segment.frg, this.wnd, ts, segment.sn, this.una, size);
     this.copy(out, data, size);
+    this.pushCount++;
+  }
+
+  /** Whether a segment with so many bytes of data fits into the datagram that is being written. */
+  hasRoom(bytes: number): boolean {
+    return this.length > 0 && this.length + KCP_HEADER_BYTES + bytes <= this.mtu;
   }
 
   /** A control segment with data behind it; `frg` says what it is. */
@@ -86,6 +99,14 @@ export class DatagramWriter {
   }
 
   private emit(): void {
+    const { redundancy } = this;
+    if (redundancy !== null) {
+      const limit = this.pushLimit;
+      this.pushLimit = Infinity;
+      redundancy.fill(this);
+      this.pushLimit = limit;
+    }
+    this.pushCount = 0;
     const length = this.length;
     const bytes = this.bytes!;
     this.length = 0;

@@ -830,6 +830,7 @@ describe('options', () => {
       maxSegmentBytes: 1408,
       maxMessageSize: 4096,
       checkConv: false,
+      isGathered: false,
       maxWaitingSendCount: 32_768,
     });
     expect(new KcpSettings({ maxTransUnit: 0, maxDatagramSize: 500 }).maxTransUnit).toBe(500);
