@@ -3,16 +3,16 @@ import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import { TICK_MS, WheelTimer } from '../core/timer-wheel.ts';
 import { unsentBytes } from '../transport/fast-io.ts';
-import type { StreamConnection } from './stream-connection.ts';
+import type { Deadlines, Link } from './link.ts';
 
 /**
  * Deadlines of one connection: one for the stage that it is in (connecting, TLS handshake, lifetime, draining), one for
  * silence. Made when the first is needed.
  */
-export class ConnectionDeadlines {
+export class ConnectionDeadlines implements Deadlines {
   /** When a connection that drains must be closed, however much still moves. */
   latestAt = Number.POSITIVE_INFINITY;
-  #connection: StreamConnection;
+  #connection: Link;
   #stage: WheelTimer | null = null;
   #idle: WheelTimer | null = null;
   /** The protocol's own deadline. */
@@ -20,7 +20,7 @@ export class ConnectionDeadlines {
   /** When reading last went on after a pause. */
   #readsSince = 0;
 
-  constructor(connection: StreamConnection) {
+  constructor(connection: Link) {
     this.#connection = connection;
   }
 
@@ -124,13 +124,13 @@ export class ConnectionDeadlines {
   }
 }
 
-export function timeoutError(connection: StreamConnection, operation: string, message: string): SocketError {
+export function timeoutError(connection: Link, operation: string, message: string): SocketError {
   const { id: connId } = connection;
   return new SocketError({ socketError: SocketErrorCode.Network, errno: Errno.ETIMEDOUT, operation, connId, message });
 }
 
 /** A number that changes when bytes come in or leave. */
-export function movedBytes({ receiver, sender, socket }: StreamConnection): number {
+export function movedBytes({ receiver, sender, socket }: Link): number {
   const written = sender === null ? 0 : sender.queue.writtenBytes;
   return receiver.bytesIn + written - unsentBytes(socket);
 }

@@ -3,26 +3,25 @@ import { HandleResult, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { callHook } from '../core/hooks.ts';
 import { movedBytes, timeoutError } from './deadlines.ts';
-import { PAUSED_BY_HOOK } from './receiver.ts';
-import type { StreamConnection } from './stream-connection.ts';
+import type { Link } from './link.ts';
 
 /** Asks `onEnd` what becomes of a connection whose peer sent its FIN. Returns false if there is no such hook. */
-export function askEnd(connection: StreamConnection): boolean {
+export function askEnd(connection: Link): boolean {
   const { receiver } = connection;
   const { listener, owner } = connection.host;
   if (listener.onEnd === undefined) return false;
-  receiver.pauses |= PAUSED_BY_HOOK; // nothing more comes, but until it answers the peer is not idle
+  receiver.markHook(true); // nothing more comes, but until it answers the peer is not idle
   callHook(() => listener.onEnd?.(owner, connection.id), {
     answered(value) {
-      receiver.pauses &= ~PAUSED_BY_HOOK;
+      receiver.markHook(false);
       if (value !== HandleResult.Ignore) connection.drainPatiently();
     },
     refused() {
-      receiver.pauses &= ~PAUSED_BY_HOOK;
+      receiver.markHook(false);
       receiver.refusedBy('onEnd');
     },
     failed(thrown) {
-      receiver.pauses &= ~PAUSED_BY_HOOK;
+      receiver.markHook(false);
       connection.hookFailed('onEnd', thrown, SocketOperation.Receive);
     },
   });
@@ -33,7 +32,7 @@ export function askEnd(connection: StreamConnection): boolean {
  * Deadline of a connection that drains, or begins to: `timeoutMs` in all; if `isPatient`, as long as bytes move with pauses of
  * up to that, but not beyond its lifetime. Of several drains the one that ends sooner counts.
  */
-export function armDraining(connection: StreamConnection, timeoutMs: number, isPatient: boolean): void {
+export function armDraining(connection: Link, timeoutMs: number, isPatient: boolean): void {
   const { deadlines, host } = connection;
   const { clock } = host.wheel;
   const { connectionTimeoutMs } = host.settings;

@@ -2,14 +2,13 @@ import type { SendPolicy } from '../core/enums.ts';
 import type { AnyHooks } from '../core/listener.ts';
 import { type ComponentStats, type LimitCounters, newLimitCounters } from '../core/stats.ts';
 import type { TimerWheel } from '../core/timer-wheel.ts';
-import { TurnEnd } from '../core/turn-end.ts';
+import { TurnEnd, type TurnTask } from '../core/turn-end.ts';
 import { keptSendSlabPool, type ReadMemory, sharedMemory } from '../memory/read-memory.ts';
 import type { SendSlabPool } from '../memory/slab-pool.ts';
 import type { Port, Protocol } from '../protocol/protocol.ts';
 import { DirectWriter, isFastPathAllowed } from '../transport/fast-io.ts';
 import type { LifecycleOwner } from './lifecycle.ts';
 import type { StreamSecurity } from './security.ts';
-import type { StreamConnection } from './stream-connection.ts';
 
 /** What a connection asks of the component that it belongs to. */
 export interface ConnectionOwner extends LifecycleOwner {
@@ -73,8 +72,8 @@ export class ConnectionHost {
   messagesIn = 0;
   messagesOut = 0;
   /** The connection whose read is being delivered: its sends are flushed when that is over, without a detour. */
-  active: StreamConnection | null = null;
-  readonly #turnEnd = new TurnEnd<StreamConnection>(null);
+  active: TurnTask | null = null;
+  readonly #turnEnd = new TurnEnd<TurnTask>(null);
 
   constructor(owner: ConnectionOwner, listener: AnyHooks) {
     this.owner = owner;
@@ -99,7 +98,7 @@ export class ConnectionHost {
   }
 
   /** Asks for `connection.turnEnded()` at the end of this turn of the event loop. */
-  schedule(connection: StreamConnection): void {
+  schedule(connection: TurnTask): void {
     this.#turnEnd.schedule(connection);
   }
 

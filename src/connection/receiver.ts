@@ -7,9 +7,8 @@ import { TokenBucket } from '../core/token-bucket.ts';
 import { loan } from '../memory/loan.ts';
 import { type ReadWindow, WINDOW_ENTER_BYTES, WINDOW_LEAVE_BYTES } from '../memory/read-memory.ts';
 import { AtEnd, Lifetime, type Port, type Protocol } from '../protocol/protocol.ts';
-import type { SocketReader } from '../transport/socket-owner.ts';
+import type { Link, ReceivingSide } from './link.ts';
 import { ConnectionState } from './state.ts';
-import type { StreamConnection } from './stream-connection.ts';
 
 /** Why receiving stands still; bits of `pauses`. */
 const PAUSED_BY_USER = 1;
@@ -34,7 +33,7 @@ interface ReceiveRates {
  * The receiving side of a stream connection: where reads land, what pauses them, and the port that its protocol gets, by
  * which messages reach the listener.
  */
-export class ConnectionReceiver implements Port, SocketReader {
+export class ConnectionReceiver implements Port, ReceivingSide {
   protocol: Protocol;
   bytesIn = 0;
   messagesIn = 0;
@@ -46,7 +45,7 @@ export class ConnectionReceiver implements Port, SocketReader {
   pauses = 0;
   /** Whether the connection knows of the FIN: everything before it has been delivered. */
   hasToldEnd = false;
-  #connection: StreamConnection;
+  #connection: Link;
   #isDelivering = false;
   #window: ReadWindow | null = null;
   #nextBuffer: Buffer | undefined = undefined;
@@ -57,7 +56,7 @@ export class ConnectionReceiver implements Port, SocketReader {
   /** Bytes that came although receiving stands still: TLS hands on all that it has decrypted. */
   #held: Buffer[] | null = null;
 
-  constructor(connection: StreamConnection) {
+  constructor(connection: Link) {
     this.#connection = connection;
     const { host, openedAt } = connection;
     this.protocol = host.owner.createProtocol(this);
@@ -333,6 +332,11 @@ export class ConnectionReceiver implements Port, SocketReader {
       this.pauses &= ~PAUSED_BY_USER;
       this.#resumeSoon();
     }
+  }
+
+  markHook(isPending: boolean): void {
+    if (isPending) this.pauses |= PAUSED_BY_HOOK;
+    else this.pauses &= ~PAUSED_BY_HOOK;
   }
 
   /** Stops at once, for a reason of the transport. */

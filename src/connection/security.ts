@@ -2,8 +2,6 @@ import type { Socket } from 'node:net';
 import type { Component } from '../core/component.ts';
 import type { SocketError } from '../core/errors.ts';
 import type { AcceptedSocket } from '../transport/tcp-listener.ts';
-import type { ConnectionHost } from './host.ts';
-import type { StreamConnection } from './stream-connection.ts';
 
 /** TLS on one connection, as the connection sees it. */
 export interface SecureSession {
@@ -20,18 +18,18 @@ export interface SecureSession {
   sayGoodbye(isCutOff: boolean): boolean;
 }
 
-/** TLS of one component, as the parts see it that know nothing of `node:tls`. */
+/** TLS of one component, as the parts see it that know nothing of `node:tls`; connections and hosts are only handed through. */
 export interface StreamSecurity {
   /** Why a start is not possible, or null. */
   checkReady(): SocketError | null;
   /** A run begins. */
-  begin(host: () => ConnectionHost): void;
+  begin(host: () => object): void;
   /** Makes the socket of an accepted connection. */
-  acceptSocket(accepted: AcceptedSocket, connection: StreamConnection): Socket;
+  acceptSocket(accepted: AcceptedSocket, connection: object): Socket;
   /** A connection was made, whose socket is going to connect. */
-  preparing(connection: StreamConnection): void;
+  preparing(connection: object): void;
   /** `onAccept` or `onConnect` let a connection in: what comes next. `done` is told how it went. */
-  letIn(connection: StreamConnection, done: (error?: SocketError) => void): void;
+  letIn(connection: object, done: (error?: SocketError) => void): void;
 }
 
 /** Static member by which a class of components names what makes its TLS; null on plain ones. */

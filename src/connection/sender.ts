@@ -6,17 +6,17 @@ import { notifyHook } from '../core/hooks.ts';
 import { SendQueue, type StreamWriter } from '../memory/send-queue.ts';
 import { directHandle, type StreamHandle } from '../transport/fast-io.ts';
 import { TlsWriter } from '../transport/tls-writer.ts';
+import type { Link, SendingSide } from './link.ts';
 import { ConnectionState } from './state.ts';
-import type { StreamConnection } from './stream-connection.ts';
 
 /** Queued bytes of one turn beyond which they are handed over at once: what one read can bring. */
 const GATHER_LIMIT_BYTES = 256 * 1024;
 
 /** The sending side of a stream connection: its queue, how that is written, and the marks. Made by the first send. */
-export class ConnectionSender implements StreamWriter {
+export class ConnectionSender implements SendingSide, StreamWriter {
   readonly queue: SendQueue;
   messagesOut = 0;
-  #connection: StreamConnection;
+  #connection: Link;
   #handle: StreamHandle | null = null;
   /** Over TLS on the fast path, instead of the handle. */
   #tls: TlsWriter | null = null;
@@ -29,7 +29,7 @@ export class ConnectionSender implements StreamWriter {
   /** Pending bytes at which sending may go on. */
   #drainedBytes: number;
 
-  constructor(connection: StreamConnection) {
+  constructor(connection: Link) {
     const { host } = connection;
     this.#connection = connection;
     this.queue = new SendQueue(host.sendSlabs, this);

@@ -1,15 +1,15 @@
 import type { Socket } from 'node:net';
 import { setSocketOwner, socketOwner } from '../transport/socket-owner.ts';
 import type { StreamSettings } from './host.ts';
-import type { StreamConnection } from './stream-connection.ts';
+import type { Link } from './link.ts';
 
 /** The connection that a socket belongs to. */
-export function connectionOfSocket(socket: Socket): StreamConnection {
-  return socketOwner<StreamConnection>(socket);
+export function connectionOfSocket(socket: Socket): Link {
+  return socketOwner<Link>(socket);
 }
 
 /** Sends the events of a socket, but for its reads, to `connection`. */
-export function listenToSocket(socket: Socket, connection: StreamConnection): void {
+export function listenToSocket(socket: Socket, connection: Link): void {
   setSocketOwner(socket, connection);
   socket.on('error', onError);
   socket.on('end', onEnd);

@@ -12,7 +12,8 @@ import { ConnectionDeadlines } from './deadlines.ts';
 import { armDraining, askEnd } from './ending.ts';
 import type { ConnectionHost } from './host.ts';
 import { Lifecycle } from './lifecycle.ts';
-import { ConnectionReceiver, PAUSED_BY_DRAIN, PAUSED_BY_HOOK, PAUSED_BY_SECURITY } from './receiver.ts';
+import type { Link } from './link.ts';
+import { ConnectionReceiver, PAUSED_BY_DRAIN, PAUSED_BY_SECURITY } from './receiver.ts';
 import type { SecureSession } from './security.ts';
 import { ConnectionSender } from './sender.ts';
 import { forgetSocket, listenToSocket } from './socket.ts';
@@ -25,7 +26,7 @@ export const GOODBYE_MS = 100;
  * One TCP or TLS connection of any component: its state, how it closes, and the parts that it is made of. What an idle
  * connection does not need (a send queue, deadlines) is made when it is needed.
  */
-export class StreamConnection extends Lifecycle<ConnectionHost> {
+export class StreamConnection extends Lifecycle<ConnectionHost> implements Link {
   /** Over TLS: whether clear text may be sent before the handshake, because that is started by hand. */
   canSendWhileOpening = false;
   remoteAddress = '';
@@ -183,8 +184,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> {
 
   awaitHook(goOn: (() => void) | null): void {
     this.#goOn = goOn;
-    if (goOn === null) this.receiver.pauses &= ~PAUSED_BY_HOOK;
-    else this.receiver.pauses |= PAUSED_BY_HOOK;
+    this.receiver.markHook(goOn !== null);
     if (goOn !== null && this.consumer !== null) queueMicrotask(goOn);
   }
 
@@ -195,8 +195,8 @@ export class StreamConnection extends Lifecycle<ConnectionHost> {
   attachConsumer(consumer: Consumer): void {
     this.consumer = consumer;
     if (this.#goOn !== null) queueMicrotask(this.#goOn);
-    else if ((this.receiver.pauses & PAUSED_BY_HOOK) !== 0) {
-      this.receiver.pauses &= ~PAUSED_BY_HOOK; // of onReceive
+    else if (this.receiver.awaitsHook) {
+      this.receiver.markHook(false); // of onReceive
       this.resumeAtTurnEnd();
     }
   }

@@ -1,0 +1,88 @@
+import type { Socket } from 'node:net';
+import type { SocketOperation } from '../core/enums.ts';
+import type { SocketError } from '../core/errors.ts';
+import type { TurnTask } from '../core/turn-end.ts';
+import type { SendQueue } from '../memory/send-queue.ts';
+import type { Protocol } from '../protocol/protocol.ts';
+import type { SocketReader } from '../transport/socket-owner.ts';
+import type { Consumer } from './consumer.ts';
+import type { ConnectionHost } from './host.ts';
+import type { SecureSession } from './security.ts';
+import type { ConnectionState } from './state.ts';
+
+/*
+ * What the parts of a stream connection know of each other. The connection is made of them, so they must not name it: each
+ * gets it as a `Link`, and the other parts through that.
+ */
+
+/** The receiving side. */
+export interface ReceivingSide extends SocketReader {
+  readonly protocol: Protocol;
+  readonly bytesIn: number;
+  lastReceiveAt: number;
+  /** Why receiving stands still; 0 if it does not. */
+  readonly pauses: number;
+  /** Whether the peer sent its FIN. */
+  readonly hasEnded: boolean;
+  /** Marks that the promise of a hook is pending, or no longer. */
+  markHook(isPending: boolean): void;
+  /** A hook answered Error. */
+  refusedBy(hook: string): void;
+  /** The peer sent a FIN. */
+  peerFinished(): void;
+}
+
+/** The sending side. */
+export interface SendingSide {
+  readonly queue: SendQueue;
+  /** A read has been delivered: the answers to it leave. */
+  readDelivered(): void;
+  /** Writes what is queued, then calls the hooks about it. */
+  flushAndSettle(): void;
+}
+
+/** The deadlines. */
+export interface Deadlines {
+  /** When a connection that drains must be closed, however much still moves. */
+  latestAt: number;
+  armStage(delayMs: number, expired: () => void): void;
+  shortenStage(delayMs: number, expired: () => void): void;
+  armProtocol(delayMs: number, expired: () => void): void;
+  readsAgain(): void;
+}
+
+/** A stream connection, as its parts see it. */
+export interface Link extends TurnTask {
+  readonly id: number;
+  readonly host: ConnectionHost;
+  readonly openedAt: number;
+  readonly state: ConnectionState;
+  readonly socket: Socket;
+  readonly secure: SecureSession | null;
+  readonly receiver: ReceivingSide;
+  readonly sender: SendingSide | null;
+  readonly deadlines: Deadlines;
+  readonly consumer: Consumer | null;
+  readonly pendingBytes: number;
+  /** Whether it drains, or will when its opening hooks are done. */
+  readonly isEnding: boolean;
+  /** Whether everything was sent and a FIN after it. */
+  readonly isShutDown: boolean;
+  /** Whether `allSent` is to be called when everything that is queued has been written. */
+  readonly awaitsSent: boolean;
+  allSent(): void;
+  /** Delivers what a resumed receiver kept, at the end of this turn. */
+  resumeAtTurnEnd(): void;
+  sendRaw(bytes: Uint8Array): boolean;
+  hold(): () => void;
+  answerMade(): void;
+  hookFailed(hook: string, thrown: unknown, operation: SocketOperation): void;
+  endedBy(hook: string, hasThrown: boolean, thrown: unknown): void;
+  endByProtocol(): void;
+  peerEnded(): void;
+  peerEndedEarly(bytes: number): void;
+  drainPatiently(): void;
+  close(operation: SocketOperation, errorCode: number, error?: SocketError): void;
+  socketFailed(cause: Error): void;
+  socketClosed(): void;
+}
