@@ -4,7 +4,10 @@ import { custom, flag, integer, type PropertyTable } from '../core/properties.ts
 export interface SslProperties {
   /** Whether the TLS handshake begins by itself (SSL-S-008). False: by `startSSLHandShake`, after clear text. Default true. */
   sslAutoHandShake: boolean;
-  /** Ciphers of TLS 1.2 in OpenSSL's syntax, used by contexts that are set up later (SSL-S-010). */
+  /**
+   * Ciphers of TLS 1.2 in OpenSSL's syntax, used by contexts that are set up later (SSL-S-010). Default
+   * `ECDHE+AESGCM:ECDHE+CHACHA20`; HP-Socket's is `DEFAULT:!aNULL:!eNULL:!SSLv2:!SSLv3`.
+   */
   sslCipherList: string;
 }
 
@@ -24,8 +27,11 @@ export interface SslServerProperties extends SslComplexProperties {
   maxHandshakesPerAddress: number;
 }
 
-/** HP-Socket's default (TL-007). */
-export const DEFAULT_CIPHER_LIST = 'DEFAULT:!aNULL:!eNULL:!SSLv2:!SSLv3';
+/**
+ * Suites with forward secrecy and authenticated encryption only. HP-Socket's default (TL-007) is
+ * `DEFAULT:!aNULL:!eNULL:!SSLv2:!SSLv3`, which has suites with CBC (LUCKY13) and with RSA key exchange as well.
+ */
+export const DEFAULT_CIPHER_LIST = 'ECDHE+AESGCM:ECDHE+CHACHA20';
 
 export const sslProperties: PropertyTable = {
   sslAutoHandShake: flag(true),

@@ -236,7 +236,7 @@ describe('setupSSLContext', () => {
 
   test('cipher list and versions: TL-006, TL-007, SSL-S-010, SSL-S-011, SSL-A-007, SSL-A-008, SSL-C-007, SSL-C-008', async () => {
     for (const component of [new SslAgent({}), new SslClient({}), new SslServer({})]) {
-      expect(component.sslCipherList).toBe('DEFAULT:!aNULL:!eNULL:!SSLv2:!SSLv3');
+      expect(component.sslCipherList).toBe('ECDHE+AESGCM:ECDHE+CHACHA20');
       component.sslCipherList = 'ECDHE-ECDSA-AES128-GCM-SHA256';
       expect(component.sslCipherList).toBe('ECDHE-ECDSA-AES128-GCM-SHA256');
       expect(() => {
@@ -263,6 +263,31 @@ describe('setupSSLContext', () => {
     const again = await server.start(host, 0);
     await expect(connectTls(again.port, { maxVersion: 'TLSv1.2' })).rejects.toThrow();
     await server.stop();
+  });
+
+  test('TLS 1.2 is offered with ECDHE and authenticated encryption only; sslCipherList brings others back: TL-007', async () => {
+    await using server = new SslServer({});
+    server.setupSSLContextByMemory(identity);
+    const { port } = await server.start(host, 0);
+    const suiteOf = async (ciphers: string): Promise<string> => {
+      const socket = await connectTls(port, { maxVersion: 'TLSv1.2', ciphers });
+      const { name } = socket.getCipher();
+      socket.destroy();
+      return name;
+    };
+    for (const suite of ['AES256-GCM-SHA384', 'AES128-GCM-SHA256', 'CHACHA20-POLY1305']) {
+      expect(await suiteOf(`ECDHE-ECDSA-${suite}`)).toBe(`ECDHE-ECDSA-${suite}`);
+    }
+    const cbc = 'ECDHE-ECDSA-AES128-SHA256';
+    await expect(suiteOf(cbc)).rejects.toThrow(/handshake failure/);
+    await server.stop();
+    server.cleanupSSLContext();
+    server.sslCipherList = 'DEFAULT:!aNULL:!eNULL:!SSLv2:!SSLv3';
+    server.setupSSLContextByMemory(identity);
+    const { port: again } = await server.start(host, 0);
+    const socket = await connectTls(again, { maxVersion: 'TLSv1.2', ciphers: cbc });
+    expect(socket.getCipher().name).toBe(cbc);
+    socket.destroy();
   });
 
   test('only the summary of a client that was started: SSL-C-009, SSI-017', () => {
