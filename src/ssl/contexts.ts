@@ -5,6 +5,7 @@ import { SSLVerifyMode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
 import { notifyHook } from '../core/hooks.ts';
+import { canVerifyByName } from '../transport/tls-socket.ts';
 import { type AnyContextOptions, contextError, loadMaterial, type Material } from './material.ts';
 import type { SSLWatchOptions } from './options.ts';
 import { mayGiveTickets, ownSealing, type Sealing, sessionIdContext, trustOf, withKeys } from './sealing.ts';
@@ -19,7 +20,8 @@ export interface Context {
   readonly options: AnyContextOptions;
   readonly material: Material;
   readonly secureContext: SecureContext;
-  readonly verifyMode: number;
+  /** How the peer's certificate is verified; undefined if nothing was said, then it is as in context 0. */
+  readonly verifyMode: number | undefined;
   /** ALPN list as it goes over the wire. */
   readonly alpn: Uint8Array | undefined;
   readonly cipherList: string;
@@ -27,6 +29,12 @@ export interface Context {
   readonly sealing: Sealing;
   /** Tells apart who is trusted. */
   readonly trust: string;
+}
+
+/** Node's words for a verify mode of a server. */
+export function verifyOptions(verifyMode: number): { requestCert: boolean; rejectUnauthorized: boolean } {
+  const requestCert = (verifyMode & SSLVerifyMode.Peer) !== 0;
+  return { requestCert, rejectUnauthorized: requestCert && (verifyMode & SSLVerifyMode.FailIfNoPeerCert) !== 0 };
 }
 
 /** The contexts of one component, and the server names that are bound to them (TL-001). */
@@ -51,6 +59,11 @@ export class ContextStore {
     return this.#contexts[index];
   }
 
+  /** How a context verifies peers (`SSLVerifyMode`). */
+  verifyModeOf(index: number): number {
+    return this.#contexts[index]?.verifyMode ?? this.#contexts[0]?.verifyMode ?? SSLVerifyMode.None;
+  }
+
   /** Whether a server has to look at the name that a client asks for. */
   get hasNames(): boolean {
     return this.#contexts.length > 1;
@@ -60,6 +73,13 @@ export class ContextStore {
   add(operation: string, options: AnyContextOptions, cipherList: string): number {
     const sealing = this.#sealingFor(options);
     const index = this.#contexts.length;
+    if (index > 0 && this.#verifyMode(options) !== undefined && !canVerifyByName()) {
+      throw contextError(
+        operation,
+        Errno.EOPNOTSUPP,
+        'this runtime cannot ask for client certificates by server name; set it for all names, in the first context',
+      );
+    }
     this.#put(operation, [...this.#contexts, this.#make(operation, options, cipherList, sealing)], sealing);
     this.#watch(index, cipherList);
     return index;
@@ -91,7 +111,8 @@ export class ContextStore {
 
   /** Puts contexts in the place of those before, once all of them are sealed alike. */
   #put(operation: string, contexts: readonly Context[], wanted: Sealing): void {
-    const hasTickets = mayGiveTickets(contexts);
+    const first = contexts[0]?.verifyMode ?? SSLVerifyMode.None;
+    const hasTickets = mayGiveTickets(contexts.map(({ verifyMode = first, trust }) => ({ verifyMode, trust })));
     const sealing = wanted.hasTickets === hasTickets ? wanted : { ...wanted, hasTickets };
     this.#contexts = contexts.map((context) =>
       context.sealing === sealing
@@ -116,7 +137,7 @@ export class ContextStore {
   ): Context {
     const verifyMode = this.#verifyMode(options);
     const { cert, key, keyPassword, ca, crl } = material;
-    if (this.isServer && (verifyMode & SSLVerifyMode.Peer) !== 0 && ca !== null && ca.length === 0) {
+    if (this.isServer && ((verifyMode ?? 0) & SSLVerifyMode.Peer) !== 0 && ca !== null && ca.length === 0) {
       throw contextError(operation, Errno.ENODATA, 'the CA holds no certificate whose name could be sent to clients');
     }
     const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3', sessionTimeout, alpnProtocols, serverName } = options;
@@ -141,7 +162,7 @@ export class ContextStore {
           ? {
               honorCipherOrder: true,
               secureOptions: SSL_OP_NO_RENEGOTIATION | (sealing.hasTickets ? 0 : constants.SSL_OP_NO_TICKET),
-              sessionIdContext: sessionIdContext(sealing, trust, verifyMode),
+              sessionIdContext: sessionIdContext(sealing, trust, verifyMode ?? SSLVerifyMode.None),
               ticketKeys: sealing.ticketKeys,
             }
           : {}),
@@ -153,13 +174,13 @@ export class ContextStore {
     }
   }
 
-  #verifyMode(options: AnyContextOptions): number {
+  #verifyMode(options: AnyContextOptions): number | undefined {
     const { verifyMode, requestClientCertificate, requireClientCertificate, verifyServer } = options;
     if (this.isServer) {
       if (requireClientCertificate === true) return SSLVerifyMode.Peer | SSLVerifyMode.FailIfNoPeerCert;
       if (requestClientCertificate !== undefined)
         return requestClientCertificate ? SSLVerifyMode.Peer : SSLVerifyMode.None;
-      return verifyMode ?? SSLVerifyMode.None;
+      return requireClientCertificate === false ? (verifyMode ?? SSLVerifyMode.None) : verifyMode;
     }
     if (verifyServer !== undefined) return verifyServer ? SSLVerifyMode.Peer : SSLVerifyMode.None;
     return verifyMode ?? SSLVerifyMode.Peer;

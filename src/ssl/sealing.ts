@@ -36,12 +36,13 @@ export function withKeys(sealing: Sealing, keys: Buffer | undefined): Sealing {
 
 /**
  * A resumed session brings its verified certificate with it and no context is chosen for it. So when clients are verified, and
- * not by the same authorities for all names, a client of one name could get in by another one: there are no tickets then.
+ * not in the same way and by the same authorities for all names, a client of one name could get in by another one: there are
+ * no tickets then.
  */
 export function mayGiveTickets(contexts: readonly Verifying[]): boolean {
   const [first] = contexts;
-  if (first === undefined || (first.verifyMode & SSLVerifyMode.Peer) === 0) return true;
-  return contexts.every(({ trust }) => trust === first.trust);
+  if (first === undefined || contexts.every(({ verifyMode }) => (verifyMode & SSLVerifyMode.Peer) === 0)) return true;
+  return contexts.every(({ verifyMode, trust }) => verifyMode === first.verifyMode && trust === first.trust);
 }
 
 /** A text that tells apart who is trusted. */

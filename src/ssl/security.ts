@@ -5,18 +5,18 @@ import type { SecurityMaker, StreamSecurity } from '../connection/security.ts';
 import { ConnectionState } from '../connection/state.ts';
 import type { StreamConnection } from '../connection/stream-connection.ts';
 import type { Component } from '../core/component.ts';
-import { SocketErrorCode, type SSLSessionInfo, SSLVerifyMode } from '../core/enums.ts';
+import { SocketErrorCode, type SSLSessionInfo } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import type { AcceptedSocket } from '../transport/tcp-listener.ts';
 import { type TlsServerOptions, tlsSocketOfHandle } from '../transport/tls-socket.ts';
-import { ContextStore } from './contexts.ts';
+import { ContextStore, verifyOptions } from './contexts.ts';
 import { HandshakeGate } from './handshake-gate.ts';
 import { infoOf, inspectSession } from './info.ts';
 import { type AnyContextOptions, contextError } from './material.ts';
 import type { SSLInfo } from './options.ts';
 import { withoutRootDot } from './server-name.ts';
-import { type SessionOwner, TlsSession } from './session.ts';
+import { contextChosen, type SessionOwner, TlsSession } from './session.ts';
 import { SessionCache } from './session-cache.ts';
 import { serverNameCallback } from './sni.ts';
 
@@ -202,15 +202,13 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
   }
 
   #makeServerOptions(): TlsServerOptions {
-    const { secureContext, verifyMode, alpn, options } = this.contexts.get(0)!;
-    const requestCert = (verifyMode & SSLVerifyMode.Peer) !== 0;
+    const { secureContext, alpn, options } = this.contexts.get(0)!;
     const { sniCallback } = options;
     return {
       secureContext,
-      requestCert,
-      rejectUnauthorized: requestCert && (verifyMode & SSLVerifyMode.FailIfNoPeerCert) !== 0,
+      ...verifyOptions(this.contexts.verifyModeOf(0)),
       ...(sniCallback !== undefined || this.contexts.hasNames
-        ? { SNICallback: serverNameCallback(this.contexts, sniCallback) }
+        ? { SNICallback: serverNameCallback(this.contexts, sniCallback, contextChosen) }
         : {}),
       ...(alpn === undefined ? {} : { ALPNProtocols: alpn }),
     };
@@ -218,12 +216,12 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
 
   /** How a connection of an agent or client shakes hands, resuming `session` if there is one. */
   clientOptions(connection: StreamConnection, session: Buffer | undefined): ConnectionOptions {
-    const { secureContext, verifyMode, alpn } = this.contexts.get(0)!;
+    const { secureContext, alpn } = this.contexts.get(0)!;
     const name = this.nameOfServer(connection);
     return {
       secureContext,
       host: name,
-      rejectUnauthorized: (verifyMode & SSLVerifyMode.Peer) !== 0,
+      rejectUnauthorized: verifyOptions(this.contexts.verifyModeOf(0)).requestCert,
       ...(isIP(name) === 0 ? { servername: name } : {}),
       ...(alpn === undefined ? {} : { ALPNProtocols: alpn }),
       ...(session === undefined ? {} : { session }),
@@ -247,7 +245,7 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
   inspect(connection: StreamConnection, kind: SSLSessionInfo): unknown {
     const session = this.#sessionOf('getSSLSessionInfo', connection);
     if (session === null) return undefined;
-    const value = inspectSession(session, this.contexts.get(0), this.#settings.sslCipherList, kind);
+    const value = inspectSession(session, this.contexts.get(session.contextIndex), this.#settings.sslCipherList, kind);
     if (value === undefined) {
       this.#component.refuse(
         'getSSLSessionInfo',

@@ -60,6 +60,8 @@ type Done = (error?: SocketError) => void;
  */
 export class TlsSession implements SecureSession, GateEntry {
   isEstablished = false;
+  /** Index of the context that its server name led to; servers. */
+  contextIndex = 0;
   readonly connection: StreamConnection;
   #security: SessionOwner;
   #done: Done | null = null;
@@ -237,7 +239,7 @@ export class TlsSession implements SecureSession, GateEntry {
   }
 
   #checkClient(socket: TLSSocket): TlsFailure | null {
-    const { verifyMode } = this.#security.contexts.get(0)!;
+    const verifyMode = this.#security.contexts.verifyModeOf(this.contextIndex);
     if ((verifyMode & SSLVerifyMode.Peer) === 0) return null;
     if (this.peerChain().length > 0 || socket.getPeerX509Certificate() !== undefined) return verifyErrorOf(socket);
     if ((verifyMode & SSLVerifyMode.FailIfNoPeerCert) === 0) return null;
@@ -245,8 +247,8 @@ export class TlsSession implements SecureSession, GateEntry {
   }
 
   #checkServer(socket: TLSSocket): TlsFailure | null {
-    const { verifyMode, options } = this.#security.contexts.get(0)!;
-    const isHostChecked = options.verifyHost ?? (verifyMode & SSLVerifyMode.Peer) !== 0;
+    const { contexts } = this.#security;
+    const isHostChecked = contexts.get(0)!.options.verifyHost ?? (contexts.verifyModeOf(0) & SSLVerifyMode.Peer) !== 0;
     if (!isHostChecked) return null;
     const name = this.#security.nameOfServer(this.connection);
     const [leaf] = this.peerChain();
@@ -333,6 +335,11 @@ export class TlsSession implements SecureSession, GateEntry {
     socket.end(); // writes the close_notify at once
     socket.destroy();
   }
+}
+
+/** A server found the context for the name that the client of `socket` asked for. */
+export function contextChosen(socket: TLSSocket, index: number): void {
+  (connectionOfSocket(socket).secure as TlsSession).contextIndex = index;
 }
 
 function onSecure(this: Socket): void {

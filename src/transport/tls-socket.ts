@@ -1,4 +1,4 @@
-import type { Socket, SocketConstructorOpts } from 'node:net';
+import { Socket, type SocketConstructorOpts } from 'node:net';
 import tls, { type ConnectionOptions, type SecureContext, TLSSocket, type TLSSocketOptions } from 'node:tls';
 import { DirectWriter, type StreamHandle } from './fast-io.ts';
 import { readThroughData, type SocketOwner, sharedOnread } from './socket-owner.ts';
@@ -32,6 +32,7 @@ interface TlsHandle {
   /** Node calls this when OpenSSL has parsed a ClientHello that resumes no session, and goes on when `certCbDone` is called. */
   oncertcb?: (this: TlsHandle, info: unknown) => void;
   enableCertCb?(): void;
+  setVerifyMode?(requestCert: boolean, rejectUnauthorized: boolean): void;
 }
 
 const internals = (socket: TLSSocket): TlsInternals => socket as unknown as TlsInternals;
@@ -181,6 +182,32 @@ export function holdAtClientHello(socket: TLSSocket, arrived: (goOn: () => void)
   };
   handle!.enableCertCb();
   return true;
+}
+
+/**
+ * Sets whether a client is asked for a certificate, and must have one, to be called while the server looks for a context: the
+ * question has not been sent then. False if this runtime cannot.
+ */
+export function setVerifyMode(
+  socket: TLSSocket,
+  { requestCert, rejectUnauthorized }: Pick<TlsServerOptions, 'requestCert' | 'rejectUnauthorized'>,
+): boolean {
+  const handle = internals(socket)._handle;
+  if (typeof handle?.setVerifyMode !== 'function') return false;
+  handle.setVerifyMode(requestCert, rejectUnauthorized);
+  return true;
+}
+
+let canVerify: boolean | undefined;
+
+/** Whether this runtime has what `setVerifyMode` needs. */
+export function canVerifyByName(): boolean {
+  if (canVerify === undefined) {
+    const socket = new TLSSocket(new Socket(), { isServer: true, secureContext: tls.createSecureContext() });
+    canVerify = typeof internals(socket)._handle?.setVerifyMode === 'function';
+    socket.destroy();
+  }
+  return canVerify;
 }
 
 /** Bytes that came from the peer, encrypted; 0 if this runtime does not tell. */

@@ -136,4 +136,30 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('sessions over %s', (maxVersion) 
     }
     expect(log.count('onHandShake')).toBe(2);
   });
+
+  test('a client gets no certificate-less way into a name by a session of one that asks for none', async () => {
+    const log = new Log();
+    await using server = new SslServer(log.hooks());
+    server.setupSSLContextByMemory({ ...identity, ca });
+    server.bindSSLServerName('b.example', server.addSSLContextByMemory({ ...identity, ca }));
+    const { port } = await server.start(host, 0);
+    const session = await sessionOf(port, { maxVersion, servername: 'a.example' });
+    await until(() => log.closes.length === 1);
+    const options = { maxVersion, servername: 'b.example' };
+    expect(await isResumed(port, { ...options, session })).toBe(true);
+    await until(() => log.closes.length === 2);
+    server.updateSSLContext('b.example', { requireClientCertificate: true });
+    const before = log.count('onHandShake');
+    const later = await connectTls(port, { maxVersion, servername: 'a.example' });
+    await until(() => log.count('onHandShake') === before + 1);
+    const sessions = [session, later.getSession()];
+    later.destroy();
+    await until(() => log.closes.length === 3);
+    for (const [i, each] of sessions.entries()) {
+      await connectTls(port, { ...options, session: each }).catch(() => {});
+      await until(() => log.closes.length === 4 + i);
+      expect(log.closes[3 + i]).toMatchObject({ operation: 4, errorCode: 74 });
+    }
+    expect(log.count('onHandShake')).toBe(before + 1);
+  });
 });

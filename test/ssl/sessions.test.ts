@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import tls from 'node:tls';
 import { describe, expect, test } from 'vitest';
-import { Errno, type SSLInfo, SSLSessionInfo, SslAgent, SslClient, SslServer } from '../../src/index.ts';
+import { Errno, type SSLInfo, SSLSessionInfo, SSLVerifyMode, SslAgent, SslClient, SslServer } from '../../src/index.ts';
 import { Authority, commonCertificates } from '../tools/certificates.ts';
 import { connectTls, failure, host, Log, relay, until } from './support.ts';
 
@@ -101,7 +101,67 @@ describe('server names', () => {
     },
   );
 
-  test('the verify mode stays that of context 0: VM-007', async () => {
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'client certificates are asked for by name, over %s: VM-007',
+    async (maxVersion) => {
+      const log = new Log();
+      const clients: unknown[] = [];
+      await using server = new SslServer(
+        log.hooks({
+          onHandShake: (s: SslServer, id: number) =>
+            void clients.push(s.getSSLInfo(id)?.peerCertificate?.subject.CN ?? null),
+        }),
+      );
+      server.setupSSLContextByMemory(identity);
+      for (const [name, mode] of Object.entries({
+        'required.example': { requireClientCertificate: true },
+        'asked.example': { requestClientCertificate: true },
+        'number.example': { verifyMode: SSLVerifyMode.Peer | SSLVerifyMode.FailIfNoPeerCert },
+        'silent.example': {},
+      }))
+        server.bindSSLServerName(name, server.addSSLContextByMemory({ ...other, ca, ...mode }));
+      const { port } = await server.start(host, 0);
+      const visit = async (servername: string, options: tls.ConnectionOptions = {}): Promise<unknown> => {
+        const before = clients.length + log.closes.length;
+        const socket = await connectTls(port, { maxVersion, servername, ...options }).catch(() => null);
+        await until(() => clients.length + log.closes.length > before);
+        const refused = log.closes.find(({ errorCode }) => errorCode !== 0);
+        const seen = refused === undefined ? clients.at(-1) : refused.errorCode;
+        socket?.destroy();
+        await until(() => log.closes.length > 0);
+        log.closes.length = 0;
+        return seen;
+      };
+      const stranger = await Authority.make('Another Authority');
+      const unknown = await stranger.sign({ names: [], commonName: 'a stranger' });
+      for (const name of ['required.example', 'number.example']) {
+        expect(await visit(name)).toBe(Errno.EBADMSG);
+        expect(await visit(name, clientIdentity)).toBe('a client');
+        expect(await visit(name, unknown)).toBe(Errno.EBADMSG);
+      }
+      expect(await visit('asked.example')).toBeNull();
+      expect(await visit('asked.example', clientIdentity)).toBe('a client');
+      expect(await visit('asked.example', unknown)).toBe(Errno.EBADMSG);
+      // Context 0 asks for none, and neither does a name of which nothing was said.
+      for (const name of ['silent.example', 'unbound.example']) expect(await visit(name, clientIdentity)).toBeNull();
+    },
+  );
+
+  test('a name may ask for no certificate though the first context requires one: VM-007', async () => {
+    const log = new Log();
+    await using server = new SslServer(log.hooks());
+    server.setupSSLContextByMemory({ ...identity, ca, requireClientCertificate: true });
+    server.bindSSLServerName('open.example', server.addSSLContext({ ...other, requireClientCertificate: false }));
+    const { port } = await server.start(host, 0);
+    const socket = await connectTls(port, { servername: 'open.example' });
+    await until(() => log.count('onHandShake') === 1);
+    socket.destroy();
+    await connectTls(port, { servername: 'other.example' }).catch(() => {});
+    await until(() => log.closes.length === 2);
+    expect(log.count('onHandShake')).toBe(1);
+  });
+
+  test('a name of which nothing else was said verifies as the first context does: VM-007', async () => {
     const log = new Log();
     await using server = new SslServer(log.hooks());
     server.setupSSLContextByMemory({ ...identity, ca, requireClientCertificate: true });
