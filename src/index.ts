@@ -2,7 +2,7 @@ export type { AgentConnectOptions, AgentStartOptions, StreamAgent } from './agen
 export { TcpAgent, type TcpAgentOptions, TcpPackAgent, TcpPullAgent } from './agent/tcp-agent.ts';
 export { TcpAgentListener, TcpPullAgentListener } from './agent/tcp-agent-listener.ts';
 export type { KcpStats } from './arq/index.ts';
-export type { ClientStartOptions, ClientStopOptions, StreamClient } from './client/stream-client.ts';
+export type { ClientStartOptions, StreamClient } from './client/stream-client.ts';
 export { TcpClient, type TcpClientOptions, TcpPackClient, TcpPullClient } from './client/tcp-client.ts';
 export { TcpClientListener, TcpPullClientListener } from './client/tcp-client-listener.ts';
 export { UdpArqClient, type UdpArqClientOptions } from './client/udp-arq-client.ts';
@@ -10,7 +10,6 @@ export { UdpCast, type UdpCastOptions, type UdpCastProperties, type UdpCastStart
 export { UdpCastListener } from './client/udp-cast-listener.ts';
 export { UdpClient, type UdpClientOptions } from './client/udp-client.ts';
 export { UdpClientListener } from './client/udp-client-listener.ts';
-export type { UdpClientStopOptions } from './client/udp-datagram-client.ts';
 export { UdpNode, type UdpNodeOptions, type UdpNodeProperties, type UdpNodeStartOptions } from './client/udp-node.ts';
 export { UdpNodeListener } from './client/udp-node-listener.ts';
 export type { UdpClientStartOptions } from './client/udp-target.ts';
@@ -47,6 +46,7 @@ export type {
   ServerHooks,
 } from './core/listener.ts';
 export type { ComponentStats, ConnectionStats, LimitCounters, StopReport } from './core/stats.ts';
+export type { StopOptions } from './core/stop-options.ts';
 export type { Sendable } from './memory/sendable.ts';
 export type { ServerStartOptions, StreamServer } from './server/stream-server.ts';
 export { TcpPackServer, TcpPullServer, TcpServer, type TcpServerOptions } from './server/tcp-server.ts';
@@ -67,7 +67,6 @@ export type { SslComplexProperties, SslProperties, SslServerProperties } from '.
 export { SslAgent, type SslAgentOptions, SslPackAgent, SslPullAgent } from './ssl/ssl-agent.ts';
 export { SslClient, type SslClientOptions, SslPackClient, SslPullClient } from './ssl/ssl-client.ts';
 export { SslPackServer, SslPullServer, SslServer, type SslServerOptions } from './ssl/ssl-server.ts';
-export type { StopOptions } from './stream/complex-stream.ts';
 export type { ArqProperties } from './udp/udp-arq-properties.ts';
 export type {
   UdpCastHooks,

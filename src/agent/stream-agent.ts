@@ -2,35 +2,52 @@ import { isIP } from 'node:net';
 import { ConnectionState } from '../connection/state.ts';
 import { StreamConnection } from '../connection/stream-connection.ts';
 import { isSignalAborted } from '../core/component.ts';
+import { shown } from '../core/describe.ts';
 import { ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
 import type { ConnId } from '../core/listener.ts';
-import { defineProperties, integer } from '../core/properties.ts';
+import { checkOptions, type ForeignNames, foreignAddresses, type OptionRule } from '../core/option-names.ts';
+import { defineProperties, flag, integer } from '../core/properties.ts';
 import { shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
 import type { StopReport } from '../core/stats.ts';
-import { ComplexStream, type StopOptions } from '../stream/complex-stream.ts';
-import { type ConnectOptions, checkTarget, connect } from '../stream/connecting.ts';
+import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
+import { ComplexStream } from '../stream/complex-stream.ts';
+import { type ConnectOptions, checkTarget, connect, connectRules } from '../stream/connecting.ts';
 import { makeConnectingSocket, tryBind } from '../transport/tcp-connect.ts';
 
 /** How an agent starts. */
 export interface AgentStartOptions {
   /** Own IP address that connections are made from, unless `connect` names another. */
-  bindAddress?: string;
+  localAddress?: string | undefined;
   /**
    * HP-Socket's asynchronous mode: `connect` resolves as soon as connecting is under way, and a failure is told by
    * `onClose`. Default false: `connect` resolves when the connection is open and rejects when it fails.
    */
-  asyncConnect?: boolean;
+  asyncConnect?: boolean | undefined;
   /** Aborting stops the agent. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
+
+const startRules = {
+  localAddress: true,
+  asyncConnect: flag(false),
+  signal: true,
+} satisfies Record<keyof AgentStartOptions, OptionRule>;
+
+/** What others call the own address of an agent. */
+const foreignStart: ForeignNames = { bindAddress: 'localAddress', host: 'localAddress', address: 'localAddress' };
 
 /** Where an agent connects to. */
 export interface AgentConnectOptions<Extra> extends ConnectOptions {
   /** Data attached to the connection before its first hook. */
-  extra?: Extra;
+  extra?: Extra | undefined;
 }
+
+const agentConnectRules = { ...connectRules, extra: true } satisfies Record<
+  keyof AgentConnectOptions<unknown>,
+  OptionRule
+>;
 
 /** Properties of every stream agent beside those of all stream components. */
 export interface StreamAgentProperties {
@@ -42,35 +59,36 @@ export interface StreamAgent<Extra = unknown> extends StreamAgentProperties {}
 
 /** What TCP and TLS agents of all receive models share: many outgoing connections in one object (`IAgent`, `ITcpAgent`). */
 export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> {
-  #bindAddress = '';
+  #localAddress = '';
   #isAsync = false;
 
   /**
    * Makes the agent ready to connect (`Start`, AGT-001).
-   * @param bindAddress Own IP address that connections are made from; or all options in one object.
+   * @param localAddress Own IP address that connections are made from; or all options in one object.
    * @param asyncConnect See `AgentStartOptions`.
    * @throws SocketError: IllegalState, SocketCreate (EADDRNOTAVAIL for what is no IP address), SocketBind (an address that is
    *   not this machine's).
    */
-  async start(bindAddress?: string | null | AgentStartOptions, asyncConnect = false): Promise<void> {
+  async start(localAddress?: string | null | AgentStartOptions, asyncConnect = false): Promise<void> {
     const options =
-      typeof bindAddress === 'object' && bindAddress !== null
-        ? bindAddress
-        : { bindAddress: bindAddress ?? '', asyncConnect };
+      typeof localAddress === 'object' && localAddress !== null
+        ? localAddress
+        : { localAddress: localAddress ?? '', asyncConnect };
+    checkOptions('start', options, startRules, foreignStart);
     if (!this.isStopped) throw this.illegalState('start');
     const unready = this.security?.checkReady() ?? null;
     if (unready !== null) throw this.failed(unready);
     const { signal } = options;
     if (isSignalAborted(signal)) throw this.aborted('start', signal);
     const run = this.begin();
-    const address = options.bindAddress ?? '';
+    const address = options.localAddress ?? '';
     if (address !== '' && isIP(address) === 0) {
       return this.startFailed(
         new SocketError({
           socketError: SocketErrorCode.SocketCreate,
           errno: Errno.EADDRNOTAVAIL,
           operation: 'start',
-          message: `the bind address ${address} is no IP address; give one of this machine's, or none`,
+          message: `the own address ${shown(address)} is no IP address; give one of this machine's, or none`,
         }),
       );
     }
@@ -83,7 +101,7 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
       if (problem !== null) return this.startFailed(problem);
       if (isSignalAborted(signal)) return this.startFailed(this.aborted('start', signal));
     }
-    this.#bindAddress = address;
+    this.#localAddress = address;
     this.#isAsync = options.asyncConnect ?? false;
     this.transition(ServiceState.Started);
     stopOnAbort(this, signal);
@@ -106,11 +124,17 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
   async connect(
     host: string | AgentConnectOptions<Extra>,
     port?: number,
-    options?: Omit<AgentConnectOptions<Extra>, 'host' | 'port' | 'path'>,
+    options: Omit<AgentConnectOptions<Extra>, 'host' | 'port' | 'path'> = {},
   ): Promise<ConnId> {
     const target = typeof host === 'object' && host !== null ? { ...host } : { ...options, host, port: port as number };
+    checkOptions(
+      'connect',
+      typeof host === 'object' && host !== null ? host : options,
+      agentConnectRules,
+      foreignAddresses,
+    );
     if (this.state !== ServiceState.Started) throw this.illegalState('connect');
-    if (this.#bindAddress !== '' && target.path === undefined) target.localAddress ??= this.#bindAddress;
+    if (this.#localAddress !== '' && target.path === undefined) target.localAddress ??= this.#localAddress;
     const problem = checkTarget(target, 'connect');
     if (problem !== null) throw this.failed(problem);
     const run = this.host!;
@@ -148,7 +172,8 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
    * @throws SocketError (IllegalState) if it is not started. An aborted `signal` ends the draining, not the stopping.
    */
   async stop(options: StopOptions = {}): Promise<StopReport> {
-    this.checkStop(options);
+    checkStopOptions(options);
+    this.checkStop();
     this.transition(ServiceState.Stopping);
     const report = await this.closeAll(options);
     await shutDown(this, this.listener);
@@ -165,7 +190,7 @@ function bindError(cause: unknown, address: string): SocketError {
     socketError: isNoSocket ? SocketErrorCode.SocketCreate : SocketErrorCode.SocketBind,
     errno,
     operation: 'start',
-    message: describeSystemError(`cannot connect from ${address}`, errno, cause),
+    message: describeSystemError(`cannot connect from ${shown(address)}`, errno, cause),
     cause,
   });
 }

@@ -87,14 +87,14 @@ export class ArqCookies {
   private spentWindow = -1;
 
   /**
-   * @param handShakeTimeoutMs How long a client tries; the window is a multiple of it.
+   * @param handshakeTimeoutMs How long a client tries; the window is a multiple of it.
    * @param secret 16 bytes; random unless given.
    */
-  constructor(handShakeTimeoutMs = 5_000, secret: Uint8Array = randomBytes(16)) {
+  constructor(handshakeTimeoutMs = 5_000, secret: Uint8Array = randomBytes(16)) {
     if (secret.length !== 16) throw new RangeError(`the secret must have 16 bytes, not ${secret.length}`);
     this.sip = new SipHash(secret);
-    this.edgeMs = handShakeTimeoutMs;
-    this.windowMs = Math.max(30_000, 4 * handShakeTimeoutMs);
+    this.edgeMs = handshakeTimeoutMs;
+    this.windowMs = Math.max(30_000, 4 * handshakeTimeoutMs);
   }
 
   /**

@@ -82,7 +82,7 @@ export function seedConversationIds(last: number): void {
  *   Ready/Complete  packet {x, 0}                          same       answer if one is due; too old: ECONNRESET
  *   any        packet of another selfID or to another ID   -          ECONNRESET
  *   any        not a handshake packet                      -          EBADMSG
- *   before Complete  handShakeTimeout passed               -          ETIMEDOUT
+ *   before Complete  handshakeTimeoutMs passed               -          ETIMEDOUT
  *
  * Packets of Ready and Complete carry flag 1. Packets go out on schedule until Complete, at least one with flag 1.
  */

@@ -9,7 +9,7 @@ import { HELLO_LIMIT, MARK_CAPABLE, MARK_DATA, MARK_HELLO } from './unreliable.t
 /** Options of an ARQ session: KCP's, and those of the layer above it. */
 export interface ArqOptions extends Omit<KcpOptions, 'checkConv' | 'isGathered'> {
   /** Milliseconds for the ARQ handshake, > 2 * minRto, default 5000 (AQ-035). */
-  handShakeTimeout?: number;
+  handshakeTimeoutMs?: number;
   /**
    * `true` offers the peer `sendUnreliable`; works if the peer offers it too. Default `false`: not a bit on the wire
    * differs from HP-Socket's.
@@ -25,14 +25,20 @@ export interface ArqOptions extends Omit<KcpOptions, 'checkConv' | 'isGathered'>
 
 /** Checked {@link ArqOptions}, built once per component. @throws RangeError that names the option that is out of range. */
 export class ArqSettings extends KcpSettings {
-  readonly handShakeTimeout: number;
+  readonly handshakeTimeoutMs: number;
   readonly unreliable: boolean;
   readonly immediateFlush: boolean;
 
   constructor(options: ArqOptions = {}) {
     super({ ...options, isGathered: options.immediateFlush === false });
     const shortest = 2 * this.minRto + 1;
-    this.handShakeTimeout = integerOption('handShakeTimeout', options.handShakeTimeout, 5_000, shortest, 0x7fffffff);
+    this.handshakeTimeoutMs = integerOption(
+      'handshakeTimeoutMs',
+      options.handshakeTimeoutMs,
+      5_000,
+      shortest,
+      0x7fffffff,
+    );
     this.unreliable = options.unreliable ?? false;
     this.immediateFlush = options.immediateFlush ?? true;
   }
@@ -108,7 +114,7 @@ export class ArqSession {
     this.selfId = init.selfId >>> 0;
     this.settings = init.settings;
     this.host = init.host;
-    this.handshake = new ArqHandshake(this.selfId, init.now, this.settings.interval, this.settings.handShakeTimeout);
+    this.handshake = new ArqHandshake(this.selfId, init.now, this.settings.interval, this.settings.handshakeTimeoutMs);
     this.kcp = new Kcp(this.selfId, this, this.settings);
     if (this.settings.unreliable) this.kcp.mark = MARK_CAPABLE;
     if (init.proved !== undefined) this.handshake.prove(init.proved.peerId, init.proved.isPeerComplete);

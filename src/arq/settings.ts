@@ -1,3 +1,4 @@
+import { describe } from '../core/describe.ts';
 import { INTERVAL_MAX_MS, INTERVAL_MIN_MS, KCP_HEADER_BYTES, RECV_WINDOW_MIN } from './constants.ts';
 
 /** Options of a KCP session, in HP-Socket's words, with HP-Socket's defaults (AQ-025..036). */
@@ -61,7 +62,7 @@ const ranges: Array<[keyof KcpOptions, number, number, number]> = [
 export function integerOption(name: string, value: unknown, fallback: number, min: number, max: number): number {
   if (value === undefined) return fallback;
   if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
-    throw new RangeError(`${name} must be a whole number from ${min} to ${max}, not ${String(value)}`);
+    throw new RangeError(`${name} must be a whole number from ${min} to ${max}, not ${describe(value)}`);
   }
   return value;
 }

@@ -7,18 +7,20 @@ import { attachConsumer, ConnectionStream, type ConnectionStreamOptions } from '
 import { StreamConnection } from '../connection/stream-connection.ts';
 import { localAddressOf, type SocketAddress } from '../core/address.ts';
 import { checkListener } from '../core/check-listener.ts';
-import { type AbortOptions, isSignalAborted } from '../core/component.ts';
+import { isSignalAborted } from '../core/component.ts';
 import { timeoutAfter } from '../core/delay.ts';
 import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { AnyHooks, ConnId } from '../core/listener.ts';
-import { defineProperties, integer } from '../core/properties.ts';
+import { checkOptions, foreignAddresses, type OptionRule } from '../core/option-names.ts';
+import { defineProperties, flag, integer } from '../core/properties.ts';
 import { SingleSocket } from '../core/single-socket.ts';
 import { HOOK_GRACE_MS } from '../core/start-stop.ts';
 import type { ComponentStats } from '../core/stats.ts';
+import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import type { Port, Protocol } from '../protocol/protocol.ts';
-import { type ConnectOptions, checkTarget, connect } from '../stream/connecting.ts';
+import { type ConnectOptions, checkTarget, connect, connectRules } from '../stream/connecting.ts';
 import type { ProtocolFactory, ProtocolModel } from '../stream/protocol-models.ts';
 import { type StreamProperties, streamProperties } from '../stream/stream-properties.ts';
 import { makeConnectingSocket } from '../transport/tcp-connect.ts';
@@ -29,14 +31,13 @@ export interface ClientStartOptions extends ConnectOptions {
    * HP-Socket's asynchronous mode: `start` resolves as soon as connecting is under way, and a failure is told by `onClose`.
    * Default false: `start` resolves when the connection is open and rejects when it fails.
    */
-  asyncConnect?: boolean;
+  asyncConnect?: boolean | undefined;
 }
 
-/** How `stop` ends the connection of a client. */
-export interface ClientStopOptions extends AbortOptions {
-  /** Send what is queued, then a FIN, and wait so many milliseconds for the peer's. Without it, the connection is cut. */
-  drainTimeoutMs?: number;
-}
+const startRules = {
+  ...connectRules,
+  asyncConnect: flag(false),
+} satisfies Record<keyof ClientStartOptions, OptionRule>;
 
 /** Properties of every stream client beside those of all stream components. */
 export interface StreamClientProperties {
@@ -88,10 +89,11 @@ export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> 
   async start(
     host: string | ClientStartOptions,
     port?: number,
-    options?: Omit<ClientStartOptions, 'host' | 'port' | 'path'>,
+    options: Omit<ClientStartOptions, 'host' | 'port' | 'path'> = {},
   ): Promise<void> {
     const target: ClientStartOptions =
       typeof host === 'object' && host !== null ? host : { ...options, host, port: port as number };
+    checkOptions('start', typeof host === 'object' && host !== null ? host : options, startRules, foreignAddresses);
     if (!this.isStopped) throw this.illegalState('start');
     const problem = checkTarget(target, 'start');
     if (problem !== null) throw this.failed(problem);
@@ -128,7 +130,8 @@ export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> 
    * Closes the connection, with its `onClose` (`Stop`, CLI-002); unsent data is dropped unless `drainTimeoutMs` is given.
    * @throws SocketError (IllegalState) if it is not started, also after the peer closed.
    */
-  async stop(options: ClientStopOptions = {}): Promise<void> {
+  async stop(options: StopOptions = {}): Promise<void> {
+    checkStopOptions(options);
     const { connection } = this;
     if (!this.hasStarted || connection === null) throw this.illegalState('stop');
     const { drainTimeoutMs = 0, signal } = options;

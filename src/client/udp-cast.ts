@@ -1,7 +1,9 @@
 import type { SocketAddress } from '../core/address.ts';
+import { describe } from '../core/describe.ts';
 import { CastMode, SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
+import type { OptionRule, OptionRules } from '../core/option-names.ts';
 import { defineProperties, oneOf } from '../core/properties.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
 import { invalidParam } from '../core/start-stop.ts';
@@ -26,6 +28,15 @@ import type { UdpClientStartOptions } from './udp-target.ts';
 
 /** Where a `UdpCast` casts: `host` is the group, or the address for broadcasts (255.255.255.255 if left out). */
 export interface UdpCastStartOptions extends Omit<UdpClientStartOptions, 'asyncConnect' | 'localPort'>, JoinOptions {}
+
+const startRules = {
+  host: true,
+  port: true,
+  localAddress: true,
+  joinOn: true,
+  sources: true,
+  signal: true,
+} satisfies Record<keyof UdpCastStartOptions, OptionRule>;
 
 /** Properties of a `UdpCast` beside those of all UDP components. */
 export interface UdpCastProperties extends MulticastProperties {
@@ -66,7 +77,7 @@ export class UdpCast<Extra = unknown> extends DatagramClient<CastConnection, Ext
     options?: Omit<UdpCastStartOptions, 'host' | 'port'>,
   ): Promise<void> {
     if (typeof host === 'object' && host !== null) return super.start(host);
-    return super.start(host ?? '', port as number, options as object);
+    return super.start(host ?? '', port as number, options);
   }
 
   /** Sender of the datagram that `onReceive` is about; outside of it of the last one (`GetRemoteAddress`, CAST-009). */
@@ -82,16 +93,21 @@ export class UdpCast<Extra = unknown> extends DatagramClient<CastConnection, Ext
   }
 
   /** @internal */
+  protected override startRules(): OptionRules {
+    return startRules;
+  }
+
+  /** @internal */
   protected override checkTarget(target: UdpCastStartOptions): SocketError | null {
     const { host = '', port, localAddress } = target;
     const problem = joinProblem(target);
     if (problem !== null) return invalidParam(problem);
     return typeof host !== 'string'
-      ? invalidParam('host must be a group address or a host name')
+      ? invalidParam(`host must be a group address or a host name, not ${describe(host)}`)
       : !isPort(port) || port === 0
-        ? invalidParam(`port must be a whole number, 1 to 65535, not ${String(port)}: casts go to it as well`)
+        ? invalidParam(`port must be a whole number, 1 to 65535, not ${describe(port)}: casts go to it as well`)
         : localAddress !== undefined && typeof localAddress !== 'string'
-          ? invalidParam('localAddress must be a string')
+          ? invalidParam(`localAddress must be a string, not ${describe(localAddress)}`)
           : null;
   }
 

@@ -1,13 +1,16 @@
 import { normalizeAddress, type SocketAddress } from '../core/address.ts';
 import { checkListener } from '../core/check-listener.ts';
-import { type AbortOptions, isSignalAborted } from '../core/component.ts';
+import { isSignalAborted } from '../core/component.ts';
 import { timeoutAfter } from '../core/delay.ts';
+import { shown } from '../core/describe.ts';
 import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
+import { checkOptions, foreignAddresses, type OptionRules } from '../core/option-names.ts';
 import { defineProperties } from '../core/properties.ts';
 import { SingleSocket } from '../core/single-socket.ts';
 import { callPrepare, HOOK_GRACE_MS, startCancelled, whileStarting } from '../core/start-stop.ts';
+import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { UdpSocket } from '../transport/udp-socket.ts';
 import type { UdpConnection } from '../udp/udp-connection.ts';
@@ -17,13 +20,7 @@ import { type UdpSocketProperties, udpSocketProperties } from '../udp/udp-proper
 import { joinParts } from '../udp/udp-send.ts';
 import { bindError, socketOptions } from '../udp/udp-start.ts';
 import type { UdpConnectionStats, UdpStats } from '../udp/udp-stats.ts';
-import { checkTarget, resolveTarget, type UdpClientStartOptions } from './udp-target.ts';
-
-/** How `stop` ends the connection of a UDP client. */
-export interface UdpClientStopOptions extends AbortOptions {
-  /** ARQ: wait so many milliseconds until the server has acknowledged everything. Without it, what waits is dropped. */
-  drainTimeoutMs?: number;
-}
+import { checkTarget, resolveTarget, type UdpClientStartOptions, udpClientStartRules } from './udp-target.ts';
 
 /** Longest wait for the close notify to leave, milliseconds. */
 const NOTIFY_WAIT_MS = 30;
@@ -66,10 +63,12 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
   async start(
     host: string | UdpClientStartOptions,
     port?: number,
-    options?: Omit<UdpClientStartOptions, 'host' | 'port'>,
+    options: Omit<UdpClientStartOptions, 'host' | 'port'> = {},
   ): Promise<void> {
     const target: UdpClientStartOptions =
       typeof host === 'object' && host !== null ? host : { ...options, host, port: port as number };
+    const given = typeof host === 'object' && host !== null ? host : options;
+    checkOptions('start', given, this.startRules(), foreignAddresses);
     if (!this.isStopped) throw this.illegalState('start');
     const problem = this.checkTarget(target);
     if (problem !== null) throw this.failed(problem);
@@ -111,6 +110,11 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
     const opened = this.#open(connection, target);
     if (target.asyncConnect !== true) return opened;
     opened.catch(() => {}); // told by onClose
+  }
+
+  /** The options of `start`. @internal */
+  protected startRules(): OptionRules {
+    return udpClientStartRules;
   }
 
   /** The error of a target that makes no sense, or null. @internal */
@@ -156,7 +160,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
         socketError: SocketErrorCode.ConnectServer,
         errno,
         operation: 'start',
-        message: describeSystemError(`cannot reach ${target.host}:${target.port}`, errno, cause),
+        message: describeSystemError(`cannot reach ${shown(target.host)}:${target.port}`, errno, cause),
         cause,
       });
     }
@@ -235,7 +239,8 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
    * Ends the connection with a close notify and `onClose` (`Stop`, CLI-002).
    * @throws SocketError (IllegalState) if it is not started, also after the connection ended by itself.
    */
-  async stop(options: UdpClientStopOptions = {}): Promise<void> {
+  async stop(options: StopOptions = {}): Promise<void> {
+    checkStopOptions(options);
     if (!this.hasStarted) throw this.illegalState('stop');
     const { drainTimeoutMs = 0, signal } = options;
     const isAborted = isSignalAborted(signal);

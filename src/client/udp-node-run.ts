@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { normalizeAddress, type SocketAddress } from '../core/address.ts';
 import type { Component } from '../core/component.ts';
+import { describe, shown } from '../core/describe.ts';
 import { type ReuseAddressPolicy, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { notifyHook } from '../core/hooks.ts';
@@ -130,9 +131,9 @@ export class NodeRun<N extends Component & UdpSocketProperties & { reuseAddressP
     const refuse = (code: SocketErrorCode, errno: number, message: string): false =>
       this.#node.refuse(operation, code, errno, message);
     if (typeof remoteAddress !== 'string' || remoteAddress === '')
-      throw new TypeError('remoteAddress must be a string');
+      throw new TypeError(`remoteAddress must be a string, not ${describe(remoteAddress)}`);
     if (!isPort(port) || port === 0)
-      return refuse(SocketErrorCode.InvalidParam, Errno.EINVAL, `port must be 1 to 65535, not ${String(port)}`);
+      return refuse(SocketErrorCode.InvalidParam, Errno.EINVAL, `port must be 1 to 65535, not ${describe(port)}`);
     if (bytes.length > this.#maxDatagramSize) {
       const message = `a datagram of ${bytes.length} bytes is not possible, allowed are 0 to ${this.#maxDatagramSize} (maxDatagramSize)`;
       return refuse(SocketErrorCode.InvalidParam, Errno.EINVAL, message);
@@ -143,7 +144,7 @@ export class NodeRun<N extends Component & UdpSocketProperties & { reuseAddressP
     }
     const family = isIP(remoteAddress.split('%')[0]!);
     if (family === 6 && !this.#isIPv6) {
-      const message = `${remoteAddress} is IPv6, and the node is bound to an IPv4 address`;
+      const message = `${shown(remoteAddress)} is IPv6, and the node is bound to an IPv4 address`;
       return refuse(SocketErrorCode.InvalidParam, Errno.EAFNOSUPPORT, message);
     }
     const data = Buffer.from(bytes);

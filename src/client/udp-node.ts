@@ -2,11 +2,14 @@ import { availableParallelism } from 'node:os';
 import type { SocketAddress } from '../core/address.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { Component, isSignalAborted } from '../core/component.ts';
+import { describe } from '../core/describe.ts';
 import { CastMode, ReuseAddressPolicy, ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
-import { defineProperties, integer, oneOf } from '../core/properties.ts';
+import { checkOptions, type ForeignNames, foreignAddresses, type OptionRule } from '../core/option-names.ts';
+import { defineProperties, flag, integer, oneOf } from '../core/properties.ts';
 import { callPrepare, invalidParam, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
+import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { isPort } from '../stream/stream-properties.ts';
 import type { UdpNodeHooks } from '../udp/udp-listener.ts';
@@ -28,18 +31,32 @@ import { NodeRun } from './udp-node-run.ts';
 /** Where a `UdpNode` is, and what it casts to. */
 export interface UdpNodeStartOptions extends JoinOptions {
   /** Own IP address; all if left out. In the cast modes it only chooses the interface (CA-011). */
-  host?: string;
+  host?: string | undefined;
   /** Own port, which is also the port of casts; 0, the default, lets the system choose. */
-  port?: number;
+  port?: number | undefined;
   /** Default `CastMode.Unicast`. */
-  castMode?: CastMode;
+  castMode?: CastMode | undefined;
   /** Group, or address for broadcasts (255.255.255.255 if left out). */
-  castAddress?: string;
+  castAddress?: string | undefined;
   /** No IPv4 on `::`. */
-  ipv6Only?: boolean;
+  ipv6Only?: boolean | undefined;
   /** Aborting cancels the start, or stops the node. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
+
+const startRules = {
+  host: true,
+  port: true,
+  castMode: true,
+  castAddress: true,
+  joinOn: true,
+  sources: true,
+  ipv6Only: flag(false),
+  signal: true,
+} satisfies Record<keyof UdpNodeStartOptions, OptionRule>;
+
+/** What others call the group. */
+const foreignNames: ForeignNames = { ...foreignAddresses, group: 'castAddress', multicastAddress: 'castAddress' };
 
 /** Properties of a `UdpNode` beside those of all UDP components. */
 export interface UdpNodeProperties extends MulticastProperties {
@@ -103,6 +120,7 @@ export class UdpNode<Extra = unknown> extends Component {
       typeof host === 'object' && host !== null
         ? host
         : { host: host ?? '', port: port ?? 0, castMode: castMode ?? CastMode.Unicast, castAddress: castAddress ?? '' };
+    checkOptions('start', target, startRules, foreignNames);
     if (!this.isStopped) throw this.illegalState('start');
     this.#check(target);
     const { signal } = target;
@@ -160,11 +178,11 @@ export class UdpNode<Extra = unknown> extends Component {
     const joining = joinProblem(target);
     const problem =
       port !== undefined && !isPort(port)
-        ? invalidParam(`port must be a whole number, 0 to 65535, not ${String(port)}`)
+        ? invalidParam(`port must be a whole number, 0 to 65535, not ${describe(port)}`)
         : typeof host !== 'string' || typeof castAddress !== 'string'
           ? invalidParam('host and castAddress must be strings')
           : !Object.values(CastMode).includes(castMode)
-            ? invalidParam(`castMode must be one of CastMode, not ${String(castMode)}`)
+            ? invalidParam(`castMode must be one of CastMode, not ${describe(castMode)}`)
             : joining === null
               ? null
               : invalidParam(joining);
@@ -250,10 +268,11 @@ export class UdpNode<Extra = unknown> extends Component {
   // ---- the rest --------------------------------------------------------------------------------------------------
 
   /**
-   * Closes the socket and fires `onShutdown` (`Stop`, NODE-002).
+   * Closes the socket and fires `onShutdown` (`Stop`, NODE-002). There is nothing to drain: what was sent is with the system.
    * @throws SocketError (IllegalState) if it is not started.
    */
-  async stop(): Promise<void> {
+  async stop(options: StopOptions = {}): Promise<void> {
+    checkStopOptions(options);
     if (!this.hasStarted) throw this.illegalState('stop');
     const isStarting = this.state === ServiceState.Starting;
     this.transition(ServiceState.Stopping);

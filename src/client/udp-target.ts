@@ -1,8 +1,11 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { describe, shown } from '../core/describe.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
+import type { OptionRule } from '../core/option-names.ts';
+import { flag } from '../core/properties.ts';
 import { invalidParam } from '../core/start-stop.ts';
 import { isPort } from '../stream/stream-properties.ts';
 import { ownFamily } from '../udp/udp-start.ts';
@@ -10,30 +13,41 @@ import { ownFamily } from '../udp/udp-start.ts';
 /** Where a UDP client sends to. */
 export interface UdpClientStartOptions {
   /** Host name or IP address of the server. */
-  host?: string;
+  host?: string | undefined;
   /** 1 to 65535. */
-  port?: number;
+  port?: number | undefined;
   /** Own IP address to send from. */
-  localAddress?: string;
+  localAddress?: string | undefined;
   /** Own port to send from; 0, the default, lets the system choose. */
-  localPort?: number;
+  localPort?: number | undefined;
   /**
    * HP-Socket's asynchronous mode: `start` resolves after `onPrepareConnect`, and a failure is told by `onClose`. Default
    * false: `start` resolves when data can be sent (over ARQ after its handshake), and rejects otherwise.
    */
-  asyncConnect?: boolean;
+  asyncConnect?: boolean | undefined;
   /** Aborting cancels the start, or ends the connection. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
+
+export const udpClientStartRules = {
+  host: true,
+  port: true,
+  localAddress: true,
+  localPort: true,
+  asyncConnect: flag(false),
+  signal: true,
+} satisfies Record<keyof UdpClientStartOptions, OptionRule>;
 
 /** The error of a target that makes no sense, or null. */
 export function checkTarget({ host, port, localAddress, localPort }: UdpClientStartOptions): SocketError | null {
-  if (typeof host !== 'string' || host === '') return invalidParam('host must be a host name or an IP address');
-  if (!isPort(port) || port === 0) return invalidParam(`port must be a whole number, 1 to 65535, not ${String(port)}`);
+  if (typeof host !== 'string' || host === '')
+    return invalidParam(`host must be a host name or an IP address, not ${describe(host)}`);
+  if (!isPort(port) || port === 0)
+    return invalidParam(`port must be a whole number, 1 to 65535, not ${describe(port)}`);
   if (localPort !== undefined && !isPort(localPort))
-    return invalidParam(`localPort must be a whole number, 0 to 65535, not ${String(localPort)}`);
+    return invalidParam(`localPort must be a whole number, 0 to 65535, not ${describe(localPort)}`);
   if (localAddress !== undefined && typeof localAddress !== 'string')
-    return invalidParam('localAddress must be a string');
+    return invalidParam(`localAddress must be a string, not ${describe(localAddress)}`);
   return null;
 }
 
@@ -50,7 +64,7 @@ export async function resolveTarget({
         socketError: SocketErrorCode.SocketCreate,
         errno: Errno.EAFNOSUPPORT,
         operation: 'start',
-        message: `cannot send from ${localAddress} to ${host}: one is IPv4, the other IPv6`,
+        message: `cannot send from ${localAddress} to ${shown(host)}: one is IPv4, the other IPv6`,
       });
     }
     return { address: host, family: literal };
@@ -63,7 +77,7 @@ export async function resolveTarget({
       socketError: SocketErrorCode.SocketCreate,
       errno,
       operation: 'start',
-      message: describeSystemError(`cannot resolve ${host}`, errno, cause),
+      message: describeSystemError(`cannot resolve ${shown(host)}`, errno, cause),
       cause,
     });
   }

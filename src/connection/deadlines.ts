@@ -58,7 +58,7 @@ export class ConnectionDeadlines implements Deadlines {
   /** Deadline for connecting or for a handshake. */
   armHandshake(delayMs: number, what: string, option: string): void {
     this.armStage(delayMs, () => {
-      this.#connection.host.limits.handshake++;
+      this.#connection.host.limits.handshakeTimeouts++;
       this.timedOut(SocketOperation.Connect, `${what} did not end within ${delayMs} ms (${option})`);
     });
   }

@@ -1,19 +1,26 @@
+import { describe } from '../core/describe.ts';
 import type { SocketError } from '../core/errors.ts';
+import { checkOptions, type OptionRule } from '../core/option-names.ts';
 import type { Consumer } from './consumer.ts';
 import type { StreamConnection } from './stream-connection.ts';
 
 /** Options of `messages`. */
 export interface MessagesOptions {
   /** Messages that may wait before the connection is read no further. Default 1024. */
-  maxQueued?: number;
+  maxQueued?: number | undefined;
   /** Bytes that may wait in them before the connection is read no further. Default 1 MiB. */
-  maxQueuedBytes?: number;
+  maxQueuedBytes?: number | undefined;
 }
+
+const messagesRules = {
+  maxQueued: true,
+  maxQueuedBytes: true,
+} satisfies Record<keyof MessagesOptions, OptionRule>;
 
 /** A limit. @throws RangeError if it is no whole number above 0. */
 function limit(name: string, value: number): number {
   if (Number.isInteger(value) && value >= 1) return value;
-  throw new RangeError(`${name} must be a whole number, 1 or more, not ${value}`);
+  throw new RangeError(`${name} must be a whole number, 1 or more, not ${describe(value)}`);
 }
 
 /** A `next` that waits for a message. */
@@ -39,7 +46,9 @@ export class MessageQueue implements Consumer, AsyncIterable<Buffer> {
   #hasEnded = false;
   #error: SocketError | undefined;
 
-  constructor(connection: StreamConnection, { maxQueued = 1024, maxQueuedBytes = 1024 * 1024 }: MessagesOptions) {
+  constructor(connection: StreamConnection, options: MessagesOptions) {
+    checkOptions('messages', options, messagesRules);
+    const { maxQueued = 1024, maxQueuedBytes = 1024 * 1024 } = options;
     this.#connection = connection;
     this.#maxQueued = limit('maxQueued', maxQueued);
     this.#maxQueuedBytes = limit('maxQueuedBytes', maxQueuedBytes);

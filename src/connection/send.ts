@@ -1,8 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
 import type { Component } from '../core/component.ts';
+import { describe, shown } from '../core/describe.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoName, errnoOf } from '../core/errno.ts';
-import { describe } from '../core/properties.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { MAX_PACK_SIZE } from '../protocol/pack.ts';
 import { ConnectionState } from './state.ts';
@@ -27,7 +27,9 @@ export function sendPacketsOn(
   connection: StreamConnection,
   packets: readonly Sendable[],
 ): boolean {
-  if (!Array.isArray(packets)) throw new TypeError('packets must be an array of Buffers, Uint8Arrays or strings');
+  if (!Array.isArray(packets)) {
+    throw new TypeError(`packets must be an array of Buffers, Uint8Arrays or strings, not ${describe(packets)}`);
+  }
   if (packets.length === 0) {
     return component.refuse(
       'sendPackets',
@@ -72,18 +74,18 @@ export async function readSmallFile(
   const around = toBytes(head ?? '', 0, undefined).length + toBytes(tail ?? '', 0, undefined).length;
   try {
     const { size } = await stat(fileName);
-    if (size === 0) return refuse(Errno.ENODATA, `the file ${fileName} is empty`);
+    if (size === 0) return refuse(Errno.ENODATA, `the file ${shown(String(fileName))} is empty`);
     if (size + around > MAX_SMALL_FILE_BYTES) {
       return refuse(
         Errno.EFBIG,
-        `the file ${fileName} with head and tail has ${size + around} bytes, allowed are ${MAX_SMALL_FILE_BYTES}`,
+        `the file ${shown(String(fileName))} with head and tail has ${size + around} bytes, allowed are ${MAX_SMALL_FILE_BYTES}`,
       );
     }
     const body = await readFile(fileName);
     return [head ?? '', body, tail ?? ''];
   } catch (error) {
     const errno = errnoOf(error);
-    return refuse(errno, `the file ${fileName} cannot be read: ${errnoName(errno)}`);
+    return refuse(errno, `the file ${shown(String(fileName))} cannot be read: ${errnoName(errno)}`);
   }
 }
 

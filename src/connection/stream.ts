@@ -4,6 +4,8 @@ import { destroyedError, unsentError } from '../core/connection-errors.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
+import { checkOptions, type OptionRule } from '../core/option-names.ts';
+import { flag } from '../core/properties.ts';
 import { sharedMemory } from '../memory/read-memory.ts';
 import { COPY_LIMIT_BYTES } from '../memory/send-queue.ts';
 import { PushProtocol } from '../protocol/push.ts';
@@ -50,8 +52,10 @@ export interface ConnectionStreamOptions {
    * Whether the stream stays writable when the peer has sent its FIN, until you end it. Default false, as for sockets of
    * `node:net`: it ends itself when it has been read to its end.
    */
-  allowHalfOpen?: boolean;
+  allowHalfOpen?: boolean | undefined;
 }
+
+const streamRules = { allowHalfOpen: flag(false) } satisfies Record<keyof ConnectionStreamOptions, OptionRule>;
 
 /**
  * One connection as a Node stream, made by `createStream`. What arrives is read from it instead of going to `onReceive`;
@@ -82,10 +86,14 @@ export class ConnectionStream extends Duplex {
     component: Component,
     connection: StreamConnection | undefined,
     send: (bytes: Buffer) => boolean,
-    { allowHalfOpen = false }: ConnectionStreamOptions = {},
+    options: ConnectionStreamOptions = {},
   ) {
+    checkOptions('createStream', options, streamRules);
     // Byte streams join chunks that wait, which would lose where a package ends.
-    super({ allowHalfOpen, readableObjectMode: connection?.protocol.hasMessages === true });
+    super({
+      allowHalfOpen: options.allowHalfOpen ?? false,
+      readableObjectMode: connection?.protocol.hasMessages === true,
+    });
     this.#component = component;
     this.#connection = connection!;
     this.#send = send;

@@ -1,5 +1,5 @@
 import { BlockList, isIP, isIPv4, type Socket } from 'node:net';
-import { describe } from './properties.ts';
+import { describe } from './describe.ts';
 
 /** An address of a socket. For Unix domain sockets `address` is the path and `port` 0. */
 export interface SocketAddress {
@@ -41,7 +41,7 @@ export function toBlockList(name: string, list: AddressList): BlockList {
     throw new TypeError(`${name} must be an array of addresses or a net.BlockList, not ${describe(list)}`);
   const result = new BlockList();
   for (const entry of list) {
-    const [address = '', prefix, ...more] = String(entry).split('/');
+    const [address = '', prefix, ...more] = typeof entry === 'string' ? entry.split('/') : [];
     const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
     try {
       if (isIP(address) === 0) throw new TypeError('not an IP address');

@@ -1,3 +1,4 @@
+import { describe, quote } from './describe.ts';
 import type { AnyHooks } from './listener.ts';
 
 /** Every hook of any component. */
@@ -37,7 +38,7 @@ export function checkListener(listener: unknown): void {
   for (const name of names) {
     const hook = members[name];
     if (hook !== undefined && typeof hook !== 'function') {
-      throw new TypeError(`the hook ${name} must be a function, not ${hook === null ? 'null' : typeof hook}`);
+      throw new TypeError(`the hook ${name} must be a function, not ${describe(hook)}`);
     }
   }
   const prototype: unknown = Object.getPrototypeOf(listener);
@@ -45,7 +46,7 @@ export function checkListener(listener: unknown): void {
   for (const name of Object.keys(members)) {
     const isNamedLikeHook = /^on[A-Z]/.test(name) || lowerCaseNames.has(name.toLowerCase());
     if (isNamedLikeHook && !Object.hasOwn(hooks, name) && typeof members[name] === 'function') {
-      throw new TypeError(`unknown hook "${name}"; hooks are ${names.join(', ')}`);
+      throw new TypeError(`unknown hook ${quote(name)}; hooks are ${names.join(', ')}`);
     }
   }
 }

@@ -2,10 +2,12 @@ import { availableParallelism } from 'node:os';
 import type { SocketAddress } from './address.ts';
 import { Component } from './component.ts';
 import { ConnectionTable } from './connection-table.ts';
+import { describe } from './describe.ts';
 import { OnSendSyncPolicy, ReuseAddressPolicy, SendPolicy, SocketErrorCode } from './enums.ts';
 import { Errno } from './errno.ts';
 import type { ConnId } from './listener.ts';
-import { defineProperties, flag, integer, oneOf } from './properties.ts';
+import { checkOptions, type OptionRule } from './option-names.ts';
+import { defineProperties, duration, flag, integer, oneOf } from './properties.ts';
 import type { ConnectionStats } from './stats.ts';
 
 /** What a component with many connections asks of one of them. */
@@ -52,6 +54,19 @@ export interface ComplexSocketProperties {
   /** Whether the time of the last receive is kept, for silence (CS-045). Default true. */
   markSilence: boolean;
 }
+
+/** How `disconnect` ends a connection. */
+export interface DisconnectOptions {
+  /** Take no more sends, write everything, then close: with a FIN, after which the peer's is awaited. Default false. */
+  drain?: boolean | undefined;
+  /** Milliseconds that the draining may take. Default 30,000. */
+  timeoutMs?: number | undefined;
+}
+
+const disconnectRules = {
+  drain: flag(false),
+  timeoutMs: duration,
+} satisfies Record<keyof DisconnectOptions, OptionRule>;
 
 /** Longest period that the `disconnect...Connections` methods take, milliseconds. */
 const MAX_PERIOD_MS = 1_073_741_823;
@@ -102,11 +117,13 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
   /**
    * Closes a connection at the end of this turn of the event loop; `onClose(Close, 0)` follows (`Disconnect`, CS-005).
    * What is queued is offered to the system once more; what that does not take is dropped, unless `drain` is asked for.
-   * @param options `drain: true` takes no more sends, writes everything, then closes: with a FIN, after which the peer's
-   *   is awaited for `timeoutMs` milliseconds (default 30,000).
+   * @param options Whether to drain the connection first. A boolean is HP-Socket's `bForce`, which changes nothing.
    * @returns false (EBADSLT) if the ID is unknown or already closed.
    */
-  disconnect(connId: ConnId, options: boolean | { drain?: boolean; timeoutMs?: number } = true): boolean {
+  disconnect(connId: ConnId, options: boolean | DisconnectOptions = true): boolean {
+    if (typeof options !== 'boolean') {
+      checkOptions('disconnect', options, disconnectRules, { drainTimeoutMs: 'timeoutMs', timeout: 'timeoutMs' });
+    }
     const connection = this.table.get(connId);
     if (connection === undefined || !connection.isValid) return this.unknownId('disconnect', connId);
     if (typeof options === 'object' && options.drain === true) connection.drain(options.timeoutMs ?? 30_000);
@@ -146,7 +163,8 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
   }
 
   #isPeriod(operation: string, periodMs: number): boolean {
-    if (typeof periodMs !== 'number' || Number.isNaN(periodMs)) throw new TypeError('periodMs must be a number');
+    if (typeof periodMs !== 'number' || Number.isNaN(periodMs))
+      throw new TypeError(`periodMs must be a number, not ${describe(periodMs)}`);
     if (periodMs >= 0 && periodMs <= MAX_PERIOD_MS) return true;
     return this.refuse(operation, SocketErrorCode.InvalidParam, Errno.EINVAL, `periodMs must be 0 to ${MAX_PERIOD_MS}`);
   }
@@ -228,6 +246,7 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
 
   /** @internal */
   protected unknownId(operation: string, connId: ConnId): false {
+    if (typeof connId !== 'number') throw new TypeError(`connId must be a number, not ${describe(connId)}`);
     return this.refuse(
       operation,
       SocketErrorCode.IllegalState,

@@ -1,15 +1,19 @@
 import { timeoutAfter } from './delay.ts';
+import { describe } from './describe.ts';
 import { getSocketErrorDesc, ServiceState, SocketErrorCode } from './enums.ts';
 import { Errno, errnoName } from './errno.ts';
 import { internalError, SocketError, type SocketErrorInit } from './errors.ts';
+import { checkOptions, type OptionRule } from './option-names.ts';
 import { applyOptions, defaultSettings } from './properties.ts';
 import { sharedTimerWheel, type TimerWheel } from './timer-wheel.ts';
 
 /** Options of `wait` and `stop` that cancel the waiting. */
 export interface AbortOptions {
   /** Aborting rejects the promise with a `SocketError`, errno ECANCELED. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
+
+const waitRules = { signal: true } satisfies Record<keyof AbortOptions, OptionRule>;
 
 /** A failure on the hot path, from which `lastFailure` makes a sentence when asked. */
 interface Failure {
@@ -86,7 +90,7 @@ export abstract class Component implements AsyncDisposable {
     const failure = this.#lastFailure;
     if (failure === null || failure instanceof SocketError) return failure;
     const { operation, errno, connId, message } = failure;
-    const where = connId === 0 ? '' : ` on connection ${connId}`;
+    const where = connId === 0 ? '' : ` on connection ${describe(connId)}`;
     this.#lastFailure = new SocketError({
       socketError: this.#lastError,
       errno,
@@ -103,9 +107,13 @@ export abstract class Component implements AsyncDisposable {
    * @returns true when it is stopped (at once if it never started), false when the time ran out.
    * @throws SocketError (ECANCELED) when `signal` is aborted.
    */
-  wait(timeoutMs = -1, options: AbortOptions = {}): Promise<boolean> {
-    if (this.#state === ServiceState.Stopped) return Promise.resolve(true);
+  async wait(timeoutMs = -1, options: AbortOptions = {}): Promise<boolean> {
+    if (typeof timeoutMs !== 'number' || Number.isNaN(timeoutMs))
+      throw new TypeError(`timeoutMs must be a number, not ${describe(timeoutMs)}`);
+    checkOptions('wait', options, waitRules);
     const { signal } = options;
+    const isAborted = isSignalAborted(signal);
+    if (this.#state === ServiceState.Stopped) return true;
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined;
       const done = (act: () => void): void => {
@@ -116,7 +124,7 @@ export abstract class Component implements AsyncDisposable {
       };
       const onStopped = (): void => done(() => resolve(true));
       const onAbort = (): void => done(() => reject(this.aborted('wait', signal)));
-      if (isSignalAborted(signal)) return onAbort();
+      if (isAborted) return onAbort();
       this.#waiters.add(onStopped);
       signal?.addEventListener('abort', onAbort, { once: true });
       if (timeoutMs >= 0) timer = timeoutAfter(timeoutMs, () => done(() => resolve(false)));
@@ -212,7 +220,8 @@ export abstract class Component implements AsyncDisposable {
 /** Throws if it is no signal: an AbortController is easily given instead. So ask before anything has begun. @internal */
 export function isSignalAborted(signal: AbortSignal | undefined): boolean {
   if (signal === undefined) return false;
-  if (typeof signal?.addEventListener !== 'function') throw new TypeError('signal must be an AbortSignal');
+  if (typeof signal?.addEventListener !== 'function')
+    throw new TypeError(`signal must be an AbortSignal, not ${describe(signal)}`);
   return signal.aborted;
 }
 

@@ -1,3 +1,4 @@
+import { clip, shown } from './describe.ts';
 import { SocketErrorCode, SocketOperation } from './enums.ts';
 import { Errno, errnoOf } from './errno.ts';
 import { describeSystemError, SocketError } from './errors.ts';
@@ -56,7 +57,7 @@ export function destroyedError(connId: number, cause: Error): SocketError {
     errno: Errno.ECANCELED,
     operation: 'stream',
     connId,
-    message: `the stream of connection ${connId} was destroyed: ${cause.message}`,
+    message: `the stream of connection ${connId} was destroyed: ${clip(cause.message)}`,
     cause,
   });
 }
@@ -95,7 +96,7 @@ export function socketError(
   const errno = errnoOf(cause);
   // A connection by a path has no address and no port.
   const isFile = remoteAddress === '' && remotePort === 0;
-  const peer = isFile ? remoteHost || 'its peer' : `${remoteAddress || remoteHost}:${remotePort}`;
+  const peer = isFile ? shown(remoteHost) || 'its peer' : `${remoteAddress || shown(remoteHost)}:${remotePort}`;
   const what = isConnect ? `connecting to ${peer} failed` : `connection ${connId} with ${peer} failed`;
   return new SocketError({
     socketError: isConnect ? connectCode(cause) : SocketErrorCode.Network,

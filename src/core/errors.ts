@@ -1,3 +1,4 @@
+import { clip } from './describe.ts';
 import type { SocketErrorCode } from './enums.ts';
 import { errnoName, errnoOf } from './errno.ts';
 import { errorName, type SocketErrorName } from './error-names.ts';
@@ -7,17 +8,17 @@ export interface SocketErrorInit {
   /** HP-Socket's number of the component error (`EnSocketError`). */
   socketError: SocketErrorCode;
   /** The stable code. Left out, it is what the two numbers and the cause stand for. */
-  code?: SocketErrorName;
+  code?: SocketErrorName | undefined;
   /** A sentence that says what happened and what to do. */
   message: string;
   /** Linux errno, as HP-Socket's system error. Taken from `cause` when left out. */
-  errno?: number;
+  errno?: number | undefined;
   /** The connection concerned, if there is one. */
-  connId?: number;
+  connId?: number | undefined;
   /** The operation that failed: `'start'`, `'connect'`, `'send'`, ... */
   operation: string;
   /** The error of the system, or what a hook threw. */
-  cause?: unknown;
+  cause?: unknown | undefined;
 }
 
 const brand: unique symbol = Symbol.for('hp-socket.SocketError') as never;
@@ -103,7 +104,7 @@ const fileAdvice: Readonly<Record<string, string>> = {
 /** "what failed: reason (ECODE); what to do." @param isFile Whether it is about a Unix domain socket. */
 export function describeSystemError(what: string, errno: number, cause?: unknown, isFile = false): string {
   const name = errnoName(errno);
-  const reason = cause instanceof Error ? cause.message : '';
+  const reason = cause instanceof Error ? clip(cause.message) : '';
   const help = (isFile ? fileAdvice[name] : undefined) ?? advice[name];
   return `${what}: ${name}${help === undefined ? '' : ` - ${help}`}${reason === '' || reason.includes(name) ? '' : ` (${reason})`}`;
 }

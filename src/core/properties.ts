@@ -1,6 +1,8 @@
+import { describe } from './describe.ts';
 import { ServiceState, SocketErrorCode } from './enums.ts';
 import { Errno } from './errno.ts';
 import { SocketError } from './errors.ts';
+import { unknownName } from './option-names.ts';
 
 /**
  * Properties of components: HP-Socket's `SetX` / `GetX` pairs as one property `x`, which is also an option of the
@@ -50,6 +52,15 @@ export function flag(defaultValue: boolean): PropertyRule {
   };
 }
 
+/** Milliseconds, 0 or more, `Infinity` too. */
+export const duration: PropertyRule = {
+  default: 0,
+  check(name, value) {
+    if (typeof value !== 'number') throw new TypeError(`${name} must be a number, not ${describe(value)}`);
+    if (!(value >= 0)) throw new RangeError(`${name} must be 0 milliseconds or more, not ${value}`);
+  },
+};
+
 /** One of a few values. */
 export function oneOf<T>(defaultValue: T, values: readonly T[]): PropertyRule {
   return {
@@ -65,13 +76,6 @@ export function oneOf<T>(defaultValue: T, values: readonly T[]): PropertyRule {
 /** Any value that `check` lets pass. */
 export function custom(defaultValue: unknown, check: (name: string, value: unknown) => void): PropertyRule {
   return { default: defaultValue, check };
-}
-
-export function describe(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
-  if (typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined)
-    return String(value);
-  return `a value of type ${typeof value}`;
 }
 
 const tables = new WeakMap<object, PropertyTable>();
@@ -114,41 +118,11 @@ export function defaultSettings(component: object): Record<string, unknown> {
 /** Sets each option as a property; an unknown name is an error that suggests the nearest one. */
 export function applyOptions(component: PropertyOwner, options: object | undefined): void {
   if (options === undefined) return;
-  if (typeof options !== 'object' || options === null)
-    throw new TypeError(`options must be an object, not ${describe(options)}`);
+  const what = component.constructor.name;
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw new TypeError(`the options of ${what} must be an object, not ${describe(options)}`);
   for (const [name, value] of Object.entries(options)) {
-    if (!Object.hasOwn(component.settings, name)) {
-      const near = nearest(name, Object.keys(component.settings));
-      throw new TypeError(
-        `unknown option ${JSON.stringify(name)} of ${component.constructor.name}${near === '' ? '' : `; did you mean ${near}?`}`,
-      );
-    }
+    if (!Object.hasOwn(component.settings, name)) throw unknownName(what, name, Object.keys(component.settings));
     if (value !== undefined) (component as unknown as Record<string, unknown>)[name] = value;
   }
-}
-
-function nearest(name: string, names: string[]): string {
-  let best = '';
-  let bestDistance = Math.max(3, Math.floor(name.length / 2));
-  for (const candidate of names) {
-    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
-    if (distance < bestDistance) {
-      best = candidate;
-      bestDistance = distance;
-    }
-  }
-  if (best !== '' || name.length < 3) return best;
-  return names.find((candidate) => candidate.toLowerCase().startsWith(name.toLowerCase())) ?? '';
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
-    }
-    row = next;
-  }
-  return row[b.length]!;
 }

@@ -17,9 +17,9 @@ export interface LimitCounters {
   /** Connections closed by `connectionTimeoutMs`. */
   lifetime: number;
   /** Connections closed because they did not finish connecting, or their handshake, in time. */
-  handshake: number;
+  handshakeTimeouts: number;
   /** Connections whose TLS handshake had to wait because `maxHandshakes` were under way. */
-  handshakes: number;
+  handshakesQueued: number;
   /** Connections closed because the peer did not take what was left, or did not close, in time. */
   closing: number;
   /** Connections closed because they held more unfetched bytes than `maxPullBufferBytes`. */
@@ -36,8 +36,8 @@ export function newLimitCounters(): LimitCounters {
     receiveRate: 0,
     idle: 0,
     lifetime: 0,
-    handshake: 0,
-    handshakes: 0,
+    handshakeTimeouts: 0,
+    handshakesQueued: 0,
     closing: 0,
     pullBuffer: 0,
   };

@@ -5,34 +5,47 @@ import { StreamConnection } from '../connection/stream-connection.ts';
 import { type AddressList, checkAddressList, type SocketAddress } from '../core/address.ts';
 import { Admission } from '../core/admission.ts';
 import { isSignalAborted } from '../core/component.ts';
+import { describe, shown } from '../core/describe.ts';
 import { ReuseAddressPolicy, ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
-import { custom, defineProperties, integer } from '../core/properties.ts';
+import { checkOptions, foreignAddresses, type OptionRule } from '../core/option-names.ts';
+import { custom, defineProperties, flag, integer } from '../core/properties.ts';
 import { socketPathProblem } from '../core/socket-path.ts';
 import { callPrepare, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
 import type { StopReport } from '../core/stats.ts';
-import { ComplexStream, type StopOptions } from '../stream/complex-stream.ts';
+import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
+import { ComplexStream } from '../stream/complex-stream.ts';
 import { isPort } from '../stream/stream-properties.ts';
 import { type AcceptedSocket, TcpListener } from '../transport/tcp-listener.ts';
 
 /** Where a stream server listens. */
 export interface ServerStartOptions {
   /** Local IP address; `0.0.0.0` if left out. `::` listens on IPv4 as well unless `ipv6Only`. */
-  host?: string;
+  host?: string | undefined;
   /** 0 to 65535; 0, the default, lets the system choose: the result tells. */
-  port?: number;
+  port?: number | undefined;
   /** Path of a Unix domain socket (a pipe on Windows) instead of host and port. */
-  path?: string;
+  path?: string | undefined;
   /** Connections that may wait to be accepted. Default: property `socketListenQueue`. */
-  backlog?: number;
+  backlog?: number | undefined;
   /** No IPv4 on `::`. */
-  ipv6Only?: boolean;
+  ipv6Only?: boolean | undefined;
   /** In cluster workers: do not share the listening socket. */
-  exclusive?: boolean;
+  exclusive?: boolean | undefined;
   /** Aborting cancels the start, or stops the started server. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
+
+const startRules = {
+  host: true,
+  port: true,
+  path: true,
+  backlog: true,
+  ipv6Only: flag(false),
+  exclusive: flag(false),
+  signal: true,
+} satisfies Record<keyof ServerStartOptions, OptionRule>;
 
 /** Properties of every stream server beside those of all stream components. */
 export interface StreamServerProperties {
@@ -64,6 +77,7 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
    */
   async start(host?: string | null | ServerStartOptions, port?: number): Promise<SocketAddress> {
     const target: ServerStartOptions = typeof host === 'object' && host !== null ? host : startOptions(host, port);
+    checkOptions('start', target, startRules, foreignAddresses);
     if (!this.isStopped) throw this.illegalState('start');
     this.#check(target);
     const unready = this.security?.checkReady() ?? null;
@@ -121,12 +135,12 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
       this.failed({ socketError: SocketErrorCode.InvalidParam, errno: Errno.EINVAL, operation: 'start', message });
     const { host, port, path, backlog } = target;
     if (port !== undefined && !isPort(port))
-      throw invalid(`port must be a whole number, 0 to 65535, not ${String(port)}`);
-    if (host !== undefined && typeof host !== 'string') throw invalid('host must be a string');
+      throw invalid(`port must be a whole number, 0 to 65535, not ${describe(port)}`);
+    if (host !== undefined && typeof host !== 'string') throw invalid(`host must be a string, not ${describe(host)}`);
     const pathProblem = path === undefined ? null : socketPathProblem(path);
     if (pathProblem !== null) throw invalid(pathProblem);
     if (backlog !== undefined && !(Number.isInteger(backlog) && backlog > 0))
-      throw invalid('backlog must be a whole number, 1 or more');
+      throw invalid(`backlog must be a whole number, 1 or more, not ${describe(backlog)}`);
   }
 
   /** Address that the server listens on, null while it does not (`GetListenAddress`, SRV-002). */
@@ -142,7 +156,8 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
    * @throws SocketError (IllegalState) if it is not started. An aborted `signal` ends the draining, not the stopping.
    */
   async stop(options: StopOptions = {}): Promise<StopReport> {
-    this.checkStop(options);
+    checkStopOptions(options);
+    this.checkStop();
     this.transition(ServiceState.Stopping);
     const listener = this.#listener;
     this.#listener = null;
@@ -198,7 +213,7 @@ function listenError(cause: unknown, target: ServerStartOptions): SocketError {
     socketError = SocketErrorCode.SocketCreate;
   // Whatever is wrong with a path is found when it is bound.
   else if (target.path !== undefined || bindErrors.has(name)) socketError = SocketErrorCode.SocketBind;
-  const where = target.path ?? `${target.host || '0.0.0.0'}:${target.port ?? 0}`;
+  const where = shown(target.path ?? `${target.host || '0.0.0.0'}:${target.port ?? 0}`);
   return new SocketError({
     socketError,
     errno,

@@ -70,7 +70,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     } catch (error) {
       throw this.failed(error as never);
     }
-    this.#cookies = this.arqCookies ? new ArqCookies(this.#arq.handShakeTimeout) : null;
+    this.#cookies = this.arqCookies ? new ArqCookies(this.#arq.handshakeTimeoutMs) : null;
   }
 
   protected override sendLimit(): number {

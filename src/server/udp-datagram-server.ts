@@ -3,11 +3,13 @@ import { Admission } from '../core/admission.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { ComplexSocket } from '../core/complex-socket.ts';
 import { isSignalAborted } from '../core/component.ts';
+import { describe } from '../core/describe.ts';
 import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
 import type { ConnId } from '../core/listener.ts';
-import { defineProperties } from '../core/properties.ts';
+import { checkOptions, foreignAddresses, type OptionRule } from '../core/option-names.ts';
+import { defineProperties, flag } from '../core/properties.ts';
 import {
   callPrepare,
   EmptyWait,
@@ -18,8 +20,8 @@ import {
   stopOnAbort,
 } from '../core/start-stop.ts';
 import type { StopReport } from '../core/stats.ts';
+import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
-import type { StopOptions } from '../stream/complex-stream.ts';
 import { isPort } from '../stream/stream-properties.ts';
 import { UdpSocket } from '../transport/udp-socket.ts';
 import type { UdpConnection } from '../udp/udp-connection.ts';
@@ -34,16 +36,24 @@ import type { UdpConnectionStats, UdpStats } from '../udp/udp-stats.ts';
 /** Where a UDP server listens. */
 export interface UdpServerStartOptions {
   /** Own IP address; `0.0.0.0` if left out. `::` serves IPv4 as well unless `ipv6Only`. */
-  host?: string;
+  host?: string | undefined;
   /** 0 to 65535; 0, the default, lets the system choose: the result tells. */
-  port?: number;
+  port?: number | undefined;
   /** No IPv4 on `::`. */
-  ipv6Only?: boolean;
+  ipv6Only?: boolean | undefined;
   /** In cluster workers: do not share the socket. Default true: workers that share one take each other's datagrams. */
-  exclusive?: boolean;
+  exclusive?: boolean | undefined;
   /** Aborting cancels the start, or stops the started server. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
+
+const startRules = {
+  host: true,
+  port: true,
+  ipv6Only: flag(false),
+  exclusive: flag(true),
+  signal: true,
+} satisfies Record<keyof UdpServerStartOptions, OptionRule>;
 
 /** Longest wait for the last close notifies to leave, milliseconds; HP-Socket always waits so long. */
 const NOTIFY_WAIT_MS = 30;
@@ -80,13 +90,14 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   async start(host?: string | null | UdpServerStartOptions, port?: number): Promise<SocketAddress> {
     const target: UdpServerStartOptions =
       typeof host === 'object' && host !== null ? host : { host: host ?? '', port: port ?? 0 };
+    checkOptions('start', target, startRules, foreignAddresses);
     if (!this.isStopped) throw this.illegalState('start');
     const { signal } = target;
     if (target.port !== undefined && !isPort(target.port)) {
-      throw this.failed(invalidParam(`port must be a whole number, 0 to 65535, not ${String(target.port)}`));
+      throw this.failed(invalidParam(`port must be a whole number, 0 to 65535, not ${describe(target.port)}`));
     }
     if (target.host !== undefined && typeof target.host !== 'string') {
-      throw this.failed(invalidParam('host must be a string'));
+      throw this.failed(invalidParam(`host must be a string, not ${describe(target.host)}`));
     }
     this.prepareRun();
     if (isSignalAborted(signal)) throw this.aborted('start', signal);
@@ -262,6 +273,7 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
    * @throws SocketError (IllegalState) if it is not started. An aborted `signal` ends the draining, not the stopping.
    */
   async stop(options: StopOptions = {}): Promise<StopReport> {
+    checkStopOptions(options);
     if (!this.hasStarted) throw this.illegalState('stop');
     const { drainTimeoutMs = 0, signal } = options;
     const isAborted = isSignalAborted(signal);

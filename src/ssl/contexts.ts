@@ -1,6 +1,7 @@
 import { constants } from 'node:crypto';
 import { isIP } from 'node:net';
 import tls, { type SecureContext } from 'node:tls';
+import { describe } from '../core/describe.ts';
 import { SSLVerifyMode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
@@ -264,7 +265,7 @@ function checkCiphers(operation: string, cipherList: string): void {
     throw contextError(
       operation,
       Errno.ENODATA,
-      `OpenSSL knows no cipher of sslCipherList ${JSON.stringify(cipherList)}`,
+      `OpenSSL knows no cipher of sslCipherList ${describe(cipherList)}`,
       cause,
     );
   }

@@ -1,6 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { describe } from '../core/describe.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
@@ -41,7 +42,7 @@ export function loadMaterial(operation: string, options: AnyContextOptions): Mat
     try {
       return readFileSync(file, 'utf8');
     } catch (cause) {
-      return fail(Errno.ENOENT, `${option} ${JSON.stringify(file)} cannot be read`, cause);
+      return fail(Errno.ENOENT, `${option} ${describe(file)} cannot be read`, cause);
     }
   };
 
@@ -53,7 +54,7 @@ export function loadMaterial(operation: string, options: AnyContextOptions): Mat
     ca = text.match(certificateBlock) ?? [];
     crl = text.match(crlBlock) ?? [];
     if (ca.length + crl.length === 0)
-      fail(Errno.EBADMSG, `caFileOrPath ${JSON.stringify(caFileOrPath)} holds no PEM certificate`);
+      fail(Errno.EBADMSG, `caFileOrPath ${describe(caFileOrPath)} holds no PEM certificate`);
   } else if (options.ca !== undefined) {
     const text = toText(options.ca);
     ca = text.match(certificateBlock) ?? [];
@@ -104,10 +105,10 @@ function authorities(
     const found = statSync(path);
     isDirectory = found.isDirectory();
     if (!isDirectory && !found.isFile())
-      fail(Errno.EBADF, `caFileOrPath ${JSON.stringify(path)} is neither file nor directory`);
+      fail(Errno.EBADF, `caFileOrPath ${describe(path)} is neither file nor directory`);
   } catch (cause) {
     if (cause instanceof SocketError) throw cause;
-    fail(Errno.ENOENT, `caFileOrPath ${JSON.stringify(path)} does not exist`, cause);
+    fail(Errno.ENOENT, `caFileOrPath ${describe(path)} does not exist`, cause);
   }
   if (!isDirectory) return read('caFileOrPath', path);
   // Watched as well: what comes and goes in it shows there.

@@ -5,6 +5,7 @@ import type { SecurityMaker, StreamSecurity } from '../connection/security.ts';
 import { ConnectionState } from '../connection/state.ts';
 import type { StreamConnection } from '../connection/stream-connection.ts';
 import type { Component } from '../core/component.ts';
+import { describe } from '../core/describe.ts';
 import { SocketErrorCode, type SSLSessionInfo } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
@@ -77,7 +78,7 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
   update(which: number | string, options?: AnyContextOptions): boolean {
     const index = typeof which === 'number' ? which : this.contexts.boundIndex(which);
     if (index === undefined || this.contexts.get(index) === undefined) {
-      throw this.#failed('updateSSLContext', Errno.ENOANO, `there is no context ${JSON.stringify(which)}`);
+      throw this.#failed('updateSSLContext', Errno.ENOANO, `there is no context ${describe(which)}`);
     }
     this.#change(() => this.contexts.update(index, options, this.#settings.sslCipherList));
     return true;
@@ -103,7 +104,7 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
     if (errno === 0) return true;
     const message =
       errno === Errno.EINVAL
-        ? `${JSON.stringify(serverName)} is no server name: it needs a dot inside, and is no IP address`
+        ? `${describe(serverName)} is no server name: it needs a dot inside, and is no IP address`
         : `there is no context ${index}`;
     return this.#component.refuse('bindSSLServerName', SocketErrorCode.InvalidParam, errno, message);
   }
@@ -140,7 +141,7 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
 
   begin(host: () => ConnectionHost): void {
     const { maxHandshakes = 0, maxHandshakesPerAddress = 0 } = this.#settings;
-    const struck = (): void => void host().limits.handshakes++;
+    const struck = (): void => void host().limits.handshakesQueued++;
     this.gate = new HandshakeGate(
       maxHandshakes || Number.POSITIVE_INFINITY,
       maxHandshakesPerAddress || Number.POSITIVE_INFINITY,

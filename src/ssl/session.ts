@@ -100,7 +100,7 @@ export class TlsSession implements SecureSession, GateEntry {
     // It has a deadline of its own; those of an open connection begin when it is done.
     connection.deadlines.cancel();
     connection.deadlines.armStage(handshakeTimeoutMs, () => {
-      connection.host.limits.handshake++;
+      connection.host.limits.handshakeTimeouts++;
       const message = `the TLS handshake of connection ${connection.id} did not end within ${handshakeTimeoutMs} ms (handshakeTimeoutMs)`;
       connection.deadlines.timedOut(SocketOperation.Receive, message);
     });

@@ -1,4 +1,5 @@
 import type { TLSSocket } from 'node:tls';
+import { describe } from '../core/describe.ts';
 import { alertUnrecognizedName, setVerifyMode, type TlsServerOptions } from '../transport/tls-socket.ts';
 import { type ContextStore, verifyOptions } from './contexts.ts';
 import type { SNICallback } from './options.ts';
@@ -24,7 +25,7 @@ export function serverNameCallback(
       if (index === 0) return done(null);
       // Node would take certificate and authorities of context 0 instead of those of one that has no certificate.
       if (context?.material.cert === undefined)
-        return refuse(new Error(`no certificate for the server name ${JSON.stringify(serverName)}`));
+        return refuse(new Error(`no certificate for the server name ${describe(serverName)}`));
       // Node takes these from a context, but not whether it asks for certificates of clients.
       const verifyMode = contexts.verifyModeOf(index);
       if (verifyMode !== contexts.verifyModeOf(0) && !setVerifyMode(this, verifyOptions(verifyMode)))

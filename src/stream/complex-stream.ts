@@ -5,27 +5,18 @@ import { ConnectionStream, type ConnectionStreamOptions } from '../connection/st
 import type { StreamConnection } from '../connection/stream-connection.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { ComplexSocket } from '../core/complex-socket.ts';
-import { type AbortOptions, isSignalAborted } from '../core/component.ts';
+import { isSignalAborted } from '../core/component.ts';
 import { ServiceState, SocketOperation } from '../core/enums.ts';
 import type { SocketError } from '../core/errors.ts';
 import type { AnyHooks, ConnId } from '../core/listener.ts';
 import { defineProperties } from '../core/properties.ts';
 import { EmptyWait, HOOK_GRACE_MS, shutDown } from '../core/start-stop.ts';
 import type { ComponentStats, StopReport } from '../core/stats.ts';
+import type { StopOptions } from '../core/stop-options.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import type { Port, Protocol } from '../protocol/protocol.ts';
 import type { ProtocolFactory, ProtocolModel } from './protocol-models.ts';
 import { type StreamProperties, streamProperties } from './stream-properties.ts';
-
-/** Options of `stop` for components with many connections. */
-export interface StopOptions extends AbortOptions {
-  /**
-   * Let connections end in peace: no more are accepted, what is queued is sent, each peer gets a FIN and so many
-   * milliseconds to answer it; the rest is cut off. Without it, all are cut off at once, as HP-Socket does. What a peer sent
-   * to a connection that `pauseReceive` holds is waited for as well: resume it, or it is lost when the time is up.
-   */
-  drainTimeoutMs?: number;
-}
 
 export interface ComplexStream<Extra = unknown> extends StreamProperties {}
 
@@ -152,10 +143,9 @@ export abstract class ComplexStream<Extra = unknown>
     return this.host === run && this.state === ServiceState.Starting;
   }
 
-  /** Throws if `stop` is not possible, or its options are not. @internal */
-  protected checkStop({ signal }: StopOptions): void {
+  /** Throws if `stop` is not possible. @internal */
+  protected checkStop(): void {
     if (!this.hasStarted) throw this.illegalState('stop');
-    isSignalAborted(signal);
   }
 
   /** Closes all connections, gracefully if there is time for it, and waits until they are closed. @internal */

@@ -6,10 +6,12 @@ import type { StreamConnection } from '../connection/stream-connection.ts';
 import { splitHost } from '../core/address.ts';
 import type { Component } from '../core/component.ts';
 import { isSignalAborted } from '../core/component.ts';
+import { describe, shown } from '../core/describe.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import { prepareByHook } from '../core/hooks.ts';
+import type { OptionRule } from '../core/option-names.ts';
 import { socketPathProblem } from '../core/socket-path.ts';
 import { HOOK_GRACE_MS } from '../core/start-stop.ts';
 import { connectSocket } from '../transport/tcp-connect.ts';
@@ -18,19 +20,30 @@ import { isPort } from './stream-properties.ts';
 /** Where to connect, and how. */
 export interface ConnectOptions {
   /** Host name or IP address; `address^name` dials `address` and uses `name` as the host, as HP-Socket 5.8.8 does. */
-  host?: string;
-  port?: number;
+  host?: string | undefined;
+  port?: number | undefined;
   /** Path of a Unix domain socket (a pipe on Windows) instead of host and port. */
-  path?: string;
+  path?: string | undefined;
   /** Own IP address to connect from. */
-  localAddress?: string;
+  localAddress?: string | undefined;
   /** Own port to connect from; 0, the default, lets the system choose. */
-  localPort?: number;
+  localPort?: number | undefined;
   /** Over TLS: name for SNI and for the check of the certificate, instead of `host`, and of the context's. */
-  serverName?: string;
+  serverName?: string | undefined;
   /** Aborting cancels connecting, or closes the connection. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
+
+/** What `checkOptions` checks of a target; `checkTarget` checks the rest. */
+export const connectRules = {
+  host: true,
+  port: true,
+  path: true,
+  localAddress: true,
+  localPort: true,
+  serverName: true,
+  signal: true,
+} satisfies Record<keyof ConnectOptions, OptionRule>;
 
 /** The error of a target that makes no sense, or null. Throws for what is no signal. */
 export function checkTarget(target: ConnectOptions, operation: string): SocketError | null {
@@ -38,21 +51,23 @@ export function checkTarget(target: ConnectOptions, operation: string): SocketEr
     new SocketError({ socketError: SocketErrorCode.InvalidParam, errno: Errno.EINVAL, operation, message });
   const { host, port, path, localAddress, localPort, serverName, signal } = target;
   isSignalAborted(signal);
-  if (serverName !== undefined && typeof serverName !== 'string') return invalid('serverName must be a string');
+  if (serverName !== undefined && typeof serverName !== 'string')
+    return invalid(`serverName must be a string, not ${describe(serverName)}`);
   if (path !== undefined) {
     const problem = socketPathProblem(path);
     return problem === null ? null : invalid(problem);
   }
-  if (typeof host !== 'string' || host === '') return invalid('host must be a host name or an IP address');
-  if (!isPort(port) || port === 0) return invalid(`port must be a whole number, 1 to 65535, not ${String(port)}`);
+  if (typeof host !== 'string' || host === '')
+    return invalid(`host must be a host name or an IP address, not ${describe(host)}`);
+  if (!isPort(port) || port === 0) return invalid(`port must be a whole number, 1 to 65535, not ${describe(port)}`);
   if (localPort !== undefined && !isPort(localPort))
-    return invalid(`localPort must be a whole number, 0 to 65535, not ${String(localPort)}`);
+    return invalid(`localPort must be a whole number, 0 to 65535, not ${describe(localPort)}`);
   if (localAddress !== undefined && localAddress !== '' && isIP(localAddress) === 0) {
     return new SocketError({
       socketError: SocketErrorCode.SocketCreate,
       errno: Errno.EADDRNOTAVAIL,
       operation,
-      message: `the local address ${localAddress} is no IP address; give one of this machine's, or none`,
+      message: `the own address ${describe(localAddress)} is no IP address; give one of this machine's, or none`,
     });
   }
   const { dial } = splitHost(host);
@@ -64,7 +79,7 @@ export function checkTarget(target: ConnectOptions, operation: string): SocketEr
       socketError: SocketErrorCode.SocketCreate,
       errno: Errno.EAFNOSUPPORT,
       operation,
-      message: `cannot connect from ${localAddress} to ${dial}: one is IPv4, the other IPv6`,
+      message: `cannot connect from ${localAddress} to ${shown(dial)}: one is IPv4, the other IPv6`,
     });
   }
   return null;
@@ -134,7 +149,7 @@ export async function connect(
       settle(refusal ?? connection.closeReason.error ?? cancelled(connection));
     });
     if (isAsync) connection.wasLetIn = true;
-    connection.deadlines.armHandshake(timeoutMs, `connecting to ${connection.remoteHost}`, 'syncConnectTimeout');
+    connection.deadlines.armHandshake(timeoutMs, `connecting to ${shown(connection.remoteHost)}`, 'syncConnectTimeout');
     try {
       connectSocket(socket, { ...target, host: dial, path }, () => {
         if (connection.state !== ConnectionState.Connecting) return;
@@ -164,7 +179,7 @@ function prepare(component: Component, run: ConnectionHost, connection: StreamCo
       errno: Errno.ECANCELED,
       operation: 'connect',
       connId: connection.id,
-      message: `connecting to ${connection.remoteHost} was cancelled because the hook onPrepareConnect ${what}`,
+      message: `connecting to ${shown(connection.remoteHost)} was cancelled because the hook onPrepareConnect ${what}`,
       cause,
     });
   return prepareByHook(
@@ -184,7 +199,7 @@ function cancelled(connection: StreamConnection): SocketError {
     errno: Errno.ECANCELED,
     operation: 'connect',
     connId: connection.id,
-    message: `connecting to ${connection.remoteHost} was cancelled: the connection was closed from this side`,
+    message: `connecting to ${shown(connection.remoteHost)} was cancelled: the connection was closed from this side`,
   });
 }
 

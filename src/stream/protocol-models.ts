@@ -1,4 +1,5 @@
 import type { Component } from '../core/component.ts';
+import { describe } from '../core/describe.ts';
 import { FetchResult } from '../core/enums.ts';
 import { integer, type PropertyTable } from '../core/properties.ts';
 import type { LimitCounters } from '../core/stats.ts';
@@ -79,7 +80,7 @@ export const packModel: ProtocolModel = ({ settings }) => {
 /** `fetch` or `peek` on a pull connection; DataNotFound if there is none, or it has become a stream (ACC-014). */
 export function readPulled(protocol: Protocol | undefined, length: number, isPeek: boolean): Buffer | FetchResult {
   if (!Number.isInteger(length) || length < 1)
-    throw new RangeError(`length must be a whole number, 1 or more, not ${length}`);
+    throw new RangeError(`length must be a whole number, 1 or more, not ${describe(length)}`);
   if (!isFetchable(protocol)) return FetchResult.DataNotFound;
   return isPeek ? protocol.peek(length) : protocol.fetch(length);
 }

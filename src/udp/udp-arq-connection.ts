@@ -1,5 +1,6 @@
 import { ArqSession, type ArqSessionHost, type ArqSettings, handshakePeerId, isHandshake } from '../arq/index.ts';
 import { ConnectionState } from '../connection/state.ts';
+import { describe } from '../core/describe.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoName } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
@@ -145,13 +146,13 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   #sessionFailed(errno: number): void {
     const settings = this.#arq;
     if (errno === Errno.ETIMEDOUT) {
-      this.host.limits.handshake++;
+      this.host.limits.handshakeTimeouts++;
       const error = new SocketError({
         socketError: SocketErrorCode.ConnectServer,
         errno,
         operation: 'handshake',
         connId: this.id,
-        message: `the ARQ handshake of connection ${this.id} with ${this.remoteAddress}:${this.remotePort} did not end within ${settings.handShakeTimeout} ms (handShakeTimeout); check that an ARQ peer is there`,
+        message: `the ARQ handshake of connection ${this.id} with ${this.remoteAddress}:${this.remotePort} did not end within ${settings.handshakeTimeoutMs} ms (handshakeTimeoutMs); check that an ARQ peer is there`,
       });
       // CLS-024
       this.close(SocketOperation.Close, this.isClient ? errno : 0, error, true);
@@ -183,7 +184,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   /** Queues one message (AQ-037). */
   override send(operation: string, bytes: Uint8Array, deadlineMs?: number): boolean {
     if (deadlineMs !== undefined && (typeof deadlineMs !== 'number' || Number.isNaN(deadlineMs)))
-      throw new TypeError('deadlineMs must be a number');
+      throw new TypeError(`deadlineMs must be a number, not ${describe(deadlineMs)}`);
     const session = this.#session;
     if (this.state > ConnectionState.Open) return this.cannotSend(operation);
     if (session === null || this.#drainTimer !== null) return this.#refused(operation, Errno.EPERM, bytes.length);

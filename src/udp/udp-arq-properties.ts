@@ -34,7 +34,7 @@ export interface ArqProperties {
   /** Bytes of the largest message, sent or received: 1 to 127 * (MTU - 24) - 1 (ARQ-S-019). Default 4096. */
   maxMessageSize: number;
   /** Milliseconds for the ARQ handshake, more than 2 * minRto (ARQ-S-021). Default 5000. */
-  handShakeTimeout: number;
+  handshakeTimeoutMs: number;
   /** Segments of a connection that may wait in all before `send` refuses (ENOBUFS). Default 32,768. */
   maxWaitingSendCount: number;
   /** Offer the peer `sendUnreliable`; it works if both ends do. Default false: no bit differs from HP-Socket's. */
@@ -54,7 +54,7 @@ export const arqProperties: PropertyTable = {
   fastLimit: integer(5, 0, 0x7fffffff),
   maxTransUnit: integer(0, 72, 65_507, true),
   maxMessageSize: integer(4096, 1),
-  handShakeTimeout: integer(5000, 1, 0x7fffffff),
+  handshakeTimeoutMs: integer(5000, 1, 0x7fffffff),
   maxWaitingSendCount: integer(32_768, 1, 0x7fffffff),
   unreliable: flag(false),
 };

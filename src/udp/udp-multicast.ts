@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { shown } from '../core/describe.ts';
 import { CastMode, SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
@@ -12,9 +13,9 @@ export interface JoinOptions {
    * On which interfaces the group is joined, besides the one of the own address: `'all'` that have the group's family, or
    * some, each by one of its addresses. Default: the one of the own address, or the system's choice.
    */
-  joinOn?: 'all' | readonly string[];
+  joinOn?: 'all' | readonly string[] | undefined;
   /** Only what these addresses send (source-specific multicast). Default: any sender. */
-  sources?: readonly string[];
+  sources?: readonly string[] | undefined;
 }
 
 /** Multicast properties of `UdpCast` and `UdpNode`. */
@@ -117,7 +118,7 @@ function interfaceOf(address: string, isIPv6: boolean): string {
   for (const [name, addresses] of Object.entries(networkInterfaces())) {
     if (addresses?.some((each) => each.address === address)) return scoped(name, addresses);
   }
-  throw Object.assign(new Error(`no interface has the address ${address}`), { code: 'EADDRNOTAVAIL' });
+  throw Object.assign(new Error(`no interface has the address ${shown(address)}`), { code: 'EADDRNOTAVAIL' });
 }
 
 /** Windows knows interfaces by number, others by name. */
@@ -137,7 +138,7 @@ function allInterfaces(isIPv6: boolean): string[] {
 function castError({ castAddress, castMode }: CastTarget, cause: unknown): SocketError {
   const errno = errnoOf(cause);
   const isUnicast = castMode === CastMode.Multicast && !isGroup(castAddress);
-  const what = `cannot ${castMode === CastMode.Multicast ? `join ${castAddress}` : 'broadcast'}`;
+  const what = `cannot ${castMode === CastMode.Multicast ? `join ${shown(castAddress)}` : 'broadcast'}`;
   return new SocketError({
     socketError: SocketErrorCode.ConnectServer,
     errno,
@@ -168,7 +169,7 @@ export function checkCastAddress(castMode: CastMode, castAddress: string, isIPv6
   if (castAddress !== '' && isIP(castAddress.split('%')[0]!) !== (isIPv6 ? 6 : 4)) {
     return fail(
       Errno.EAFNOSUPPORT,
-      `the cast address ${castAddress} and the own address are of different families, IPv4 and IPv6`,
+      `the cast address ${shown(castAddress)} and the own address are of different families, IPv4 and IPv6`,
     );
   }
   return null;

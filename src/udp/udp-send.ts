@@ -1,4 +1,5 @@
 import type { Component } from '../core/component.ts';
+import { describe } from '../core/describe.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
@@ -13,7 +14,9 @@ export function joinParts(
   limit: number,
   connId: number,
 ): Uint8Array | null {
-  if (!Array.isArray(packets)) throw new TypeError('packets must be an array of Buffers, Uint8Arrays or strings');
+  if (!Array.isArray(packets)) {
+    throw new TypeError(`packets must be an array of Buffers, Uint8Arrays or strings, not ${describe(packets)}`);
+  }
   const refuse = (errno: number, message: string): null => {
     component.refuse('sendPackets', SocketErrorCode.InvalidParam, errno, message, connId);
     return null;

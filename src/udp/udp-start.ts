@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { describe, shown } from '../core/describe.ts';
 import { ReuseAddressPolicy, SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
@@ -14,7 +15,7 @@ export function ownFamily(address: string): 'udp4' | 'udp6' | '' {
     socketError: SocketErrorCode.SocketCreate,
     errno: Errno.EADDRNOTAVAIL,
     operation: 'start',
-    message: `cannot bind to ${JSON.stringify(address)}: it is no IP address; give one of this machine's, 0.0.0.0, or ::`,
+    message: `cannot bind to ${describe(address)}: it is no IP address; give one of this machine's, 0.0.0.0, or ::`,
   });
 }
 
@@ -54,7 +55,7 @@ export function bindError(cause: unknown, address: string, port: number): Socket
     socketError: isNoSocket ? SocketErrorCode.SocketCreate : SocketErrorCode.SocketBind,
     errno,
     operation: 'start',
-    message: describeSystemError(`cannot bind to UDP ${address}:${port}`, errno, cause),
+    message: describeSystemError(`cannot bind to UDP ${shown(address)}:${port}`, errno, cause),
     cause,
   });
 }

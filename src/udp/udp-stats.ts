@@ -22,8 +22,8 @@ export interface UdpDropCounters {
 export interface UdpLimitCounters extends AdmissionCounters {
   /** Connections closed because the peer fell silent (`detectAttempts`, `detectInterval`). */
   heartbeat: number;
-  /** Connections closed because the ARQ handshake did not end in `handShakeTimeout`. */
-  handshake: number;
+  /** Connections closed because the ARQ handshake did not end in `handshakeTimeoutMs`. */
+  handshakeTimeouts: number;
 }
 
 /** What an ARQ server with `arqCookies` did with peers that had not yet proved their address. */
@@ -93,6 +93,6 @@ export function newUdpLimits(): UdpLimitCounters {
     acceptRate: 0,
     blockedAddresses: 0,
     heartbeat: 0,
-    handshake: 0,
+    handshakeTimeouts: 0,
   };
 }

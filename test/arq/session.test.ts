@@ -138,13 +138,13 @@ describe('handshake', () => {
   });
 
   test('AQ-019 AQ-035: ready, but never a flag 1: ETIMEDOUT', () => {
-    const client = open(C, { handShakeTimeout: 1000 });
+    const client = open(C, { handshakeTimeoutMs: 1000 });
     expect(client.session.input(handshake(S, C), 10)).toBe(0);
     expect(client.session.isReady).toBe(true);
     expect([client.session.update(1000), client.session.update(1001)]).toEqual([0, Errno.ETIMEDOUT]);
-    expect(() => new ArqSettings({ handShakeTimeout: 60, minRto: 30 })).toThrow('handShakeTimeout');
-    expect(new ArqSettings({ handShakeTimeout: 61, minRto: 30 }).handShakeTimeout).toBe(61);
-    expect(new ArqSettings().handShakeTimeout).toBe(5000);
+    expect(() => new ArqSettings({ handshakeTimeoutMs: 60, minRto: 30 })).toThrow('handshakeTimeoutMs');
+    expect(new ArqSettings({ handshakeTimeoutMs: 61, minRto: 30 }).handshakeTimeoutMs).toBe(61);
+    expect(new ArqSettings().handshakeTimeoutMs).toBe(5000);
   });
 
   test('AQ-016 AQ-018 AQ-021: errors', () => {

@@ -231,7 +231,7 @@ describe('an agent that cannot start', () => {
     await agent.stop();
     expect((await overtaken).errnoName).toBe('ECANCELED');
     const controller = new AbortController();
-    const aborted = rejection(agent.start({ bindAddress: '127.0.0.1', signal: controller.signal }));
+    const aborted = rejection(agent.start({ localAddress: '127.0.0.1', signal: controller.signal }));
     controller.abort();
     expect((await aborted).errnoName).toBe('ECANCELED');
     expect(journal.names()).toEqual(['onShutdown', 'onShutdown']);
@@ -430,7 +430,7 @@ describe.each(['agent', 'client'] as const)('a connect of the %s that fails', (r
     expect(error).toBeInstanceOf(SocketError);
     expect(error.errnoName).toBe('ETIMEDOUT');
     expect(error.message).toMatch(/did not end within 200 ms \(syncConnectTimeout\)/);
-    expect(component.stats().limits.handshake).toBe(1);
+    expect(component.stats().limits.handshakeTimeouts).toBe(1);
     await expectAgain(connector, journal);
   });
 });

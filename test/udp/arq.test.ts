@@ -90,7 +90,7 @@ test('AQ-013 AQ-015 AQ-014 UD-002 ARQ-S-021 ARQ-S-022: without cookies, as HP-So
 test('CLS-024 AQ-019: the handshake time-out: server OnClose(Close, 0), notify', async () => {
   const recorder = new Recorder();
   const time = new ManualTime();
-  const { server, peer, end } = await begin(recorder, { arqCookies: false, handShakeTimeout: 500 }, time);
+  const { server, peer, end } = await begin(recorder, { arqCookies: false, handshakeTimeoutMs: 500 }, time);
   await peer.send('');
   await recorder.until('onAccept');
   time.pass(480);
@@ -99,7 +99,7 @@ test('CLS-024 AQ-019: the handshake time-out: server OnClose(Close, 0), notify',
   time.pass(100);
   expect((await recorder.until('onClose')).slice(2, 4)).toEqual([5, 0]);
   await eventually(() => peer.received.at(-1)?.equals(CLOSE_NOTIFY) === true);
-  expect(server.stats().limits.handshake).toBe(1);
+  expect(server.stats().limits.handshakeTimeouts).toBe(1);
   await end();
 });
 
@@ -107,7 +107,7 @@ test('CLS-024 AQ-019: a client whose server does not answer: ETIMEDOUT, start re
   const silent = await RawPeer.open(0);
   const recorder = new Recorder();
   const time = new ManualTime();
-  const client = time.drive(new UdpArqClient(recorder.hooks as never, { handShakeTimeout: 500 }));
+  const client = time.drive(new UdpArqClient(recorder.hooks as never, { handshakeTimeoutMs: 500 }));
   const started = client.start('127.0.0.1', silent.port);
   started.catch(() => {});
   await silent.until(2);
@@ -419,13 +419,14 @@ test('CLI-005: receiving that was paused and resumed before the handshake was do
   await server.close();
 });
 
-test('a drain without a time that makes sense is none', async () => {
+test('a drain time that makes no sense is refused, and 0 is none', async () => {
   const recorder = new Recorder();
   const { server, peer, end } = await begin(recorder);
   await prove(peer);
   await recorder.until('onHandShake');
   server.send(1, 'never acknowledged');
-  expect(server.disconnect(1, { drain: true, timeoutMs: NaN })).toBe(true);
+  expect(() => server.disconnect(1, { drain: true, timeoutMs: Number.NaN })).toThrow(RangeError);
+  expect(server.disconnect(1, { drain: true, timeoutMs: 0 })).toBe(true);
   await recorder.until('onClose');
   await end();
 });
@@ -549,7 +550,7 @@ test('ARQ settings that do not go together: InvalidParam (ACC-008), and what the
     errno: 22,
   });
   expect(server.lastFailure?.message).toContain('maxMessageSize');
-  const client = new UdpArqClient({}, { handShakeTimeout: 60 });
+  const client = new UdpArqClient({}, { handshakeTimeoutMs: 60 });
   await expect(client.start('127.0.0.1', 9)).rejects.toMatchObject({ socketError: SocketErrorCode.InvalidParam });
 });
 

@@ -18,7 +18,7 @@ const arqRows: Array<[string, string, string, unknown, unknown[], unknown[]]> = 
   ['ARQ-S-015 ARQ-S-016 AQ-032', 'ARQ-C-015 ARQ-C-016 AQ-032', 'fastLimit', 5, [0], [-1]],
   ['ARQ-S-017 ARQ-S-018 AQ-033', 'ARQ-C-017 ARQ-C-018 AQ-033', 'maxTransUnit', 0, [0, 72, 1432], [71]],
   ['ARQ-S-019 ARQ-S-020 AQ-034', 'ARQ-C-019 ARQ-C-020 AQ-034', 'maxMessageSize', 4096, [1], [0]],
-  ['ARQ-S-021 ARQ-S-022 AQ-035', 'ARQ-C-021 ARQ-C-022 AQ-035', 'handShakeTimeout', 5000, [61], [0]],
+  ['ARQ-S-021 ARQ-S-022 AQ-035', 'ARQ-C-021 ARQ-C-022 AQ-035', 'handshakeTimeoutMs', 5000, [61], [0]],
 ];
 
 const rows: Row[] = [

@@ -1,5 +1,5 @@
+import { describe } from '../../core/describe.ts';
 import type { SocketError } from '../../core/errors.ts';
-import { describe } from '../../core/properties.ts';
 import type { ThreadPool } from './thread-pool.ts';
 
 /**

@@ -1,6 +1,7 @@
 import type { ResourceLimits } from 'node:worker_threads';
+import { describe } from '../../core/describe.ts';
 import type { PropertyTable } from '../../core/properties.ts';
-import { custom, describe, integer, oneOf } from '../../core/properties.ts';
+import { custom, integer, oneOf } from '../../core/properties.ts';
 import { RejectedPolicy } from '../enums.ts';
 import { maxWaitRule, signalRule } from '../options.ts';
 import { moduleUrl } from './task-ref.ts';

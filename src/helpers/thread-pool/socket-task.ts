@@ -1,4 +1,4 @@
-import { describe } from '../../core/properties.ts';
+import { describe } from '../../core/describe.ts';
 import { TaskBufferType } from '../enums.ts';
 import type { TaskRef } from './task-ref.ts';
 

@@ -1,6 +1,6 @@
 import { isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { describe } from '../../core/properties.ts';
+import { describe } from '../../core/describe.ts';
 import type { TaskFunctionRef } from './task.ts';
 
 /** A function of a module other than the pool's own. */

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { describe } from '../../core/properties.ts';
+import { describe } from '../../core/describe.ts';
 
 /** Threads of a pool that was started with 0, at most. */
 const MAX_DEFAULT_THREADS = 512;

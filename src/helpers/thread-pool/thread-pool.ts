@@ -1,10 +1,11 @@
 import { Component, isSignalAborted, isThenable } from '../../core/component.ts';
 import { timeoutAfter } from '../../core/delay.ts';
+import { describe } from '../../core/describe.ts';
 import { ServiceState, SocketErrorCode } from '../../core/enums.ts';
 import { Errno } from '../../core/errno.ts';
 import type { SocketErrorName } from '../../core/error-names.ts';
 import { SocketError } from '../../core/errors.ts';
-import { defineProperties, describe } from '../../core/properties.ts';
+import { defineProperties } from '../../core/properties.ts';
 import { startCancelled, stopOnAbort } from '../../core/start-stop.ts';
 import { RejectedPolicy } from '../enums.ts';
 import { readOptions } from '../options.ts';
