@@ -109,7 +109,7 @@ describe('a peer that spoke while this process was busy is not silent', () => {
 
   test.fails('UdpArqClient, its handshake', async () => {
     const peer = await RawPeer.open(0);
-    const client = new UdpArqClient({}, { handShakeTimeout: 500 });
+    const client = new UdpArqClient({}, { handshakeTimeoutMs: 500 });
     const starting = client.start(host, peer.port).then(
       () => 'started',
       (error: Error) => error.message,
