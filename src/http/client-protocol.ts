@@ -1,0 +1,232 @@
+import { Errno } from '../core/errno.ts';
+import { AtEnd, type Port } from '../protocol/protocol.ts';
+import type { HttpContext, MessageConsumer } from './context.ts';
+import { HttpParseErrorCode } from './enums.ts';
+import { Has, type HeaderText, type HttpHeaders, headerText, isToken } from './header-list.ts';
+import { HttpProtocol } from './http-protocol.ts';
+import { Flag } from './llhttp/layout.ts';
+import { RESPONSE } from './llhttp/parser.ts';
+import { Framing, type MessageHead } from './message-head.ts';
+import { type BodyBytes, bodyLength, sendChunk, sendMessage } from './message-writer.ts';
+import { checkResponse, isKeptAlive, type Refusal } from './policy.ts';
+import { Stage } from './stage-deadlines.ts';
+
+/** A request that was sent and whose answer is awaited, oldest first. */
+export interface SentRequest {
+  readonly method: string;
+  /** Path with the query, as it was sent. */
+  readonly path: string;
+  /** Takes an interim answer (1xx, but 101). */
+  interim?(head: MessageHead): void;
+  /** Takes the answer as a whole. @returns Null if only the hooks do. */
+  answered?(head: MessageHead): MessageConsumer | null;
+  /** There will be no answer: the connection is gone, or spoke no HTTP. */
+  abandoned?(reason: string): void;
+}
+
+/** What a request is made of, beside method and path. */
+export interface RequestParts {
+  readonly headers?: HttpHeaders | null;
+  readonly body?: BodyBytes;
+  /** Value of `Host` unless `headers` has one; '' for none (REQ-004). */
+  readonly host: string;
+  /** Value of `Cookie`, '' for none (REQ-006). */
+  readonly cookie?: string;
+}
+
+const fields: HeaderText = { text: '', has: 0, connection: '' };
+
+/**
+ * Head of a request, byte for byte HP-Socket's (REQ-001 to REQ-007, HTW-003).
+ * @param length Length of the body in bytes.
+ * @throws TypeError for a method that is no token, or a path with blanks or line breaks.
+ */
+export function requestHead(
+  method: string,
+  path: string,
+  parts: RequestParts,
+  length: number,
+  version: number,
+): string {
+  if (!isToken(method)) throw new TypeError('the method must be a token, such as GET');
+  headerText(parts.headers, fields);
+  let { text } = fields;
+  const { has } = fields;
+  if (length > 0 && (has & (Has.ContentLength | Has.TransferEncoding)) === 0) text += `Content-Length: ${length}\r\n`;
+  if (parts.host !== '' && (has & Has.Host) === 0 && method !== 'CONNECT') text += `Host: ${parts.host}\r\n`;
+  if (parts.cookie && method !== 'CONNECT') text += `Cookie: ${parts.cookie}\r\n`;
+  return `${method} ${path} HTTP/${version === 0x0001 ? '1.0' : '1.1'}\r\n${text}\r\n`;
+}
+
+/**
+ * The path as it is sent: `/` if it is empty, `/` in front if it does not begin with one; that of CONNECT stays (REQ-002).
+ * @throws TypeError if it has blanks, line breaks or bytes that are not ASCII: encode them.
+ */
+export function requestPath(method: string, path: string | null | undefined): string {
+  const target = path === null || path === undefined || path === '' ? '/' : path;
+  if (!/^[\x21-\x7e]+$/.test(target)) {
+    throw new TypeError('the path of a request must be printable ASCII without blanks; use encodeURI');
+  }
+  return method === 'CONNECT' || target.startsWith('/') ? target : `/${target}`;
+}
+
+/** HTTP on a connection that sends requests and gets responses: agents and clients. */
+export class HttpClientProtocol extends HttpProtocol {
+  readonly requests: SentRequest[] = [];
+  #isDraining = false;
+  #isFinalHead = false;
+
+  constructor(context: HttpContext, port: Port) {
+    super(context, port, RESPONSE);
+  }
+
+  /** The last request that was sent, for cookies (REQ-008). */
+  lastRequest: SentRequest | null = null;
+
+  protected override started(): void {
+    // Nothing is awaited before a request was sent.
+  }
+
+  protected override get idleMs(): number {
+    return 0;
+  }
+
+  // ---- sending ---------------------------------------------------------------------------------------------------
+
+  /**
+   * Sends a request, and remembers it for its answer (`SendRequest`). The method is sent in upper case, the path as
+   * `requestPath` makes it.
+   * @returns false if the bytes could not be queued.
+   */
+  sendRequest(
+    method: string,
+    path: string | null | undefined,
+    parts: RequestParts,
+    taker: Partial<SentRequest> = {},
+  ): boolean {
+    const upper = method.toUpperCase();
+    const target = requestPath(upper, path);
+    const length = bodyLength(parts.body);
+    const head = requestHead(upper, target, parts, length, this.context.localVersion);
+    if (!sendMessage(this.port, head, parts.body, length)) return false;
+    this.requestSent({ ...taker, method: upper, path: target });
+    return true;
+  }
+
+  /** A request was sent by other means: its answer is awaited. */
+  requestSent(request: SentRequest): void {
+    this.requests.push(request);
+    this.lastRequest = request;
+    if (this.requests.length === 1) this.deadlines.set(Stage.Answer, this.context.limits.responseTimeoutMs);
+  }
+
+  /** Sends one chunk of a request, the last one if there are no bytes (`SendChunkData`, CHK-001). */
+  sendChunkData(data: BodyBytes, extensions?: string | null, trailers?: string): boolean {
+    return sendChunk(this.port, data, extensions, trailers);
+  }
+
+  // ---- receiving -------------------------------------------------------------------------------------------------
+
+  protected override mayBegin(): boolean {
+    return true;
+  }
+
+  protected override checkHead(head: MessageHead): Refusal | null {
+    const { statusCode: status } = head;
+    const method = this.requests[0]?.method;
+    const isTunnel = method === 'CONNECT' && status >= 200 && status < 300 && this.context.rules.tunnel;
+    head.isTunnel = isTunnel;
+    if (isTunnel) head.isUpgrade = true;
+    head.framing = this.#framingOf(head, method, isTunnel);
+    head.isKeepAlive = head.framing !== Framing.UntilClose && isKeptAlive(head.version, head.flags);
+    if (head.framing === Framing.Length && !Number.isSafeInteger(head.contentLength)) {
+      return { status: 400, code: HttpParseErrorCode.InvalidContentLength, message: 'Content-Length is too large' };
+    }
+    return checkResponse(head, this.context.rules);
+  }
+
+  /** How long the body of a response is (RFC 9112 6.3, HP-040). */
+  #framingOf(head: MessageHead, method: string | undefined, isTunnel: boolean): Framing {
+    const { statusCode: status } = head;
+    if (status < 200 || status === 204 || status === 304 || method === 'HEAD' || isTunnel) return Framing.None;
+    if (head.isChunked) return Framing.Chunked;
+    if ((head.flags & Flag.TransferEncoding) !== 0 || !head.hasContentLength) return Framing.UntilClose;
+    return head.contentLength === 0 ? Framing.None : Framing.Length;
+  }
+
+  protected override fireStartLine(head: MessageHead): boolean {
+    const { listener, owner } = this.context;
+    if (listener.onStatusLine === undefined) return true;
+    return this.startLineAnswered('onStatusLine', () =>
+      listener.onStatusLine!(owner, this.port.id, head.statusCode, head.start),
+    );
+  }
+
+  protected override headPassed(head: MessageHead): void {
+    this.#isFinalHead = head.statusCode >= 200 || head.statusCode === 101;
+    if (this.#isFinalHead) this.deadlines.clear(Stage.Answer);
+  }
+
+  protected override consumerOf(head: MessageHead): MessageConsumer | null {
+    const request = this.requests[0];
+    if (!this.#isFinalHead) {
+      request?.interim?.(head);
+      return null;
+    }
+    return request?.answered?.(head) ?? super.consumerOf(head);
+  }
+
+  protected override messageDone(head: MessageHead): boolean {
+    if (!this.#isFinalHead) return true;
+    this.requests.shift();
+    if (!head.isKeepAlive) {
+      this.#abandon('the connection is not kept alive behind the answer before');
+      if (this.#isDraining) this.port.end();
+      return false;
+    }
+    if (this.requests.length > 0) this.deadlines.set(Stage.Answer, this.context.limits.responseTimeoutMs);
+    else if (this.#isDraining) this.port.end();
+    return true;
+  }
+
+  protected override statusOf(): number {
+    return 502;
+  }
+
+  protected override answerRefusal(refusal: Refusal): boolean {
+    this.#abandon(refusal.message);
+    return false;
+  }
+
+  protected override endedIdle(): AtEnd {
+    return AtEnd.Drain;
+  }
+
+  protected override get hasMoreToSay(): boolean {
+    return false;
+  }
+
+  override drain(): boolean {
+    this.#isDraining = true;
+    return this.requests.length === 0;
+  }
+
+  override closed(): void {
+    super.closed();
+    this.#abandon('the connection was closed');
+  }
+
+  /** The requests that are left get no answer. */
+  #abandon(reason: string): void {
+    for (const request of this.requests.splice(0)) request.abandoned?.(reason);
+  }
+
+  protected override roleExpired(stage: Stage): void {
+    const { counters } = this.context;
+    if (stage === Stage.Head) counters.headTimeouts++;
+    else if (stage === Stage.Body) counters.bodyRateTimeouts++;
+    else if (stage === Stage.Answer) counters.responseTimeouts++;
+    const what = stage === Stage.Answer ? 'no answer came in time' : 'the answer arrived too slowly';
+    this.port.violate(Errno.ETIMEDOUT, `HTTP: ${what} (responseTimeoutMs, headTimeoutMs, minBodyBytesPerSecond)`);
+  }
+}

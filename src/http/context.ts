@@ -1,0 +1,85 @@
+import type { Clock } from '../core/clock.ts';
+import type { SlabPool } from '../memory/slab-pool.ts';
+import type { Protocol } from '../protocol/protocol.ts';
+import type { HttpUpgradeType } from './enums.ts';
+import type { HttpProtocol } from './http-protocol.ts';
+import type { AnyHttpHooks } from './listener.ts';
+import type { FieldBlock, MessageHead } from './message-head.ts';
+import { type HttpRules, lenientFlags } from './policy.ts';
+import type { HttpCounters, HttpLimits } from './settings.ts';
+
+/** Takes one message as a whole, beside the hooks: made when its head is complete. */
+export interface MessageConsumer {
+  /**
+   * A piece of the body, the consumer's own for ever.
+   * @returns Undefined to go on, or a promise: nothing more is delivered until it is settled.
+   */
+  body(data: Buffer): Promise<void> | undefined;
+  /** The message is complete. `trailers` are those of a chunked one. */
+  complete(trailers: FieldBlock | null): void;
+  /** The message will not be completed: it was refused, or the connection is gone. */
+  failed(reason: string): void;
+}
+
+/** What HTTP connections of one component share. */
+export interface HttpContextInit {
+  /** What hooks get as their sender. */
+  readonly owner: unknown;
+  readonly listener: AnyHttpHooks;
+  readonly clock: Clock;
+  readonly pool: SlabPool;
+  readonly limits: HttpLimits;
+  readonly rules: HttpRules;
+  readonly counters: HttpCounters;
+  /** Whether connections speak HTTP from the start (HT-003). */
+  readonly autoStart: boolean;
+  /** `HttpVersion` of what is sent. */
+  readonly localVersion: number;
+  /** Takes messages as a whole; null if only hooks do. @returns Null for a message that it does not want. */
+  readonly consume: ((protocol: HttpProtocol, head: MessageHead) => MessageConsumer | null) | null;
+  /** The protocol behind an upgrade that was accepted; null for bytes to `onReceive`. */
+  readonly upgradeTo: ((protocol: HttpProtocol, type: HttpUpgradeType) => Protocol | null) | null;
+  /** A hook failed in a way that does not concern the connection. */
+  reportHookError(hook: string, error: unknown, connId: number): void;
+}
+
+/** `HttpContextInit` with what follows from it. */
+export class HttpContext {
+  readonly owner: unknown;
+  readonly listener: AnyHttpHooks;
+  readonly clock: Clock;
+  readonly pool: SlabPool;
+  readonly limits: HttpLimits;
+  readonly rules: HttpRules;
+  readonly counters: HttpCounters;
+  readonly autoStart: boolean;
+  readonly localVersion: number;
+  readonly consume: HttpContextInit['consume'];
+  readonly upgradeTo: HttpContextInit['upgradeTo'];
+  readonly reportHookError: HttpContextInit['reportHookError'];
+  /** llhttp's flags for the rules. */
+  readonly lenient: number;
+  /** Whether a hook is there for anything before `onHeadersComplete`. */
+  readonly hasHeadHooks: boolean;
+  /** Whether somebody takes connections that leave HTTP. */
+  readonly takesUpgrades: boolean;
+
+  constructor(init: HttpContextInit) {
+    this.owner = init.owner;
+    this.listener = init.listener;
+    this.clock = init.clock;
+    this.pool = init.pool;
+    this.limits = init.limits;
+    this.rules = init.rules;
+    this.counters = init.counters;
+    this.autoStart = init.autoStart;
+    this.localVersion = init.localVersion;
+    this.consume = init.consume;
+    this.upgradeTo = init.upgradeTo;
+    this.reportHookError = init.reportHookError;
+    this.lenient = lenientFlags(init.rules);
+    const { onMessageBegin, onRequestLine, onStatusLine, onHeader } = init.listener;
+    this.hasHeadHooks = [onMessageBegin, onRequestLine, onStatusLine, onHeader].some((hook) => hook !== undefined);
+    this.takesUpgrades = init.listener.onUpgrade !== undefined || init.upgradeTo !== null;
+  }
+}

@@ -1,0 +1,16 @@
+/** Methods by llhttp's number (HT-011). */
+export const METHODS: readonly string[] = (
+  'DELETE GET HEAD POST PUT CONNECT OPTIONS TRACE COPY LOCK MKCOL MOVE PROPFIND PROPPATCH SEARCH UNLOCK BIND REBIND UNBIND ' +
+  'ACL REPORT MKACTIVITY CHECKOUT MERGE M-SEARCH NOTIFY SUBSCRIBE UNSUBSCRIBE PATCH PURGE MKCALENDAR LINK UNLINK SOURCE PRI ' +
+  'DESCRIBE ANNOUNCE SETUP PLAY PAUSE TEARDOWN GET_PARAMETER SET_PARAMETER REDIRECT RECORD FLUSH QUERY'
+).split(' ');
+
+export const METHOD_HEAD = METHODS.indexOf('HEAD');
+export const METHOD_CONNECT = METHODS.indexOf('CONNECT');
+const FIRST_RTSP = METHODS.indexOf('DESCRIBE');
+const LAST_RTSP = METHODS.indexOf('FLUSH');
+
+/** Whether a method is one of RTSP and of no version of HTTP. */
+export function isRtspMethod(method: number): boolean {
+  return method >= FIRST_RTSP && method <= LAST_RTSP;
+}

@@ -1,0 +1,383 @@
+import { Errno } from '../core/errno.ts';
+import type { SendQueue } from '../memory/send-queue.ts';
+import { AtEnd, type Port } from '../protocol/protocol.ts';
+import { type Answer, type AnswerOutput, AnswerQueue } from './answer-queue.ts';
+import type { HttpContext } from './context.ts';
+import { HttpParseErrorCode } from './enums.ts';
+import { dateLine, Has, type HeaderText, type HttpHeaders, headerText, isFieldText } from './header-list.ts';
+import { HttpProtocol, Phase } from './http-protocol.ts';
+import { Flag } from './llhttp/layout.ts';
+import { REQUEST } from './llhttp/parser.ts';
+import { Framing, type MessageHead } from './message-head.ts';
+import { type BodyBytes, bodyLength, sendChunk, sendMessage, sendText } from './message-writer.ts';
+import { METHOD_CONNECT } from './methods.ts';
+import {
+  bodyTooSlow,
+  checkRequest,
+  headTooSlow,
+  isKeptAlive,
+  noTunnel,
+  type Refusal,
+  statusOfError,
+} from './policy.ts';
+import { LINGER_MS } from './settings.ts';
+import { Stage } from './stage-deadlines.ts';
+import { statusText } from './status.ts';
+
+const fields: HeaderText = { text: '', has: 0, connection: '' };
+
+/** Answer of `responseHead` about framing that the caller chose. */
+let ownsFraming = false;
+
+/**
+ * Head of a response, byte for byte HP-Socket's (RES-001 to RES-005, HTW-002), but without `Content-Length` where RFC 9110
+ * forbids it (1xx, 204).
+ * @throws TypeError for fields or a reason that cannot be sent, RangeError for a status code outside 100 to 999.
+ */
+export function responseHead(
+  status: number,
+  reason: string | null | undefined,
+  headers: HttpHeaders | null | undefined,
+  length: number,
+  version: number,
+  isKeepAlive: boolean,
+): string {
+  if (!Number.isInteger(status) || status < 100 || status > 999) {
+    throw new RangeError(`the status code must be a whole number, 100 to 999, not ${String(status).slice(0, 20)}`);
+  }
+  const phrase = reason === null || reason === undefined ? statusText(status) : reason;
+  if (!isFieldText(phrase)) throw new TypeError('the reason phrase has a line break or another control character');
+  headerText(headers, fields);
+  let { text } = fields;
+  const { has } = fields;
+  ownsFraming = (has & (Has.ContentLength | Has.TransferEncoding)) !== 0;
+  if (!ownsFraming && status >= 200 && status !== 204) text += `Content-Length: ${length}\r\n`;
+  if ((has & Has.Connection) === 0 && status !== 101)
+    text += isKeepAlive ? 'Connection: keep-alive\r\n' : 'Connection: close\r\n';
+  return `HTTP/${version === 0x0001 ? '1.0' : '1.1'} ${status} ${phrase}\r\n${text}\r\n`;
+}
+
+/** HTTP on a connection that gets requests and sends responses. */
+export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
+  /** Answers to requests that are taken as a whole. */
+  readonly answers = new AnswerQueue(this);
+  /** Whether `Release` was called. */
+  isReleased = false;
+  /** Requests whose head was let in. */
+  requestCount = 0;
+  /** Requests that hooks are to answer. */
+  #unanswered = 0;
+  /** Whether the request that arrives is among the unanswered ones. */
+  #isCounted = false;
+  /** Whether `sendResponse` sent only a head, whose body follows. */
+  #isStreaming = false;
+  #isDraining = false;
+  #hasPeerEnded = false;
+  /** Answer to a request that was refused: the last thing that is sent. */
+  #lastWords: string | null = null;
+  /** Whether it waits in the send queue. */
+  #hasUnwritten = false;
+  /** Lets a connection go on that waits for room among the unanswered requests. */
+  #makeRoom: (() => void) | null = null;
+
+  constructor(context: HttpContext, port: Port) {
+    super(context, port, REQUEST);
+  }
+
+  // ---- receiving -------------------------------------------------------------------------------------------------
+
+  protected override mayBegin(): boolean {
+    if (this.isReleased) {
+      this.phase = Phase.Gone;
+      this.port.violate(Errno.ECANCELED, 'bytes arrived after release');
+      return false;
+    }
+    if (this.#owed < this.context.limits.maxPipelinedRequests || this.#makeRoom !== null) return true;
+    this.context.counters.pipelineFull++;
+    const { promise, resolve } = withResolvers();
+    this.#makeRoom = resolve;
+    this.port.settle('onRequest', promise);
+    return false;
+  }
+
+  /** Requests that are not answered yet. */
+  get #owed(): number {
+    return this.#unanswered + this.answers.size;
+  }
+
+  protected override checkHead(head: MessageHead): Refusal | null {
+    const { rules, limits, takesUpgrades, counters } = this.context;
+    const refusal = checkRequest(head, rules);
+    if (refusal !== null) return refusal;
+    head.isTunnel = head.methodNumber === METHOD_CONNECT;
+    if (!takesUpgrades && head.isUpgrade) {
+      if (head.isTunnel) return noTunnel;
+      head.isUpgrade = false; // a server may ignore it (RFC 9110 7.8)
+    }
+    if (head.isChunked) head.framing = Framing.Chunked;
+    else if ((head.flags & Flag.TransferEncoding) !== 0) {
+      return {
+        status: 400,
+        code: HttpParseErrorCode.InvalidTransferEncoding,
+        message: 'chunked is not the last coding',
+      };
+    } else if (head.contentLength > 0 && !head.isTunnel) {
+      if (!Number.isSafeInteger(head.contentLength)) {
+        return { status: 413, code: HttpParseErrorCode.InvalidContentLength, message: 'Content-Length is too large' };
+      }
+      head.framing = Framing.Length;
+    }
+    this.requestCount++;
+    head.isKeepAlive = isKeptAlive(head.version, head.flags);
+    if (limits.maxRequestsPerConnection > 0 && this.requestCount >= limits.maxRequestsPerConnection) {
+      if (head.isKeepAlive) counters.requestsPerConnection++;
+      head.isKeepAlive = false;
+    }
+    this.#unanswered++;
+    this.#isCounted = true;
+    return null;
+  }
+
+  protected override fireStartLine(head: MessageHead): boolean {
+    const { listener, owner, rules } = this.context;
+    if (listener.onRequestLine === undefined) return true;
+    if (!rules.target && head.url === null) return true; // HP-012
+    return this.startLineAnswered('onRequestLine', () =>
+      listener.onRequestLine!(owner, this.port.id, head.method, head.start),
+    );
+  }
+
+  protected override headPassed(_head: MessageHead): void {}
+
+  protected override messageDone(head: MessageHead): boolean {
+    this.#isCounted = false;
+    if (this.#owed > 0 && !this.deadlines.isSet(Stage.Answer)) {
+      this.deadlines.set(Stage.Answer, this.context.limits.responseTimeoutMs);
+    }
+    return head.isKeepAlive;
+  }
+
+  protected override settled(): void {
+    super.settled();
+    if (this.#isDraining || this.phase === Phase.Over) this.#endIfDone();
+  }
+
+  protected override statusOf(code: number, reason: string, start: string): number {
+    return statusOfError(code, reason, start);
+  }
+
+  // ---- answering -------------------------------------------------------------------------------------------------
+
+  /** Whether an answer that is made now may say that the connection stays (RES-004, HP-034). */
+  keepsAlive(head: MessageHead | null): boolean {
+    return head !== null && head.isKeepAlive && !this.#isDraining && !this.#hasPeerEnded && !this.isReleased;
+  }
+
+  /**
+   * Sends a response as HP-Socket does (`SendResponse`, RES-001 to RES-010). A `Content-Length` or `Transfer-Encoding` of the
+   * caller and no body: the body follows by `send` or `sendChunkData`.
+   * @returns false if the bytes could not be queued.
+   */
+  sendResponse(status: number, reason?: string | null, headers?: HttpHeaders | null, body?: BodyBytes): boolean {
+    const length = bodyLength(body);
+    const head = responseHead(status, reason, headers, length, this.context.localVersion, this.keepsAlive(this.head));
+    if (!sendMessage(this.port, head, body, length)) return false;
+    if (status < 200 && status !== 101) return true;
+    if (ownsFraming && length === 0) this.#isStreaming = true;
+    else this.#answerDone();
+    return true;
+  }
+
+  /** Sends one chunk of a response, the last one if there are no bytes (`SendChunkData`, CHK-001). */
+  sendChunkData(data: BodyBytes, extensions?: string | null, trailers?: string): boolean {
+    if (!sendChunk(this.port, data, extensions, trailers)) return false;
+    if (bodyLength(data) === 0 && this.#isStreaming) {
+      this.#isStreaming = false;
+      this.#answerDone();
+    }
+    return true;
+  }
+
+  override frame(queue: SendQueue, bytes: Uint8Array): void {
+    this.#sentRaw();
+    super.frame(queue, bytes);
+  }
+
+  override frameParts(queue: SendQueue, parts: readonly Uint8Array[], length: number): void {
+    this.#sentRaw();
+    super.frameParts(queue, parts, length);
+  }
+
+  /** Bytes of the application's own: what of them is an answer only it knows, so nothing is owed for it. */
+  #sentRaw(): void {
+    if (!this.#isStreaming && this.#unanswered > 0 && this.isHttpStarted) this.#answerDone();
+  }
+
+  /** An answer of a hook is complete. */
+  #answerDone(): void {
+    if (this.#unanswered > 0) this.#unanswered--;
+    this.#answerLeft();
+  }
+
+  write(part: string | Uint8Array): boolean {
+    return typeof part === 'string' ? sendText(this.port, part) : this.port.send(part);
+  }
+
+  answered(answer: Answer): void {
+    if (answer.closes) this.phase = Phase.Over;
+    this.#answerLeft();
+  }
+
+  /** The request that arrives is taken as a whole, and answered through what this returns. */
+  takeRequest(): Answer {
+    if (this.#unanswered > 0) this.#unanswered--;
+    return this.answers.add();
+  }
+
+  /** The answer that `takeRequest` gave will not be made: the request is refused. */
+  dropAnswer(answer: Answer): void {
+    this.answers.dropLast(answer);
+  }
+
+  #answerLeft(): void {
+    if (this.#owed === 0) {
+      this.deadlines.clear(Stage.Answer);
+      if (!this.isParsing && this.phase === Phase.Idle) this.deadlines.set(Stage.Idle, this.idleMs);
+    } else this.deadlines.set(Stage.Answer, this.context.limits.responseTimeoutMs);
+    this.#endIfDone();
+    if (this.#makeRoom !== null && this.#owed < this.context.limits.maxPipelinedRequests) {
+      const go = this.#makeRoom;
+      this.#makeRoom = null;
+      go();
+    }
+  }
+
+  /** Everything that is owed was sent: ends the connection if this was the last of it. */
+  #endIfDone(): void {
+    if (this.#owed > 0 || this.#isStreaming || !this.port.isOpen) return;
+    if (this.#lastWords !== null) {
+      this.#hasUnwritten = sendText(this.port, this.#lastWords);
+      this.#lastWords = null;
+      this.#endRefused();
+    } else if (this.#hasPeerEnded || (this.#isDraining && this.phase !== Phase.Refused && !this.#isBusy)) {
+      this.port.end();
+    } else if (this.phase === Phase.Over && this.context.rules.closing) {
+      this.port.end();
+    }
+  }
+
+  /** The peer gets a moment to read the answer, and is told by a FIN that nothing follows. */
+  #endRefused(): void {
+    this.deadlines.set(Stage.Linger, LINGER_MS);
+    this.port.end();
+  }
+
+  protected override get hasMoreToSay(): boolean {
+    return this.#lastWords !== null || this.#owed > 0 || this.#hasUnwritten;
+  }
+
+  override wrote(pendingBytes: number): void {
+    if (pendingBytes === 0) this.#hasUnwritten = false;
+    super.wrote(pendingBytes);
+  }
+
+  /** Whether a message is on its way in. */
+  get #isBusy(): boolean {
+    return this.phase !== Phase.Idle && this.phase !== Phase.Over && this.phase !== Phase.Raw;
+  }
+
+  // ---- ending ----------------------------------------------------------------------------------------------------
+
+  protected override answerRefusal(refusal: Refusal): boolean {
+    if (!this.context.rules.answersErrors) return false;
+    const wasAnswered = this.#isCounted && this.#unanswered === 0;
+    if (this.#isCounted && this.#unanswered > 0) this.#unanswered--;
+    this.#isCounted = false;
+    if (wasAnswered || this.#isStreaming) {
+      this.#isStreaming = false;
+      this.#endRefused();
+      return true;
+    }
+    const { status } = refusal;
+    this.#lastWords = finalAnswer(status);
+    this.#endIfDone();
+    return true;
+  }
+
+  protected override endedIdle(): AtEnd {
+    this.#hasPeerEnded = true;
+    return this.#owed > 0 || this.#isStreaming ? AtEnd.Stay : AtEnd.Drain;
+  }
+
+  override drain(): boolean {
+    this.#isDraining = true;
+    return this.#owed === 0 && !this.#isStreaming && !this.#isBusy;
+  }
+
+  override closed(): void {
+    super.closed();
+    this.answers.dropAll();
+    this.#makeRoom = null;
+  }
+
+  /** No more requests: what arrives from now on closes the connection (`Release`, REL-001). @returns false the second time. */
+  release(): boolean {
+    if (this.isReleased || !this.isHttpStarted) return false;
+    this.isReleased = true;
+    return true;
+  }
+
+  protected override roleExpired(stage: Stage): void {
+    const { counters } = this.context;
+    switch (stage) {
+      case Stage.Head:
+        counters.headTimeouts++;
+        // Nothing was asked, so there is nothing to answer.
+        if (this.phase === Phase.Idle) return this.#endIdle();
+        this.refuse(headTooSlow);
+        return;
+      case Stage.Body:
+        counters.bodyRateTimeouts++;
+        this.refuse(bodyTooSlow);
+        return;
+      case Stage.Idle:
+        if (this.#owed > 0 || this.#isStreaming || this.phase !== Phase.Idle) return;
+        counters.keepAliveTimeouts++;
+        return this.#endIdle();
+      case Stage.Answer:
+        counters.responseTimeouts++;
+        return this.#answerTimedOut();
+    }
+  }
+
+  #endIdle(): void {
+    this.phase = Phase.Over;
+    this.port.end();
+  }
+
+  /** The application does not answer: 503, unless it has begun to. */
+  #answerTimedOut(): void {
+    const first = this.answers.first;
+    const hasBegun = this.#isStreaming || first?.hasBegun === true;
+    if (hasBegun) return; // it streams: the deadline is for the beginning
+    this.phase = Phase.Over;
+    this.answers.dropAll();
+    this.#unanswered = 0;
+    this.#isStreaming = false;
+    this.#lastWords = finalAnswer(503);
+    this.#endIfDone();
+  }
+}
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
+/** An answer without body, behind which the connection closes. */
+function finalAnswer(status: number): string {
+  return `HTTP/1.1 ${status} ${statusText(status)}\r\n${dateLine()}Content-Length: 0\r\nConnection: close\r\n\r\n`;
+}

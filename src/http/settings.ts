@@ -1,0 +1,90 @@
+/** Limits and deadlines of HTTP connections; all have a counter in `HttpCounters`. 0 switches one off, unless said otherwise. */
+export interface HttpLimits {
+  /** Milliseconds from the first byte of a head, or from the opening of the connection, to its end. Default 30,000. */
+  readonly headTimeoutMs: number;
+  /** Milliseconds that a connection may be idle between two messages. Default 60,000. */
+  readonly keepAliveTimeoutMs: number;
+  /** Fewest bytes of a body per second, on average over `BODY_RATE_WINDOW_MS`. Default 240. */
+  readonly minBodyBytesPerSecond: number;
+  /** Milliseconds for the answer to a complete request to begin; then 503. Default 300,000. */
+  readonly responseTimeoutMs: number;
+  /** Longest head, start line included, 128 or more. Default 65,536. */
+  readonly maxHeadBytes: number;
+  /** Longest request target, 1 or more. Default 16,384. */
+  readonly maxTargetBytes: number;
+  /** Most fields of a head, and of trailers, 1 or more. Default 256. */
+  readonly maxHeaderCount: number;
+  /** Longest trailers of a message. Default 8,192. */
+  readonly maxTrailerBytes: number;
+  /** Most bytes of chunk extensions in one message. Default 4,096. */
+  readonly maxChunkExtensionBytes: number;
+  /** Longest body that is collected for `onRequest` and the like. Default 1 MiB. */
+  readonly maxBodyBytes: number;
+  /** Most requests of one connection that wait for their answer, 1 or more; it is not read further then. Default 64. */
+  readonly maxPipelinedRequests: number;
+  /** Most requests of one connection; the last is answered with `Connection: close`. Default 0, no limit. */
+  readonly maxRequestsPerConnection: number;
+}
+
+export const defaultLimits: HttpLimits = Object.freeze({
+  headTimeoutMs: 30_000,
+  keepAliveTimeoutMs: 60_000,
+  minBodyBytesPerSecond: 240,
+  responseTimeoutMs: 300_000,
+  maxHeadBytes: 65_536,
+  maxTargetBytes: 16_384,
+  maxHeaderCount: 256,
+  maxTrailerBytes: 8_192,
+  maxChunkExtensionBytes: 4_096,
+  maxBodyBytes: 1024 * 1024,
+  maxPipelinedRequests: 64,
+  maxRequestsPerConnection: 0,
+});
+
+/** How long a body is measured before its rate counts. */
+export const BODY_RATE_WINDOW_MS = 10_000;
+/** Bytes that a refused peer may still send until its connection is cut, and milliseconds in which it must end. */
+export const LINGER_BYTES = 256 * 1024;
+export const LINGER_MS = 2_000;
+
+/** What HTTP connections of a component did, and how often a limit struck. */
+export interface HttpCounters {
+  /** Messages whose head was complete. */
+  messages: number;
+  /** Messages that were refused, whatever the reason. */
+  parseErrors: number;
+  headTimeouts: number;
+  keepAliveTimeouts: number;
+  bodyRateTimeouts: number;
+  responseTimeouts: number;
+  headTooLarge: number;
+  targetTooLong: number;
+  tooManyFields: number;
+  trailersTooLarge: number;
+  chunkExtensionsTooLong: number;
+  bodyTooLarge: number;
+  /** Times that reading paused because `maxPipelinedRequests` waited. */
+  pipelineFull: number;
+  requestsPerConnection: number;
+  upgrades: number;
+}
+
+export function httpCounters(): HttpCounters {
+  return {
+    messages: 0,
+    parseErrors: 0,
+    headTimeouts: 0,
+    keepAliveTimeouts: 0,
+    bodyRateTimeouts: 0,
+    responseTimeouts: 0,
+    headTooLarge: 0,
+    targetTooLong: 0,
+    tooManyFields: 0,
+    trailersTooLarge: 0,
+    chunkExtensionsTooLong: 0,
+    bodyTooLarge: 0,
+    pipelineFull: 0,
+    requestsPerConnection: 0,
+    upgrades: 0,
+  };
+}
