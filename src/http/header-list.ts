@@ -1,4 +1,4 @@
-import { describe } from '../core/properties.ts';
+import { describe } from '../core/describe.ts';
 
 /** Fields of a message that is sent: pairs in their order, or an object whose values are texts or lists of texts. */
 export type HttpHeaders =
