@@ -41,7 +41,7 @@ function ours(reads: Buffer[]): () => void {
   const sink: MessageSink = {
     message: () => ++messages > 0,
     control: () => true,
-    closed: () => {},
+    closedByPeer: () => {},
     violate: ({ message }) => {
       throw new Error(message);
     },

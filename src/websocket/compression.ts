@@ -200,6 +200,23 @@ export class DeflateContext {
     return this.#deflater.deflate(data);
   }
 
+  /** Base-2 logarithm of the window that this end may use. */
+  get outBits(): number {
+    return this.#outBits;
+  }
+
+  /** As `deflate`, but so that the result refers to no message before: it may go to many connections. */
+  deflateAlone(data: Uint8Array): Uint8Array | null {
+    const { thresholdBytes } = this.#compression.options;
+    if (data.length < thresholdBytes || data.length === 0 || this.#outBits < MIN_DEFLATE_BITS) return null;
+    return this.#compression.sharedDeflater(this.#outBits).deflate(data);
+  }
+
+  /** A message went out that its own compressor knows nothing of: it must not refer to anything before that. */
+  sentElsewhere(): void {
+    this.#deflater?.reset();
+  }
+
   /** The message, the caller's own, or what is wrong with it. */
   inflate(data: Uint8Array, maxBytes: number): Buffer | Violation {
     let inflater: Inflater;

@@ -27,7 +27,7 @@ export interface MessageSink {
   /** A ping or a pong with its payload, which is the receiver's own unless it was a loan. @returns false to stop for now. */
   control(opcode: number, data: Buffer): boolean;
   /** A close frame; 1005 if it holds no code. The reader takes nothing more. */
-  closed(code: number, reason: Buffer): void;
+  closedByPeer(code: number, reason: Buffer): void;
   /** The peer broke the protocol. The reader takes nothing more. */
   violate(violation: Violation): void;
 }
@@ -338,8 +338,8 @@ export class MessageReader {
       return false;
     }
     this.stop();
-    if (data.length === 0) this.#sink.closed(1005, EMPTY);
-    else this.#sink.closed(closeCodeOf(data), Buffer.from(data.subarray(2)));
+    if (data.length === 0) this.#sink.closedByPeer(1005, EMPTY);
+    else this.#sink.closedByPeer(closeCodeOf(data), Buffer.from(data.subarray(2)));
     return false;
   }
 

@@ -118,7 +118,7 @@ describe.each(roles)('a message reader of the %s', (role) => {
         return sink.message(data, isBinary, isCompressed);
       },
       control: (opcode, data) => sink.control(opcode, data),
-      closed: (code, reason) => sink.closed(code, reason),
+      closedByPeer: (code, reason) => sink.closedByPeer(code, reason),
       violate: (violation) => sink.violate(violation),
     });
     reader.receive(Buffer.from(conversation), Lifetime.Forever);

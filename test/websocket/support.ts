@@ -80,7 +80,7 @@ export class RecordingMessages implements MessageSink {
     return this.#note(`${opcode === 9 ? 'ping' : 'pong'}:${data.toString('hex')}`);
   }
 
-  closed(code: number, reason: Buffer): void {
+  closedByPeer(code: number, reason: Buffer): void {
     this.#note(`close:${code}:${reason.toString()}`);
     this.isOver = true;
   }
