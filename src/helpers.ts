@@ -1,4 +1,42 @@
 /** What HP-Socket has beside sockets: `hp-socket/helpers`. */
+
+export type { Codec, CodecCallback } from './helpers/codec/codec.ts';
+export { CodecResult, codecResultOf } from './helpers/codec/codec-error.ts';
+export {
+  type Compressor,
+  createBrotliCompressor,
+  createGZipCompressor,
+  createZLibCompressor,
+  createZstdCompressor,
+} from './helpers/codec/compressor.ts';
+export {
+  createBrotliDecompressor,
+  createGZipDecompressor,
+  createZLibDecompressor,
+  createZstdDecompressor,
+  type Decompressor,
+} from './helpers/codec/decompressor.ts';
+export { hasZstd } from './helpers/codec/engine.ts';
+export {
+  brotliCompress,
+  brotliUncompress,
+  compress,
+  gzipCompress,
+  gzipUncompress,
+  rawCompress,
+  rawUncompress,
+  uncompress,
+  zstdCompress,
+  zstdUncompress,
+} from './helpers/codec/one-shot.ts';
+export type {
+  BrotliOptions,
+  CodecFormat,
+  DecompressOptions,
+  DeflateOptions,
+  ZstdOptions,
+} from './helpers/codec/options.ts';
+export { type ByteSource, compressStream, decompressStream } from './helpers/codec/streams.ts';
 export { RejectedPolicy, TaskBufferType } from './helpers/enums.ts';
 export { type ThreadPoolHooks, ThreadPoolListener } from './helpers/thread-pool/listener.ts';
 export type {
