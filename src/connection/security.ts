@@ -11,6 +11,8 @@ export interface SecureSession {
   peerEnded(): boolean;
   /** All that was queued is written. */
   allSent(): void;
+  /** Sends a FIN, behind everything that was written. */
+  end(): void;
   /**
    * The connection is closing. Closes the socket with a close_notify; false if there is none to be sent and the socket is
    * just to be destroyed.

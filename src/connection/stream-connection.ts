@@ -373,7 +373,8 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   shutDown(): void {
     if (this.isShutDown) return;
     this.isShutDown = true;
-    this.socket.end();
+    if (this.secure === null) this.socket.end();
+    else this.secure.end();
     if (this.isPaused) this.resumeAtTurnEnd();
   }
 

@@ -9,6 +9,12 @@ export interface SslProperties {
    * `ECDHE+AESGCM:ECDHE+CHACHA20`; HP-Socket's is `DEFAULT:!aNULL:!eNULL:!SSLv2:!SSLv3`.
    */
   sslCipherList: string;
+  /**
+   * Whether a close sends a close_notify, as the RFCs demand (RFC 8446, 6.1). HP-Socket never does, and takes one for an error:
+   * a C++ peer reports `OnClose(SO_RECEIVE, 74)` instead of `(SO_CLOSE, 0)`, though it gets every byte. Set it to false to close
+   * as HP-Socket does, with a FIN alone; other peers may then take the end for a truncation. Default true.
+   */
+  closeNotify: boolean;
 }
 
 /** Properties of SSL servers and agents beside those. */
@@ -38,6 +44,7 @@ export const sslProperties: PropertyTable = {
   sslCipherList: custom(DEFAULT_CIPHER_LIST, (name, value) => {
     if (typeof value !== 'string') throw new TypeError(`${name} must be a string in OpenSSL's cipher list syntax`);
   }),
+  closeNotify: flag(true),
 };
 
 export const sslComplexProperties: PropertyTable = { ...sslProperties, maxHandshakes: integer(2000, 0) };

@@ -44,11 +44,16 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
 
   get #settings(): {
     sslAutoHandShake: boolean;
+    closeNotify: boolean;
     sslCipherList: string;
     maxHandshakes?: number;
     maxHandshakesPerAddress?: number;
   } {
     return this.#component.settings as never;
+  }
+
+  get sendsCloseNotify(): boolean {
+    return this.#settings.closeNotify;
   }
 
   #isStopped(): boolean {

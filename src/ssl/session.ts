@@ -9,6 +9,7 @@ import { GOODBYE_MS, type StreamConnection } from '../connection/stream-connecti
 import { limitKey } from '../core/address.ts';
 import { SocketOperation, SSLVerifyMode } from '../core/enums.ts';
 import type { SocketError } from '../core/errors.ts';
+import { endWithoutNotify } from '../transport/tls-fin.ts';
 import {
   encryptedBytesRead,
   endedCleanly,
@@ -33,6 +34,8 @@ export interface SessionOwner {
   /** Sessions to be resumed. */
   readonly sessions: SessionCache;
   readonly gate: HandshakeGate;
+  /** Whether a close sends a close_notify. */
+  readonly sendsCloseNotify: boolean;
   /** How a server shakes hands. */
   serverOptions(): TlsServerOptions;
   /** How a connection of an agent or client shakes hands, resuming `session` if there is one. */
@@ -77,6 +80,9 @@ export class TlsSession implements SecureSession, GateEntry {
   #peerChain: readonly Buffer[] | null = null;
   /** The session that this side asks the server to resume, while it shakes hands. */
   #offered: KeptSession | undefined;
+  /** The TCP socket below, if it may be needed for a FIN. */
+  #raw: Socket | null = null;
+  #hasSentFin = false;
   /** Version of the contexts that it shakes hands with. */
   #version = 0;
 
@@ -167,6 +173,7 @@ export class TlsSession implements SecureSession, GateEntry {
     const before = surplus === undefined || surplus.length === 0 ? null : Buffer.from(surplus);
     const bytes = before === null ? rest : rest === null ? before : Buffer.concat([before, rest]);
     const raw = connection.abandonSocket();
+    if (!security.sendsCloseNotify) this.#raw = raw;
     try {
       if (security.isServer) {
         connection.replaceSocket(wrapForServer(raw, security.serverOptions(), connection, bytes));
@@ -301,12 +308,22 @@ export class TlsSession implements SecureSession, GateEntry {
     this.connection.close(SocketOperation.Close, 0, brokenOffError(this.connection.id, this.#peer, cause));
   }
 
+  end(): void {
+    const { socket } = this.connection;
+    if (!this.isEstablished || this.#security.sendsCloseNotify) socket.end();
+    // Where both ends have ended, or that cannot be done, the system sends the FIN of a socket that is closed.
+    else if (socket.readableEnded || !endWithoutNotify(socket, this.#raw)) socket.destroy();
+    else this.#hasSentFin = true;
+  }
+
   peerEnded(): boolean {
     if (!this.isEstablished) {
       this.#brokenOff();
       return true;
     }
     const { connection, socket } = this;
+    // Node does it for sockets whose both ends it has seen.
+    if (this.#hasSentFin) setImmediate(() => connection.socket.destroy());
     if (socket !== null && !endedCleanly(socket))
       connection.endNote = truncatedError(connection.id, this.#peer, connection.receiver.bytesIn > 0);
     return false;
@@ -332,7 +349,7 @@ export class TlsSession implements SecureSession, GateEntry {
 
   #endSocket(): void {
     const { socket } = this.connection;
-    socket.end(); // writes the close_notify at once
+    if (this.#security.sendsCloseNotify) socket.end(); // writes it at once
     socket.destroy();
   }
 }

@@ -26,6 +26,84 @@ async function pair(
 
 const clean = { operation: 5, errorCode: 0, error: undefined };
 
+/** Content types of the TLS records in a stream. */
+function recordTypes(bytes: Buffer): number[] {
+  const types: number[] = [];
+  for (let at = 0; at + 5 <= bytes.length; at += 5 + bytes.readUInt16BE(at + 3)) types.push(bytes[at]!);
+  return types;
+}
+
+describe.each([
+  ['automatic', true],
+  ['started by hand', false],
+])('closeNotify: false, handshake %s', (_how, sslAutoHandShake) => {
+  const ALERT = 21;
+
+  /** A server, and a client with a relay between them that notes what the server sent. TLS 1.2 shows which records are alerts. */
+  async function noted(closeNotify: boolean, isDirect = false) {
+    const [inServer, inClient] = [new Log(), new Log()];
+    const options = { closeNotify, sslAutoHandShake };
+    const begin = (sender: { startSSLHandShake(id?: number): boolean }, id: number): void => {
+      if (!sslAutoHandShake) sender.startSSLHandShake(sender instanceof SslServer ? id : undefined);
+    };
+    const server = new SslServer(inServer.hooks({ onAccept: begin }), options);
+    server.setupSSLContextByMemory({ ...identity, maxVersion: 'TLSv1.2' });
+    const { port } = await server.start(host, 0);
+    const sent: Record<'client' | 'server', Buffer[]> = { client: [], server: [] };
+    const between = await relay(port, (from, bytes) => sent[from].push(bytes) > 0);
+    const client = new SslClient(inClient.hooks({ onConnect: begin }), options);
+    client.setupSSLContextByMemory({ ca });
+    await client.start(host, isDirect ? port : between.port);
+    await until(() => inServer.count('onHandShake') === 1 && inClient.count('onHandShake') === 1);
+    const types = (from: 'client' | 'server'): number[] => recordTypes(Buffer.concat(sent[from]));
+    const end = async (): Promise<void> => {
+      await client.wait();
+      if (server.hasStarted) await server.stop();
+      between.close();
+    };
+    return { server, client, inServer, inClient, types, end };
+  }
+
+  test.each(['disconnect', 'drain', 'stop'])('%s ends the stream with a FIN alone', async (how) => {
+    for (const closeNotify of [false, true]) {
+      const { server, inServer, inClient, types, end } = await noted(closeNotify);
+      server.send(1, 'last words');
+      if (how === 'disconnect') server.disconnect(1);
+      else if (how === 'drain') server.disconnect(1, { drain: true });
+      else await server.stop({ drainTimeoutMs: 5000 });
+      await until(() => inServer.closes.length === 1 && inClient.closes.length === 1);
+      expect(inClient.received).toBe('last words');
+      expect(types('server').includes(ALERT)).toBe(closeNotify);
+      expect(inServer.closes[0]).toMatchObject({ operation: 5, errorCode: 0 });
+      expect(inClient.closes[0]).toMatchObject({ operation: 5, errorCode: 0 });
+      if (closeNotify) expect(inClient.closes[0]?.error).toBeUndefined();
+      else expect(inClient.closes[0]?.error?.code).toBe('HP_TRUNCATED');
+      await end();
+    }
+  });
+
+  test('a client that stops, and the server that answers its end, send none', async () => {
+    const { client, inServer, types, end } = await noted(false);
+    await client.stop({ drainTimeoutMs: 5000 });
+    await until(() => inServer.closes.length === 1);
+    expect([...types('client'), ...types('server')]).not.toContain(ALERT);
+    await end();
+  });
+
+  test('what a peer still sends behind that FIN arrives', async () => {
+    const { server, client, inServer, inClient, end } = await noted(false, true);
+    client.pauseReceive(); // it does not see the FIN yet
+    server.disconnect(1, { drain: true });
+    await until(() => !server.send(1, 'more'));
+    client.send('still here');
+    await until(() => inServer.received === 'still here');
+    client.pauseReceive(false);
+    await until(() => inServer.closes.length === 1 && inClient.closes.length === 1);
+    expect(inServer.closes[0]).toMatchObject({ operation: 5, errorCode: 0 });
+    await end();
+  });
+});
+
 describe('close_notify', () => {
   test.each(['stop', 'drain', 'server.disconnect', 'server.drain', 'server.stop', 'send and disconnect'])(
     'a close by %s is clean on the other end: TL-008',
