@@ -214,3 +214,8 @@ export function readBytes(socket: net.Socket, length: number): Promise<Buffer> {
     socket.resume();
   });
 }
+
+/** Polls a condition that has no event of its own. */
+export async function eventually(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
