@@ -15,9 +15,12 @@ import type { ComplexSocketProperties } from '../core/complex-socket.ts';
 import { SendPolicy, ServiceState } from '../core/enums.ts';
 import type { ConnId } from '../core/listener.ts';
 import { flag } from '../core/properties.ts';
+import type { StopReport } from '../core/stats.ts';
+import type { StopOptions } from '../core/stop-options.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { ArqConnection } from '../udp/udp-arq-connection.ts';
 import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../udp/udp-arq-properties.ts';
+import { ArqStrangers } from '../udp/udp-arq-strangers.ts';
 import type { UdpHost } from '../udp/udp-host.ts';
 import type { UdpServerHooks } from '../udp/udp-listener.ts';
 import type { UdpServerProperties } from '../udp/udp-properties.ts';
@@ -58,6 +61,7 @@ const LAST_COMMAND = 84;
 export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection, Extra> {
   #arq: ArqSettings | null = null;
   #cookies: ArqCookies | null = null;
+  #strangers: ArqStrangers | null = null;
   readonly #question = Buffer.alloc(HANDSHAKE_BYTES);
 
   constructor(listener: UdpServerHooks<UdpArqServer<Extra>>, options?: UdpArqServerOptions) {
@@ -71,6 +75,11 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
       throw this.failed(error as never);
     }
     this.#cookies = this.arqCookies ? new ArqCookies(this.#arq.handshakeTimeoutMs) : null;
+    this.#strangers?.clear();
+    this.#strangers = null;
+    if (this.arqCookies) {
+      this.#strangers = new ArqStrangers(this.wheel, (address, port) => this.#disown(address, port));
+    }
   }
 
   protected override sendLimit(): number {
@@ -98,8 +107,21 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     connection.received(bytes, now);
   }
 
+  /** Tells a peer that has no connection here so, by an ID that it cannot know (AQ-018). */
+  #disown(address: string, port: number): void {
+    const { host } = this;
+    if (host === null || this.state !== ServiceState.Started || this.peers.find(address, port) !== undefined) return;
+    writeHandshake(this.#question, nextConversationId(), 0, false);
+    host.control(this.#question, port, address);
+  }
+
   #askForProof(run: UdpHost, cookies: ArqCookies, bytes: Buffer, address: string, port: number, now: number): void {
     const { length } = bytes;
+    if (length === 0) {
+      run.drops.unknownPeer++;
+      this.#strangers?.heard(address, port, now);
+      return;
+    }
     if (length >= KCP_HEADER_BYTES && bytes[4]! >= FIRST_COMMAND && bytes[4]! <= LAST_COMMAND) {
       // Segments of somebody who thinks that there is a connection. Their conv is that peer's own ID (AQ-023), so they
       // can be answered like a first packet: a peer whose proof got lost sees what it knows and sends the proof again; one
@@ -111,6 +133,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
       }
       return;
     }
+    if (length === HANDSHAKE_BYTES) this.#strangers?.spoke(address, port);
     switch (cookies.input(bytes, address, port, now)) {
       case CookieVerdict.Answer:
       case CookieVerdict.Spent:
@@ -195,11 +218,18 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     return connection.waitingSendCount ?? 0;
   }
 
+  /** @internal */
+  override async stop(options: StopOptions = {}): Promise<StopReport> {
+    const stopped = super.stop(options);
+    this.#strangers?.clear();
+    return stopped;
+  }
+
   override stats(): UdpStats {
     const stats = super.stats();
     if (this.#cookies !== null) {
       const { answered, proved, ignored } = this.#cookies;
-      stats.cookies = { answered, proved, ignored };
+      stats.cookies = { answered, proved, ignored, disowned: this.#strangers?.answered ?? 0 };
     }
     return stats;
   }

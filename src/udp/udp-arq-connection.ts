@@ -160,11 +160,17 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     }
     const reason =
       errno === Errno.ECONNRESET
-        ? 'the peer is another one than before: it was restarted'
+        ? this.#whyReset()
         : errno === Errno.EMSGSIZE
           ? `the peer sent a message of more than ${settings.maxMessageSize} bytes (maxMessageSize)`
           : 'the peer sent what is no ARQ datagram';
     this.violated(errno, `connection ${this.id}: ${reason}`);
+  }
+
+  #whyReset(): string {
+    return this.isClient
+      ? 'the server does not know this connection: it was restarted, has closed it, or sees this client under another address now (another network, a NAT that forgot)'
+      : 'the peer is another one than before: it was restarted, or another client has its address now';
   }
 
   /** A peer with the same address but another ID has proved itself: this one is gone (CLS-026). */

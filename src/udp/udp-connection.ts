@@ -48,6 +48,9 @@ export class UdpConnection extends UdpLifecycle implements ManagedConnection {
 
   /** Plain UDP: `onHandShake`, and data flows. */
   protected override letIn(done: OpeningDone): void {
+    // The first heartbeat leaves before anything that the hook sends, so a server knows the peer when data comes (UD-004, UD-006).
+    if (this.isClient) this.beginDetect();
+    if (this.state !== ConnectionState.Opening) return done(this.closedBefore('onHandShake'));
     this.shakeHands(done);
   }
 

@@ -34,6 +34,8 @@ export interface ArqCookieCounters {
   proved: number;
   /** Datagrams that were neither. */
   ignored: number;
+  /** Empty datagrams of strangers that were answered, so that clients of a server before its restart notice. */
+  disowned: number;
 }
 
 /** Snapshot of a UDP component since its last start. */

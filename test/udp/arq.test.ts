@@ -7,6 +7,7 @@ import {
   UdpArqServer,
   type UdpArqServerOptions,
 } from '../../src/index.ts';
+import { ArqStrangers } from '../../src/udp/udp-arq-strangers.ts';
 import { CLOSE_NOTIFY, eventually, handshake, ManualTime, push, pushedIn, RawPeer, Recorder, turns } from './tools.ts';
 
 async function begin(recorder: Recorder, options: UdpArqServerOptions = {}, time?: ManualTime) {
@@ -209,6 +210,81 @@ test('AQ-018: a client notices that its server was restarted', async () => {
   expect((await recorder.until('onClose'))[3]).toSatisfy((errno) => errno === 104 || errno === 111);
   await client.wait();
   await again.stop();
+});
+
+test('UD-002 AQ-018: an idle client of a server that was killed and restarted notices a second after its next heartbeat', async () => {
+  const time = new ManualTime();
+  const opened = new Recorder(echo);
+  const first = time.drive(new UdpArqServer(opened.hooks as never));
+  const { port } = await first.start('127.0.0.1', 0);
+  const recorder = new Recorder();
+  const client = time.drive(new UdpArqClient(recorder.hooks as never, { detectInterval: 60_000, detectAttempts: 3 }));
+  await client.start('127.0.0.1', port);
+  client.send('hello');
+  await recorder.until('onReceive');
+  await eventually(() => first.getWaitingSendMessageCount(1) === 0);
+  (first as unknown as { host: { control: unknown } }).host.control = () => 0; // killed: no notify
+  await first.stop();
+  const second = time.drive(new UdpArqServer(new Recorder().hooks as never));
+  await second.start('127.0.0.1', port);
+  time.pass(60_020);
+  await eventually(() => second.stats().drops.unknownPeer > 0);
+  expect(recorder.of('onClose')).toEqual([]);
+  time.pass(1_020);
+  const [, , operation, errno, reason] = await recorder.until('onClose');
+  expect([operation, errno]).toEqual([4, 104]);
+  expect(reason).toContain('the server does not know this connection: it was restarted, has closed it, or sees this');
+  expect(second.stats().cookies?.disowned).toBe(1);
+  await client.wait();
+  await second.stop();
+});
+
+test('UD-006 AQ-016: the empty datagram of a new client is not answered with an ID that is not its cookie', async () => {
+  const time = new ManualTime();
+  const server = time.drive(new UdpArqServer(new Recorder().hooks as never));
+  const { port } = await server.start('127.0.0.1', 0);
+  const peer = await RawPeer.open(port);
+  await peer.send('');
+  await peer.send(handshake(5, 0));
+  await peer.until(1);
+  time.pass(2_000);
+  await turns();
+  expect([peer.received.length, server.stats().cookies?.disowned]).toEqual([1, 0]);
+  // One that has nothing else to say is told, with as many bytes as a first packet has, and once.
+  await peer.send('');
+  await eventually(() => server.stats().drops.unknownPeer === 2);
+  await peer.send('');
+  await eventually(() => server.stats().drops.unknownPeer === 3);
+  time.pass(2_000);
+  const answer = await peer.until(2);
+  expect([answer.length, answer.readUInt32LE(8)]).toEqual([12, 0]);
+  await turns();
+  expect([peer.received.length, server.stats().cookies?.disowned, server.connectionCount]).toEqual([2, 1, 0]);
+  await peer.close();
+  await server.stop();
+});
+
+test('strangers with empty datagrams: 256 at a time are remembered and answered, and none after the end', () => {
+  const time = new ManualTime();
+  const answered: number[] = [];
+  const strangers = new ArqStrangers(time.wheel, (_address, port) => answered.push(port));
+  for (let port = 1; port <= 1_000; port++) strangers.heard('192.0.2.1', port, time.now());
+  time.pass(990);
+  expect(answered).toEqual([]);
+  time.pass(30);
+  expect(answered).toEqual(Array.from({ length: 256 }, (_, i) => i + 1));
+  strangers.heard('192.0.2.1', 7, time.now());
+  time.pass(500);
+  strangers.heard('192.0.2.1', 8, time.now());
+  strangers.spoke('192.0.2.1', 7);
+  time.pass(520);
+  expect(answered.length).toBe(256);
+  time.pass(520);
+  expect(answered.slice(256)).toEqual([8]);
+  strangers.heard('192.0.2.1', 9, time.now());
+  strangers.clear();
+  time.pass(2_000);
+  expect([strangers.answered, time.wheel.size]).toEqual([257, 0]);
 });
 
 test('AQ-018: a client that missed the close notify is reset, not given a session that counts from 0 again', async () => {

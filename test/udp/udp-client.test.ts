@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { HandleResult, ServiceState, SocketErrorCode, UdpClient, UdpServer } from '../../src/index.ts';
+import { HandleResult, ServiceState, SocketErrorCode, SocketOperation, UdpClient, UdpServer } from '../../src/index.ts';
 import { CLOSE_NOTIFY, eventually, ManualTime, RawPeer, Recorder, turns } from './tools.ts';
 
 const open: RawPeer[] = [];
@@ -102,7 +102,9 @@ test.each(['onPrepareConnect', 'onConnect', 'onHandShake'])(
     await expect(client.start('127.0.0.1', server.port)).rejects.toMatchObject({ socketError: code, errno: 125 });
     expect(client.state).toBe(ServiceState.Stopped);
     expect(recorder.of('onClose')).toEqual([]);
-    if (hook !== 'onPrepareConnect') expect(await server.until(1)).toEqual(CLOSE_NOTIFY);
+    // The first heartbeat leaves between onConnect and onHandShake.
+    const last = hook === 'onHandShake' ? 2 : 1;
+    if (hook !== 'onPrepareConnect') expect(await server.until(last)).toEqual(CLOSE_NOTIFY);
   },
 );
 
@@ -305,4 +307,25 @@ test('UD-018: a heartbeat that the system refuses is counted and ends nothing', 
   expect(client.stats().sendErrors).toBe(1);
   expect(client.isConnected).toBe(true);
   await client.stop();
+});
+
+test('UD-004 UD-006: what onHandShake sends leaves after the first heartbeat, so a server closes for a first datagram that is too large', async () => {
+  const sends = { onHandShake: (client: UdpClient) => void client.send('hello') };
+  const raw = await rawServer();
+  const client = new UdpClient(new Recorder(sends as never).hooks as never);
+  await client.start('127.0.0.1', raw.port);
+  await raw.until(2);
+  await client.stop();
+  await raw.until(3);
+  expect(raw.received.map(({ length }) => length)).toEqual([0, 5, 16]);
+
+  const recorder = new Recorder();
+  const server = new UdpServer(recorder.hooks as never, { maxDatagramSize: 100 });
+  const { port } = await server.start('127.0.0.1', 0);
+  const large = { onHandShake: (sender: UdpClient) => void sender.send(Buffer.alloc(101)) };
+  const talker = new UdpClient(new Recorder(large as never).hooks as never);
+  await talker.start('127.0.0.1', port);
+  expect((await recorder.until('onClose')).slice(2, 4)).toEqual([SocketOperation.Receive, 90]);
+  await talker.wait();
+  await server.stop();
 });
