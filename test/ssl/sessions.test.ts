@@ -55,7 +55,7 @@ describe('server names', () => {
     expect(await shown(port, 'other.example')).toBe('*.third.example');
   });
 
-  test('sniCallback, at once and later: SNI-002, SNI-007', async () => {
+  test('sniCallback, at once and later: SNI-002, SNI-007, CB-01', async () => {
     const log = new Log();
     const asked: string[] = [];
     await using server = new SslServer(log.hooks());
