@@ -12,7 +12,7 @@ test('a peer that reads on and on is drained patiently, but not beyond connectio
       },
       onClose: (_self, _connId, operation, code) => closed.resolve([operation, code]),
     },
-    { closeTimeoutMs: 500, connectionTimeoutMs: 700 },
+    { closeTimeoutMs: 2000, connectionTimeoutMs: 2500 },
   );
   const { port } = await server.start('127.0.0.1', 0);
   const peer = await connectBare(port);
