@@ -45,6 +45,13 @@ export class Answer {
     return true;
   }
 
+  /** Adds an interim answer: it is not the beginning. */
+  interim(text: string): void {
+    const { hasBegun } = this;
+    this.write(text);
+    this.hasBegun = hasBegun;
+  }
+
   /** Nothing will be added. */
   complete(): void {
     if (this.isComplete || this.isDropped) return;

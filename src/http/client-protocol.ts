@@ -181,11 +181,11 @@ export class HttpClientProtocol extends HttpProtocol {
     this.requests.shift();
     if (!head.isKeepAlive) {
       this.#abandon('the connection is not kept alive behind the answer before');
-      if (this.#isDraining) this.port.end();
+      if (this.#isDraining) this.end();
       return false;
     }
     if (this.requests.length > 0) this.deadlines.set(Stage.Answer, this.context.limits.responseTimeoutMs);
-    else if (this.#isDraining) this.port.end();
+    else if (this.#isDraining) this.end();
     return true;
   }
 
@@ -207,6 +207,7 @@ export class HttpClientProtocol extends HttpProtocol {
   }
 
   override drain(): boolean {
+    if (this.isOver) return true;
     this.#isDraining = true;
     return this.requests.length === 0;
   }

@@ -79,6 +79,8 @@ export abstract class HttpProtocol implements Protocol {
   parseErrorText = '';
   /** What the connection is to become, or has become. */
   upgradeType: HttpUpgradeType = HttpUpgradeType.None;
+  /** Whether the role has nothing more to say, and ends or has ended the connection. */
+  protected isOver = false;
   protected readonly deadlines: StageDeadlines;
   protected phase: Phase;
   #parser: Parser | null = null;
@@ -135,6 +137,12 @@ export abstract class HttpProtocol implements Protocol {
   protected abstract readonly hasMoreToSay: boolean;
   /** What becomes of the connection when the peer ended between two messages. */
   protected abstract endedIdle(): AtEnd;
+  /** Everything was said: what is queued is sent, then the connection ends. */
+  protected end(): void {
+    this.isOver = true;
+    if (this.port.isOpen) this.port.end();
+  }
+
   /** A deadline other than those of the parser. */
   protected abstract roleExpired(stage: Stage): void;
   /** Status code for an error of the parser. @param start What it did not understand, as far as it came. */
@@ -221,6 +229,7 @@ export abstract class HttpProtocol implements Protocol {
         return AtEnd.Drain;
       default:
         this.#failConsumer('the peer ended in the middle of a message');
+        this.isOver = true;
         return AtEnd.Truncated;
     }
   }

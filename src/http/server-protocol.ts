@@ -20,7 +20,7 @@ import {
   type Refusal,
   statusOfError,
 } from './policy.ts';
-import { LINGER_MS } from './settings.ts';
+import { LINGER_MS, STREAM_WINDOW_BYTES } from './settings.ts';
 import { Stage } from './stage-deadlines.ts';
 import { statusText } from './status.ts';
 
@@ -69,6 +69,8 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
   #unanswered = 0;
   /** Whether the request that arrives is among the unanswered ones. */
   #isCounted = false;
+  /** Answer to the request that arrives, if that is taken as a whole. */
+  #current: Answer | null = null;
   /** Whether `sendResponse` sent only a head, whose body follows. */
   #isStreaming = false;
   #isDraining = false;
@@ -77,6 +79,10 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
   #lastWords: string | null = null;
   /** Whether it waits in the send queue. */
   #hasUnwritten = false;
+  /** Bytes that were pending when the connection last wrote, and those sent since. */
+  #pendingBytes = 0;
+  #sentBytes = 0;
+  #awaitingRoom: (() => void)[] = [];
   /** Lets a connection go on that waits for room among the unanswered requests. */
   #makeRoom: (() => void) | null = null;
 
@@ -151,6 +157,7 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
 
   protected override messageDone(head: MessageHead): boolean {
     this.#isCounted = false;
+    this.#current = null;
     if (this.#owed > 0 && !this.deadlines.isSet(Stage.Answer)) {
       this.deadlines.set(Stage.Answer, this.context.limits.responseTimeoutMs);
     }
@@ -220,7 +227,30 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
   }
 
   write(part: string | Uint8Array): boolean {
+    this.#sentBytes += part.length;
     return typeof part === 'string' ? sendText(this.port, part) : this.port.send(part);
+  }
+
+  /** Sends a whole answer in one piece, if its turn has come. */
+  writeMessage(answer: Answer, head: string, body: BodyBytes, length: number): boolean {
+    if (!answer.isItsTurn) {
+      answer.write(head);
+      return length === 0 || answer.write(typeof body === 'string' ? Buffer.from(body) : body!);
+    }
+    answer.hasBegun = true;
+    this.#sentBytes += head.length + length;
+    return sendMessage(this.port, head, body, length);
+  }
+
+  /** Whether so much is on its way that whoever streams should wait for `whenRoom`. */
+  get isFull(): boolean {
+    return this.#pendingBytes + this.#sentBytes > STREAM_WINDOW_BYTES;
+  }
+
+  /** Resolves when there is room again, or the connection is gone. */
+  whenRoom(): Promise<void> {
+    if (!this.isFull || !this.port.isOpen) return Promise.resolve();
+    return new Promise((resolve) => this.#awaitingRoom.push(resolve));
   }
 
   answered(answer: Answer): void {
@@ -231,12 +261,8 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
   /** The request that arrives is taken as a whole, and answered through what this returns. */
   takeRequest(): Answer {
     if (this.#unanswered > 0) this.#unanswered--;
-    return this.answers.add();
-  }
-
-  /** The answer that `takeRequest` gave will not be made: the request is refused. */
-  dropAnswer(answer: Answer): void {
-    this.answers.dropLast(answer);
+    this.#current = this.answers.add();
+    return this.#current;
   }
 
   #answerLeft(): void {
@@ -254,22 +280,22 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
 
   /** Everything that is owed was sent: ends the connection if this was the last of it. */
   #endIfDone(): void {
-    if (this.#owed > 0 || this.#isStreaming || !this.port.isOpen) return;
+    if (this.#owed > 0 || this.#isStreaming || this.isOver || !this.port.isOpen) return;
     if (this.#lastWords !== null) {
-      this.#hasUnwritten = sendText(this.port, this.#lastWords);
+      if (this.#lastWords !== '') this.#hasUnwritten = sendText(this.port, this.#lastWords);
       this.#lastWords = null;
       this.#endRefused();
     } else if (this.#hasPeerEnded || (this.#isDraining && this.phase !== Phase.Refused && !this.#isBusy)) {
-      this.port.end();
+      this.end();
     } else if (this.phase === Phase.Over && this.context.rules.closing) {
-      this.port.end();
+      this.end();
     }
   }
 
   /** The peer gets a moment to read the answer, and is told by a FIN that nothing follows. */
   #endRefused(): void {
     this.deadlines.set(Stage.Linger, LINGER_MS);
-    this.port.end();
+    this.end();
   }
 
   protected override get hasMoreToSay(): boolean {
@@ -278,7 +304,14 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
 
   override wrote(pendingBytes: number): void {
     if (pendingBytes === 0) this.#hasUnwritten = false;
+    this.#pendingBytes = pendingBytes;
+    this.#sentBytes = 0;
+    if (this.#awaitingRoom.length > 0 && pendingBytes <= STREAM_WINDOW_BYTES / 2) this.#tellRoom();
     super.wrote(pendingBytes);
+  }
+
+  #tellRoom(): void {
+    for (const resolve of this.#awaitingRoom.splice(0)) resolve();
   }
 
   /** Whether a message is on its way in. */
@@ -290,26 +323,29 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
 
   protected override answerRefusal(refusal: Refusal): boolean {
     if (!this.context.rules.answersErrors) return false;
-    const wasAnswered = this.#isCounted && this.#unanswered === 0;
-    if (this.#isCounted && this.#unanswered > 0) this.#unanswered--;
+    const current = this.#current;
+    this.#current = null;
+    // Its answer has begun: there cannot be another one.
+    const isAnswered = current === null ? this.#isCounted && this.#unanswered === 0 : current.hasBegun;
+    if (current === null && this.#isCounted && this.#unanswered > 0) this.#unanswered--;
+    if (current !== null && !current.hasBegun) this.answers.dropLast(current);
     this.#isCounted = false;
-    if (wasAnswered || this.#isStreaming) {
-      this.#isStreaming = false;
-      this.#endRefused();
-      return true;
-    }
-    const { status } = refusal;
-    this.#lastWords = finalAnswer(status);
+    if (isAnswered && current !== null) current.closes = true;
+    this.#lastWords = isAnswered || this.#isStreaming ? '' : finalAnswer(refusal.status);
+    this.#isStreaming = false;
     this.#endIfDone();
     return true;
   }
 
   protected override endedIdle(): AtEnd {
     this.#hasPeerEnded = true;
-    return this.#owed > 0 || this.#isStreaming ? AtEnd.Stay : AtEnd.Drain;
+    if (this.#owed > 0 || this.#isStreaming) return AtEnd.Stay;
+    this.isOver = true;
+    return AtEnd.Drain;
   }
 
   override drain(): boolean {
+    if (this.isOver) return true;
     this.#isDraining = true;
     return this.#owed === 0 && !this.#isStreaming && !this.#isBusy;
   }
@@ -318,6 +354,7 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
     super.closed();
     this.answers.dropAll();
     this.#makeRoom = null;
+    this.#tellRoom();
   }
 
   /** No more requests: what arrives from now on closes the connection (`Release`, REL-001). @returns false the second time. */
@@ -352,7 +389,7 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
 
   #endIdle(): void {
     this.phase = Phase.Over;
-    this.port.end();
+    this.end();
   }
 
   /** The application does not answer: 503, unless it has begun to. */
