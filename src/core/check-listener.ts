@@ -26,16 +26,17 @@ const lowerCaseNames = new Set(names.map((name) => name.toLowerCase()));
 /**
  * Checks that a listener is one: an object whose hooks are functions. In a plain object, a function that is named like a
  * hook must be one, since it would never be called else.
+ * @param more Hooks that the component has beside those of all.
  * @throws TypeError if it is not.
  */
-export function checkListener(listener: unknown): void {
+export function checkListener(listener: unknown, more: readonly string[] = []): void {
   if (typeof listener !== 'object' || listener === null) {
     throw new TypeError(
       'the listener must be an object with hooks such as onReceive, or an instance of a listener class',
     );
   }
   const members = listener as Record<string, unknown>;
-  for (const name of names) {
+  for (const name of [...names, ...more]) {
     const hook = members[name];
     if (hook !== undefined && typeof hook !== 'function') {
       throw new TypeError(`the hook ${name} must be a function, not ${describe(hook)}`);
@@ -45,8 +46,8 @@ export function checkListener(listener: unknown): void {
   if (prototype !== Object.prototype && prototype !== null) return;
   for (const name of Object.keys(members)) {
     const isNamedLikeHook = /^on[A-Z]/.test(name) || lowerCaseNames.has(name.toLowerCase());
-    if (isNamedLikeHook && !Object.hasOwn(hooks, name) && typeof members[name] === 'function') {
-      throw new TypeError(`unknown hook ${quote(name)}; hooks are ${names.join(', ')}`);
+    if (isNamedLikeHook && !Object.hasOwn(hooks, name) && !more.includes(name) && typeof members[name] === 'function') {
+      throw new TypeError(`unknown hook ${quote(name)}; hooks are ${[...names, ...more].join(', ')}`);
     }
   }
 }

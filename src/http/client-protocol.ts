@@ -121,7 +121,7 @@ export class HttpClientProtocol extends HttpProtocol {
   }
 
   /** Sends one chunk of a request, the last one if there are no bytes (`SendChunkData`, CHK-001). */
-  sendChunkData(data: BodyBytes, extensions?: string | null, trailers?: string): boolean {
+  override sendChunkData(data: BodyBytes, extensions?: string | null, trailers?: string): boolean {
     return sendChunk(this.port, data, extensions, trailers);
   }
 

@@ -14,7 +14,7 @@ export interface MessageConsumer {
    * A piece of the body, the consumer's own for ever.
    * @returns Undefined to go on, or a promise: nothing more is delivered until it is settled.
    */
-  body(data: Buffer): Promise<void> | undefined;
+  data(data: Buffer): Promise<void> | undefined;
   /** The message is complete. `trailers` are those of a chunked one. */
   complete(trailers: FieldBlock | null): void;
   /** The message will not be completed: it was refused, or the connection is gone. */

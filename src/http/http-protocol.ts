@@ -7,6 +7,7 @@ import { latin1 } from './latin1.ts';
 import { llhttp } from './llhttp/llhttp.ts';
 import { Parser, ParserEvent, type REQUEST, type RESPONSE } from './llhttp/parser.ts';
 import { FieldBlock, Framing, MessageHead } from './message-head.ts';
+import type { BodyBytes } from './message-writer.ts';
 import {
   checkTrailers,
   extensionsTooLong,
@@ -147,6 +148,8 @@ export abstract class HttpProtocol implements Protocol {
   protected abstract roleExpired(stage: Stage): void;
   /** Status code for an error of the parser. @param start What it did not understand, as far as it came. */
   protected abstract statusOf(code: number, reason: string, start: string): number;
+  /** Sends one chunk, the last one if there are no bytes (`SendChunkData`, CHK-001). */
+  abstract sendChunkData(data: BodyBytes, extensions?: string | null, trailers?: string): boolean;
   abstract drain(): boolean;
 
   /** Milliseconds that the connection may be idle between two messages, 0 for ever. */
@@ -577,11 +580,11 @@ export abstract class HttpProtocol implements Protocol {
       this.#hook = 'onBody';
       if (!this.#goesOn(listener.onBody(owner, this.port.id, data), HttpParseErrorCode.User)) {
         // It is the consumer's as well, whatever the hook is still thinking about.
-        if (this.#isStopped && this.port.isOpen) this.#consumer?.body(data);
+        if (this.#isStopped && this.port.isOpen) this.#consumer?.data(data);
         return false;
       }
     }
-    const wait = this.#consumer?.body(data);
+    const wait = this.#consumer?.data(data);
     if (wait === undefined) return this.port.isOpen || this.#stop();
     return this.port.settle('onRequest', wait) || this.#stop();
   }

@@ -51,10 +51,16 @@ export function responseHead(
   let { text } = fields;
   const { has } = fields;
   ownsFraming = (has & (Has.ContentLength | Has.TransferEncoding)) !== 0;
-  if (!ownsFraming && status >= 200 && status !== 204) text += `Content-Length: ${length}\r\n`;
+  if (!ownsFraming && status >= 200 && status !== 204 && (status !== 304 || length > 0))
+    text += `Content-Length: ${length}\r\n`;
   if ((has & Has.Connection) === 0 && status !== 101)
     text += isKeepAlive ? 'Connection: keep-alive\r\n' : 'Connection: close\r\n';
   return `HTTP/${version === 0x0001 ? '1.0' : '1.1'} ${status} ${phrase}\r\n${text}\r\n`;
+}
+
+/** Told when a connection is gone. */
+export interface GoneWatcher {
+  gone(): void;
 }
 
 /** HTTP on a connection that gets requests and sends responses. */
@@ -83,6 +89,7 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
   #pendingBytes = 0;
   #sentBytes = 0;
   #awaitingRoom: (() => void)[] = [];
+  #watchers: Set<GoneWatcher> | null = null;
   /** Lets a connection go on that waits for room among the unanswered requests. */
   #makeRoom: (() => void) | null = null;
 
@@ -177,7 +184,8 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
 
   /** Whether an answer that is made now may say that the connection stays (RES-004, HP-034). */
   keepsAlive(head: MessageHead | null): boolean {
-    return head !== null && head.isKeepAlive && !this.#isDraining && !this.#hasPeerEnded && !this.isReleased;
+    if (head === null || !head.isKeepAlive || this.isReleased) return false;
+    return (!this.#isDraining && !this.#hasPeerEnded) || this.#owed > 1;
   }
 
   /**
@@ -196,13 +204,17 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
   }
 
   /** Sends one chunk of a response, the last one if there are no bytes (`SendChunkData`, CHK-001). */
-  sendChunkData(data: BodyBytes, extensions?: string | null, trailers?: string): boolean {
+  override sendChunkData(data: BodyBytes, extensions?: string | null, trailers?: string): boolean {
     if (!sendChunk(this.port, data, extensions, trailers)) return false;
-    if (bodyLength(data) === 0 && this.#isStreaming) {
-      this.#isStreaming = false;
-      this.#answerDone();
-    }
+    if (bodyLength(data) === 0) this.bodySent();
     return true;
+  }
+
+  /** The body behind a head that `sendResponse` sent alone is complete. */
+  bodySent(): void {
+    if (!this.#isStreaming) return;
+    this.#isStreaming = false;
+    this.#answerDone();
   }
 
   override frame(queue: SendQueue, bytes: Uint8Array): void {
@@ -242,6 +254,17 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
     return sendMessage(this.port, head, body, length);
   }
 
+  /** Tells `watcher` when the connection is gone. */
+  watchGone(watcher: GoneWatcher): void {
+    this.#watchers ??= new Set();
+    this.#watchers.add(watcher);
+  }
+
+  /** Cuts the connection: an answer that has begun cannot be completed. */
+  abort(reason: string): void {
+    if (this.port.isOpen) this.port.violate(Errno.ECANCELED, `HTTP: ${reason}`);
+  }
+
   /** Whether so much is on its way that whoever streams should wait for `whenRoom`. */
   get isFull(): boolean {
     return this.#pendingBytes + this.#sentBytes > STREAM_WINDOW_BYTES;
@@ -254,7 +277,11 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
   }
 
   answered(answer: Answer): void {
-    if (answer.closes) this.phase = Phase.Over;
+    if (this.answers.size === 0) this.#watchers?.clear();
+    if (answer.closes) {
+      this.phase = Phase.Over;
+      this.answers.dropAll(); // nothing follows an answer that said so
+    }
     this.#answerLeft();
   }
 
@@ -355,6 +382,9 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
     this.answers.dropAll();
     this.#makeRoom = null;
     this.#tellRoom();
+    const watchers = this.#watchers;
+    this.#watchers = null;
+    if (watchers !== null) for (const watcher of watchers) watcher.gone();
   }
 
   /** No more requests: what arrives from now on closes the connection (`Release`, REL-001). @returns false the second time. */

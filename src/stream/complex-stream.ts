@@ -42,7 +42,7 @@ export abstract class ComplexStream<Extra = unknown>
     super(options);
     this.security = makeSecurity(new.target, this);
     this.#protocolModel = protocolModel;
-    checkListener(listener);
+    checkListener(listener, protocolModel.hooks);
     this.listener = listener as AnyHooks;
   }
 

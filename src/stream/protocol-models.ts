@@ -49,7 +49,11 @@ export interface ProtocolModelInit {
 }
 
 /** Which protocol the connections of a component speak: fixed by its class, given its settings by each start. */
-export type ProtocolModel = (init: ProtocolModelInit) => ProtocolFactory;
+export interface ProtocolModel {
+  (init: ProtocolModelInit): ProtocolFactory;
+  /** Names of the hooks that it calls beside those of all components. */
+  readonly hooks?: readonly string[];
+}
 
 export const pushModel: ProtocolModel = ({ settings }) => {
   const { socketBufferSize } = settings as { socketBufferSize: number };

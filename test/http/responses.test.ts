@@ -170,7 +170,7 @@ describe('requests of a client', () => {
           answered: (head) => {
             log.push(`${name} ${head.statusCode}`);
             return {
-              body: (data) => void log.push(`${name} body ${data.toString()}`),
+              data: (data) => void log.push(`${name} body ${data.toString()}`),
               complete: (trailers) => log.push(`${name} complete ${trailers?.get('t') ?? ''}`),
               failed: (reason) => log.push(`${name} failed: ${reason}`),
             };

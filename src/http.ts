@@ -1,0 +1,22 @@
+/** HTTP and HTTPS: `hp-socket/http`. */
+export type { HttpContext, MessageConsumer } from './http/context.ts';
+export {
+  HttpParseErrorCode,
+  HttpParseResult,
+  HttpUpgradeType,
+  HttpUrlField,
+  HttpVersion,
+  httpParseResultNumber,
+} from './http/enums.ts';
+export type { HttpHeaders } from './http/header-list.ts';
+export type { HttpProperties, HttpServerProperties } from './http/http-properties.ts';
+export { HttpServer, type HttpServerHooks, type HttpServerOptions } from './http/http-server.ts';
+export { HttpsServer, type HttpsServerOptions } from './http/https-server.ts';
+export type { HttpHookResult, HttpHooks } from './http/listener.ts';
+export type { FileOptions, FileReport } from './http/local-file.ts';
+export type { BodyBytes } from './http/message-writer.ts';
+export type { HttpPolicy, HttpRules } from './http/policy.ts';
+export type { AnswerBody, AnswerInit } from './http/server-answer.ts';
+export { HttpFields, HttpRequest } from './http/server-request.ts';
+export type { HttpCounters, HttpLimits } from './http/settings.ts';
+export { statusText } from './http/status.ts';

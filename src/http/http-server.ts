@@ -1,0 +1,186 @@
+import { SocketErrorCode } from '../core/enums.ts';
+import { Errno } from '../core/errno.ts';
+import type { ConnId, HookResult, ServerHooks } from '../core/listener.ts';
+import { defineProperties } from '../core/properties.ts';
+import type { StopReport } from '../core/stats.ts';
+import type { StopOptions } from '../core/stop-options.ts';
+import { WheelTimer } from '../core/timer-wheel.ts';
+import { StreamServer } from '../server/stream-server.ts';
+import type { TcpServerOptions } from '../server/tcp-server.ts';
+import type { ProtocolModelInit } from '../stream/protocol-models.ts';
+import { addMethods } from './add-methods.ts';
+import { ComplexHttpMethods, protocolOf, refuseHttp } from './complex-http.ts';
+import type { HttpContext } from './context.ts';
+import type { HttpUrlField } from './enums.ts';
+import type { HttpHeaders } from './header-list.ts';
+import { HTTP_HOOKS, httpContext, withHooks } from './http-model.ts';
+import { type HttpServerProperties, httpServerProperties } from './http-properties.ts';
+import type { HttpHooks } from './listener.ts';
+import { type FileOptions, type FileReport, sendFileOn } from './local-file.ts';
+import type { BodyBytes } from './message-writer.ts';
+import { HttpServerProtocol } from './server-protocol.ts';
+import { HttpRequest, type RequestSettings } from './server-request.ts';
+import { type HttpCounters, httpCounters } from './settings.ts';
+
+/** Options of every HTTP server: any of its properties. */
+export type HttpServerOptions = TcpServerOptions & Partial<HttpServerProperties>;
+
+/** Hooks of an HTTP server: those of a TCP server, those about messages, and whole requests. */
+export interface HttpServerHooks<S> extends ServerHooks<S, Buffer>, HttpHooks<S> {
+  /**
+   * A request with its body (see `requestBody`). Answer it with `request.respond`, now or later; answers leave in the order of
+   * the requests. What it throws, or its promise is rejected with, becomes 500 and goes to `onHookError`.
+   */
+  onRequest?(sender: S, connId: ConnId, request: HttpRequest): HookResult;
+}
+
+/** What is told of an answer of a hook that must be an `HttpServerProtocol`. */
+function serverProtocolOf(component: object, connId: ConnId): HttpServerProtocol | undefined {
+  const protocol = protocolOf(component, connId);
+  return protocol instanceof HttpServerProtocol ? protocol : undefined;
+}
+
+const model = withHooks(
+  (init: ProtocolModelInit) => {
+    const server = init.component as HttpServer;
+    const settings = server.requestSettings();
+    const context = httpContext(init, {
+      consume:
+        settings === null ? null : (protocol, head) => HttpRequest.take(protocol as HttpServerProtocol, head, settings),
+      upgradeTo: null,
+    });
+    server.context = context;
+    return (port) => new HttpServerProtocol(context, port);
+  },
+  [...HTTP_HOOKS, 'onRequest'],
+);
+
+/**
+ * An HTTP server (HP-Socket's `HttpServer`): by HP-Socket's hooks, by whole requests (`onRequest`), or both.
+ *
+ * ```ts
+ * const server = new HttpServer({
+ *   onRequest(server, connId, request) {
+ *     request.respond({ headers: { 'Content-Type': 'text/plain' }, body: `Hello, ${request.path}` });
+ *   },
+ * });
+ * const { port } = await server.start('127.0.0.1', 0);
+ * ```
+ */
+export class HttpServer<Extra = unknown> extends StreamServer<Extra> {
+  /** What the connections of this run share. @internal */
+  context: HttpContext | null = null;
+  #released = new Map<ConnId, WheelTimer>();
+
+  constructor(listener: HttpServerHooks<HttpServer<Extra>>, options?: HttpServerOptions) {
+    super(listener, options, model);
+  }
+
+  /** How requests are taken as a whole; null if only hooks get them. @internal */
+  requestSettings(): RequestSettings | null {
+    const listener = this.listener as HttpServerHooks<this>;
+    if (listener.onRequest === undefined) return null;
+    return {
+      handle: (request) => listener.onRequest!(this, request.connId, request),
+      streamsBody: this.requestBody === 'stream',
+      hook: 'onRequest',
+    };
+  }
+
+  /** What HTTP did in this run, and how often its limits struck. */
+  httpStats(): HttpCounters {
+    return { ...(this.context?.counters ?? httpCounters()) };
+  }
+
+  /**
+   * Sends a response (`SendResponse`, HTTP-RS-002): the fields as given, `Content-Length` and `Connection` unless they are among
+   * them, and the body, as one unit. With a `Content-Length` or `Transfer-Encoding` of yours and no body, that follows by
+   * `send` or `sendChunkData` (RES-009).
+   * @param statusText Reason phrase; null for HP-Socket's default.
+   * @returns false with `lastError` as `send`.
+   * @throws TypeError, RangeError for what cannot be sent: nothing is sent then.
+   */
+  sendResponse(
+    connId: ConnId,
+    statusCode: number,
+    statusText: string | null = null,
+    headers: HttpHeaders | null = null,
+    body: BodyBytes = null,
+  ): boolean {
+    const protocol = serverProtocolOf(this, connId);
+    if (protocol === undefined) return refuseHttp(this, 'sendResponse', connId);
+    return protocol.sendResponse(statusCode, statusText, headers, body) || refuseHttp(this, 'sendResponse', connId);
+  }
+
+  /**
+   * Answers with a file (`SendLocalFile`, HTTP-RS-003), streamed as the peer takes it. `Range`, `If-Range`, `If-None-Match` and
+   * `If-Modified-Since` of the request are honoured; HEAD gets the head only.
+   * @returns What was sent, or false with `lastError`: ENOENT and the like, EISDIR, EBADSLT, ECONNABORTED.
+   */
+  sendLocalFile(connId: ConnId, fileName: string | URL, options: FileOptions = {}): Promise<FileReport | false> {
+    const protocol = serverProtocolOf(this, connId);
+    if (protocol === undefined) return Promise.resolve(refuseHttp(this, 'sendLocalFile', connId));
+    return sendFileOn(this, protocol, fileName, options);
+  }
+
+  /**
+   * Closes a connection `releaseDelay` later, when everything is sent; a byte that arrives before closes it at once
+   * (`Release`, HTTP-RS-004, REL-001 to REL-006).
+   * @returns false for an unknown ID, the second time, and before `startHttp`.
+   */
+  release(connId: ConnId): boolean {
+    const protocol = serverProtocolOf(this, connId);
+    if (protocol === undefined || !protocol.release()) return false;
+    const expire = (): void => {
+      const connection = this.connectionOf(connId);
+      if (connection === undefined) return void this.#released.delete(connId);
+      if (connection.pendingBytes > 0)
+        this.wheel.arm(timer, this.releaseDelay); // REL-002
+      else {
+        this.#released.delete(connId);
+        connection.disconnect();
+      }
+    };
+    const timer = new WheelTimer(expire);
+    this.#released.set(connId, timer);
+    this.wheel.arm(timer, this.releaseDelay);
+    return true;
+  }
+
+  /** Value of `Host` (`GetHost`, HTTP-RS-005). */
+  getHost(connId: ConnId): string | null {
+    return protocolOf(this, connId)?.head?.get('host') ?? null;
+  }
+
+  /** Which parts the target has: bits `1 << HttpUrlField` (`GetUrlFieldSet`, HTTP-RS-008). */
+  getUrlFieldSet(connId: ConnId): number {
+    return protocolOf(this, connId)?.head?.url?.set ?? 0;
+  }
+
+  /** A part of the target, '' if it has none, null for an unknown field (`GetUrlField`, HTTP-RS-009). */
+  getUrlField(connId: ConnId, field: HttpUrlField): string | null {
+    const head = protocolOf(this, connId)?.head;
+    if (head === null || head === undefined || !(field >= 0 && field < 7)) return null;
+    return head.url?.fields[field] ?? '';
+  }
+
+  /** Method of the request, '' before there is one (`GetMethod`, HTTP-RS-010). */
+  getMethod(connId: ConnId): string {
+    return protocolOf(this, connId)?.head?.method ?? '';
+  }
+
+  override async stop(options: StopOptions = {}): Promise<StopReport> {
+    for (const timer of this.#released.values()) this.wheel.cancel(timer); // REL-006
+    this.#released.clear();
+    return super.stop(options);
+  }
+
+  /** @internal */
+  refuseFile(errno: number, message: string, connId: ConnId): false {
+    return this.refuse('sendLocalFile', SocketErrorCode.DataSend, errno || Errno.EPERM, message, connId);
+  }
+}
+
+export interface HttpServer<Extra = unknown> extends ComplexHttpMethods, HttpServerProperties {}
+defineProperties(HttpServer.prototype, httpServerProperties);
+addMethods([HttpServer], ComplexHttpMethods);

@@ -1,0 +1,174 @@
+import { dateLine, Has, type HeaderText, type HttpHeaders, headerText, isFieldText } from './header-list.ts';
+import { type BodyBytes, bodyLength, chunkHeader } from './message-writer.ts';
+import { METHOD_HEAD } from './methods.ts';
+import type { HttpRequest } from './server-request.ts';
+import { statusText } from './status.ts';
+
+/** Body of an answer: at hand, or made piece by piece. A Node stream and a web stream are async iterables, too. */
+export type AnswerBody = BodyBytes | AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>;
+
+/** An answer to a request. */
+export interface AnswerInit {
+  /** 200 to 999; interim answers are made by the library. Default 200. */
+  status?: number;
+  /** Reason phrase; default HP-Socket's text for the status. */
+  reason?: string;
+  headers?: HttpHeaders | null;
+  body?: AnswerBody;
+  /** Fields behind a body that is sent in chunks; asked for when its last piece was sent. */
+  trailers?: () => HttpHeaders;
+}
+
+const fields: HeaderText = { text: '', has: 0, connection: '' };
+const startLines = new Map<number, string>();
+
+function startLine(status: number, reason: string | undefined): string {
+  if (reason !== undefined) {
+    if (!isFieldText(reason)) throw new TypeError('the reason phrase has a line break or another control character');
+    return `HTTP/1.1 ${status} ${reason}\r\n`;
+  }
+  let line = startLines.get(status);
+  if (line === undefined) {
+    line = `HTTP/1.1 ${status} ${statusText(status)}\r\n`;
+    startLines.set(status, line);
+  }
+  return line;
+}
+
+/** Whether a body is at hand. */
+function isAtHand(body: AnswerBody): body is BodyBytes {
+  return body === null || body === undefined || typeof body === 'string' || body instanceof Uint8Array;
+}
+
+/** Sends an answer; see `HttpRequest.respond`. */
+export function sendAnswer(request: HttpRequest, init: AnswerInit): boolean | Promise<boolean> {
+  const { status = 200, body } = init;
+  if (!Number.isInteger(status) || status < 200 || status > 999) {
+    throw new RangeError('the status of an answer must be a whole number, 200 to 999');
+  }
+  if (!isAtHand(body)) return stream(request, init, status, body);
+  const length = bodyLength(body);
+  const line = startLine(status, init.reason);
+  headerText(init.headers, fields);
+  const { has } = fields;
+  if (!request.isAnswerable) return false;
+  const hasNoBody = isBodiless(request, status);
+  let head = line + fields.text;
+  if ((has & Has.Date) === 0) head += dateLine();
+  if ((has & Has.ContentLength) !== 0) checkLength(fields.text, length, hasNoBody);
+  else if ((has & Has.TransferEncoding) !== 0) throw new TypeError('Transfer-Encoding is set by the library');
+  else if (status !== 204 && (status !== 304 || length > 0)) head += `Content-Length: ${length}\r\n`;
+  const closes = closing(request, fields);
+  if ((has & Has.Connection) === 0) head += connectionLine(request, closes);
+  head += '\r\n';
+  const { answer, protocol } = request;
+  answer.closes = closes;
+  const isSent = hasNoBody
+    ? protocol.writeMessage(answer, head, null, 0)
+    : protocol.writeMessage(answer, head, body, length);
+  request.dropBody();
+  answer.complete();
+  return isSent;
+}
+
+/** HEAD, 204 and 304 have no body, whatever the caller gives (RFC 9110 6.4.1). */
+function isBodiless(request: HttpRequest, status: number): boolean {
+  return status === 204 || status === 304 || request.head.methodNumber === METHOD_HEAD;
+}
+
+function checkLength(text: string, length: number, hasNoBody: boolean): void {
+  const given = /^content-length: *([0-9]+)\r$/im.exec(text)?.[1];
+  if (given === undefined || (!hasNoBody && Number(given) !== length)) {
+    throw new TypeError('Content-Length is not the length of the body; leave it out');
+  }
+}
+
+/** Whether the connection ends behind the answer. */
+function closing(request: HttpRequest, { connection }: HeaderText): boolean {
+  return !request.protocol.keepsAlive(request.head) || /(?:^|[\s,])close(?:$|[\s,])/i.test(connection);
+}
+
+/** HTTP/1.1 stays without being told, HTTP/1.0 does not. */
+function connectionLine(request: HttpRequest, closes: boolean): string {
+  if (closes) return 'Connection: close\r\n';
+  return request.head.version === 0x0101 ? '' : 'Connection: keep-alive\r\n';
+}
+
+/** Sends a body piece by piece: in chunks, of a length that the caller gave, or to HTTP/1.0 until the connection ends. */
+async function stream(
+  request: HttpRequest,
+  init: AnswerInit,
+  status: number,
+  body: AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>,
+): Promise<boolean> {
+  const { answer, protocol } = request;
+  const line = startLine(status, init.reason);
+  headerText(init.headers, fields);
+  const { has, text } = fields;
+  if ((has & Has.TransferEncoding) !== 0) throw new TypeError('Transfer-Encoding is set by the library');
+  const given = (has & Has.ContentLength) === 0 ? null : Number(/^content-length: *([0-9]+)\r$/im.exec(text)?.[1]);
+  if (Number.isNaN(given)) throw new TypeError('Content-Length must be a number');
+  if (!request.isAnswerable) {
+    await giveUp(body);
+    return false;
+  }
+  const hasNoBody = isBodiless(request, status);
+  const isChunked = given === null && request.head.version === 0x0101 && status !== 204;
+  const closes = closing(request, fields) || (given === null && !isChunked && !hasNoBody);
+  let head = line + text;
+  if ((has & Has.Date) === 0) head += dateLine();
+  if (isChunked && (!hasNoBody || status !== 304)) head += 'Transfer-Encoding: chunked\r\n';
+  if ((has & Has.Connection) === 0) head += connectionLine(request, closes);
+  answer.closes = closes;
+  answer.hasBegun = true;
+  if (!answer.isItsTurn) {
+    await new Promise<void>((resolve) => {
+      answer.onTurn = resolve;
+      protocol.watchGone({ gone: resolve });
+    });
+  }
+  if (!answer.write(`${head}\r\n`) || hasNoBody) {
+    await giveUp(body);
+    request.dropBody();
+    answer.complete();
+    return hasNoBody;
+  }
+  let left = given ?? Number.POSITIVE_INFINITY;
+  try {
+    for await (const piece of body) {
+      if (answer.isDropped || !protocol.port.isOpen) return false; // ends the iterator as well
+      const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece;
+      if (!(bytes instanceof Uint8Array)) throw new TypeError('a streamed body must yield texts and Uint8Arrays');
+      if (bytes.length === 0) continue;
+      left -= bytes.length;
+      if (left < 0) throw new RangeError('the body is longer than its Content-Length');
+      if (isChunked) answer.write(chunkHeader(bytes.length, null));
+      // It may be used again by whoever made it.
+      const isSent = answer.write(bytes.length > 4096 ? Uint8Array.from(bytes) : bytes);
+      if (isChunked) answer.write('\r\n');
+      if (!isSent) throw new Error('the connection did not take the bytes');
+      if (protocol.isFull) await protocol.whenRoom();
+    }
+    if (given !== null && left > 0) throw new RangeError('the body is shorter than its Content-Length');
+    if (isChunked) {
+      headerText(init.trailers?.(), fields);
+      answer.write(`0\r\n${fields.text}\r\n`);
+    }
+  } catch (thrown) {
+    if (!protocol.port.isOpen) return false;
+    request.handlerFailed(thrown);
+    return false;
+  }
+  request.dropBody();
+  answer.complete();
+  return true;
+}
+
+/** A body that will not be sent: its source may let go of what it holds. */
+async function giveUp(body: AsyncIterable<unknown> | Iterable<unknown>): Promise<void> {
+  const iterator =
+    Symbol.asyncIterator in body
+      ? (body as AsyncIterable<unknown>)[Symbol.asyncIterator]()
+      : (body as Iterable<unknown>)[Symbol.iterator]();
+  await iterator.return?.();
+}
