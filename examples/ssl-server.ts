@@ -1,30 +1,30 @@
 // A TLS server with two certificates, chosen by the name that the client asks for.
 // Run it: npx tsx examples/ssl-server.ts
 import { SslClient, SslServer } from 'hp-socket';
-// Certificates of an authority made for this run; yours come from files: setupSSLContext({ certFile, keyFile }).
+// Certificates of an authority made for this run; yours come from files: { ssl: { certFile, keyFile } }.
 import { commonCertificates } from '../test/tools/certificates.ts';
 
 const { authority, server: identity } = await commonCertificates();
+const shop = await authority.sign({ names: ['shop.example'] });
 
-const server = new SslServer({
-  onHandShake(server, connId) {
-    const { protocol, cipher, serverName } = server.getSSLInfo(connId)!;
-    console.log(`connection ${connId}: ${protocol}, ${cipher}, for ${serverName ?? 'no name'}`);
+const server = new SslServer(
+  {
+    onHandShake(server, connId) {
+      const { protocol, cipher, serverName } = server.getSSLInfo(connId)!;
+      console.log(`connection ${connId}: ${protocol}, ${cipher}, for ${serverName ?? 'no name'}`);
+    },
+    onReceive(server, connId, data) {
+      server.send(connId, data);
+    },
+    onClose(_server, connId, _operation, _errorCode, error) {
+      console.log(`connection ${connId} closed: ${error?.message ?? 'in peace'}`);
+    },
   },
-  onReceive(server, connId, data) {
-    server.send(connId, data);
-  },
-  onClose(_server, connId, _operation, _errorCode, error) {
-    console.log(`connection ${connId} closed: ${error?.message ?? 'in peace'}`);
-  },
-});
-server.setupSSLContextByMemory(identity);
-const shop = server.addSSLContextByMemory(await authority.sign({ names: ['shop.example'] }));
-server.bindSSLServerName('shop.example', shop);
+  { ssl: [identity, { names: ['shop.example'], ...shop }] },
+);
 const { port } = await server.start('127.0.0.1', 0);
 
-const client = new SslClient({});
-client.setupSSLContextByMemory({ ca: authority.ca });
+const client = new SslClient({}, { ssl: { ca: authority.ca } });
 const names: unknown[] = [];
 // `address^name` dials the address and asks for the name, which must stand in the certificate.
 for (const host of ['127.0.0.1', '127.0.0.1^shop.example', '127.0.0.1^elsewhere.example']) {

@@ -61,7 +61,10 @@ export type {
   SSLContextOptions,
   SSLInfo,
   SSLMemoryContextOptions,
+  SSLNamedContextOptions,
   SSLWatchOptions,
+  SslClientContext,
+  SslServerContexts,
 } from './ssl/options.ts';
 export type { SslComplexProperties, SslProperties, SslServerProperties } from './ssl/properties.ts';
 export { SslAgent, type SslAgentOptions, SslPackAgent, SslPullAgent } from './ssl/ssl-agent.ts';

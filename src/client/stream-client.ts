@@ -66,7 +66,7 @@ export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> 
 
   constructor(listener: object, options: object | undefined, protocolModel: ProtocolModel) {
     super(options);
-    this.security = makeSecurity(new.target, this);
+    this.security = makeSecurity(new.target, this, options);
     this.#protocolModel = protocolModel;
     checkListener(listener);
     this.listener = listener as AnyHooks;

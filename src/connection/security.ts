@@ -37,13 +37,14 @@ export interface StreamSecurity {
 /** Static member by which a class of components names what makes its TLS; null on plain ones. */
 export const securityMaker: unique symbol = Symbol('hp-socket.securityMaker');
 
-/** Makes the TLS of a component, whose properties are set. */
-export type SecurityMaker = (component: Component) => StreamSecurity;
+/** Makes the TLS of a component, whose properties are set, by the options of its constructor. */
+export type SecurityMaker = (component: Component, options: object | undefined) => StreamSecurity;
 
 /** TLS of a component of the class `named`; null if that names none. */
 export function makeSecurity(
   named: { readonly [securityMaker]: SecurityMaker | null },
   component: Component,
+  options: object | undefined,
 ): StreamSecurity | null {
-  return named[securityMaker]?.(component) ?? null;
+  return named[securityMaker]?.(component, options) ?? null;
 }

@@ -12,6 +12,8 @@ export interface PropertyRule {
   readonly default: unknown;
   /** Throws a TypeError or RangeError that names the property. */
   readonly check: (name: string, value: unknown) => void;
+  /** It is an option of the constructor, but no property: whoever defines it takes it from the options. */
+  readonly isOptionOnly?: true;
 }
 
 export type PropertyTable = Readonly<Record<string, PropertyRule>>;
@@ -84,6 +86,7 @@ const tables = new WeakMap<object, PropertyTable>();
 export function defineProperties(prototype: object, table: PropertyTable): void {
   tables.set(prototype, table);
   for (const [name, rule] of Object.entries(table)) {
+    if (rule.isOptionOnly) continue;
     Object.defineProperty(prototype, name, {
       configurable: true,
       enumerable: true,
@@ -123,6 +126,15 @@ export function applyOptions(component: PropertyOwner, options: object | undefin
     throw new TypeError(`the options of ${what} must be an object, not ${describe(options)}`);
   for (const [name, value] of Object.entries(options)) {
     if (!Object.hasOwn(component.settings, name)) throw unknownName(what, name, Object.keys(component.settings));
-    if (value !== undefined) (component as unknown as Record<string, unknown>)[name] = value;
+    if (value !== undefined && !isOptionOnly(component, name))
+      (component as unknown as Record<string, unknown>)[name] = value;
   }
+}
+
+function isOptionOnly(component: object, name: string): boolean {
+  for (let p: object | null = component; p !== null; p = Object.getPrototypeOf(p)) {
+    const rule = tables.get(p)?.[name];
+    if (rule !== undefined) return rule.isOptionOnly === true;
+  }
+  return false;
 }

@@ -7,8 +7,8 @@ import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
 import { notifyHook } from '../core/hooks.ts';
 import { canVerifyByName } from '../transport/tls-socket.ts';
-import { type AnyContextOptions, contextError, loadMaterial, type Material } from './material.ts';
-import type { SSLWatchOptions } from './options.ts';
+import { contextError, loadMaterial, type Material } from './material.ts';
+import type { AnyContextOptions, SSLWatchOptions } from './options.ts';
 import { mayGiveTickets, ownSealing, type Sealing, sessionIdContext, trustOf, withKeys } from './sealing.ts';
 import { withoutRootDot } from './server-name.ts';
 import { watchFiles } from './watch.ts';
@@ -141,8 +141,7 @@ export class ContextStore {
     if (this.isServer && ((verifyMode ?? 0) & SSLVerifyMode.Peer) !== 0 && ca !== null && ca.length === 0) {
       throw contextError(operation, Errno.ENODATA, 'the CA holds no certificate whose name could be sent to clients');
     }
-    const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3', sessionTimeout, alpnProtocols, serverName } = options;
-    if (serverName !== undefined && typeof serverName !== 'string') throw new TypeError('serverName must be a string');
+    const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3', sessionTimeout, alpnProtocols } = options;
     if (minVersion > maxVersion) {
       throw contextError(operation, Errno.EINVAL, `minVersion ${minVersion} is above maxVersion ${maxVersion}`);
     }
@@ -187,14 +186,9 @@ export class ContextStore {
     return verifyMode ?? SSLVerifyMode.Peer;
   }
 
-  /** Binds a server name to a context. Returns 0 or an errno (SNI-005). */
-  bind(serverName: string, index: number): number {
-    const name = nameKey(serverName);
-    const dot = name.indexOf('.');
-    if (dot <= 0 || dot === name.length - 1 || isIP(name) !== 0) return Errno.EINVAL;
-    if (!Number.isInteger(index) || index < 0 || index >= this.#contexts.length) return Errno.ENOANO;
-    this.#names.set(name, index);
-    return 0;
+  /** Binds a server name to a context (SNI-005). @throws RangeError for what is no server name. */
+  bind(serverName: string, index: number): void {
+    this.#names.set(boundName(serverName), index);
   }
 
   /** Index of the context that a name was bound to, undefined if it was not. */
@@ -250,6 +244,16 @@ export class ContextStore {
   }
 }
 
+/** A server name as it is bound. @throws RangeError */
+export function boundName(serverName: string): string {
+  const name = nameKey(serverName);
+  const dot = name.indexOf('.');
+  if (dot > 0 && dot < name.length - 1 && isIP(name) === 0) return name;
+  throw new RangeError(
+    `serverName must be a host name with a dot inside, and no IP address, not ${describe(serverName)}`,
+  );
+}
+
 function nameKey(serverName: string): string {
   return withoutRootDot(serverName).toLowerCase();
 }
@@ -274,8 +278,6 @@ function checkCiphers(operation: string, cipherList: string): void {
 /** The list as it goes over the wire: each name behind its length (RFC 7301, 3.1). */
 function alpnList(protocols: readonly string[] | undefined): Uint8Array | undefined {
   if (protocols === undefined || protocols.length === 0) return undefined;
-  if (!Array.isArray(protocols) || !protocols.every((protocol) => typeof protocol === 'string'))
-    throw new TypeError('alpnProtocols must be an array of strings');
   return Buffer.concat(
     protocols.map((protocol: string) => {
       const name = Buffer.from(protocol, 'latin1');

@@ -5,7 +5,7 @@ import { describe } from '../core/describe.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
-import type { SSLContextOptions, SSLMemoryContextOptions } from './options.ts';
+import type { AnyContextOptions } from './options.ts';
 import { type SeenFile, seenFile } from './watch.ts';
 
 /** Certificate, key and authorities of a context, loaded and checked. */
@@ -19,8 +19,6 @@ export interface Material {
   /** Files, and the directory of authorities, that it was loaded from. */
   files: SeenFile[];
 }
-
-export type AnyContextOptions = SSLContextOptions & SSLMemoryContextOptions;
 
 /** The error of an operation about contexts: the errno is what HP-Socket reports. */
 export function contextError(operation: string, errno: number, message: string, cause?: unknown): SocketError {
@@ -56,7 +54,7 @@ export function loadMaterial(operation: string, options: AnyContextOptions): Mat
     if (ca.length + crl.length === 0)
       fail(Errno.EBADMSG, `caFileOrPath ${describe(caFileOrPath)} holds no PEM certificate`);
   } else if (options.ca !== undefined) {
-    const text = toText(options.ca);
+    const text = [options.ca].flat().map(toText).join('\n');
     ca = text.match(certificateBlock) ?? [];
     crl = text.match(crlBlock) ?? [];
     if (ca.length + crl.length === 0) fail(Errno.ENODATA, 'ca holds no PEM certificate');

@@ -45,6 +45,8 @@ export const sslProperties: PropertyTable = {
     if (typeof value !== 'string') throw new TypeError(`${name} must be a string in OpenSSL's cipher list syntax`);
   }),
   closeNotify: flag(true),
+  // Checked where the contexts are made of it.
+  ssl: { default: undefined, check: () => {}, isOptionOnly: true },
 };
 
 export const sslComplexProperties: PropertyTable = { ...sslProperties, maxHandshakes: integer(2000, 0) };

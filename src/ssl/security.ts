@@ -11,11 +11,12 @@ import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import type { AcceptedSocket } from '../transport/tcp-listener.ts';
 import { type TlsServerOptions, tlsSocketOfHandle } from '../transport/tls-socket.ts';
-import { ContextStore, verifyOptions } from './contexts.ts';
+import { checkContextOptions, contextsOfOption } from './context-options.ts';
+import { boundName, ContextStore, verifyOptions } from './contexts.ts';
 import { HandshakeGate } from './handshake-gate.ts';
 import { infoOf, inspectSession } from './info.ts';
-import { type AnyContextOptions, contextError } from './material.ts';
-import type { SSLInfo } from './options.ts';
+import { contextError } from './material.ts';
+import type { AnyContextOptions, SSLInfo } from './options.ts';
 import { withoutRootDot } from './server-name.ts';
 import { contextChosen, type SessionOwner, TlsSession } from './session.ts';
 import { SessionCache } from './session-cache.ts';
@@ -62,7 +63,22 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
 
   // ---- contexts --------------------------------------------------------------------------------------------------
 
-  setup(operation: string, options: AnyContextOptions): boolean {
+  /** Sets up what the constructor's option `ssl` says. */
+  configure(ssl: unknown): void {
+    const [first, ...others] = contextsOfOption(ssl, this.isServer);
+    try {
+      this.setup('ssl', first!.options);
+      for (const { options } of others) this.add('ssl', options);
+      for (const [index, { names }] of [first!, ...others].entries())
+        for (const name of names) this.contexts.bind(name, index);
+    } catch (thrown) {
+      this.contexts.clear(); // nothing watches files any more
+      throw thrown;
+    }
+  }
+
+  setup(operation: string, given: AnyContextOptions): boolean {
+    const options = checkContextOptions(operation, given, this.isServer ? 'server' : 'client');
     if (!this.#isStopped()) throw this.#failed(operation, Errno.EPERM, 'the component runs; stop it first');
     if (this.contexts.count > 0) {
       throw this.#failed(
@@ -75,16 +91,22 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
     return true;
   }
 
-  add(operation: string, options: AnyContextOptions): number {
+  add(operation: string, given: AnyContextOptions): number {
+    const options = checkContextOptions(operation, given, 'name');
     if (this.contexts.count === 0) throw this.#failed(operation, Errno.EPERM, 'call setupSSLContext first');
     return this.#change(() => this.contexts.add(operation, options, this.#settings.sslCipherList));
   }
 
-  update(which: number | string, options?: AnyContextOptions): boolean {
+  update(which: number | string, given?: AnyContextOptions): boolean {
+    if (typeof which !== 'number' && typeof which !== 'string')
+      throw new TypeError(`a context is given by its index or a server name, not by ${describe(which)}`);
     const index = typeof which === 'number' ? which : this.contexts.boundIndex(which);
     if (index === undefined || this.contexts.get(index) === undefined) {
       throw this.#failed('updateSSLContext', Errno.ENOANO, `there is no context ${describe(which)}`);
     }
+    const first = this.isServer ? 'server' : 'client';
+    const options =
+      given === undefined ? given : checkContextOptions('updateSSLContext', given, index === 0 ? first : 'name');
     this.#change(() => this.contexts.update(index, options, this.#settings.sslCipherList));
     return true;
   }
@@ -104,14 +126,17 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
   }
 
   bind(serverName: string, index: number): boolean {
-    if (typeof serverName !== 'string') throw new TypeError('serverName must be a string');
-    const errno = this.contexts.bind(serverName, index);
-    if (errno === 0) return true;
-    const message =
-      errno === Errno.EINVAL
-        ? `${describe(serverName)} is no server name: it needs a dot inside, and is no IP address`
-        : `there is no context ${index}`;
-    return this.#component.refuse('bindSSLServerName', SocketErrorCode.InvalidParam, errno, message);
+    if (typeof serverName !== 'string') throw new TypeError(`serverName must be a string, not ${describe(serverName)}`);
+    if (typeof index !== 'number') throw new TypeError(`contextIndex must be a number, not ${describe(index)}`);
+    if (!Number.isInteger(index) || index < 0)
+      throw new RangeError(`contextIndex must be a whole number, 0 or more, not ${index}`);
+    boundName(serverName);
+    if (index >= this.contexts.count) {
+      const message = `there is no context ${index}`;
+      return this.#component.refuse('bindSSLServerName', SocketErrorCode.InvalidParam, Errno.ENOANO, message);
+    }
+    this.contexts.bind(serverName, index);
+    return true;
   }
 
   cleanup(): boolean {
@@ -138,7 +163,7 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
       socketError: SocketErrorCode.SslEnvNotReady,
       errno: Errno.EPERM,
       operation: 'start',
-      message: 'start needs a TLS context; call setupSSLContext or setupSSLContextByMemory first',
+      message: 'start needs a TLS context: give the constructor the option ssl, or call setupSSLContext before',
     });
   }
 
@@ -277,7 +302,14 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
 }
 
 /** TLS of servers. */
-export const serverTls: SecurityMaker = (component) => new TlsSecurity(component, true);
+export const serverTls: SecurityMaker = (component, options) => makeTls(component, options, true);
 
 /** TLS of agents and clients. */
-export const clientTls: SecurityMaker = (component) => new TlsSecurity(component, false);
+export const clientTls: SecurityMaker = (component, options) => makeTls(component, options, false);
+
+function makeTls(component: Component, options: object | undefined, isServer: boolean): TlsSecurity {
+  const security = new TlsSecurity(component, isServer);
+  const { ssl } = (options ?? {}) as { ssl?: unknown };
+  if (ssl !== undefined) security.configure(ssl);
+  return security;
+}

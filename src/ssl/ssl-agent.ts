@@ -2,12 +2,13 @@ import { TcpAgent, type TcpAgentOptions, TcpPackAgent, TcpPullAgent } from '../a
 import { securityMaker } from '../connection/security.ts';
 import type { AgentHooks } from '../core/listener.ts';
 import type { PackProperties, PullProperties } from '../stream/protocol-models.ts';
+import type { SslClientContext } from './options.ts';
 import { type SslComplexProperties, sslComplexProperties } from './properties.ts';
 import { addMembers, SecureComplexMethods } from './secure-methods.ts';
 import { clientTls } from './security.ts';
 
-/** Options of every SSL agent: any of its properties. */
-export type SslAgentOptions = TcpAgentOptions & Partial<SslComplexProperties>;
+/** Options of every SSL agent: any of its properties, and its TLS. */
+export type SslAgentOptions = TcpAgentOptions & Partial<SslComplexProperties> & SslClientContext;
 
 /**
  * A TLS agent that hands on bytes as they arrive (HP-Socket's `SSLAgent`): everything of `TcpAgent`, over TLS.
@@ -15,8 +16,7 @@ export type SslAgentOptions = TcpAgentOptions & Partial<SslComplexProperties>;
  * ```ts
  * const agent = new SslAgent({
  *   onReceive(agent, connId, data) { console.log(connId, data.toString()); },
- * });
- * agent.setupSSLContext();
+ * }, { ssl: {} });
  * await agent.start();
  * const connId = await agent.connect('example.com', 5555);
  * agent.send(connId, 'hello');

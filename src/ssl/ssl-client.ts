@@ -2,12 +2,13 @@ import { TcpClient, type TcpClientOptions, TcpPackClient, TcpPullClient } from '
 import { securityMaker } from '../connection/security.ts';
 import type { ClientHooks } from '../core/listener.ts';
 import type { PackProperties, PullProperties } from '../stream/protocol-models.ts';
+import type { SslClientContext } from './options.ts';
 import { type SslProperties, sslProperties } from './properties.ts';
 import { addMembers, SecureSingleMethods } from './secure-methods.ts';
 import { clientTls } from './security.ts';
 
-/** Options of every SSL client: any of its properties. */
-export type SslClientOptions = TcpClientOptions & Partial<SslProperties>;
+/** Options of every SSL client: any of its properties, and its TLS. */
+export type SslClientOptions = TcpClientOptions & Partial<SslProperties> & SslClientContext;
 
 /**
  * A TLS client that hands on bytes as they arrive (HP-Socket's `SSLClient`): everything of `TcpClient`, over TLS.
@@ -15,8 +16,7 @@ export type SslClientOptions = TcpClientOptions & Partial<SslProperties>;
  * ```ts
  * const client = new SslClient({
  *   onReceive(client, connId, data) { console.log(data.toString()); },
- * });
- * client.setupSSLContext();
+ * }, { ssl: {} });
  * await client.start('example.com', 5555);
  * client.send('hello');
  * ```

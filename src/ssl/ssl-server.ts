@@ -2,12 +2,13 @@ import { securityMaker } from '../connection/security.ts';
 import type { ServerHooks } from '../core/listener.ts';
 import { TcpPackServer, TcpPullServer, TcpServer, type TcpServerOptions } from '../server/tcp-server.ts';
 import type { PackProperties, PullProperties } from '../stream/protocol-models.ts';
+import type { SslServerContexts } from './options.ts';
 import { type SslServerProperties, sslServerProperties } from './properties.ts';
 import { addMembers, SecureServerMethods } from './secure-methods.ts';
 import { serverTls } from './security.ts';
 
-/** Options of every SSL server: any of its properties. */
-export type SslServerOptions = TcpServerOptions & Partial<SslServerProperties>;
+/** Options of every SSL server: any of its properties, and its TLS. */
+export type SslServerOptions = TcpServerOptions & Partial<SslServerProperties> & SslServerContexts;
 
 /**
  * A TLS server that hands on bytes as they arrive (HP-Socket's `SSLServer`): everything of `TcpServer`, over TLS.
@@ -15,8 +16,7 @@ export type SslServerOptions = TcpServerOptions & Partial<SslServerProperties>;
  * ```ts
  * const echo = new SslServer({
  *   onReceive(server, connId, data) { server.send(connId, data); },
- * });
- * echo.setupSSLContext({ certFile: 'server.crt', keyFile: 'server.key' });
+ * }, { ssl: { certFile: 'server.crt', keyFile: 'server.key' } });
  * const { port } = await echo.start('0.0.0.0', 5555);
  * ```
  */

@@ -40,7 +40,7 @@ export abstract class ComplexStream<Extra = unknown>
 
   constructor(listener: object, options: object | undefined, protocolModel: ProtocolModel) {
     super(options);
-    this.security = makeSecurity(new.target, this);
+    this.security = makeSecurity(new.target, this, options);
     this.#protocolModel = protocolModel;
     checkListener(listener, protocolModel.hooks);
     this.listener = listener as AnyHooks;
