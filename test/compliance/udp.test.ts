@@ -1,6 +1,9 @@
 import { UdpArqClient, UdpArqServer, UdpClient, UdpServer } from '../../src/index.ts';
+import { datagramClientSuite } from './datagram-client-suite.ts';
+import { datagramEndingSuite } from './datagram-ending-suite.ts';
 import type { DatagramFamily } from './datagram-family.ts';
 import { castHookMatrix, datagramHookMatrix, nodeHookMatrix } from './datagram-hook-matrix.ts';
+import { datagramServerSuite } from './datagram-server-suite.ts';
 
 const families: DatagramFamily[] = [
   {
@@ -18,6 +21,9 @@ const families: DatagramFamily[] = [
 ];
 
 for (const family of families) {
+  datagramServerSuite(family);
+  datagramClientSuite(family);
+  datagramEndingSuite(family);
   datagramHookMatrix(family);
 }
 castHookMatrix();
