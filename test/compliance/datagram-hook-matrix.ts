@@ -164,7 +164,8 @@ class Cell {
       if (name !== 'onShutdown' && name !== 'onPrepareListen')
         expect(this.#closes.has(id), `${name} after onClose`).toBe(false);
       note?.(id, ...rest);
-      return name === this.#hook ? this.#act(id) : undefined;
+      // There is no connection yet where the socket is prepared.
+      return name === this.#hook ? this.#act(typeof id === 'number' ? id : 0) : undefined;
     };
   }
 

@@ -152,7 +152,8 @@ async function cell(family: Family, role: Role, hook: string, action: Action): P
       if (name !== 'onShutdown' && name !== 'onPrepareListen')
         expect(closes.has(id), `${name} after onClose`).toBe(false);
       note?.(id, ...rest);
-      return name === hook ? act(id) : undefined;
+      // There is no connection yet where the socket is prepared.
+      return name === hook ? act(typeof id === 'number' ? id : 0) : undefined;
     };
   const first = role === 'server' ? 'onAccept' : 'onConnect';
   const listener: Record<string, unknown> = {
