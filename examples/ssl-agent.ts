@@ -10,8 +10,8 @@ await using server = new SslServer({
   onHandShake(server, connId) {
     server.send(connId, `welcome, ${server.getSSLInfo(connId)?.peerCertificate?.subject.CN}`);
   },
-  onClose(_server, _connId, _operation, _errorCode, error) {
-    if (error !== undefined) console.log(`the server says: ${error.message}`);
+  onClose(_server, _connId, _operation, _errorCode, { error }) {
+    if (error !== null) console.log(`the server says: ${error.message}`);
   },
 });
 server.setupSSLContextByMemory({ ...identity, ca: authority.ca, requireClientCertificate: true });

@@ -23,7 +23,7 @@ const agent = new SslPullAgent({
   onReceive(agent, connId, totalLength) {
     if (totalLength < 4) return;
     const answer = agent.fetch(connId, 4);
-    if (answer instanceof Buffer) numbers.push(answer.readUInt32BE());
+    if (answer !== null) numbers.push(answer.readUInt32BE());
     agent.disconnect(connId);
   },
 });

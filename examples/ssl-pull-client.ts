@@ -21,13 +21,13 @@ const client = new SslPullClient({
   onReceive(client) {
     for (;;) {
       const record = client.fetch(4);
-      if (!(record instanceof Buffer)) return;
+      if (record === null) return;
       sum += record.readUInt32LE();
     }
   },
-  onClose(_client, _connId, _operation, _errorCode, error) {
+  onClose(_client, _connId, _operation, _errorCode, { error }) {
     // Over TLS an end that was cut short is told apart from one that the server meant.
-    console.log(error === undefined ? 'complete' : error.message);
+    console.log(error === null ? 'complete' : error.message);
   },
 });
 client.setupSSLContextByMemory({ ca: authority.ca });

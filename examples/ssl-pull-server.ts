@@ -10,10 +10,10 @@ await using server = new SslPullServer({
   onReceive(server, connId, totalLength) {
     for (let left = totalLength; left > 0; ) {
       const held = server.peek(connId, left);
-      const end = held instanceof Buffer ? held.indexOf('\n') + 1 : 0;
+      const end = held !== null ? held.indexOf('\n') + 1 : 0;
       if (end === 0) return; // not whole yet
       const line = server.fetch(connId, end);
-      if (!(line instanceof Buffer)) return;
+      if (line === null) return;
       lines.push(line.toString().trimEnd());
       left -= end;
     }

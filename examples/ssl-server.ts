@@ -16,7 +16,7 @@ const server = new SslServer(
     onReceive(server, connId, data) {
       server.send(connId, data);
     },
-    onClose(_server, connId, _operation, _errorCode, error) {
+    onClose(_server, connId, _operation, _errorCode, { error }) {
       console.log(`connection ${connId} closed: ${error?.message ?? 'in peace'}`);
     },
   },

@@ -7,7 +7,7 @@ const chat = new TcpPackServer<{ name: string }>(
   {
     onReceive(server, connId, packet) {
       const extra = server.getConnectionExtra(connId);
-      if (extra === undefined) {
+      if (extra === null) {
         server.setConnectionExtra(connId, { name: packet.toString() }); // the first package is the name
         return;
       }

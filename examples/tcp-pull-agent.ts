@@ -20,7 +20,7 @@ const agent = new TcpPullAgent({
   onReceive(agent, connId, totalLength) {
     if (totalLength < 4) return;
     const answer = agent.fetch(connId, 4);
-    if (answer instanceof Buffer) times.push(answer.readUInt32BE());
+    if (answer !== null) times.push(answer.readUInt32BE());
     agent.disconnect(connId);
   },
 });

@@ -17,7 +17,7 @@ const client = new TcpPullClient({
   onReceive(client) {
     for (;;) {
       const sample = client.fetch(8);
-      if (!(sample instanceof Buffer)) return;
+      if (sample === null) return;
       sum += sample.readDoubleLE();
       count++;
     }

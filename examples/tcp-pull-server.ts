@@ -7,9 +7,9 @@ await using server = new TcpPullServer({
   onReceive(server, connId) {
     for (;;) {
       const head = server.peek(connId, 2); // two bytes length, big-endian
-      if (!(head instanceof Buffer)) return; // not there yet
+      if (head === null) return; // not there yet
       const record = server.fetch(connId, 2 + head.readUInt16BE());
-      if (!(record instanceof Buffer)) return;
+      if (record === null) return;
       texts.push(record.subarray(2).toString());
     }
   },

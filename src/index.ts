@@ -16,6 +16,8 @@ export type { UdpClientStartOptions } from './client/udp-target.ts';
 export type { MessagesOptions } from './connection/message-queue.ts';
 export { ConnectionStream, type ConnectionStreamOptions } from './connection/stream.ts';
 export type { AddressList, SocketAddress } from './core/address.ts';
+export type { CloseInfo, EndedBy } from './core/close-info.ts';
+export type { DisconnectOptions } from './core/complex-socket.ts';
 export type { AbortOptions, Component } from './core/component.ts';
 export {
   CastMode,

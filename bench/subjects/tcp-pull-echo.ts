@@ -8,7 +8,7 @@ export const start: StartContender = async () => {
   const server = new TcpPullServer({
     onReceive(sender, connId) {
       let record = sender.fetch(connId, recordSize);
-      while (record instanceof Buffer) {
+      while (record !== null) {
         sender.send(connId, record);
         record = sender.fetch(connId, recordSize);
       }

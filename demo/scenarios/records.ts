@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { FetchResult } from 'hp-socket';
 
 /**
  * A small binary protocol, as devices speak it: one byte kind, two bytes length (big-endian), then the payload.
@@ -13,8 +12,8 @@ export function encodeRecord(kind: number, payload: Buffer): Buffer {
 
 /** What a pull component offers to read from. */
 export interface PullSource {
-  peek(length: number): Buffer | FetchResult;
-  fetch(length: number): Buffer | FetchResult;
+  peek(length: number): Buffer | null;
+  fetch(length: number): Buffer | null;
 }
 
 /** Pulls records out of a stream and sums them up. */
@@ -27,9 +26,9 @@ export class RecordCounter {
   pull(source: PullSource): void {
     for (;;) {
       const head = source.peek(3);
-      if (!(head instanceof Buffer)) return;
+      if (head === null) return;
       const record = source.fetch(3 + head.readUInt16BE(1));
-      if (!(record instanceof Buffer)) return;
+      if (record === null) return;
       this.add(record.readUInt8(0), record.subarray(3));
     }
   }

@@ -150,7 +150,7 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
     const connection = new StreamConnection(run, ConnectionState.Connecting, (self) =>
       makeConnectingSocket(self, run.isFast),
     );
-    connection.extra = target.extra;
+    connection.extra = target.extra ?? null;
     const connId = this.table.insert(connection);
     await connect(this, run, connection, target, this.#isAsync, this.syncConnectTimeout, () => {});
     return connId;

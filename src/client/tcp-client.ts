@@ -5,12 +5,12 @@ import type { SingleSocketProperties } from '../core/single-socket.ts';
 import {
   type PackProperties,
   type PullProperties,
+  PullReader,
   packModel,
   packProperties,
   pullModel,
   pullProperties,
   pushModel,
-  readPulled,
 } from '../stream/protocol-models.ts';
 import type { StreamProperties } from '../stream/stream-properties.ts';
 import { StreamClient, type StreamClientProperties } from './stream-client.ts';
@@ -47,14 +47,25 @@ export class TcpPullClient<Extra = unknown> extends StreamClient<Extra> {
     super(listener, options, pullModel);
   }
 
-  /** Takes `length` bytes, or tells why not: all or nothing (`Fetch`, PULL-C-001). The bytes are the caller's own. */
-  fetch(length: number): Buffer | FetchResult {
-    return readPulled(this.connection?.protocol, length, false);
+  readonly #reader = new PullReader();
+
+  /**
+   * Takes `length` bytes, all or nothing (`Fetch`, PULL-C-001). They are the caller's own.
+   * @returns null while fewer are held, which is no failure, and if the client is not connected or became a stream.
+   * @throws RangeError if `length` is no whole number above 0.
+   */
+  fetch(length: number): Buffer | null {
+    return this.#reader.read(this.connection?.protocol, length, false);
   }
 
-  /** As `fetch`, and leaves the bytes where they are (`Peek`, PULL-C-002). */
-  peek(length: number): Buffer | FetchResult {
-    return readPulled(this.connection?.protocol, length, true);
+  /** As `fetch`, and leaves the bytes where they are: what is returned is a copy (`Peek`, PULL-C-002). */
+  peek(length: number): Buffer | null {
+    return this.#reader.read(this.connection?.protocol, length, true);
+  }
+
+  /** HP-Socket's number of how the last `fetch` or `peek` ended (`EnFetchResult`). */
+  get lastFetchResult(): FetchResult {
+    return this.#reader.lastResult;
   }
 }
 

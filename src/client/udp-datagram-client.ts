@@ -364,9 +364,9 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
     return (this.host ?? new UdpHost(this, this.listener)).stats(this.connection === null ? 0 : 1);
   }
 
-  /** Snapshot of the connection, undefined while there is none. */
-  getConnectionStats(): UdpConnectionStats | undefined {
-    return this.connection?.stats();
+  /** Snapshot of the connection, null while there is none. */
+  getConnectionStats(): UdpConnectionStats | null {
+    return this.connection?.stats() ?? null;
   }
 }
 

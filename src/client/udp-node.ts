@@ -88,8 +88,8 @@ export interface UdpNode<Extra = unknown> extends UdpSocketProperties, UdpNodePr
  * ```
  */
 export class UdpNode<Extra = unknown> extends Component {
-  /** Data attached to the node; survives restarts (`SetExtra` / `GetExtra`, NODE-008, NODE-009). */
-  extra: Extra | undefined = undefined;
+  /** Data attached to the node, null if none; survives restarts (`SetExtra` / `GetExtra`, NODE-008, NODE-009). */
+  extra: Extra | null = null;
   readonly #listener: UdpNodeHooks<UdpNode<Extra>>;
   /** The present run once it is open. */
   #run: NodeRun<UdpNode<Extra>> | null = null;

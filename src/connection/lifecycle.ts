@@ -1,3 +1,4 @@
+import { type CloseInfo, endedBy } from '../core/close-info.ts';
 import type { Component } from '../core/component.ts';
 import { closedBefore, hookError, refusalError } from '../core/connection-errors.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
@@ -43,6 +44,7 @@ const LET_IN = 1;
 const COUNTED = 2;
 const ABANDONED = 4;
 const RELEASED = 8;
+const ENDED_BY_PEER = 16;
 
 /**
  * The life of one connection, stream or datagram: it opens by hooks that may refuse it, is let in, closes, and is released
@@ -51,7 +53,7 @@ const RELEASED = 8;
 export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningConnection, TurnTask {
   id = 0;
   isScheduled = false;
-  extra: unknown = undefined;
+  extra: unknown = null;
   /** The host given to `connect` or `start`, agents and clients. */
   remoteHost = '';
   readonly host: Host;
@@ -227,6 +229,17 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
     this.closeTransport(isPeerTold);
   }
 
+  /** The peer has ended the connection, and this side had not. */
+  protected endedByPeer(): void {
+    this.#facts |= ENDED_BY_PEER;
+  }
+
+  #closeInfo(): CloseInfo {
+    const { operation, errorCode, error, droppedBytes } = this.closeReason;
+    const by = endedBy(error, (this.#facts & ENDED_BY_PEER) !== 0);
+    return { operation, errorCode, code: error?.code ?? null, error: error ?? null, droppedBytes, endedBy: by };
+  }
+
   /** The transport is closed. While an async onAccept or onConnect is still thinking, nobody knows whether onClose is owed. */
   protected transportClosed(): void {
     this.move(ConnectionState.Closed);
@@ -249,9 +262,10 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
     else host.refused++;
     owner.closing(this);
     if (this.wasLetIn && listener.onClose !== undefined) {
-      const { operation, errorCode, error } = this.closeReason;
+      const { operation, errorCode } = this.closeReason;
+      const info = this.#closeInfo();
       notifyHook(
-        () => listener.onClose?.(owner, this.id, operation, errorCode, error),
+        () => listener.onClose?.(owner, this.id, operation, errorCode, info),
         (thrown) => owner.reportHookError(listener, 'onClose', thrown, this.id, false),
       );
     }

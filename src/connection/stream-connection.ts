@@ -272,6 +272,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
 
   /** The peer's FIN, and everything before it was delivered: what is queued is sent, then the connection closes (CLS-001). */
   peerEnded(): void {
+    if (!this.isEnding && !this.#disconnects) this.endedByPeer();
     // A stream or an iterator may still hold what the answer depends on, so it says itself when it is done.
     if (this.consumer !== null) this.consumer.ended();
     else if (!this.#mayAskEnd() || !askEnd(this)) this.drainPatiently();

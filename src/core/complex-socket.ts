@@ -102,16 +102,16 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
   }
 
   /** Attaches data to a connection, also inside `onClose` (`SetConnectionExtra`, CS-009). False for an unknown ID. */
-  setConnectionExtra(connId: ConnId, extra: Extra | undefined): boolean {
+  setConnectionExtra(connId: ConnId, extra: Extra | null): boolean {
     const connection = this.table.get(connId);
     if (connection === undefined) return this.unknownId('setConnectionExtra', connId);
-    connection.extra = extra;
+    connection.extra = extra ?? null;
     return true;
   }
 
-  /** Data attached to a connection, undefined if none or the ID is unknown (`GetConnectionExtra`, CS-010). */
-  getConnectionExtra(connId: ConnId): Extra | undefined {
-    return this.table.get(connId)?.extra as Extra | undefined;
+  /** Data attached to a connection, null if none or the ID is unknown (`GetConnectionExtra`, CS-010). */
+  getConnectionExtra(connId: ConnId): Extra | null {
+    return (this.table.get(connId)?.extra as Extra | null | undefined) ?? null;
   }
 
   /**
@@ -183,9 +183,9 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
     return true;
   }
 
-  /** Whether receiving is paused by `pauseReceive`, undefined for an unknown ID (`IsPauseReceive`, CS-023). */
-  isPauseReceive(connId: ConnId): boolean | undefined {
-    return this.#valid('isPauseReceive', connId)?.isPaused;
+  /** Whether receiving is paused by `pauseReceive`, null for an unknown ID (`IsPauseReceive`, CS-023). */
+  isPauseReceive(connId: ConnId): boolean | null {
+    return this.#valid('isPauseReceive', connId)?.isPaused ?? null;
   }
 
   /** True from `onAccept` / `onConnect` until the connection closes, false inside `onClose` (`IsConnected`, CS-024). */
@@ -193,20 +193,20 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
     return this.table.get(connId)?.isConnected ?? false;
   }
 
-  /** Milliseconds since accept or connect, undefined for an unknown ID (`GetConnectPeriod`, CS-016). */
-  getConnectPeriod(connId: ConnId): number | undefined {
+  /** Milliseconds since accept or connect, null for an unknown ID (`GetConnectPeriod`, CS-016). */
+  getConnectPeriod(connId: ConnId): number | null {
     const connection = this.#valid('getConnectPeriod', connId);
-    return connection === undefined ? undefined : Math.floor(this.wheel.clock.now() - connection.openedAt);
+    return connection === undefined ? null : Math.floor(this.wheel.clock.now() - connection.openedAt);
   }
 
-  /** Milliseconds since bytes last arrived, undefined for an unknown ID or with `markSilence` off (`GetSilencePeriod`, CS-017). */
-  getSilencePeriod(connId: ConnId): number | undefined {
+  /** Milliseconds since bytes last arrived, null for an unknown ID or with `markSilence` off (`GetSilencePeriod`, CS-017). */
+  getSilencePeriod(connId: ConnId): number | null {
     if (!this.markSilence) {
       this.refuse('getSilencePeriod', SocketErrorCode.IllegalState, Errno.EPERM, 'markSilence is off', connId);
-      return undefined;
+      return null;
     }
     const connection = this.#valid('getSilencePeriod', connId);
-    return connection === undefined ? undefined : Math.floor(this.wheel.clock.now() - connection.lastReceiveAt);
+    return connection === undefined ? null : Math.floor(this.wheel.clock.now() - connection.lastReceiveAt);
   }
 
   /** Local address of a connection, null for an unknown ID and inside `onClose` (`GetLocalAddress`, CS-018). */
@@ -225,16 +225,16 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
   }
 
   /**
-   * Bytes that were sent and not yet taken by the system, pack headers included; undefined for an unknown ID
+   * Bytes that were sent and not yet taken by the system, pack headers included; null for an unknown ID
    * (`GetPendingDataLength`, CS-022).
    */
-  getPendingDataLength(connId: ConnId): number | undefined {
-    return this.#valid('getPendingDataLength', connId)?.pendingBytes;
+  getPendingDataLength(connId: ConnId): number | null {
+    return this.#valid('getPendingDataLength', connId)?.pendingBytes ?? null;
   }
 
-  /** Snapshot of one connection, undefined for an unknown ID. */
-  getConnectionStats(connId: ConnId): ConnectionStats | undefined {
-    return this.table.get(connId)?.stats();
+  /** Snapshot of one connection, null for an unknown ID. */
+  getConnectionStats(connId: ConnId): ConnectionStats | null {
+    return this.table.get(connId)?.stats() ?? null;
   }
 
   #valid(operation: string, connId: ConnId): C | undefined {

@@ -45,8 +45,8 @@ export class SocketError extends Error {
   readonly errno: number;
   /** Name of `errno`; '' if it is 0. */
   readonly errnoName: string;
-  /** The connection concerned; undefined if it was none. */
-  readonly connId: number | undefined;
+  /** The connection concerned; null if it was none. */
+  readonly connId: number | null;
   /** What failed: `'start'`, `'connect'`, `'send'`, the name of a hook, ... */
   readonly operation: string;
   /** @internal */
@@ -58,7 +58,7 @@ export class SocketError extends Error {
     this.code = init.code ?? errorName(init.socketError, this.errno, init.cause);
     this.socketError = init.socketError;
     this.errnoName = this.errno === 0 ? '' : errnoName(this.errno);
-    this.connId = init.connId;
+    this.connId = init.connId ?? null;
     this.operation = init.operation;
   }
 

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
+import type { CloseInfo } from './close-info.ts';
 import type { SocketOperation } from './enums.ts';
-import type { SocketError } from './errors.ts';
 
 /** ID of a connection: a positive safe integer, never used twice by one component while it runs. */
 export type ConnId = number;
@@ -49,9 +49,9 @@ export interface ConnectionHooks<S, Data> extends CommonHooks<S> {
   onSendDrained?(sender: S, connId: ConnId, pendingBytes: number): HookResult;
   /**
    * The connection ended: exactly once for each that was let in (EV-S-07). `errorCode` is 0 for a graceful end, else a
-   * Linux errno, or `SocketErrorCode.DataProc` when a hook failed; `error` tells the reason in a sentence.
+   * Linux errno, or `SocketErrorCode.DataProc` when a hook failed; `info` has the reason in a sentence, and who ended it.
    */
-  onClose?(sender: S, connId: ConnId, operation: SocketOperation, errorCode: number, error?: SocketError): HookResult;
+  onClose?(sender: S, connId: ConnId, operation: SocketOperation, errorCode: number, info: CloseInfo): HookResult;
 }
 
 /** Hooks of a server (EV-S). */
@@ -94,13 +94,7 @@ export interface AnyHooks {
   onSend?(sender: unknown, connId: ConnId, data: Uint8Array): unknown;
   onSendBlocked?(sender: unknown, connId: ConnId, pendingBytes: number): unknown;
   onSendDrained?(sender: unknown, connId: ConnId, pendingBytes: number): unknown;
-  onClose?(
-    sender: unknown,
-    connId: ConnId,
-    operation: SocketOperation,
-    errorCode: number,
-    error?: SocketError,
-  ): unknown;
+  onClose?(sender: unknown, connId: ConnId, operation: SocketOperation, errorCode: number, info: CloseInfo): unknown;
   onShutdown?(sender: unknown): unknown;
   onHookError?(sender: unknown, hook: string, error: unknown, connId: ConnId): unknown;
 }

@@ -24,7 +24,7 @@ export interface SingleSocket<Extra = unknown> extends SingleSocketProperties {}
 
 /** A component with one connection: what all clients have in common (`IClient`). */
 export abstract class SingleSocket<Extra = unknown> extends Component {
-  #extra: Extra | undefined = undefined;
+  #extra: Extra | null = null;
   #connectionId = 0;
 
   /** Whether this is a TLS component (`IsSecure`, CLI-009). */
@@ -32,13 +32,13 @@ export abstract class SingleSocket<Extra = unknown> extends Component {
     return false;
   }
 
-  /** Data attached to the client; survives restarts (`SetExtra` / `GetExtra`, CLI-007, CLI-008). */
-  get extra(): Extra | undefined {
+  /** Data attached to the client, null if none; survives restarts (`SetExtra` / `GetExtra`, CLI-007, CLI-008). */
+  get extra(): Extra | null {
     return this.#extra;
   }
 
-  set extra(extra: Extra | undefined) {
-    this.#extra = extra;
+  set extra(extra: Extra | null) {
+    this.#extra = extra ?? null;
   }
 
   /** ID of the present or the last connection; 0 before the first (`GetConnectionID`, CLI-014). */

@@ -1,4 +1,3 @@
-import { FetchResult } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { BufferView } from '../memory/buffer-view.ts';
 import { copyBytes } from '../memory/slab-pool.ts';
@@ -100,20 +99,20 @@ export class PullProtocol extends ByteProtocol {
 
   takeRest(): Buffer | null {
     if (this.#total === 0) return null;
-    const rest = this.#read(this.#total, false) as Buffer;
+    const rest = this.#read(this.#total, false);
     this.#consume(this.#total);
     return rest;
   }
 
-  /** Takes `length` bytes: a Buffer of just that length, or why not. */
-  fetch(length: number): Buffer | FetchResult {
+  /** Takes `length` bytes: a Buffer of just that length, or null if fewer are held. */
+  fetch(length: number): Buffer | null {
     const found = this.#read(length, false);
-    if (found instanceof Buffer) this.#consume(length);
+    if (found !== null) this.#consume(length);
     return found;
   }
 
-  /** A copy of the next `length` bytes, which stay where they are. */
-  peek(length: number): Buffer | FetchResult {
+  /** A copy of the next `length` bytes, which stay where they are; null if fewer are held. */
+  peek(length: number): Buffer | null {
     return this.#read(length, true);
   }
 
@@ -145,8 +144,8 @@ export class PullProtocol extends ByteProtocol {
     }
   }
 
-  #read(length: number, isCopied: boolean): Buffer | FetchResult {
-    if (length > this.#total) return FetchResult.LengthTooLong;
+  #read(length: number, isCopied: boolean): Buffer | null {
+    if (length > this.#total) return null;
     const chunk = this.#chunks[this.#first]!;
     const end = this.#head + length;
     if (end <= chunk.length && isCopied) return this.#context.pool.copy(chunk, this.#head, end);

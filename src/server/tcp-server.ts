@@ -5,12 +5,12 @@ import { defineProperties } from '../core/properties.ts';
 import {
   type PackProperties,
   type PullProperties,
+  PullReader,
   packModel,
   packProperties,
   pullModel,
   pullProperties,
   pushModel,
-  readPulled,
 } from '../stream/protocol-models.ts';
 import type { StreamProperties } from '../stream/stream-properties.ts';
 import { StreamServer, type StreamServerProperties } from './stream-server.ts';
@@ -46,14 +46,32 @@ export class TcpPullServer<Extra = unknown> extends StreamServer<Extra> {
     super(listener, options, pullModel);
   }
 
-  /** Takes `length` bytes, or tells why not: all or nothing (`Fetch`, PULL-S-001). The bytes are the caller's own. */
-  fetch(connId: ConnId, length: number): Buffer | FetchResult {
-    return readPulled(this.table.get(connId)?.protocol, length, false);
+  readonly #reader = new PullReader();
+
+  /**
+   * Takes `length` bytes, all or nothing (`Fetch`, PULL-S-001). They are the caller's own.
+   * @returns null while fewer are held, which is no failure, and for an unknown ID or a connection that became a stream.
+   * @throws RangeError if `length` is no whole number above 0.
+   */
+  fetch(connId: ConnId, length: number): Buffer | null {
+    return this.#read('fetch', connId, length);
   }
 
-  /** As `fetch`, and leaves the bytes where they are (`Peek`, PULL-S-002). */
-  peek(connId: ConnId, length: number): Buffer | FetchResult {
-    return readPulled(this.table.get(connId)?.protocol, length, true);
+  /** As `fetch`, and leaves the bytes where they are: what is returned is a copy (`Peek`, PULL-S-002). */
+  peek(connId: ConnId, length: number): Buffer | null {
+    return this.#read('peek', connId, length);
+  }
+
+  /** HP-Socket's number of how the last `fetch` or `peek` ended (`EnFetchResult`). */
+  get lastFetchResult(): FetchResult {
+    return this.#reader.lastResult;
+  }
+
+  #read(operation: 'fetch' | 'peek', connId: ConnId, length: number): Buffer | null {
+    const connection = this.table.get(connId);
+    const bytes = this.#reader.read(connection?.protocol, length, operation === 'peek');
+    if (connection === undefined) this.unknownId(operation, connId);
+    return bytes;
   }
 }
 

@@ -208,12 +208,12 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     return connection.sendUnreliable(toBytes(data, 0, undefined));
   }
 
-  /** Segments (not messages) that wait or are unacknowledged, undefined for an unknown ID (ARQ-S-023, AQ-043). */
-  getWaitingSendMessageCount(connId: ConnId): number | undefined {
+  /** Segments (not messages) that wait or are unacknowledged, null for an unknown ID (ARQ-S-023, AQ-043). */
+  getWaitingSendMessageCount(connId: ConnId): number | null {
     const connection = this.table.get(connId);
     if (connection === undefined || !connection.isValid) {
       this.unknownId('getWaitingSendMessageCount', connId);
-      return undefined;
+      return null;
     }
     return connection.waitingSendCount ?? 0;
   }

@@ -258,10 +258,10 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
     return this.refuse('pauseReceive', SocketErrorCode.IllegalState, Errno.EPERM, message, connId);
   }
 
-  /** Undefined (EPERM), as `pauseReceive` is not possible (CS-023). */
-  override isPauseReceive(connId: ConnId): boolean | undefined {
+  /** Null (EPERM), as `pauseReceive` is not possible (CS-023). */
+  override isPauseReceive(connId: ConnId): boolean | null {
     this.pauseReceive(connId);
-    return undefined;
+    return null;
   }
 
   // ---- stopping --------------------------------------------------------------------------------------------------
@@ -334,9 +334,9 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
     return (this.host ?? new UdpHost(this, this.listener)).stats(this.connectionCount);
   }
 
-  /** Snapshot of one connection, undefined for an unknown ID. */
-  override getConnectionStats(connId: ConnId): UdpConnectionStats | undefined {
-    return this.table.get(connId)?.stats();
+  /** Snapshot of one connection, null for an unknown ID. */
+  override getConnectionStats(connId: ConnId): UdpConnectionStats | null {
+    return this.table.get(connId)?.stats() ?? null;
   }
 }
 

@@ -89,14 +89,14 @@ export abstract class SecureComplexMethods extends SecureMethods {
 
   /**
    * One fact about the TLS of a connection (`GetSSLSessionInfo`, SSL-S-012); what kind of value it is, `SSLSessionInfo` says.
-   * @returns null where there is none; undefined with `lastError`: EBADSLT, EPERM (no TLS yet), EINVAL (unknown kind).
+   * @returns null where there is none, and with `lastError`: EBADSLT, EPERM (no TLS yet), EINVAL (unknown kind).
    */
   getSSLSessionInfo(connId: ConnId, kind: SSLSessionInfo): unknown {
     const self = this as unknown as SecureComplex;
     const connection = self.connectionOf(connId);
     if (connection !== undefined) return self.security.inspect(connection, kind);
     self.unknownId('getSSLSessionInfo', connId);
-    return undefined;
+    return null;
   }
 
   /** Protocol, cipher, certificate and so on of a connection; null with `lastError` as `getSSLSessionInfo`. */
@@ -164,7 +164,7 @@ export abstract class SecureSingleMethods extends SecureMethods {
   /** One fact about the TLS of the connection (`GetSSLSessionInfo`, SSL-C-009), as `SslServer.getSSLSessionInfo`. */
   getSSLSessionInfo(kind: SSLSessionInfo): unknown {
     const connection = connectionOf(this, 'getSSLSessionInfo');
-    return connection === null ? undefined : tlsOf(this).inspect(connection, kind);
+    return connection === null ? null : tlsOf(this).inspect(connection, kind);
   }
 
   /** Protocol, cipher, certificate and so on of the connection; null with `lastError` EPERM if there is no TLS. */

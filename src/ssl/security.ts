@@ -275,18 +275,18 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
 
   inspect(connection: StreamConnection, kind: SSLSessionInfo): unknown {
     const session = this.#sessionOf('getSSLSessionInfo', connection);
-    if (session === null) return undefined;
+    if (session === null) return null;
     const value = inspectSession(session, this.contexts.get(session.contextIndex), this.#settings.sslCipherList, kind);
     if (value === undefined) {
       this.#component.refuse(
         'getSSLSessionInfo',
         SocketErrorCode.InvalidParam,
         Errno.EINVAL,
-        `there is no kind ${kind}`,
+        `there is no kind ${describe(kind)}`,
         connection.id,
       );
     }
-    return value;
+    return value ?? null;
   }
 
   info(connection: StreamConnection): SSLInfo | null {

@@ -81,12 +81,26 @@ export const packModel: ProtocolModel = ({ settings }) => {
   return (port) => new PackProtocol(context, port);
 };
 
-/** `fetch` or `peek` on a pull connection; DataNotFound if there is none, or it has become a stream (ACC-014). */
-export function readPulled(protocol: Protocol | undefined, length: number, isPeek: boolean): Buffer | FetchResult {
-  if (!Number.isInteger(length) || length < 1)
-    throw new RangeError(`length must be a whole number, 1 or more, not ${describe(length)}`);
-  if (!isFetchable(protocol)) return FetchResult.DataNotFound;
-  return isPeek ? protocol.peek(length) : protocol.fetch(length);
+/** How the pull components of all roles fetch and peek. */
+export class PullReader {
+  /** How the last call ended. */
+  lastResult: FetchResult = FetchResult.Ok;
+
+  /**
+   * `fetch` or `peek` on a connection.
+   * @returns null if fewer bytes are held, or it is no pull connection, or no longer since it became a stream (ACC-014).
+   */
+  read(protocol: Protocol | undefined, length: number, isPeek: boolean): Buffer | null {
+    if (!Number.isInteger(length) || length < 1)
+      throw new RangeError(`length must be a whole number, 1 or more, not ${describe(length)}`);
+    if (!isFetchable(protocol)) {
+      this.lastResult = FetchResult.DataNotFound;
+      return null;
+    }
+    const bytes = isPeek ? protocol.peek(length) : protocol.fetch(length);
+    this.lastResult = bytes === null ? FetchResult.LengthTooLong : FetchResult.Ok;
+    return bytes;
+  }
 }
 
 function isFetchable(protocol: Protocol | undefined): protocol is Protocol & Pick<PullProtocol, 'fetch' | 'peek'> {

@@ -99,6 +99,7 @@ export class UdpConnection extends UdpLifecycle implements ManagedConnection {
   /** The peer says goodbye (UD-012): what came before it is still delivered. */
   #notified(): void {
     this.host.closeNotifiesIn++;
+    this.endedByPeer();
     if (this.hold !== 0 || this.#waiting !== null) this.#endsAfterQueue = true;
     else this.close(SocketOperation.Close, 0, undefined, false);
   }

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:dgram';
 import type { SocketAddress } from '../core/address.ts';
+import type { CloseInfo } from '../core/close-info.ts';
 import type { SocketOperation } from '../core/enums.ts';
-import type { SocketError } from '../core/errors.ts';
 import type { CommonHooks, ConnId, HookResult } from '../core/listener.ts';
 
 /**
@@ -33,9 +33,10 @@ export interface UdpConnectionHooks<S> extends CommonHooks<S> {
   onSendDrained?(sender: S, connId: ConnId, waitingCount: number): HookResult;
   /**
    * The connection ended: exactly once for each that was let in (EV-S-07, EV-C-07). `errorCode` is 0 for a graceful end
-   * or a heartbeat time-out, else a Linux errno, or `SocketErrorCode.DataProc` when a hook failed.
+   * or a heartbeat time-out, else a Linux errno, or `SocketErrorCode.DataProc` when a hook failed; `info` has the reason in
+   * a sentence, and who ended it.
    */
-  onClose?(sender: S, connId: ConnId, operation: SocketOperation, errorCode: number, error?: SocketError): HookResult;
+  onClose?(sender: S, connId: ConnId, operation: SocketOperation, errorCode: number, info: CloseInfo): HookResult;
 }
 
 /** Hooks of UDP and ARQ servers (EV-S). */
@@ -99,12 +100,6 @@ export interface AnyUdpHooks {
   onSend?(sender: unknown, connId: ConnId, data: Buffer): unknown;
   onSendBlocked?(sender: unknown, connId: ConnId, waitingCount: number): unknown;
   onSendDrained?(sender: unknown, connId: ConnId, waitingCount: number): unknown;
-  onClose?(
-    sender: unknown,
-    connId: ConnId,
-    operation: SocketOperation,
-    errorCode: number,
-    error?: SocketError,
-  ): unknown;
+  onClose?(sender: unknown, connId: ConnId, operation: SocketOperation, errorCode: number, info: CloseInfo): unknown;
   onShutdown?(sender: unknown): unknown;
 }

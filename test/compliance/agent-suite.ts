@@ -44,7 +44,7 @@ export function agentSuite(family: Family): void {
       const port = await refusingPort();
       const closes: unknown[][] = [];
       const agent = family.agent({
-        onClose: (_a, id, op, code, error) => void closes.push([id, op, code, error instanceof SocketError]),
+        onClose: (_a, id, op, code, info) => void closes.push([id, op, code, info.error instanceof SocketError]),
       });
       await agent.start();
       await expect(agent.connect(host, port)).rejects.toMatchObject({

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { HandleResult, ServiceState, SocketError } from '../../src/index.ts';
+import { type CloseInfo, HandleResult, ServiceState, SocketError } from '../../src/index.ts';
 import { Random } from '../tools/random.ts';
 import { seed } from '../tools/seed.ts';
 import { bytesOf, type Family } from './family.ts';
@@ -254,12 +254,12 @@ class Chaos {
       },
       onSendBlocked: (_sender: unknown, id: number) => this.#answer(find(id, 'onSendBlocked')?.handle, false),
       onSendDrained: (_sender: unknown, id: number) => this.#answer(find(id, 'onSendDrained')?.handle, false),
-      onClose: (_sender: unknown, id: number, operation: number, code: number, error: unknown) => {
+      onClose: (_sender: unknown, id: number, operation: number, code: number, info: CloseInfo) => {
         const found = find(id, 'onClose');
         if (found === undefined) return;
         found.end.isClosed = true;
         this.#handles.delete(found.handle);
-        if (code !== 0 && !(error instanceof SocketError)) {
+        if (code !== 0 && !(info.error instanceof SocketError)) {
           this.#faults.push(`${name}: close ${operation} ${code} without an error`);
         }
       },

@@ -148,8 +148,8 @@ class Cell {
     if (this.#acted++ > 0) return undefined; // once: an action that sends would otherwise never end
     return actions[this.#action](
       {
-        send: (connId) => void this.#sent.push(this.#subject.send(connId, 'x')),
-        disconnect: (connId) => this.#subject.disconnect(connId),
+        send: (connId) => void this.#sent.push(this.#subject.send(connId ?? 0, 'x')),
+        disconnect: (connId) => this.#subject.disconnect(connId ?? 0),
         stop: () => void this.#pending.push(this.#subject.stop().catch(() => {})),
         start: () =>
           void this.#pending.push(this.#subject.start().catch((error) => this.#startErrors.push(error.socketError))),

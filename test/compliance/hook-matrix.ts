@@ -134,12 +134,19 @@ async function cell(family: Family, role: Role, hook: string, action: Action): P
   let acted = 0;
   let heard = 0;
   const facade: Component = {
-    send: (id) => void sent.push(role === 'client' ? client.send('x') : component.send(id, 'x')),
+    send: (id) =>
+      void sent.push(role === 'client' ? client.send('x') : component.send(Number.isInteger(id) ? id : 0, 'x')),
     disconnect: (id) =>
-      void (role === 'client' ? pending.push(client.stop().catch(() => {})) : component.disconnect(id)),
+      void (role === 'client'
+        ? pending.push(client.stop().catch(() => {}))
+        : component.disconnect(Number.isInteger(id) ? id : 0)),
     stop: () => void pending.push(subject.stop().catch(() => {})),
     start: () =>
-      void pending.push(subject.start(host, 9).catch((error: SocketError) => startErrors.push(error.socketError))),
+      void pending.push(
+        subject
+          .start(host, role === 'agent' ? undefined : 9)
+          .catch((error: SocketError) => startErrors.push(error.socketError)),
+      ),
   };
   const act = (id: number): unknown => {
     if (acted++ > 0) return undefined; // once: an action that sends would otherwise never end
@@ -203,7 +210,7 @@ async function cell(family: Family, role: Role, hook: string, action: Action): P
   const client = family.client(role === 'client' ? subjectHooks : {}, marks);
   const component = role === 'agent' ? agent : server;
   const subject = (role === 'server' ? server : role === 'agent' ? agent : client) as {
-    start(host: string, port: number): Promise<unknown>;
+    start(host: string, port: number | undefined): Promise<unknown>;
     stop(): Promise<unknown>;
     state: number;
     wait(): Promise<boolean>;

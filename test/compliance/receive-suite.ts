@@ -6,15 +6,16 @@ const host = '127.0.0.1';
 
 /** `fetch` and `peek` as the component of either kind has them. */
 interface Puller {
-  fetch(connIdOrLength: number, length?: number): Buffer | FetchResult;
-  peek(connIdOrLength: number, length?: number): Buffer | FetchResult;
+  fetch(connIdOrLength: number, length?: number): Buffer | null;
+  peek(connIdOrLength: number, length?: number): Buffer | null;
+  readonly lastFetchResult: FetchResult;
 }
 
 /** The receiving end of a connection, in the role that a test is about. */
 interface Receiver {
   /** Connects, and returns what the other end sends with. */
   open(): Promise<(data: string | Buffer) => boolean>;
-  /** `fetch` or `peek` with the ID where the role has one. */
+  /** `fetch` or `peek` with the ID where the role has one; HP-Socket's number where there are no bytes. */
   pull(how: 'fetch' | 'peek', length: number): Buffer | FetchResult;
   end(): Promise<void>;
 }
@@ -45,7 +46,7 @@ function makeReceiver(
       await until(() => server.stats().opened === 1 && (role !== 'server' || client.isConnected));
       return (data) => (role === 'server' ? client.send(data) : server.send(1, data));
     },
-    pull: (how, length) => (role === 'client' ? puller[how](length) : puller[how](1, length)),
+    pull: (how, length) => (role === 'client' ? puller[how](length) : puller[how](1, length)) ?? puller.lastFetchResult,
     async end() {
       for (const each of [client, agent, server]) await each[Symbol.asyncDispose]();
     },
@@ -193,7 +194,7 @@ function packTests(family: Family, role: Role): void {
       role,
       {
         onReceive: () => void deliveries++,
-        onClose: (_s, _id, operation, code, error) => closed.resolve([operation, code, error?.errno]),
+        onClose: (_s, _id, operation, code, info) => closed.resolve([operation, code, info.error?.errno]),
       },
       own,
       others,

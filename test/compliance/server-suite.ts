@@ -200,7 +200,7 @@ export function serverSuite(family: Family): void {
       await until(() => server.stats().opened === 1);
       expect(server.markSilence).toBe(false);
       expect(server.disconnectSilenceConnections(0)).toBe(false);
-      expect(server.getSilencePeriod(1)).toBeUndefined();
+      expect(server.getSilencePeriod(1)).toBeNull();
     });
 
     test('pauseReceive holds everything back until resumed: CS-004, CS-023', async () => {
@@ -226,7 +226,7 @@ export function serverSuite(family: Family): void {
       await until(() => got === 'held back');
       expect(server.pauseReceive(77)).toBe(false);
       expect(server.lastSystemError).toBe(Errno.EBADSLT);
-      expect(server.isPauseReceive(77)).toBeUndefined();
+      expect(server.isPauseReceive(77)).toBeNull();
     });
 
     test('addresses, periods, counts and extras: CS-009, CS-010, CS-014, CS-015, CS-016, CS-017, CS-018, CS-019, CS-024, SRV-002, CID-001', async () => {
@@ -270,7 +270,7 @@ export function serverSuite(family: Family): void {
         server.getPendingDataLength(5),
         server.getConnectionStats(5),
       ]) {
-        expect(unknown).toBeUndefined();
+        expect(unknown).toBeNull();
       }
       expect(server.getRemoteAddress(5)).toBeNull();
       expect(server.getLocalAddress(5)).toBeNull();
@@ -458,7 +458,7 @@ export function serverSuite(family: Family): void {
         await until(() => server.connectionCount === 0);
       }
       expect(ids).toEqual([1, 2, 3, 4]);
-      expect(server.getConnectPeriod(1)).toBeUndefined();
+      expect(server.getConnectPeriod(1)).toBeNull();
       expect(server.disconnect(1)).toBe(false);
       await server.stop();
       const again = await server.start(host, 0);
@@ -501,7 +501,7 @@ export function serverSuite(family: Family): void {
       const closed = deferred<unknown[]>();
       await using server = family.server({
         onReceive: () => HandleResult.Error,
-        onClose: (_s, _id, op, code, error) => closed.resolve([op, code, error instanceof SocketError]),
+        onClose: (_s, _id, op, code, info) => closed.resolve([op, code, info.error instanceof SocketError]),
       });
       const { port } = await server.start(host, 0);
       const client = family.client({});

@@ -38,7 +38,7 @@ describe('a second copy of this package in one process', () => {
 describe('what an error carries', () => {
   test('without cause or errno there is no system error', () => {
     const error = new SocketError({ socketError: SocketErrorCode.InvalidParam, operation: 'start', message: 'm' });
-    expect([error.errno, error.errnoName, error.connId, error.name]).toEqual([0, '', undefined, 'SocketError']);
+    expect([error.errno, error.errnoName, error.connId, error.name]).toEqual([0, '', null, 'SocketError']);
     expect('cause' in error).toBe(false);
     expect(String(error)).toBe('SocketError: m');
   });

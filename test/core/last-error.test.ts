@@ -8,7 +8,9 @@ test('what a stop of the user cut off is no last error: TcpClient', async () => 
   // Reads nothing, so that the drain runs out of time.
   await using server = await listenBare({ pauseOnConnect: true });
   const closed = deferred<Error | undefined>();
-  const client = new TcpClient({ onClose: (_self, _id, _operation, _code, error) => closed.resolve(error) });
+  const client = new TcpClient({
+    onClose: (_self, _id, _operation, _code, info) => closed.resolve(info.error ?? undefined),
+  });
   await client.start(host, server.port);
   client.send(Buffer.alloc(20_000_000));
   await client.stop({ drainTimeoutMs: 30 });
@@ -20,7 +22,9 @@ test('what a stop of the user cut off is no last error: UdpArqClient', async () 
   const server = new UdpArqServer({});
   const { port } = await server.start(host, 0);
   const closed = deferred<Error | undefined>();
-  const client = new UdpArqClient({ onClose: (_self, _id, _operation, _code, error) => closed.resolve(error) });
+  const client = new UdpArqClient({
+    onClose: (_self, _id, _operation, _code, info) => closed.resolve(info.error ?? undefined),
+  });
   await client.start(host, port);
   await eventually(() => server.connectionCount === 1);
   // Nothing leaves any more, so that nothing is acknowledged.

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import type { ConnId } from '../../src/index.ts';
+import type { CloseInfo, ConnId } from '../../src/index.ts';
 import { deferred } from '../tcp/support.ts';
 
 export const host = '127.0.0.1';
@@ -45,7 +45,8 @@ export interface Told {
 export function closeOf(): { onClose: (...args: unknown[]) => void; told: Promise<Told> } {
   const { promise, resolve } = deferred<Told>();
   const onClose = (...args: unknown[]): void => {
-    const [, , operation, code, error] = args as [unknown, ConnId, number, number, Error | undefined];
+    const [, , operation, code, info] = args as [unknown, ConnId, number, number, CloseInfo];
+    const error = info.error ?? undefined;
     const details = args
       .filter(
         (arg): arg is { droppedBytes: number } => typeof arg === 'object' && arg !== null && 'droppedBytes' in arg,

@@ -295,7 +295,7 @@ describe('getSSLSessionInfo', () => {
       expect(get(SSLSessionInfo.VerifiedChain)).toMatchObject({
         issuerCertificate: { subject: { CN: 'Test Authority' } },
       });
-      expect(get(16)).toBeUndefined();
+      expect(get(16)).toBeNull();
     }
     expect(server.lastSystemError).toBe(Errno.EINVAL);
     expect(server.getSSLSessionInfo(9, SSLSessionInfo.Version)).toBeUndefined();

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import tls from 'node:tls';
-import type { SocketError, SocketOperation } from '../../src/index.ts';
+import type { CloseInfo, SocketError, SocketOperation } from '../../src/index.ts';
 
 export const host = '127.0.0.1';
 
@@ -29,10 +29,10 @@ export class Log {
         return call(name, ...args);
       };
     const hooks: Record<string, unknown> = {
-      onClose: (sender: unknown, id: number, operation: SocketOperation, errorCode: number, error?: SocketError) => {
+      onClose: (sender: unknown, id: number, operation: SocketOperation, errorCode: number, info: CloseInfo) => {
         this.events.push('onClose');
-        this.closes.push({ operation, errorCode, error });
-        return call('onClose', sender, id, operation, errorCode, error);
+        this.closes.push({ operation, errorCode, error: info.error ?? undefined });
+        return call('onClose', sender, id, operation, errorCode, info);
       },
       onReceive: (sender: unknown, id: number, data: Buffer | number) => {
         this.events.push('onReceive');

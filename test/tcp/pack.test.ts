@@ -91,7 +91,7 @@ async function closeOf(options: object, hex: string): Promise<{ ending: unknown[
   const server = new TcpPackServer(
     {
       onReceive: () => void delivered++,
-      onClose: (_server, _connId, operation, code, error) => ending.resolve([operation, code, error?.message]),
+      onClose: (_server, _connId, operation, code, info) => ending.resolve([operation, code, info.error?.message]),
     },
     options,
   );

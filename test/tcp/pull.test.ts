@@ -67,8 +67,8 @@ async function open(kind: (typeof roles)[number], hooks: Hooks = {}, options: ob
     role = {
       ...common,
       peer,
-      fetch: (length) => server.fetch(1, length),
-      peek: (length) => server.peek(1, length),
+      fetch: (length) => server.fetch(1, length) ?? server.lastFetchResult,
+      peek: (length) => server.peek(1, length) ?? server.lastFetchResult,
       pause: (isPaused) => server.pauseReceive(1, isPaused),
       send: (data) => server.send(1, data),
       buffered: () => server.getConnectionStats(1)?.bufferedBytes ?? 0,
@@ -85,8 +85,8 @@ async function open(kind: (typeof roles)[number], hooks: Hooks = {}, options: ob
     role = {
       ...common,
       peer: await bare.accepted(),
-      fetch: (length) => agent.fetch(id, length),
-      peek: (length) => agent.peek(id, length),
+      fetch: (length) => agent.fetch(id, length) ?? agent.lastFetchResult,
+      peek: (length) => agent.peek(id, length) ?? agent.lastFetchResult,
       pause: (isPaused) => agent.pauseReceive(id, isPaused),
       send: (data) => agent.send(id, data),
       buffered: () => agent.getConnectionStats(id)?.bufferedBytes ?? 0,
@@ -100,8 +100,8 @@ async function open(kind: (typeof roles)[number], hooks: Hooks = {}, options: ob
   role = {
     ...common,
     peer: await bare.accepted(),
-    fetch: (length) => client.fetch(length),
-    peek: (length) => client.peek(length),
+    fetch: (length) => client.fetch(length) ?? client.lastFetchResult,
+    peek: (length) => client.peek(length) ?? client.lastFetchResult,
     pause: (isPaused) => client.pauseReceive(isPaused),
     send: (data) => client.send(data),
     buffered: () => client.connectionOf()?.stats().bufferedBytes ?? 0,
@@ -302,11 +302,12 @@ describe.each(roles)('a pull %s', (kind) => {
 
 test('an ID that there is not finds nothing: PULL-S-001, PULL-S-002', async () => {
   await using server = new TcpPullServer({});
-  expect(server.fetch(1, 1)).toBe(FetchResult.DataNotFound);
+  expect([server.fetch(1, 1), server.lastFetchResult]).toEqual([null, FetchResult.DataNotFound]);
+  expect(server.lastFailure?.code).toBe('HP_NO_CONNECTION');
   await server.start(host, 0);
   for (const id of [0, 1, 99]) {
-    expect(server.fetch(id, 1)).toBe(FetchResult.DataNotFound);
-    expect(server.peek(id, 1)).toBe(FetchResult.DataNotFound);
+    expect([server.fetch(id, 1), server.lastFetchResult]).toEqual([null, FetchResult.DataNotFound]);
+    expect([server.peek(id, 1), server.lastFetchResult]).toEqual([null, FetchResult.DataNotFound]);
   }
 });
 

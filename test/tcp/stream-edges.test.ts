@@ -50,9 +50,9 @@ async function serve(): Promise<Served> {
   let closedWith: number | undefined;
   const server = new TcpServer({
     onAccept: (self, connId) => accepted.resolve(self.createStream(connId)),
-    onClose(_self, _connId, _operation, errorCode, error) {
+    onClose(_self, _connId, _operation, errorCode, info) {
       closedWith = errorCode;
-      closed.resolve(error);
+      closed.resolve(info.error ?? undefined);
     },
   });
   const { port } = await server.start(host, 0);
@@ -417,8 +417,8 @@ test.each([
     async onHandShake(self, connId) {
       await use(self.createStream(connId), boom);
     },
-    onClose(_self, _connId, _operation, errorCode, error) {
-      told.push([errorCode, error?.cause]);
+    onClose(_self, _connId, _operation, errorCode, info) {
+      told.push([errorCode, info.error?.cause]);
       closed.resolve();
     },
     onHookError: (_self, hook, error) => void told.push([hook, error]),

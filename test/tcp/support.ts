@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import type { SocketError, SocketOperation } from '../../src/index.ts';
+import type { CloseInfo, SocketError, SocketOperation } from '../../src/index.ts';
 
 /** A promise and what settles it. */
 export interface Deferred<T> {
@@ -114,8 +114,8 @@ export class Journal {
         this.states.set(hook, states.add(sender.state));
         if (hook === 'onReceive' && Buffer.isBuffer(args[1])) this.received.push(args[1]);
         if (hook === 'onClose') {
-          const [id, operation, errorCode, error] = args as [number, SocketOperation, number, SocketError | undefined];
-          this.closes.push({ connId: id, operation, errorCode, error });
+          const [id, operation, errorCode, info] = args as [number, SocketOperation, number, CloseInfo];
+          this.closes.push({ connId: id, operation, errorCode, error: info.error ?? undefined });
         }
         try {
           return (own as ((...all: unknown[]) => unknown) | undefined)?.call(hooks, sender, ...args);

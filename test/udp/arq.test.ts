@@ -412,7 +412,7 @@ test('NOC-001: onAccept over ARQ that answers Error: a notify, no onClose', asyn
 test('AQ-037 SND-007 AQ-043 ARQ-S-023 ARQ-C-023 AQ-033: sizes, and the segments that wait', async () => {
   const recorder = new Recorder();
   const { server, peer, end } = await begin(recorder);
-  expect([server.getWaitingSendMessageCount(1), server.lastSystemError]).toEqual([undefined, 57]);
+  expect([server.getWaitingSendMessageCount(1), server.lastSystemError]).toEqual([null, 57]);
   await prove(peer);
   await recorder.until('onHandShake');
   expect([server.send(1, ''), server.lastSystemError]).toEqual([false, 22]);

@@ -1,6 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import type { Clock } from '../../src/core/clock.ts';
+import type { CloseInfo } from '../../src/core/close-info.ts';
 import { type TimerHost, TimerWheel } from '../../src/core/timer-wheel.ts';
 
 export const CLOSE_NOTIFY = Buffer.from('beb61febda5246ba923359dbbfe6c8e4', 'hex');
@@ -90,7 +91,12 @@ export class Recorder {
 function plain(value: unknown): unknown {
   if (Buffer.isBuffer(value)) return value.toString('hex');
   if (value instanceof Error) return value.message;
+  if (isCloseInfo(value)) return value.error?.message;
   return typeof value === 'object' && value !== null && 'on' in value ? '<socket>' : value;
+}
+
+function isCloseInfo(value: unknown): value is CloseInfo {
+  return typeof value === 'object' && value !== null && 'endedBy' in value;
 }
 
 /** A bare socket on loopback that keeps what it receives. */

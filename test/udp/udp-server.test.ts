@@ -275,7 +275,7 @@ test('SND-001 SND-002 SND-008 SND-011 SND-012: sends in each situation', async (
   expect(server.sendPackets(1, ['ab', '', 'cd'])).toBe(true);
   expect((await peer.until(2)).toString()).toBe('abcd');
   expect([server.pauseReceive(1), server.lastSystemError]).toEqual([false, 1]);
-  expect([server.isPauseReceive(1), server.lastSystemError]).toEqual([undefined, 1]);
+  expect([server.isPauseReceive(1), server.lastSystemError]).toEqual([null, 1]);
   server.disconnect(1);
   await recorder.until('onClose');
   expect(seen).toEqual([true, false, 57, false, null]);
@@ -456,7 +456,7 @@ test('extras, IDs, periods, and CID-003: IDs restart with the server', async () 
     await peer.send('01');
     await recorder.until('onReceive', round);
     expect(server.getAllConnectionIDs()).toEqual([1]);
-    expect(server.getConnectionExtra(1)).toBe(undefined);
+    expect(server.getConnectionExtra(1)).toBe(null);
     server.setConnectionExtra(1, { name: 'a' });
     expect(server.getConnectionExtra(1)?.name).toBe('a');
     expect(server.getConnectPeriod(1)).toBeGreaterThanOrEqual(0);
