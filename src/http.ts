@@ -8,6 +8,10 @@ export {
   HttpVersion,
   httpParseResultNumber,
 } from './http/enums.ts';
+export type { FetchHandler, FetchInfo } from './http/fetch/fetch-handler.ts';
+export { LightResponse } from './http/fetch/light-response.ts';
+export { overrideGlobalObjects } from './http/fetch/override.ts';
+export { type ServeOptions, serve } from './http/fetch/serve.ts';
 export type { HttpHeaders } from './http/header-list.ts';
 export type { HttpProperties, HttpServerProperties } from './http/http-properties.ts';
 export { HttpServer, type HttpServerHooks, type HttpServerOptions } from './http/http-server.ts';

@@ -1,3 +1,4 @@
+import { describe } from '../core/describe.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { ConnId, HookResult, ServerHooks } from '../core/listener.ts';
@@ -12,6 +13,7 @@ import { addMethods } from './add-methods.ts';
 import { ComplexHttpMethods, protocolOf, refuseHttp } from './complex-http.ts';
 import type { HttpContext } from './context.ts';
 import type { HttpUrlField } from './enums.ts';
+import { answerByFetch, type FetchHandler } from './fetch/fetch-handler.ts';
 import type { HttpHeaders } from './header-list.ts';
 import { HTTP_HOOKS, httpContext, withHooks } from './http-model.ts';
 import { type HttpServerProperties, httpServerProperties } from './http-properties.ts';
@@ -32,6 +34,8 @@ export interface HttpServerHooks<S> extends ServerHooks<S, Buffer>, HttpHooks<S>
    * the requests. What it throws, or its promise is rejected with, becomes 500 and goes to `onHookError`.
    */
   onRequest?(sender: S, connId: ConnId, request: HttpRequest): HookResult;
+  /** A fetch handler, instead of `onRequest`: gets a `Request`, returns a `Response`. */
+  fetch?: FetchHandler;
 }
 
 /** What is told of an answer of a hook that must be an `HttpServerProtocol`. */
@@ -70,6 +74,7 @@ const model = withHooks(
 export class HttpServer<Extra = unknown> extends StreamServer<Extra> {
   /** What the connections of this run share. @internal */
   context: HttpContext | null = null;
+  #work = new Set<Promise<void>>();
   #released = new Map<ConnId, WheelTimer>();
 
   constructor(listener: HttpServerHooks<HttpServer<Extra>>, options?: HttpServerOptions) {
@@ -79,6 +84,11 @@ export class HttpServer<Extra = unknown> extends StreamServer<Extra> {
   /** How requests are taken as a whole; null if only hooks get them. @internal */
   requestSettings(): RequestSettings | null {
     const listener = this.listener as HttpServerHooks<this>;
+    const { fetch } = listener;
+    if (fetch !== undefined) {
+      if (typeof fetch !== 'function') throw new TypeError(`fetch must be a function, not ${describe(fetch)}`);
+      return { handle: (request) => answerByFetch(this, fetch, request), streamsBody: true, hook: 'fetch' };
+    }
     if (listener.onRequest === undefined) return null;
     return {
       handle: (request) => listener.onRequest!(this, request.connId, request),
@@ -169,10 +179,34 @@ export class HttpServer<Extra = unknown> extends StreamServer<Extra> {
     return protocolOf(this, connId)?.head?.method ?? '';
   }
 
+  /** Work that goes on behind an answer: a draining stop waits for it, as long as it may. */
+  waitUntil(work: PromiseLike<unknown>): void {
+    const done = Promise.resolve(work).then(
+      () => void this.#work.delete(done),
+      (thrown: unknown) => {
+        this.#work.delete(done);
+        this.reportHookError(this.listener, 'waitUntil', thrown, 0, false);
+      },
+    );
+    this.#work.add(done);
+  }
+
+  /**
+   * As for every server. With `drainTimeoutMs`, requests that were begun are answered, with `Connection: close`; idle connections
+   * end at once; work of `waitUntil` is waited for.
+   */
   override async stop(options: StopOptions = {}): Promise<StopReport> {
     for (const timer of this.#released.values()) this.wheel.cancel(timer); // REL-006
     this.#released.clear();
-    return super.stop(options);
+    const { drainTimeoutMs = 0, signal } = options;
+    const stopped = super.stop(options);
+    if (drainTimeoutMs <= 0) return stopped;
+    const isOver = timeoutOf(drainTimeoutMs, signal);
+    const report = await stopped;
+    // The last answers may have left more of it.
+    while (this.#work.size > 0 && !isOver.signal.aborted) await Promise.race([Promise.all(this.#work), isOver.promise]);
+    isOver.clear();
+    return report;
   }
 
   /** @internal */
@@ -184,3 +218,23 @@ export class HttpServer<Extra = unknown> extends StreamServer<Extra> {
 export interface HttpServer<Extra = unknown> extends ComplexHttpMethods, HttpServerProperties {}
 defineProperties(HttpServer.prototype, httpServerProperties);
 addMethods([HttpServer], ComplexHttpMethods);
+
+/** Fulfilled and aborted after `ms` milliseconds, or when `signal` is aborted. */
+function timeoutOf(
+  ms: number,
+  signal: AbortSignal | undefined,
+): { promise: Promise<void>; signal: AbortSignal; clear(): void } {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  const timer = setTimeout(abort, ms);
+  signal?.addEventListener('abort', abort, { once: true });
+  const promise = new Promise<void>((resolve) => controller.signal.addEventListener('abort', () => resolve()));
+  return {
+    promise,
+    signal: controller.signal,
+    clear() {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+    },
+  };
+}

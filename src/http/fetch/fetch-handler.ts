@@ -1,0 +1,168 @@
+import type { ConnId } from '../../core/listener.ts';
+import type { HttpHeaders } from '../header-list.ts';
+import type { HttpRequest } from '../server-request.ts';
+import { LightRequest } from './light-request.ts';
+import { GlobalResponse, LightResponse } from './light-response.ts';
+
+/** What a fetch handler gets beside the request. */
+export interface FetchInfo {
+  /** ID of the connection. */
+  readonly connId: ConnId;
+  /** The request as HP-Socket's names have it. */
+  readonly request: HttpRequest;
+  /** Work that goes on behind the answer: a draining stop waits for it. */
+  waitUntil(work: PromiseLike<unknown>): void;
+}
+
+/** A handler as service workers, Bun and Hono have it. */
+export type FetchHandler = (request: Request, info: FetchInfo) => Response | Promise<Response>;
+
+/** What the handlers of one server share. */
+export interface FetchHost {
+  readonly isSecure: boolean;
+  waitUntil(work: PromiseLike<unknown>): void;
+}
+
+class Info implements FetchInfo {
+  readonly request: HttpRequest;
+  #host: FetchHost;
+
+  constructor(host: FetchHost, request: HttpRequest) {
+    this.#host = host;
+    this.request = request;
+  }
+
+  get connId(): ConnId {
+    return this.request.connId;
+  }
+
+  waitUntil(work: PromiseLike<unknown>): void {
+    this.#host.waitUntil(work);
+  }
+}
+
+/** Answers a request by a fetch handler. What it returns is a promise only if the handler did. */
+export function answerByFetch(host: FetchHost, handler: FetchHandler, request: HttpRequest): unknown {
+  const light = new LightRequest(request, host.isSecure) as unknown as Request;
+  if (!request.url.startsWith('/') || request.header('host') === undefined) {
+    try {
+      void light.url;
+    } catch {
+      return void request.respond({ status: 400 });
+    }
+  }
+  const result = handler(light, new Info(host, request));
+  return result instanceof GlobalResponse ? sendResponse(request, result) : awaitResponse(request, result);
+}
+
+async function awaitResponse(request: HttpRequest, result: unknown): Promise<unknown> {
+  const response = await result;
+  if (!(response instanceof GlobalResponse)) throw new TypeError('the fetch handler did not return a Response');
+  return sendResponse(request, response);
+}
+
+/** Sends a `Response`: a light one as it is, the body of a real one as it is made. */
+function sendResponse(request: HttpRequest, response: Response): unknown {
+  const parts = partsOf(response);
+  if (parts !== null) {
+    const { status, body, headers } = parts;
+    return void request.respond({ status, headers: fieldsOf(headers, typeof body === 'string'), body });
+  }
+  const { status } = response;
+  if (status < 200) throw new TypeError('the fetch handler returned Response.error()');
+  if (response.body === null) {
+    return void request.respond({
+      status,
+      ...reasonOf(response),
+      headers: sendable([...response.headers]),
+    });
+  }
+  return sendStream(request, response, response.body);
+}
+
+function partsOf(response: Response): LightResponse['parts'] {
+  return Object.getPrototypeOf(response) === LightResponse.prototype
+    ? (response as unknown as LightResponse).parts
+    : null;
+}
+
+function reasonOf({ statusText }: Response): { reason?: string } {
+  return statusText === '' ? {} : { reason: statusText };
+}
+
+/** Fields without those that say how this hop frames the message: handlers set them out of habit, and the library knows better. */
+function sendable(pairs: [string, string][]): [string, string][] {
+  return pairs.some(isOfHop) ? pairs.filter((pair) => !isOfHop(pair)) : pairs;
+}
+
+function isOfHop([name]: readonly [string, string]): boolean {
+  if (name.length === 17) return name.toLowerCase() === 'transfer-encoding';
+  return name.length === 10 && name.toLowerCase() === 'keep-alive';
+}
+
+const textFields: readonly (readonly [string, string])[] = [['content-type', 'text/plain;charset=UTF-8']];
+
+/** Fields of a light response: with a text, `content-type` unless it is there. */
+function fieldsOf(headers: unknown, isText: boolean): HttpHeaders | null {
+  if (headers === null) return isText ? textFields : null;
+  if (headers instanceof Headers) {
+    const pairs = sendable([...headers]);
+    if (isText && !headers.has('content-type')) pairs.push(['content-type', 'text/plain;charset=UTF-8']);
+    return pairs;
+  }
+  const pairs = sendable((Array.isArray(headers) ? headers : Object.entries(headers as object)) as [string, string][]);
+  if (isText && !pairs.some(([name]) => name.length === 12 && name.toLowerCase() === 'content-type')) {
+    return [...pairs, ['content-type', 'text/plain;charset=UTF-8']];
+  }
+  return pairs;
+}
+
+/** A body that is all there is sent with its length; else in chunks, each as soon as it is made. */
+async function sendStream(
+  request: HttpRequest,
+  response: Response,
+  body: ReadableStream<Uint8Array>,
+): Promise<unknown> {
+  const { status } = response;
+  const init = { status, ...reasonOf(response), headers: sendable([...response.headers]) };
+  const reader = body.getReader();
+  const isBodiless = request.method === 'HEAD' || status === 204 || status === 304;
+  if (isBodiless) {
+    request.respond(init);
+    return reader.cancel();
+  }
+  const first = await reader.read();
+  if (first.done === true) return request.respond(init);
+  const next = reader.read();
+  next.catch(() => {}); // is met again below
+  const second = await Promise.race([next, afterMicrotasks()]);
+  if (second?.done === true) {
+    return request.respond({
+      ...init,
+      headers: init.headers.filter(([name]) => name !== 'content-length'),
+      body: first.value,
+    });
+  }
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    try {
+      yield first.value as Uint8Array;
+      for (let read = await next; read.done !== true; read = await reader.read()) yield read.value;
+    } finally {
+      await reader.cancel().catch(() => {});
+    }
+  }
+  const { signal } = request;
+  const cancel = (): void => void reader.cancel(signal.reason).catch(() => {});
+  signal.addEventListener('abort', cancel, { once: true });
+  try {
+    return await request.respond({ ...init, body: pieces() });
+  } finally {
+    signal.removeEventListener('abort', cancel);
+  }
+}
+
+/** Undefined, when what is settled already has had its turn. */
+async function afterMicrotasks(): Promise<undefined> {
+  for (let i = 0; i < 4; i++) await undefined;
+  return undefined;
+}

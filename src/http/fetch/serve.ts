@@ -1,0 +1,67 @@
+import type { SSLContextOptions, SSLMemoryContextOptions } from '../../ssl/options.ts';
+import { HttpServer, type HttpServerOptions } from '../http-server.ts';
+import { HttpsServer, type HttpsServerOptions } from '../https-server.ts';
+import type { FetchHandler } from './fetch-handler.ts';
+import { overrideGlobalObjects } from './override.ts';
+import { checkServerOptions } from './serve-options.ts';
+
+/** How `serve` listens. The rest are properties of `HttpServer`. */
+export interface ServeOptions extends HttpServerOptions {
+  /** Local address; default `0.0.0.0`. */
+  host?: string;
+  /** Port; 0, the default, lets the system choose: `getListenAddress` tells. */
+  port?: number;
+  /** Path of a Unix domain socket instead. */
+  path?: string;
+  /** Material for TLS: the server is an HTTPS server. */
+  tls?: SSLContextOptions | SSLMemoryContextOptions;
+  /** Whether `globalThis.Response` and `Request` become the light ones. Default false. */
+  overrideGlobalObjects?: boolean;
+  /** Aborting stops the server. */
+  signal?: AbortSignal;
+  /** Told of what the handler throws; without it a process warning. */
+  onError?: (error: unknown) => void;
+}
+
+/**
+ * Serves a fetch handler.
+ *
+ * ```ts
+ * const server = await serve((request) => new Response(`Hello, ${new URL(request.url).pathname}`), { port: 8080 });
+ * ```
+ * @returns The started server; stop it with `server.stop({ drainTimeoutMs: 10_000 })`.
+ * @throws TypeError, RangeError for wrong options; SocketError as `start`.
+ */
+export async function serve(
+  handler: FetchHandler | { fetch: FetchHandler },
+  options: ServeOptions = {},
+): Promise<HttpServer> {
+  const {
+    host,
+    port,
+    path,
+    tls,
+    overrideGlobalObjects: overrides,
+    signal,
+    onError,
+    ...properties
+  } = checkServerOptions(options);
+  const fetch = typeof handler === 'function' ? handler : handler.fetch.bind(handler);
+  const listener = {
+    fetch,
+    ...(onError === undefined ? {} : { onHookError: (_s: unknown, _hook: string, error: unknown) => onError(error) }),
+  };
+  if (overrides === true) overrideGlobalObjects();
+  let server: HttpServer;
+  if (tls === undefined) server = new HttpServer(listener, properties);
+  else {
+    const secure = new HttpsServer(listener, properties as HttpsServerOptions);
+    secure.setupSSLContext(tls);
+    server = secure;
+  }
+  await server.start({
+    ...(path === undefined ? { ...(host === undefined ? {} : { host }), port: port ?? 0 } : { path }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  return server;
+}
