@@ -8,11 +8,12 @@ import { compileContenders } from './harness/compile.ts';
 import { type Options, readOptions, usage } from './harness/options.ts';
 import { format, formatTable, writeJson } from './harness/report.ts';
 import { judgedValue, runWork, selfCheckTolerance, type Work, type WorkResult } from './harness/work.ts';
+import { helperWorks } from './works/helpers.ts';
 import { sslWorks } from './works/ssl.ts';
 import { tcpWorks } from './works/tcp.ts';
 import { udpWorks } from './works/udp.ts';
 
-const allWorks: readonly Work[] = [...tcpWorks, ...sslWorks, ...udpWorks];
+const allWorks: readonly Work[] = [...tcpWorks, ...sslWorks, ...udpWorks, ...helperWorks];
 
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2));

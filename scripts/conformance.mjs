@@ -101,7 +101,7 @@ function wordsOfSources() {
   return words;
 }
 
-function namesHere(id, title, words) {
+function namesHere(title, words) {
   const names = [];
   for (const [word] of title.matchAll(/\b(?:HP_|SYS_)?[A-Z][A-Za-z0-9]*(?:_[A-Z][A-Za-z0-9]*)*\b/g)) {
     const plain = word
@@ -179,7 +179,7 @@ function write() {
   for (const [family, ids] of families) {
     lines.push('', `## ${family}`, '', '| ID | HP-Socket | here | shown by |', '|---|---|---|---|');
     for (const id of ids) {
-      const names = namesHere(id, items[id], words).map((name) => `\`${name}\``);
+      const names = namesHere(items[id], words).map((name) => `\`${name}\``);
       lines.push(`| ${id} | ${cell(items[id])} | ${names.join(', ')} | ${evidence(id, family)} |`);
     }
   }

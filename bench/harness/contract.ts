@@ -24,6 +24,8 @@ export interface Started {
   readonly port: number;
   /** Bytes received so far, for contenders that count them (where no driver can). */
   receivedBytes?(): number;
+  /** A figure that the contender takes of itself, for works that are judged by one. */
+  figure?(): number;
   /** Sends the first messages, for contenders that start the ping-pong themselves. */
   kickOff?(): void;
 }
@@ -42,6 +44,7 @@ export interface Report {
   readonly cpuMicros: number;
   readonly residentBytes: number;
   readonly receivedBytes: number;
+  readonly figure: number;
   /** `process.hrtime` of the child in microseconds, so that a rate does not depend on how late the answer arrives. */
   readonly nowMicros: number;
 }

@@ -37,6 +37,7 @@ function report(): Report {
     cpuMicros: user + system,
     residentBytes: process.memoryUsage.rss(),
     receivedBytes: contender?.receivedBytes?.() ?? 0,
+    figure: contender?.figure?.() ?? 0,
     nowMicros: Number(process.hrtime.bigint() / 1000n),
   };
 }

@@ -1,5 +1,5 @@
 import type { WorkerOptions } from 'node:worker_threads';
-import { PoolWorker, type PoolWorkerOwner } from './pool-worker.ts';
+import { PoolWorker, type PoolWorkerOwner, type PoolWorkerSettings } from './pool-worker.ts';
 
 /** Pause before the thread after one that died before it was ready; doubles with each such death. */
 const FIRST_PAUSE_MS = 10;
@@ -18,14 +18,14 @@ export class Crew {
   /** Ready, without a task; the one that worked last comes first, as its caches are warm. */
   readonly #idle: PoolWorker[] = [];
   readonly #owner: CrewOwner;
-  readonly #userData: unknown;
+  readonly #settings: PoolWorkerSettings;
   readonly #options: WorkerOptions;
   #earlyDeaths = 0;
   #pause: NodeJS.Timeout | undefined;
 
-  constructor(owner: CrewOwner, userData: unknown, options: WorkerOptions) {
+  constructor(owner: CrewOwner, settings: PoolWorkerSettings, options: WorkerOptions) {
     this.#owner = owner;
-    this.#userData = userData;
+    this.#settings = settings;
     this.#options = options;
   }
 
@@ -50,7 +50,7 @@ export class Crew {
   /** Creates threads up to the target. @throws what `node:worker_threads` throws for options that it does not like. */
   fill(): void {
     for (let missing = this.target - this.size; missing > 0; missing--) {
-      this.workers.add(new PoolWorker(this.#owner, this.#userData, this.#options));
+      this.workers.add(new PoolWorker(this.#owner, this.#settings, this.#options));
     }
   }
 

@@ -32,5 +32,6 @@ export interface WorkerSetup {
   port: import('node:worker_threads').MessagePort;
   /** Counts what was posted to the worker; it sleeps on it (a futex) between tasks. */
   posted: Int32Array;
-  userData: unknown;
+  /** Added to the thread's nice value. */
+  niceness: number;
 }

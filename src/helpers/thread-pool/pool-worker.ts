@@ -17,6 +17,12 @@ export interface PoolWorkerOwner {
   workerGone(worker: PoolWorker, error: unknown): void;
 }
 
+/** What every thread of a pool is given. */
+export interface PoolWorkerSettings {
+  readonly niceness: number;
+  readonly workerData: unknown;
+}
+
 /** One thread as the pool sees it. */
 export class PoolWorker {
   readonly threadId: number;
@@ -33,14 +39,14 @@ export class PoolWorker {
   #failure: unknown = null;
   #graceTimer: NodeJS.Timeout | undefined;
 
-  constructor(owner: PoolWorkerOwner, userData: unknown, options: WorkerOptions) {
+  constructor(owner: PoolWorkerOwner, settings: PoolWorkerSettings, options: WorkerOptions) {
     const { port1, port2 } = new MessageChannel();
-    const setup: WorkerSetup = { port: port2, posted: this.#posted, userData };
+    const setup: WorkerSetup = { port: port2, posted: this.#posted, niceness: settings.niceness };
     this.#owner = owner;
     this.#port = port1;
     this.#thread = new Worker(workerScript.url, {
       ...options,
-      workerData: { hpSocket: setup, data: userData },
+      workerData: { hpSocket: setup, data: settings.workerData },
       transferList: [port2],
     });
     this.threadId = this.#thread.threadId;

@@ -19,6 +19,11 @@ export interface ThreadPoolProperties {
   maxWaitingSubmits: number;
   /** Limits of each thread's heap, as `node:worker_threads` takes them. Default null: Node's. */
   resourceLimits: ResourceLimits | null;
+  /**
+   * How much the threads stand back behind others when processors are short, 0 to 19 (as `nice`); default 0, not at all. With as many
+   * busy threads as processors, 5 to 10 keeps the event loop quick. Linux only: elsewhere it does nothing.
+   */
+  niceness: number;
   /** Cloned into `workerData.data` of each thread. */
   workerData: unknown;
   /** Node's command line options for the threads; default null: those of this process. */
@@ -79,6 +84,7 @@ export const poolTable: PropertyTable = {
   resourceLimits: custom(null, (name, value) => {
     if (typeof value !== 'object') throw new TypeError(`${name} must be an object or null, not ${describe(value)}`);
   }),
+  niceness: integer(0, 0, 19),
   workerData: custom(null, () => {}),
   execArgv: custom(null, (name, value) => {
     if (value !== null && !(Array.isArray(value) && value.every((text) => typeof text === 'string'))) {

@@ -141,12 +141,16 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
     this.#adopt(settings);
     this.#callHook('onStartup');
     const { stackSizeBytes } = settings;
-    const { resourceLimits, execArgv, workerData } = this.settings as unknown as Settings;
+    const { resourceLimits, execArgv, workerData, niceness } = this.settings as unknown as Settings;
     const stack = stackSizeBytes === 0 ? {} : { stackSizeMb: stackSizeBytes / 1024 / 1024 };
-    this.#crew = new Crew(this.#crewOwner, workerData, {
-      resourceLimits: { ...resourceLimits, ...stack },
-      ...(execArgv === null ? {} : { execArgv: [...execArgv] }),
-    });
+    this.#crew = new Crew(
+      this.#crewOwner,
+      { workerData, niceness },
+      {
+        resourceLimits: { ...resourceLimits, ...stack },
+        ...(execArgv === null ? {} : { execArgv: [...execArgv] }),
+      },
+    );
     stopOnAbort(this, signal);
     const failure = await this.#fillCrew(this.#crew, target);
     if (this.state !== ServiceState.Starting) throw startCancelled(this);

@@ -5,6 +5,7 @@
  * Between tasks the thread first sleeps on a futex for a moment, which costs a fraction of what waking the event loop does,
  * and only then returns to the event loop, so that timers and sockets of the tasks' modules live.
  */
+import { getPriority, setPriority } from 'node:os';
 import { types } from 'node:util';
 import { receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { ArgumentKind, Ask, Told, type WorkerSetup } from './messages.ts';
@@ -17,7 +18,7 @@ const NAP_MS = 1;
 /** Longest that a thread works without a turn of its event loop, while tasks come without a gap. */
 const TURN_MS = 10;
 
-const { port, posted } = workerData.hpSocket as WorkerSetup;
+const { port, posted, niceness } = workerData.hpSocket as WorkerSetup;
 const locations: [url: string, name: string][] = [];
 const functions: (TaskFunction | undefined)[] = [];
 let isRunning = false;
@@ -152,6 +153,8 @@ function describeThrown(error: unknown): { name: string; message: string; stack:
   }
 }
 
+// On Linux a thread has a nice value of its own, and 0 means the calling thread; elsewhere it would be the whole process.
+if (niceness > 0 && process.platform === 'linux') setPriority(Math.min(getPriority() + niceness, 19));
 port.on('message', (message: unknown[]) => {
   handle(message);
   if (!isRunning) work();

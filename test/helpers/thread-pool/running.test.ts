@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, getPriority } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { resolveThreadCount } from '../../../src/helpers/thread-pool/thread-count.ts';
 import { createSocketTask, RejectedPolicy, TaskBufferType, ThreadPool } from '../../../src/helpers.ts';
@@ -62,6 +62,14 @@ describe('what a task gets and gives', () => {
     const pool = makePool({}, { workerData: { key: 'value' } });
     await pool.start(1);
     expect(await pool.submit('data')).toEqual({ key: 'value' });
+  });
+
+  test.runIf(process.platform === 'linux')('niceness is that of the threads, and not of the event loop', async () => {
+    const pool = makePool({}, { niceness: 3 });
+    const before = getPriority();
+    await pool.start(1);
+    expect(await pool.submit('priority')).toBe(Math.min(before + 3, 19));
+    expect(getPriority()).toBe(before);
   });
 
   test('timers of a module fire though tasks come without a gap', async () => {

@@ -1,6 +1,7 @@
 // The functions that the tests run on other threads.
 
 import { createHash } from 'node:crypto';
+import { getPriority } from 'node:os';
 import { threadId, workerData } from 'node:worker_threads';
 
 export function echo(value?: unknown) {
@@ -14,6 +15,10 @@ export async function echoLater(value?: unknown) {
 
 export function where() {
   return threadId;
+}
+
+export function priority() {
+  return getPriority();
 }
 
 export function data() {
