@@ -3,12 +3,13 @@
  * and exits with 0 only if all of it was right.
  */
 import type { Scenario } from './scenario.ts';
+import { helperScenarios } from './scenarios/helpers.ts';
 import { sslScenarios } from './scenarios/ssl.ts';
 import { tcpScenarios } from './scenarios/tcp.ts';
 import { udpScenarios } from './scenarios/udp.ts';
 import { formatTable, type TimedRow } from './table.ts';
 
-const scenarios: Scenario[] = [...tcpScenarios, ...sslScenarios, ...udpScenarios];
+const scenarios: Scenario[] = [...tcpScenarios, ...sslScenarios, ...udpScenarios, ...helperScenarios];
 const rows: TimedRow[] = [];
 let failures = 0;
 
