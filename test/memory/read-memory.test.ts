@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ReadMemory, type ReadWindow, WINDOW_ENTER_BYTES } from '../../src/memory/read-memory.ts';
+import {
+  keptSendSlabPool,
+  ReadMemory,
+  type ReadWindow,
+  sharedMemory,
+  WINDOW_ENTER_BYTES,
+} from '../../src/memory/read-memory.ts';
 
 /** A piece of memory that a listener got, and what it found there. */
 interface Kept {
@@ -63,5 +69,80 @@ describe('read windows', () => {
       expect(memory.view(length)).toHaveLength(length);
       expect(memory.view(length).buffer).toBe(memory.shared.buffer);
     }
+  });
+
+  test('a read that is taken leaves the window where it ended; one that fills it gets the memory itself', () => {
+    const window = new ReadMemory().open(10_000)!;
+    expect(window.rest).toHaveLength(128 * 1024);
+    const { memory, rest } = window;
+    const first = window.take(10_000);
+    expect([first.byteOffset, first.length, first.buffer === memory]).toEqual([0, 10_000, true]);
+    expect([window.rest.byteOffset, window.rest.length, window.memory === memory]).toEqual([10_000, 121_072, true]);
+    const second = window.take(5000);
+    expect([second.byteOffset, window.rest.byteOffset]).toEqual([10_000, 15_000]);
+    const whole = window.rest;
+    expect(window.take(whole.length)).toBe(whole);
+    expect(window.memory).not.toBe(memory);
+    expect(rest.buffer).toBe(memory);
+  });
+
+  test('a window is replaced when the next two reads would not fit, or 16 KiB are not left', () => {
+    const window = new ReadMemory().open(1000)!;
+    const { memory } = window;
+    window.take(128 * 1024 - 16 * 1024);
+    expect(window.memory === memory).toBe(false); // for reads of that size, it is not enough
+    const small = window.memory;
+    while (window.rest.length >= 16 * 1024 + 1000) window.take(1000);
+    expect(window.memory === small).toBe(true);
+    window.take(1000);
+    expect(window.memory === small).toBe(false);
+  });
+
+  test('memory is 128 KiB for small reads, 256 KiB for reads of 32 KiB and more', () => {
+    const memory = new ReadMemory();
+    for (const [filled, bytes] of [
+      [1, 128 * 1024],
+      [32 * 1024 - 1, 128 * 1024],
+      [32 * 1024, 256 * 1024],
+      [65_536, 256 * 1024],
+    ] as const) {
+      expect(memory.open(filled)!.rest).toHaveLength(bytes);
+    }
+  });
+
+  test('what is lent lies where the next read lands, the same view for the same length', () => {
+    const window = new ReadMemory().open(10_000)!;
+    window.take(100);
+    const lent = window.lend(50);
+    expect([lent.byteOffset, lent.length, lent.buffer === window.memory]).toEqual([100, 50, true]);
+    expect(window.lend(50)).toBe(lent);
+    expect(window.lend(60)).toHaveLength(60);
+    expect(window.rest.byteOffset).toBe(100);
+    window.take(60);
+    expect(window.lend(60).byteOffset).toBe(160);
+  });
+
+  test('one view of the shared buffer serves reads of one length', () => {
+    const memory = new ReadMemory();
+    expect(memory.view(10)).toBe(memory.view(10));
+    expect(memory.view(11)).not.toBe(memory.view(10));
+    expect(memory.shared).toHaveLength(256 * 1024);
+  });
+});
+
+describe('memory of the process', () => {
+  test('is one for all components', () => {
+    expect(sharedMemory()).toBe(sharedMemory());
+  });
+
+  test('slabs for listeners with onSend are never used again', () => {
+    const pool = keptSendSlabPool();
+    expect(keptSendSlabPool()).toBe(pool);
+    expect(pool).not.toBe(sharedMemory().sendSlabs);
+    const slab = pool.current(10);
+    slab.users++;
+    slab.end = 10;
+    pool.release(slab);
+    expect(slab.end).toBe(10);
   });
 });
