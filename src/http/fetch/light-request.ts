@@ -1,7 +1,7 @@
 import type { HttpRequest } from '../server-request.ts';
 
 /** The global class, as it was before anything took its place. */
-export const GlobalRequest = globalThis.Request;
+export const GlobalRequest: typeof Request = globalThis.Request;
 
 /** A target and a host that a URL leaves as they are: no dot segments, no default ports, nothing to encode. */
 const plainTarget = /^\/(?!\/)[A-Za-z0-9\-_~!$&'()*+,;=:@/?.%]*$/;

@@ -1,5 +1,5 @@
 /** The global class, as it was before anything took its place. */
-export const GlobalResponse = globalThis.Response;
+export const GlobalResponse: typeof Response = globalThis.Response;
 
 type BodyInit = ConstructorParameters<typeof Response>[0];
 
