@@ -1,14 +1,22 @@
 import dgram from 'node:dgram';
 import type { AddressInfo } from 'node:net';
 import { getSystemErrorName } from 'node:util';
+import {
+  directDatagrams,
+  newSendRequest,
+  provesDirectDatagrams,
+  type RequestOwner,
+  type SendRequest,
+  type UdpHandle,
+} from './udp-direct.ts';
 
 /*
  * The fast path. What `dgram.Socket.send` does for each datagram (argument checks, a look-up of the address, a list, a
  * request object, a tick for the callback) costs as much as our own work, so where Node allows it the socket's handle is
  * called directly, with one request object that serves again as long as the system takes datagrams at once; and datagrams
- * arrive at the handle's `onmessage` instead of through an event. Both are undocumented, so they are probed on a real
- * socket, can be switched off (property `fastPath`, environment HP_SOCKET_FAST_PATH=off), and have the documented path
- * behind them.
+ * arrive at the handle's `onmessage` instead of through an event. Both are undocumented, so they are believed only after
+ * they have carried real bytes in this process (udp-direct.ts), can be switched off (property `fastPath`, environment
+ * HP_SOCKET_FAST_PATH=off), and have the documented path behind them.
  */
 
 /** Told what happens on a socket. */
@@ -38,24 +46,8 @@ export const SENT = 0;
 /** `send` queued it: its bytes must stay as they are until `completed`. */
 export const QUEUED = 1;
 
-/** A request of the handle to send. */
-interface SendRequest {
-  oncomplete: (this: SendRequest, status: number, sent: number) => void;
-  token: unknown;
-  /** Keeps the bytes alive. */
-  list: Uint8Array[];
-  length: number;
-  socket: UdpSocket<unknown> | null;
-}
-
-interface UdpHandle {
-  onmessage: (status: number, handle: unknown, bytes: Buffer, peer: { address: string; port: number }) => void;
-  send(request: SendRequest, list: Uint8Array[], count: number, port: number, address: string, cb: boolean): number;
-  send(request: SendRequest, list: Uint8Array[], count: number, cb: boolean): number;
-}
-
 /** A bound UDP socket. The only user of `node:dgram`. */
-export class UdpSocket<Token> {
+export class UdpSocket<Token> implements RequestOwner {
   /** Given to hooks. */
   readonly socket: dgram.Socket;
   #events: UdpSocketEvents<Token>;
@@ -91,11 +83,12 @@ export class UdpSocket<Token> {
   /** Binds to a numeric address. Rejects with the system's error. */
   async bind(address: string, port: number, isExclusive: boolean): Promise<void> {
     const { socket } = this;
+    const isFast = this.#options.isFast && (await provesDirectDatagrams());
     await settled(socket, (done) => socket.bind({ address, port, exclusive: isExclusive }, done));
     this.#isOpen = true;
     socket.on('error', (error) => this.#events.receiveFailed(error));
     this.#growBuffers();
-    this.#takeOver();
+    this.#takeOver(isFast);
   }
 
   /** From here on, only datagrams of this peer are received, and `send` goes there. */
@@ -123,9 +116,9 @@ export class UdpSocket<Token> {
     }
   }
 
-  #takeOver(): void {
+  #takeOver(isFast: boolean): void {
     const events = this.#events;
-    const handle = this.#options.isFast ? directHandle(this.socket) : null;
+    const handle = isFast ? directDatagrams(this.socket) : null;
     if (handle === null) {
       this.socket.on('message', (bytes, { address, port }) => events.received(bytes, address, port));
       return;
@@ -154,11 +147,18 @@ export class UdpSocket<Token> {
   send(bytes: Uint8Array, length: number, port: number, address: string, token: Token): number {
     const handle = this.#handle;
     if (handle === null) return this.#sendDocumented(bytes, length, port, address, token);
-    const request = this.#spare ?? newRequest();
+    const request = this.#spare ?? newSendRequest();
     const list = this.#list;
     list[0] = length === bytes.length ? bytes : bytes.subarray(0, length);
-    const status =
-      address === '' ? handle.send(request, list, 1, true) : handle.send(request, list, 1, port, address, true);
+    let status: number;
+    try {
+      status =
+        address === '' ? handle.send(request, list, 1, true) : handle.send(request, list, 1, port, address, true);
+    } catch {
+      // It did work when it was tried. Datagrams of this socket go the documented way from here on.
+      this.#handle = null;
+      return this.#sendDocumented(bytes, length, port, address, token);
+    }
     // Above 0: all is sent, and the request was not touched. 0: it is under way.
     if (status !== 0) {
       this.#spare = request;
@@ -169,7 +169,7 @@ export class UdpSocket<Token> {
     request.list = list;
     request.length = length;
     request.token = token;
-    request.socket = this as UdpSocket<unknown>;
+    request.socket = this;
     this.#queuedBytes += length;
     this.queuedCount++;
     return QUEUED;
@@ -231,13 +231,6 @@ function withoutScope(address: string): string {
 /** UV_EBADF: what a send on a closed socket gets. */
 const NOT_OPEN = -9;
 
-function onRequestComplete(this: SendRequest, status: number): void {
-  const { socket } = this;
-  this.socket = null;
-  this.list = [];
-  socket?.requestCompleted(this, status);
-}
-
 function systemError(status: number, syscall: string): Error {
   const code = nameOf(status);
   return Object.assign(new Error(`${syscall} ${code}`), { code, syscall });
@@ -282,54 +275,4 @@ function settled(socket: dgram.Socket, begin: (done: () => void) => void): Promi
 function sendQueueSize(socket: dgram.Socket): number {
   const { getSendQueueSize } = socket as { getSendQueueSize?: () => number };
   return getSendQueueSize === undefined ? 0 : getSendQueueSize.call(socket);
-}
-
-let requestConstructor: (new () => SendRequest) | null | undefined;
-
-function newRequest(): SendRequest {
-  const request = new requestConstructor!();
-  request.oncomplete = onRequestComplete;
-  request.token = null;
-  request.list = [];
-  request.length = 0;
-  request.socket = null;
-  return request;
-}
-
-/** Handle of a bound socket if it can be used directly, else null. */
-function directHandle(socket: dgram.Socket): UdpHandle | null {
-  const symbol = Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'state symbol');
-  if (symbol === undefined) return null;
-  const state = (socket as unknown as Record<symbol, { handle?: UdpHandle | null } | undefined>)[symbol];
-  const handle = state?.handle;
-  if (handle === null || handle === undefined) return null;
-  if (typeof handle.send !== 'function' || typeof handle.onmessage !== 'function') return null;
-  if (requestConstructor === undefined) requestConstructor = probeRequest(socket, handle);
-  return requestConstructor === null ? null : handle;
-}
-
-/** Constructor of send requests, taken from a send that does not happen; null where this Node does not show it. */
-function probeRequest(socket: dgram.Socket, handle: UdpHandle): (new () => SendRequest) | null {
-  const isOwn = Object.hasOwn(handle, 'send');
-  const { send } = handle;
-  let found: (new () => SendRequest) | null = null;
-  handle.send = ((request: { constructor?: unknown } | null) => {
-    if (typeof request?.constructor === 'function' && request.constructor !== Object) {
-      found = request.constructor as new () => SendRequest;
-    }
-    return 1;
-  }) as UdpHandle['send'];
-  try {
-    // The callback of the look-up comes at once, so this calls the handle before it returns.
-    socket.send(Buffer.alloc(0), 0, 0, 9, isIPv6Socket(socket) ? '::1' : '127.0.0.1');
-  } catch {
-    found = null;
-  }
-  if (isOwn) handle.send = send;
-  else delete (handle as Partial<UdpHandle>).send;
-  return found;
-}
-
-function isIPv6Socket(socket: dgram.Socket): boolean {
-  return socket.address().family === 'IPv6';
 }
