@@ -8,7 +8,7 @@ import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
 import type { ConnId } from '../core/listener.ts';
 import { checkOptions, type ForeignNames, foreignAddresses, type OptionRule } from '../core/option-names.ts';
-import { defineProperties, flag, integer } from '../core/properties.ts';
+import { defineProperties, flag, integer, type TableOf } from '../core/properties.ts';
 import { shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
 import type { StopReport } from '../core/stats.ts';
 import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
@@ -181,7 +181,9 @@ export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> 
   }
 }
 
-defineProperties(StreamAgent.prototype, { syncConnectTimeout: integer(10_000, 1, 0x7fffffff) });
+defineProperties(StreamAgent.prototype, {
+  syncConnectTimeout: integer(10_000, 1, 0x7fffffff),
+} satisfies TableOf<StreamAgentProperties>);
 
 function bindError(cause: unknown, address: string): SocketError {
   const errno = errnoOf(cause);

@@ -1,7 +1,7 @@
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
 import type { FetchResult } from '../core/enums.ts';
 import type { AgentHooks, ConnId } from '../core/listener.ts';
-import { defineProperties } from '../core/properties.ts';
+import { defineProperties, type OptionsOf } from '../core/properties.ts';
 import {
   type PackProperties,
   type PullProperties,
@@ -16,7 +16,13 @@ import type { StreamProperties } from '../stream/stream-properties.ts';
 import { StreamAgent, type StreamAgentProperties } from './stream-agent.ts';
 
 /** Options of every TCP agent: any of its properties. */
-export type TcpAgentOptions = Partial<ComplexSocketProperties & StreamProperties & StreamAgentProperties>;
+export type TcpAgentOptions = OptionsOf<ComplexSocketProperties & StreamProperties & StreamAgentProperties>;
+
+/** Options of a TCP pull agent: any of its properties. */
+export type TcpPullAgentOptions = TcpAgentOptions & OptionsOf<PullProperties>;
+
+/** Options of a TCP pack agent: any of its properties. */
+export type TcpPackAgentOptions = TcpAgentOptions & OptionsOf<PackProperties>;
 
 /**
  * A TCP agent, many outgoing connections in one object, that hands on bytes as they arrive (HP-Socket's `TcpAgent`).
@@ -41,7 +47,7 @@ export class TcpAgent<Extra = unknown> extends StreamAgent<Extra> {
  * number of bytes held.
  */
 export class TcpPullAgent<Extra = unknown> extends StreamAgent<Extra> {
-  constructor(listener: AgentHooks<TcpPullAgent<Extra>, number>, options?: TcpAgentOptions & Partial<PullProperties>) {
+  constructor(listener: AgentHooks<TcpPullAgent<Extra>, number>, options?: TcpPullAgentOptions) {
     super(listener, options, pullModel);
   }
 
@@ -82,7 +88,7 @@ defineProperties(TcpPullAgent.prototype, pullProperties);
  * `TcpPackAgent`, byte for byte). `onReceive` gets one body.
  */
 export class TcpPackAgent<Extra = unknown> extends StreamAgent<Extra> {
-  constructor(listener: AgentHooks<TcpPackAgent<Extra>, Buffer>, options?: TcpAgentOptions & Partial<PackProperties>) {
+  constructor(listener: AgentHooks<TcpPackAgent<Extra>, Buffer>, options?: TcpPackAgentOptions) {
     super(listener, options, packModel);
   }
 }

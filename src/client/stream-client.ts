@@ -13,7 +13,7 @@ import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts
 import { Errno } from '../core/errno.ts';
 import type { AnyHooks, ConnId } from '../core/listener.ts';
 import { checkOptions, foreignAddresses, type OptionRule } from '../core/option-names.ts';
-import { defineProperties, flag, integer } from '../core/properties.ts';
+import { defineProperties, flag, integer, type TableOf } from '../core/properties.ts';
 import { SingleSocket } from '../core/single-socket.ts';
 import { HOOK_GRACE_MS } from '../core/start-stop.ts';
 import type { ComponentStats } from '../core/stats.ts';
@@ -269,4 +269,4 @@ defineProperties(StreamClient.prototype, {
   ...streamProperties,
   socketBufferSize: integer(4096, 1),
   syncConnectTimeout: integer(10_000, 1, 0x7fffffff),
-});
+} satisfies TableOf<StreamProperties & StreamClientProperties & { socketBufferSize: number }>);

@@ -1,12 +1,16 @@
 import type { ClientHooks } from '../core/listener.ts';
-import type { StreamClient } from './stream-client.ts';
+import type { TcpClient, TcpPackClient, TcpPullClient } from './tcp-client.ts';
 
 // Classes without members: a hook that a subclass leaves out does not exist, and costs nothing.
 
-export interface TcpClientListener<Extra = unknown> extends ClientHooks<StreamClient<Extra>, Buffer> {}
-/** Base class for listeners of push and pack clients, plain or TLS: override the hooks that you need. */
+export interface TcpClientListener<Extra = unknown> extends ClientHooks<TcpClient<Extra>, Buffer> {}
+/** Base class for listeners of `TcpClient`: override the hooks that you need. `onReceive` gets bytes as they arrive. */
 export class TcpClientListener<Extra = unknown> {}
 
-export interface TcpPullClientListener<Extra = unknown> extends ClientHooks<StreamClient<Extra>, number> {}
-/** Base class for listeners of pull clients: `onReceive` gets the number of bytes held. */
+export interface TcpPullClientListener<Extra = unknown> extends ClientHooks<TcpPullClient<Extra>, number> {}
+/** Base class for listeners of `TcpPullClient`: override the hooks that you need. `onReceive` gets the number of bytes held. */
 export class TcpPullClientListener<Extra = unknown> {}
+
+export interface TcpPackClientListener<Extra = unknown> extends ClientHooks<TcpPackClient<Extra>, Buffer> {}
+/** Base class for listeners of `TcpPackClient`: override the hooks that you need. `onReceive` gets whole packages. */
+export class TcpPackClientListener<Extra = unknown> {}

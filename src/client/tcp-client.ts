@@ -1,6 +1,6 @@
 import type { FetchResult } from '../core/enums.ts';
 import type { ClientHooks } from '../core/listener.ts';
-import { defineProperties } from '../core/properties.ts';
+import { defineProperties, type OptionsOf } from '../core/properties.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
 import {
   type PackProperties,
@@ -16,7 +16,13 @@ import type { StreamProperties } from '../stream/stream-properties.ts';
 import { StreamClient, type StreamClientProperties } from './stream-client.ts';
 
 /** Options of every TCP client: any of its properties. */
-export type TcpClientOptions = Partial<SingleSocketProperties & StreamProperties & StreamClientProperties>;
+export type TcpClientOptions = OptionsOf<SingleSocketProperties & StreamProperties & StreamClientProperties>;
+
+/** Options of a TCP pull client: any of its properties. */
+export type TcpPullClientOptions = TcpClientOptions & OptionsOf<PullProperties>;
+
+/** Options of a TCP pack client: any of its properties. */
+export type TcpPackClientOptions = TcpClientOptions & OptionsOf<PackProperties>;
 
 /**
  * A TCP client that hands on bytes as they arrive (HP-Socket's `TcpClient`).
@@ -40,10 +46,7 @@ export class TcpClient<Extra = unknown> extends StreamClient<Extra> {
  * number of bytes held.
  */
 export class TcpPullClient<Extra = unknown> extends StreamClient<Extra> {
-  constructor(
-    listener: ClientHooks<TcpPullClient<Extra>, number>,
-    options?: TcpClientOptions & Partial<PullProperties>,
-  ) {
+  constructor(listener: ClientHooks<TcpPullClient<Extra>, number>, options?: TcpPullClientOptions) {
     super(listener, options, pullModel);
   }
 
@@ -77,10 +80,7 @@ defineProperties(TcpPullClient.prototype, pullProperties);
  * `TcpPackClient`, byte for byte). `onReceive` gets one body.
  */
 export class TcpPackClient<Extra = unknown> extends StreamClient<Extra> {
-  constructor(
-    listener: ClientHooks<TcpPackClient<Extra>, Buffer>,
-    options?: TcpClientOptions & Partial<PackProperties>,
-  ) {
+  constructor(listener: ClientHooks<TcpPackClient<Extra>, Buffer>, options?: TcpPackClientOptions) {
     super(listener, options, packModel);
   }
 }

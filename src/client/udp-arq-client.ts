@@ -1,6 +1,7 @@
 import { type ArqSettings, nextConversationId } from '../arq/index.ts';
 import { SendPolicy } from '../core/enums.ts';
 import type { SocketError } from '../core/errors.ts';
+import type { OptionsOf } from '../core/properties.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { ArqConnection } from '../udp/udp-arq-connection.ts';
@@ -12,7 +13,7 @@ import { type DetectProperties, detectProperties, type UdpClientProperties } fro
 import { DatagramClient } from './udp-datagram-client.ts';
 
 /** Options of an ARQ client: any of its properties. */
-export type UdpArqClientOptions = Partial<SingleSocketProperties & UdpClientProperties & ArqProperties>;
+export type UdpArqClientOptions = OptionsOf<SingleSocketProperties & UdpClientProperties & ArqProperties>;
 
 export interface UdpArqClient<Extra = unknown> extends ArqProperties, DetectProperties {}
 

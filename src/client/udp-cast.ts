@@ -4,7 +4,7 @@ import { CastMode, SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import type { OptionRule, OptionRules } from '../core/option-names.ts';
-import { defineProperties, oneOf } from '../core/properties.ts';
+import { defineProperties, type OptionsOf, oneOf, type TableOf } from '../core/properties.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
 import { invalidParam } from '../core/start-stop.ts';
 import { isPort } from '../stream/stream-properties.ts';
@@ -45,7 +45,7 @@ export interface UdpCastProperties extends MulticastProperties {
 }
 
 /** Options of a `UdpCast`: any of its properties. */
-export type UdpCastOptions = Partial<SingleSocketProperties & UdpSocketProperties & UdpCastProperties>;
+export type UdpCastOptions = OptionsOf<SingleSocketProperties & UdpSocketProperties & UdpCastProperties>;
 
 export interface UdpCast<Extra = unknown> extends UdpCastProperties {}
 
@@ -177,4 +177,4 @@ export class UdpCast<Extra = unknown> extends DatagramClient<CastConnection, Ext
 defineProperties(UdpCast.prototype, {
   ...multicastProperties,
   castMode: oneOf(CastMode.Multicast, [CastMode.Multicast, CastMode.Broadcast]),
-});
+} satisfies TableOf<UdpCastProperties>);

@@ -1,4 +1,4 @@
-import { defineProperties } from '../core/properties.ts';
+import { defineProperties, type OptionsOf } from '../core/properties.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
 import { UdpConnection } from '../udp/udp-connection.ts';
 import type { UdpHost } from '../udp/udp-host.ts';
@@ -8,7 +8,7 @@ import { type DetectProperties, detectProperties, type UdpClientProperties } fro
 import { DatagramClient } from './udp-datagram-client.ts';
 
 /** Options of a UDP client: any of its properties. */
-export type UdpClientOptions = Partial<SingleSocketProperties & UdpClientProperties>;
+export type UdpClientOptions = OptionsOf<SingleSocketProperties & UdpClientProperties>;
 
 export interface UdpClient<Extra = unknown> extends DetectProperties {}
 

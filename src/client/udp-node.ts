@@ -7,7 +7,7 @@ import { CastMode, ReuseAddressPolicy, ServiceState, SocketErrorCode } from '../
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import { checkOptions, type ForeignNames, foreignAddresses, type OptionRule } from '../core/option-names.ts';
-import { defineProperties, flag, integer, oneOf } from '../core/properties.ts';
+import { defineProperties, flag, integer, type OptionsOf, oneOf, type TableOf } from '../core/properties.ts';
 import { callPrepare, invalidParam, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
 import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
@@ -73,7 +73,7 @@ export interface UdpNodeProperties extends MulticastProperties {
 }
 
 /** Options of a `UdpNode`: any of its properties. */
-export type UdpNodeOptions = Partial<UdpSocketProperties & UdpNodeProperties>;
+export type UdpNodeOptions = OptionsOf<UdpSocketProperties & UdpNodeProperties>;
 
 export interface UdpNode<Extra = unknown> extends UdpSocketProperties, UdpNodeProperties {}
 
@@ -322,4 +322,4 @@ defineProperties(UdpNode.prototype, {
   postReceiveCount: integer(64, 1),
   freeBufferPoolSize: integer(1024, 0),
   freeBufferPoolHold: integer(1024, 0),
-});
+} satisfies TableOf<UdpSocketProperties & UdpNodeProperties>);

@@ -7,7 +7,7 @@ import { OnSendSyncPolicy, ReuseAddressPolicy, SendPolicy, SocketErrorCode } fro
 import { Errno } from './errno.ts';
 import type { ConnId } from './listener.ts';
 import { checkOptions, type OptionRule } from './option-names.ts';
-import { defineProperties, duration, flag, integer, oneOf } from './properties.ts';
+import { defineProperties, duration, flag, integer, oneOf, type TableOf } from './properties.ts';
 import type { ConnectionStats } from './stats.ts';
 
 /** What a component with many connections asks of one of them. */
@@ -281,4 +281,4 @@ defineProperties(ComplexSocket.prototype, {
   freeBufferObjHold: integer(1024, 0),
   workerThreadCount: integer(Math.min(2 * availableParallelism() + 2, 512), 1, 512),
   markSilence: flag(true),
-});
+} satisfies TableOf<ComplexSocketProperties>);

@@ -18,6 +18,12 @@ export interface PropertyRule {
 
 export type PropertyTable = Readonly<Record<string, PropertyRule>>;
 
+/** A table with a rule for each property of an interface, and no other: `{ ... } satisfies TableOf<TheInterface>`. */
+export type TableOf<Properties> = Readonly<Record<keyof Properties, PropertyRule>>;
+
+/** Options of a constructor: any of the properties; undefined counts as left out. */
+export type OptionsOf<Properties> = { [Name in keyof Properties]?: Properties[Name] | undefined };
+
 /** What the accessors work on. */
 interface PropertyOwner {
   readonly state: ServiceState;

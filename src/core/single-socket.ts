@@ -1,7 +1,7 @@
 import { Component } from './component.ts';
 import { ReuseAddressPolicy, SendPolicy } from './enums.ts';
 import type { ConnId } from './listener.ts';
-import { defineProperties, flag, integer, oneOf } from './properties.ts';
+import { defineProperties, flag, integer, oneOf, type TableOf } from './properties.ts';
 
 /** Properties of every client. Each is also an option of the constructor. */
 export interface SingleSocketProperties {
@@ -59,4 +59,4 @@ defineProperties(SingleSocket.prototype, {
   freeBufferPoolHold: integer(60, 0),
   sendPolicy: oneOf(SendPolicy.Pack, Object.values(SendPolicy)),
   markSilence: flag(true),
-});
+} satisfies TableOf<SingleSocketProperties>);

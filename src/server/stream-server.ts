@@ -10,7 +10,7 @@ import { ReuseAddressPolicy, ServiceState, SocketErrorCode } from '../core/enums
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
 import { checkOptions, foreignAddresses, type OptionRule } from '../core/option-names.ts';
-import { custom, defineProperties, flag, integer } from '../core/properties.ts';
+import { custom, defineProperties, flag, integer, type TableOf } from '../core/properties.ts';
 import { socketPathProblem } from '../core/socket-path.ts';
 import { callPrepare, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
 import type { StopReport } from '../core/stats.ts';
@@ -194,7 +194,7 @@ defineProperties(StreamServer.prototype, {
   acceptsPerSecond: integer(0, 0),
   allowList: custom(null, checkAddressList),
   blockList: custom(null, checkAddressList),
-});
+} satisfies TableOf<StreamServerProperties>);
 
 function startOptions(host: string | null | undefined, port: number | undefined): ServerStartOptions {
   return { ...(host === null || host === undefined ? {} : { host }), ...(port === undefined ? {} : { port }) };

@@ -1,12 +1,16 @@
 import type { ServerHooks } from '../core/listener.ts';
-import type { StreamServer } from './stream-server.ts';
+import type { TcpPackServer, TcpPullServer, TcpServer } from './tcp-server.ts';
 
 // Classes without members: a hook that a subclass leaves out does not exist, and costs nothing.
 
-export interface TcpServerListener<Extra = unknown> extends ServerHooks<StreamServer<Extra>, Buffer> {}
-/** Base class for listeners of push and pack servers, plain or TLS: override the hooks that you need. */
+export interface TcpServerListener<Extra = unknown> extends ServerHooks<TcpServer<Extra>, Buffer> {}
+/** Base class for listeners of `TcpServer`: override the hooks that you need. `onReceive` gets bytes as they arrive. */
 export class TcpServerListener<Extra = unknown> {}
 
-export interface TcpPullServerListener<Extra = unknown> extends ServerHooks<StreamServer<Extra>, number> {}
-/** Base class for listeners of pull servers: `onReceive` gets the number of bytes held. */
+export interface TcpPullServerListener<Extra = unknown> extends ServerHooks<TcpPullServer<Extra>, number> {}
+/** Base class for listeners of `TcpPullServer`: override the hooks that you need. `onReceive` gets the number of bytes held. */
 export class TcpPullServerListener<Extra = unknown> {}
+
+export interface TcpPackServerListener<Extra = unknown> extends ServerHooks<TcpPackServer<Extra>, Buffer> {}
+/** Base class for listeners of `TcpPackServer`: override the hooks that you need. `onReceive` gets whole packages. */
+export class TcpPackServerListener<Extra = unknown> {}

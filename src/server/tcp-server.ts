@@ -1,7 +1,7 @@
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
 import type { FetchResult } from '../core/enums.ts';
 import type { ConnId, ServerHooks } from '../core/listener.ts';
-import { defineProperties } from '../core/properties.ts';
+import { defineProperties, type OptionsOf } from '../core/properties.ts';
 import {
   type PackProperties,
   type PullProperties,
@@ -16,7 +16,13 @@ import type { StreamProperties } from '../stream/stream-properties.ts';
 import { StreamServer, type StreamServerProperties } from './stream-server.ts';
 
 /** Options of every TCP server: any of its properties. */
-export type TcpServerOptions = Partial<ComplexSocketProperties & StreamProperties & StreamServerProperties>;
+export type TcpServerOptions = OptionsOf<ComplexSocketProperties & StreamProperties & StreamServerProperties>;
+
+/** Options of a TCP pull server: any of its properties. */
+export type TcpPullServerOptions = TcpServerOptions & OptionsOf<PullProperties>;
+
+/** Options of a TCP pack server: any of its properties. */
+export type TcpPackServerOptions = TcpServerOptions & OptionsOf<PackProperties>;
 
 /**
  * A TCP server that hands on bytes as they arrive (HP-Socket's `TcpServer`).
@@ -39,10 +45,7 @@ export class TcpServer<Extra = unknown> extends StreamServer<Extra> {
  * number of bytes held.
  */
 export class TcpPullServer<Extra = unknown> extends StreamServer<Extra> {
-  constructor(
-    listener: ServerHooks<TcpPullServer<Extra>, number>,
-    options?: TcpServerOptions & Partial<PullProperties>,
-  ) {
+  constructor(listener: ServerHooks<TcpPullServer<Extra>, number>, options?: TcpPullServerOptions) {
     super(listener, options, pullModel);
   }
 
@@ -83,10 +86,7 @@ defineProperties(TcpPullServer.prototype, pullProperties);
  * `TcpPackServer`, byte for byte). `onReceive` gets one body.
  */
 export class TcpPackServer<Extra = unknown> extends StreamServer<Extra> {
-  constructor(
-    listener: ServerHooks<TcpPackServer<Extra>, Buffer>,
-    options?: TcpServerOptions & Partial<PackProperties>,
-  ) {
+  constructor(listener: ServerHooks<TcpPackServer<Extra>, Buffer>, options?: TcpPackServerOptions) {
     super(listener, options, packModel);
   }
 }

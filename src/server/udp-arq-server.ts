@@ -14,7 +14,7 @@ import {
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
 import { SendPolicy, ServiceState } from '../core/enums.ts';
 import type { ConnId } from '../core/listener.ts';
-import { flag } from '../core/properties.ts';
+import { flag, type OptionsOf } from '../core/properties.ts';
 import type { StopReport } from '../core/stats.ts';
 import type { StopOptions } from '../core/stop-options.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
@@ -37,7 +37,7 @@ export interface ArqServerProperties {
 }
 
 /** Options of an ARQ server: any of its properties. */
-export type UdpArqServerOptions = Partial<
+export type UdpArqServerOptions = OptionsOf<
   ComplexSocketProperties & UdpServerProperties & ArqProperties & ArqServerProperties
 >;
 

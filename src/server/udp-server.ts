@@ -1,5 +1,6 @@
 import { CLOSE_NOTIFY, isCloseNotify } from '../arq/index.ts';
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
+import type { OptionsOf } from '../core/properties.ts';
 import { UdpConnection } from '../udp/udp-connection.ts';
 import type { UdpHost } from '../udp/udp-host.ts';
 import type { UdpServerHooks } from '../udp/udp-listener.ts';
@@ -7,7 +8,7 @@ import type { UdpServerProperties } from '../udp/udp-properties.ts';
 import { DatagramServer } from './udp-datagram-server.ts';
 
 /** Options of a UDP server: any of its properties. */
-export type UdpServerOptions = Partial<ComplexSocketProperties & UdpServerProperties>;
+export type UdpServerOptions = OptionsOf<ComplexSocketProperties & UdpServerProperties>;
 
 /**
  * A UDP server with pseudo-connections (HP-Socket's `UdpServer`, byte for byte): each address that sends something is a

@@ -1,6 +1,7 @@
 import { TcpAgent, type TcpAgentOptions, TcpPackAgent, TcpPullAgent } from '../agent/tcp-agent.ts';
 import { securityMaker } from '../connection/security.ts';
 import type { AgentHooks } from '../core/listener.ts';
+import type { OptionsOf } from '../core/properties.ts';
 import type { PackProperties, PullProperties } from '../stream/protocol-models.ts';
 import type { SslClientContext } from './options.ts';
 import { type SslComplexProperties, sslComplexProperties } from './properties.ts';
@@ -8,7 +9,13 @@ import { addMembers, SecureComplexMethods } from './secure-methods.ts';
 import { clientTls } from './security.ts';
 
 /** Options of every SSL agent: any of its properties, and its TLS. */
-export type SslAgentOptions = TcpAgentOptions & Partial<SslComplexProperties> & SslClientContext;
+export type SslAgentOptions = TcpAgentOptions & OptionsOf<SslComplexProperties> & SslClientContext;
+
+/** Options of an SSL pull agent: any of its properties, and its TLS. */
+export type SslPullAgentOptions = SslAgentOptions & OptionsOf<PullProperties>;
+
+/** Options of an SSL pack agent: any of its properties, and its TLS. */
+export type SslPackAgentOptions = SslAgentOptions & OptionsOf<PackProperties>;
 
 /**
  * A TLS agent that hands on bytes as they arrive (HP-Socket's `SSLAgent`): everything of `TcpAgent`, over TLS.
@@ -36,7 +43,7 @@ export class SslPullAgent<Extra = unknown> extends TcpPullAgent<Extra> {
   /** @internal */
   static override readonly [securityMaker] = clientTls;
 
-  constructor(listener: AgentHooks<SslPullAgent<Extra>, number>, options?: SslAgentOptions & Partial<PullProperties>) {
+  constructor(listener: AgentHooks<SslPullAgent<Extra>, number>, options?: SslPullAgentOptions) {
     super(listener as AgentHooks<TcpPullAgent<Extra>, number>, options);
   }
 }
@@ -46,7 +53,7 @@ export class SslPackAgent<Extra = unknown> extends TcpPackAgent<Extra> {
   /** @internal */
   static override readonly [securityMaker] = clientTls;
 
-  constructor(listener: AgentHooks<SslPackAgent<Extra>, Buffer>, options?: SslAgentOptions & Partial<PackProperties>) {
+  constructor(listener: AgentHooks<SslPackAgent<Extra>, Buffer>, options?: SslPackAgentOptions) {
     super(listener as AgentHooks<TcpPackAgent<Extra>, Buffer>, options);
   }
 }

@@ -1,6 +1,7 @@
 import { TcpClient, type TcpClientOptions, TcpPackClient, TcpPullClient } from '../client/tcp-client.ts';
 import { securityMaker } from '../connection/security.ts';
 import type { ClientHooks } from '../core/listener.ts';
+import type { OptionsOf } from '../core/properties.ts';
 import type { PackProperties, PullProperties } from '../stream/protocol-models.ts';
 import type { SslClientContext } from './options.ts';
 import { type SslProperties, sslProperties } from './properties.ts';
@@ -8,7 +9,13 @@ import { addMembers, SecureSingleMethods } from './secure-methods.ts';
 import { clientTls } from './security.ts';
 
 /** Options of every SSL client: any of its properties, and its TLS. */
-export type SslClientOptions = TcpClientOptions & Partial<SslProperties> & SslClientContext;
+export type SslClientOptions = TcpClientOptions & OptionsOf<SslProperties> & SslClientContext;
+
+/** Options of an SSL pull client: any of its properties, and its TLS. */
+export type SslPullClientOptions = SslClientOptions & OptionsOf<PullProperties>;
+
+/** Options of an SSL pack client: any of its properties, and its TLS. */
+export type SslPackClientOptions = SslClientOptions & OptionsOf<PackProperties>;
 
 /**
  * A TLS client that hands on bytes as they arrive (HP-Socket's `SSLClient`): everything of `TcpClient`, over TLS.
@@ -35,10 +42,7 @@ export class SslPullClient<Extra = unknown> extends TcpPullClient<Extra> {
   /** @internal */
   static override readonly [securityMaker] = clientTls;
 
-  constructor(
-    listener: ClientHooks<SslPullClient<Extra>, number>,
-    options?: SslClientOptions & Partial<PullProperties>,
-  ) {
+  constructor(listener: ClientHooks<SslPullClient<Extra>, number>, options?: SslPullClientOptions) {
     super(listener as ClientHooks<TcpPullClient<Extra>, number>, options);
   }
 }
@@ -48,10 +52,7 @@ export class SslPackClient<Extra = unknown> extends TcpPackClient<Extra> {
   /** @internal */
   static override readonly [securityMaker] = clientTls;
 
-  constructor(
-    listener: ClientHooks<SslPackClient<Extra>, Buffer>,
-    options?: SslClientOptions & Partial<PackProperties>,
-  ) {
+  constructor(listener: ClientHooks<SslPackClient<Extra>, Buffer>, options?: SslPackClientOptions) {
     super(listener as ClientHooks<TcpPackClient<Extra>, Buffer>, options);
   }
 }

@@ -1,5 +1,6 @@
 import { securityMaker } from '../connection/security.ts';
 import type { ServerHooks } from '../core/listener.ts';
+import type { OptionsOf } from '../core/properties.ts';
 import { TcpPackServer, TcpPullServer, TcpServer, type TcpServerOptions } from '../server/tcp-server.ts';
 import type { PackProperties, PullProperties } from '../stream/protocol-models.ts';
 import type { SslServerContexts } from './options.ts';
@@ -8,7 +9,13 @@ import { addMembers, SecureServerMethods } from './secure-methods.ts';
 import { serverTls } from './security.ts';
 
 /** Options of every SSL server: any of its properties, and its TLS. */
-export type SslServerOptions = TcpServerOptions & Partial<SslServerProperties> & SslServerContexts;
+export type SslServerOptions = TcpServerOptions & OptionsOf<SslServerProperties> & SslServerContexts;
+
+/** Options of an SSL pull server: any of its properties, and its TLS. */
+export type SslPullServerOptions = SslServerOptions & OptionsOf<PullProperties>;
+
+/** Options of an SSL pack server: any of its properties, and its TLS. */
+export type SslPackServerOptions = SslServerOptions & OptionsOf<PackProperties>;
 
 /**
  * A TLS server that hands on bytes as they arrive (HP-Socket's `SSLServer`): everything of `TcpServer`, over TLS.
@@ -34,10 +41,7 @@ export class SslPullServer<Extra = unknown> extends TcpPullServer<Extra> {
   /** @internal */
   static override readonly [securityMaker] = serverTls;
 
-  constructor(
-    listener: ServerHooks<SslPullServer<Extra>, number>,
-    options?: SslServerOptions & Partial<PullProperties>,
-  ) {
+  constructor(listener: ServerHooks<SslPullServer<Extra>, number>, options?: SslPullServerOptions) {
     super(listener as ServerHooks<TcpPullServer<Extra>, number>, options);
   }
 }
@@ -47,10 +51,7 @@ export class SslPackServer<Extra = unknown> extends TcpPackServer<Extra> {
   /** @internal */
   static override readonly [securityMaker] = serverTls;
 
-  constructor(
-    listener: ServerHooks<SslPackServer<Extra>, Buffer>,
-    options?: SslServerOptions & Partial<PackProperties>,
-  ) {
+  constructor(listener: ServerHooks<SslPackServer<Extra>, Buffer>, options?: SslPackServerOptions) {
     super(listener as ServerHooks<TcpPackServer<Extra>, Buffer>, options);
   }
 }

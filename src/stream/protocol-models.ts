@@ -1,7 +1,7 @@
 import type { Component } from '../core/component.ts';
 import { describe } from '../core/describe.ts';
 import { FetchResult } from '../core/enums.ts';
-import { integer, type PropertyTable } from '../core/properties.ts';
+import { integer, type TableOf } from '../core/properties.ts';
 import type { LimitCounters } from '../core/stats.ts';
 import { sharedMemory } from '../memory/read-memory.ts';
 import { MAX_PACK_FLAG, MAX_PACK_SIZE, type PackContext, PackProtocol } from '../protocol/pack.ts';
@@ -17,10 +17,10 @@ export interface PackProperties {
   packHeaderFlag: number;
 }
 
-export const packProperties: PropertyTable = {
+export const packProperties = {
   maxPackSize: integer(0x40000, 1, MAX_PACK_SIZE),
   packHeaderFlag: integer(0, 0, MAX_PACK_FLAG),
-};
+} satisfies TableOf<PackProperties>;
 
 /** Properties of pull components. */
 export interface PullProperties {
@@ -28,7 +28,7 @@ export interface PullProperties {
   maxPullBufferBytes: number;
 }
 
-export const pullProperties: PropertyTable = { maxPullBufferBytes: integer(16 * 1024 * 1024, 0) };
+export const pullProperties = { maxPullBufferBytes: integer(16 * 1024 * 1024, 0) } satisfies TableOf<PullProperties>;
 
 /** Values of properties as a component stores them. */
 type Settings = Readonly<Record<string, unknown>>;

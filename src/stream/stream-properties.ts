@@ -1,4 +1,4 @@
-import { flag, integer, oneOf, type PropertyTable } from '../core/properties.ts';
+import { flag, integer, oneOf, type TableOf } from '../core/properties.ts';
 
 /** Properties of every TCP and TLS component. Each is also an option of the constructor. */
 export interface StreamProperties {
@@ -58,7 +58,7 @@ export interface StreamProperties {
   receiveRatePolicy: 'pause' | 'close';
 }
 
-export const streamProperties: PropertyTable = {
+export const streamProperties = {
   socketBufferSize: integer(4096, 8),
   keepAliveTime: integer(60_000, 1000, undefined, true),
   keepAliveInterval: integer(20_000, 1000, undefined, true),
@@ -77,7 +77,7 @@ export const streamProperties: PropertyTable = {
   maxReceiveBytesPerSecond: integer(0, 0),
   maxReceiveMessagesPerSecond: integer(0, 0),
   receiveRatePolicy: oneOf('pause', ['pause', 'close']),
-};
+} satisfies TableOf<StreamProperties>;
 
 /** A port number, 0 to 65535. */
 export function isPort(value: unknown): value is number {

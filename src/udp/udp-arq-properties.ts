@@ -2,7 +2,7 @@ import { ArqSettings, bulk, interactive } from '../arq/index.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
-import { defineProperties, flag, integer, oneOf, type PropertyTable } from '../core/properties.ts';
+import { defineProperties, flag, integer, oneOf, type PropertyTable, type TableOf } from '../core/properties.ts';
 
 /** Properties of ARQ components, with HP-Socket's names and defaults (AQ-025 to AQ-036). Each is also an option. */
 export interface ArqProperties {
@@ -41,7 +41,7 @@ export interface ArqProperties {
   unreliable: boolean;
 }
 
-export const arqProperties: PropertyTable = {
+export const arqProperties = {
   preset: oneOf(null, [null, 'interactive', 'bulk']),
   noDelay: flag(false),
   turnoffCongestCtrl: flag(false),
@@ -57,7 +57,7 @@ export const arqProperties: PropertyTable = {
   handshakeTimeoutMs: integer(5000, 1, 0x7fffffff),
   maxWaitingSendCount: integer(32_768, 1, 0x7fffffff),
   unreliable: flag(false),
-};
+} satisfies TableOf<ArqProperties>;
 
 const presets: Readonly<Record<string, object>> = { interactive, bulk };
 

@@ -4,7 +4,7 @@ import { shown } from '../core/describe.ts';
 import { CastMode, SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
-import { flag, integer, type PropertyTable } from '../core/properties.ts';
+import { flag, integer, type TableOf } from '../core/properties.ts';
 import type { UdpSocket } from '../transport/udp-socket.ts';
 
 /** How a group is joined, part of the start options of `UdpCast` and `UdpNode`. */
@@ -26,10 +26,10 @@ export interface MulticastProperties {
   multiCastLoop: boolean;
 }
 
-export const multicastProperties: PropertyTable = {
+export const multicastProperties = {
   multiCastTtl: integer(1, 0, 255),
   multiCastLoop: flag(false),
-};
+} satisfies TableOf<MulticastProperties>;
 
 export const IPV4_BROADCAST = '255.255.255.255';
 

@@ -1,6 +1,6 @@
 import type { AddressList } from '../core/address.ts';
 import { checkAddressList } from '../core/address.ts';
-import { custom, flag, integer, type PropertyTable } from '../core/properties.ts';
+import { custom, flag, integer, type TableOf } from '../core/properties.ts';
 
 /** Properties of every UDP component. Each is also an option of the constructor. */
 export interface UdpSocketProperties {
@@ -49,21 +49,21 @@ export interface UdpServerProperties extends UdpSocketProperties, DetectProperti
 /** Properties of UDP clients beside those of all clients. */
 export interface UdpClientProperties extends UdpSocketProperties, DetectProperties {}
 
-export const udpSocketProperties: PropertyTable = {
+export const udpSocketProperties = {
   maxDatagramSize: integer(1432, 1, 65_536),
   fastPath: flag(true),
   recvBufferBytes: integer(4 * 1024 * 1024, 65_536, 0x3fffffff, true),
   sendBufferBytes: integer(4 * 1024 * 1024, 65_536, 0x3fffffff, true),
   maxSendQueueBytes: integer(16 * 1024 * 1024, 65_536),
   maxQueuedDatagrams: integer(1024, 0),
-};
+} satisfies TableOf<UdpSocketProperties>;
 
-export const detectProperties: PropertyTable = {
+export const detectProperties = {
   detectAttempts: integer(3, 0),
   detectInterval: integer(60_000, 1000, 0x7fffffff, true),
-};
+} satisfies TableOf<DetectProperties>;
 
-export const udpServerProperties: PropertyTable = {
+export const udpServerProperties = {
   ...udpSocketProperties,
   ...detectProperties,
   postReceiveCount: integer(64, 1),
@@ -71,4 +71,4 @@ export const udpServerProperties: PropertyTable = {
   acceptsPerSecond: integer(0, 0),
   allowList: custom(null, checkAddressList),
   blockList: custom(null, checkAddressList),
-};
+} satisfies TableOf<UdpServerProperties>;

@@ -1,0 +1,13 @@
+// What the subpaths of datagram components, UDP and ARQ, have in common.
+
+export type { UdpClientStartOptions } from './client/udp-target.ts';
+export type { UdpServerStartOptions } from './server/udp-datagram-server.ts';
+export * from './shared.ts';
+export type { UdpClientHooks, UdpConnectionHooks, UdpServerHooks } from './udp/udp-listener.ts';
+export type {
+  DetectProperties,
+  UdpClientProperties,
+  UdpServerProperties,
+  UdpSocketProperties,
+} from './udp/udp-properties.ts';
+export type { UdpConnectionStats, UdpDropCounters, UdpLimitCounters, UdpStats } from './udp/udp-stats.ts';

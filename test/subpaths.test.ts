@@ -1,0 +1,64 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const root = new URL('..', import.meta.url).pathname;
+let folder = '';
+
+/** Builds a copy of the package of its own, so that no other test's build is in the way. */
+beforeAll(async () => {
+  await mkdir(join(root, '.build'), { recursive: true });
+  folder = await mkdtemp(join(root, '.build', 'subpaths-'));
+  const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+  const options = ['-p', join(root, 'tsconfig.build.json'), '--outDir', folder, '--declaration', 'false'];
+  await promisify(execFile)(process.execPath, [tsc, ...options]);
+}, 180_000);
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** What a process has loaded of Node after importing one subpath, and what the subpath exports. */
+async function loadedBy(subpath: string): Promise<{ builtins: string[]; names: string[] }> {
+  const program = `
+    const before = new Set(process.moduleLoadList);
+    const names = Object.keys(await import(${JSON.stringify(join(folder, `${subpath}.js`))}));
+    const builtins = process.moduleLoadList.filter((each) => !before.has(each));
+    process.stdout.write(JSON.stringify({ builtins, names }));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program]);
+  const { builtins, names } = JSON.parse(stdout) as { builtins: string[]; names: string[] };
+  return { builtins: builtins.map((each) => each.replace('NativeModule ', '')), names };
+}
+
+describe('importing hp-socket/', () => {
+  test.each([
+    [
+      'tcp',
+      ['tls', '_tls_wrap', 'dgram'],
+      ['TcpServer', 'TcpPullAgent', 'TcpPackClientListener'],
+      /^(Ssl[AC]|SslS|Udp|Http)/,
+    ],
+    ['ssl', ['dgram'], ['SslServer', 'SslPullAgent', 'SslPackClientListener'], /^(Tcp|Udp|Http)/],
+    ['udp', ['tls', '_tls_wrap'], ['UdpServer', 'UdpNode', 'UdpCastListener'], /^(Tcp|Ssl[AC]|SslS|UdpArq|Http)/],
+    [
+      'arq',
+      ['tls', '_tls_wrap'],
+      ['UdpArqServer', 'UdpArqClientListener'],
+      /^(Tcp|Ssl[AC]|SslS|UdpNode|UdpServer|Http)/,
+    ],
+  ])('%s loads nothing of %j', async (subpath, unwanted, wanted, others) => {
+    const { builtins, names } = await loadedBy(subpath);
+    expect(builtins).toContain('net');
+    expect(builtins.filter((each) => unwanted.includes(each))).toEqual([]);
+    expect(names).toEqual(expect.arrayContaining([...wanted, 'HandleResult', 'SocketError', 'SocketErrorCode']));
+    expect(names.filter((name) => others.test(name))).toEqual([]);
+  });
+
+  test('the whole has what all of them have', async () => {
+    const whole = new Set((await loadedBy('index')).names);
+    for (const subpath of ['tcp', 'ssl', 'udp', 'arq']) {
+      expect((await loadedBy(subpath)).names.filter((name) => !whole.has(name))).toEqual([]);
+    }
+  });
+});

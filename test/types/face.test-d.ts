@@ -1,0 +1,189 @@
+// What the types promise, checked by the compiler: `scripts/check-types.mjs` compiles this file against the built package with
+// the oldest and the newest TypeScript that is supported, too. Nothing here runs.
+import {
+  type AgentHooks,
+  type CloseInfo,
+  type ConnectOptions,
+  type ConnId,
+  HandleResult,
+  type HookResult,
+  handleResultNumber,
+  type PackProperties,
+  type PullProperties,
+  SocketError,
+  type SocketErrorCode,
+  type SocketErrorName,
+  type SocketOperation,
+  SslServer,
+  SslServerListener,
+  type StreamProperties,
+  TcpAgent,
+  TcpClient,
+  TcpPackServer,
+  TcpPackServerListener,
+  type TcpPackServerOptions,
+  TcpPullClient,
+  TcpPullServer,
+  TcpPullServerListener,
+  type TcpPullServerOptions,
+  TcpServer,
+  TcpServerListener,
+  type TcpServerOptions,
+  UdpArqServerListener,
+  UdpNode,
+  UdpServer,
+  UdpServerListener,
+} from 'hp-socket';
+import * as arq from 'hp-socket/arq';
+import type * as ssl from 'hp-socket/ssl';
+import * as tcp from 'hp-socket/tcp';
+import type * as udp from 'hp-socket/udp';
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+function is<_Fact extends true>(): void {}
+
+// ---- hooks ---------------------------------------------------------------------------------------------------------
+
+// A hook may return anything.
+new TcpServer({ onReceive: (server, connId, data) => server.send(connId, data) });
+new TcpServer({ onReceive: async (server, connId, data) => server.send(connId, data) });
+const list: Buffer[] = [];
+new UdpServer({ onReceive: (_server, _connId, data) => list.push(data) });
+new TcpClient({ onHandShake: () => HandleResult.Error });
+is<Equal<HookResult, unknown>>();
+
+// The values of HandleResult are no numbers, and are told apart.
+// @ts-expect-error
+const two: HandleResult = 2;
+const narrow = (result: HandleResult): 0 | 1 | 2 => (result === HandleResult.Error ? 2 : handleResultNumber(result));
+is<Equal<typeof HandleResult.Error extends typeof HandleResult.Ok ? true : false, false>>();
+
+// Parameters have the types of their component.
+new TcpPullServer<{ name: string }>({
+  onReceive(server, connId, length) {
+    is<Equal<typeof server, TcpPullServer<{ name: string }>>>();
+    is<Equal<typeof connId, ConnId>>();
+    is<Equal<typeof length, number>>();
+    is<Equal<ReturnType<typeof server.fetch>, Buffer | null>>();
+    is<Equal<ReturnType<typeof server.getConnectionExtra>, { name: string } | null>>();
+  },
+  onClose(_server, _connId, operation, errorCode, info) {
+    is<Equal<typeof operation, SocketOperation>>();
+    is<Equal<typeof errorCode, number>>();
+    is<Equal<typeof info, CloseInfo>>();
+    is<Equal<typeof info.error, SocketError | null>>();
+    is<Equal<typeof info.code, SocketErrorName | null>>();
+    is<Equal<typeof info.endedBy, 'peer' | 'local' | 'system'>>();
+  },
+});
+
+// ---- listener classes ----------------------------------------------------------------------------------------------
+
+class Pulling extends TcpPullServerListener<string> {
+  override onReceive(server: TcpPullServer<string>, connId: ConnId, length: number): void {
+    const line: Buffer | null = server.fetch(connId, length);
+    if (line !== null) server.send(connId, line);
+  }
+}
+new TcpPullServer<string>(new Pulling());
+
+class Secured extends SslServerListener {
+  override onHandShake(server: SslServer, connId: ConnId): void {
+    server.getSSLInfo(connId)?.protocol?.toUpperCase();
+  }
+}
+new SslServer(new Secured(), { ssl: { certFile: 'a', keyFile: 'b' } });
+
+class Packing extends TcpPackServerListener {
+  override onReceive(server: TcpPackServer, connId: ConnId, packet: Buffer): boolean {
+    return server.maxPackSize > packet.length && server.send(connId, packet);
+  }
+}
+new TcpPackServer(new Packing(), { maxPackSize: 10 });
+
+class Datagrams extends UdpServerListener {
+  override onReceive(server: UdpServer, connId: ConnId, datagram: Buffer): void {
+    server.send(connId, datagram);
+  }
+}
+new UdpServer(new Datagrams());
+
+class Wrong extends TcpServerListener {
+  // @ts-expect-error a push listener gets bytes
+  override onReceive(_server: TcpServer, _connId: ConnId, _length: number): void {}
+}
+new arq.UdpArqServer(new UdpArqServerListener());
+void Wrong;
+
+// ---- options -------------------------------------------------------------------------------------------------------
+
+// Left out and undefined are the same, also under exactOptionalPropertyTypes.
+const port: number | undefined = undefined;
+new TcpServer({}, { noDelay: undefined, maxConnectionCount: undefined });
+void new TcpServer({}).start({ host: '127.0.0.1', port, signal: undefined, exclusive: undefined });
+void new TcpClient({}).start('127.0.0.1', 1, { localAddress: undefined, signal: undefined });
+void new TcpAgent({}).connect({ host: '127.0.0.1', port: 1, extra: undefined });
+void new UdpNode({}).start({ castAddress: undefined });
+void new TcpServer({}).stop({ drainTimeoutMs: undefined });
+new TcpServer({}).disconnect(1, { drain: undefined, timeoutMs: undefined });
+
+// Names that do not exist are none.
+// @ts-expect-error
+void new TcpServer({}).start({ hostname: '127.0.0.1' });
+// @ts-expect-error
+void new TcpServer({}).stop({ drainTimeout: 5 });
+// @ts-expect-error
+new TcpServer({}, { maxPackSize: 5 });
+// @ts-expect-error
+void new TcpAgent({}).start({ bindAddress: '127.0.0.1' });
+
+const pull: TcpPullServerOptions = { maxPullBufferBytes: 5, noDelay: true };
+const pack: TcpPackServerOptions = { maxPackSize: 5, idleTimeoutMs: 1 };
+const push: TcpServerOptions = { idleTimeoutMs: 1 };
+const target: ConnectOptions = { host: 'a', port: 1 };
+is<Equal<PackProperties['maxPackSize'], number>>();
+is<Equal<PullProperties['maxPullBufferBytes'], number>>();
+is<Equal<StreamProperties['pendingPolicy'], 'refuse' | 'close'>>();
+
+// ---- errors --------------------------------------------------------------------------------------------------------
+
+function advise(error: unknown): string {
+  if (!(error instanceof SocketError)) return '';
+  is<Equal<typeof error.code, SocketErrorName>>();
+  is<Equal<typeof error.socketError, SocketErrorCode>>();
+  is<Equal<typeof error.errno, number>>();
+  is<Equal<typeof error.connId, number | null>>();
+  // @ts-expect-error a code that there is not
+  if (error.code === 'ECONNREFUSD') return '';
+  switch (error.code) {
+    case 'ECONNREFUSED':
+      return 'later';
+    case 'HP_MESSAGE_TOO_LARGE':
+      return 'in pieces';
+    default:
+      return error.message;
+  }
+}
+
+// ---- nothing is null -----------------------------------------------------------------------------------------------
+
+const client = new TcpPullClient<string>({});
+is<Equal<typeof client.extra, string | null>>();
+is<Equal<ReturnType<typeof client.peek>, Buffer | null>>();
+const server = new TcpServer({});
+is<Equal<ReturnType<typeof server.isPauseReceive>, boolean | null>>();
+is<Equal<ReturnType<typeof server.getConnectPeriod>, number | null>>();
+is<Equal<ReturnType<typeof server.getPendingDataLength>, number | null>>();
+is<Equal<typeof server.lastFailure, SocketError | null>>();
+
+// ---- subpaths have the same classes ----------------------------------------------------------------------------------
+
+is<Equal<tcp.TcpServer, TcpServer>>();
+is<Equal<ssl.SslServer, SslServer>>();
+is<Equal<udp.UdpServer, UdpServer>>();
+is<Equal<typeof arq.SocketError, typeof SocketError>>();
+// @ts-expect-error
+void tcp.SslServer;
+
+export type Used = [AgentHooks<unknown, Buffer>, typeof two, typeof narrow, typeof pull, typeof pack, typeof push];
+void [target, advise];
