@@ -86,6 +86,42 @@ export function datagramEndingSuite(family: DatagramFamily): void {
       expect(closes).toEqual([1, 2, 3].map((connId) => [connId, ...graceful]));
     });
 
+    test('and comes again while a hook about what it sent is pending is another connection', async () => {
+      const got: unknown[][] = [];
+      const closes: ConnId[] = [];
+      const goOn = deferred();
+      await using server = family.server({
+        onReceive(_self, connId, data) {
+          got.push([connId, data.toString()]);
+          return connId === 1 ? goOn.promise : undefined;
+        },
+        onClose: (_self, connId) => void closes.push(connId),
+      });
+      const { port } = await server.start(host, 0);
+      const first = family.client({});
+      await first.start(host, port);
+      const { port: localPort } = first.getLocalAddress()!;
+      first.send('one');
+      await until(() => got.length === 1);
+      await first.stop({ drainTimeoutMs: 20_000 });
+      await until(() => server.stats().closeNotifiesIn === 1);
+      const second = family.client({});
+      await second.start(host, port, { localPort });
+      second.send('again');
+      await until(() => got.length === 2);
+      expect([got, closes]).toEqual([
+        [
+          [1, 'one'],
+          [2, 'again'],
+        ],
+        [],
+      ]);
+      goOn.resolve();
+      await until(() => closes.length === 1);
+      expect([closes, server.getAllConnectionIDs()]).toEqual([[1], [2]]);
+      await second.stop();
+    });
+
     test.each(['at once', 'later'])(
       'after a greeting of onHandShake, answering %s, that drains: all of it arrives, and nothing is taken after it',
       async (when) => {
