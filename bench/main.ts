@@ -9,11 +9,12 @@ import { type Options, readOptions, usage } from './harness/options.ts';
 import { format, formatTable, writeJson } from './harness/report.ts';
 import { judgedValue, runWork, selfCheckTolerance, type Work, type WorkResult } from './harness/work.ts';
 import { helperWorks } from './works/helpers.ts';
+import { httpWorks } from './works/http.ts';
 import { sslWorks } from './works/ssl.ts';
 import { tcpWorks } from './works/tcp.ts';
 import { udpWorks } from './works/udp.ts';
 
-const allWorks: readonly Work[] = [...tcpWorks, ...sslWorks, ...udpWorks, ...helperWorks];
+const allWorks: readonly Work[] = [...tcpWorks, ...sslWorks, ...udpWorks, ...httpWorks, ...helperWorks];
 
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2));
