@@ -65,7 +65,7 @@ export interface ThreadPoolStopReport {
 export interface SubmitOptions {
   /** With `RejectedPolicy.WaitFor`: longest wait for room in milliseconds; 0 and -1, the default, for ever (TPF-006). */
   maxWaitMs?: number;
-  /** Longest run in milliseconds; default: the pool's `taskTimeoutMs`. */
+  /** Longest run in milliseconds, 0 for no limit; default: the pool's `taskTimeoutMs`. */
   timeoutMs?: number;
   /** Aborting it rejects the task with ECANCELED. If it runs, its thread is ended and replaced. */
   signal?: AbortSignal;
