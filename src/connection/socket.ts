@@ -25,10 +25,16 @@ export function forgetSocket(socket: Socket): void {
   socket.on('error', () => {});
 }
 
-/** Sets what the properties ask for. */
+/** Probes without an answer after which the system gives the peer up: HP-Socket's number. */
+const KEEP_ALIVE_PROBES = 5;
+
+/** Sets what the properties ask for. Node before 24.21 and 26.10 takes no interval and no count: a probe each second, 10 in all. */
 export function tuneSocket(socket: Socket, { noDelay, keepAliveTime, keepAliveInterval }: StreamSettings): void {
   if (noDelay) socket.setNoDelay(true);
-  if (keepAliveTime > 0 && keepAliveInterval > 0) socket.setKeepAlive(true, keepAliveTime);
+  if (keepAliveTime > 0 && keepAliveInterval > 0) {
+    const setKeepAlive = socket.setKeepAlive as (...settings: unknown[]) => Socket;
+    setKeepAlive.call(socket, true, keepAliveTime, keepAliveInterval, KEEP_ALIVE_PROBES);
+  }
 }
 
 function onError(this: Socket, error: Error): void {

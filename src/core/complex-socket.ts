@@ -214,14 +214,18 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
     return this.#valid('getLocalAddress', connId)?.localAddress ?? null;
   }
 
-  /** Numeric address of the peer, also inside `onClose`; null for an unknown ID (`GetRemoteAddress`, CS-019). */
+  /**
+   * Numeric address of the peer, also inside `onClose` (`GetRemoteAddress`, CS-019); null for an unknown ID, a peer that was gone
+   * before it was accepted, and over Unix domain sockets.
+   */
   getRemoteAddress(connId: ConnId): SocketAddress | null {
     const connection = this.table.get(connId);
     if (connection === undefined) {
       this.unknownId('getRemoteAddress', connId);
       return null;
     }
-    return { address: connection.remoteAddress, port: connection.remotePort };
+    const { remoteAddress: address, remotePort: port } = connection;
+    return address === '' ? null : { address, port };
   }
 
   /**

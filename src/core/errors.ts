@@ -101,10 +101,21 @@ const fileAdvice: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nobody listens there any more; check that the server is started',
 };
 
+/** The same where it is something else for a socket that connects. */
+const connectAdvice: Readonly<Record<string, string>> = {
+  EADDRNOTAVAIL:
+    'the own port is in use towards that peer, or all ports are; choose another localPort or none, close connections, or connect from another own address',
+};
+
 /** "what failed: reason (ECODE); what to do." @param isFile Whether it is about a Unix domain socket. */
 export function describeSystemError(what: string, errno: number, cause?: unknown, isFile = false): string {
   const name = errnoName(errno);
   const reason = cause instanceof Error ? clip(cause.message) : '';
-  const help = (isFile ? fileAdvice[name] : undefined) ?? advice[name];
+  const special = isFile
+    ? fileAdvice
+    : (cause as NodeJS.ErrnoException | undefined)?.syscall === 'connect'
+      ? connectAdvice
+      : {};
+  const help = special[name] ?? advice[name];
   return `${what}: ${name}${help === undefined ? '' : ` - ${help}`}${reason === '' || reason.includes(name) ? '' : ` (${reason})`}`;
 }

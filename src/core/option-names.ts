@@ -16,7 +16,7 @@ export const foreignAddresses: ForeignNames = {
   localhost: 'host',
   ip: 'host',
   bindAddress: 'localAddress',
-  fd: 'a file descriptor cannot be listened on; give host and port, or path',
+  fd: 'only TCP and TLS servers listen on a file descriptor; give host and port',
   servername: 'serverName',
   timeout: 'the time to connect is the property syncConnectTimeout',
 };

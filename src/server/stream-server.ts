@@ -17,7 +17,7 @@ import type { StopReport } from '../core/stats.ts';
 import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
 import { ComplexStream } from '../stream/complex-stream.ts';
 import { isPort } from '../stream/stream-properties.ts';
-import { type AcceptedSocket, TcpListener } from '../transport/tcp-listener.ts';
+import { type AcceptedSocket, type ListenTarget, TcpListener } from '../transport/tcp-listener.ts';
 
 /** Where a stream server listens. */
 export interface ServerStartOptions {
@@ -27,6 +27,11 @@ export interface ServerStartOptions {
   port?: number | undefined;
   /** Path of a Unix domain socket (a pipe on Windows) instead of host and port. */
   path?: string | undefined;
+  /**
+   * Number of a file descriptor that listens already, instead of host, port and path: one that a supervisor passed on (systemd:
+   * 3). It is the server's from then on. Not on Windows.
+   */
+  fd?: number | undefined;
   /** Connections that may wait to be accepted. Default: property `socketListenQueue`. */
   backlog?: number | undefined;
   /** No IPv4 on `::`. */
@@ -41,6 +46,7 @@ const startRules = {
   host: true,
   port: true,
   path: true,
+  fd: true,
   backlog: true,
   ipv6Only: flag(false),
   exclusive: flag(false),
@@ -92,6 +98,7 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
         acceptFailed: () => void run.acceptErrors++,
       },
       run.isFast,
+      run.security !== null,
     );
     this.#listener = listener;
     let problem = await callPrepare(this, this.listener, 'onPrepareListen', signal, () =>
@@ -105,9 +112,7 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
     }
     try {
       await listener.listen({
-        ...(target.path === undefined
-          ? { host: target.host || '0.0.0.0', port: target.port ?? 0 }
-          : { path: target.path }),
+        ...listenPlace(target),
         backlog: target.backlog ?? this.socketListenQueue,
         ipv6Only: target.ipv6Only ?? false,
         exclusive: target.exclusive ?? false,
@@ -133,7 +138,11 @@ export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra>
   #check(target: ServerStartOptions): void {
     const invalid = (message: string): SocketError =>
       this.failed({ socketError: SocketErrorCode.InvalidParam, errno: Errno.EINVAL, operation: 'start', message });
-    const { host, port, path, backlog } = target;
+    const { host, port, path, fd, backlog } = target;
+    if (fd !== undefined && !(Number.isInteger(fd) && fd >= 0))
+      throw invalid(`fd must be the number of a file descriptor, 0 or more, not ${describe(fd)}`);
+    if (fd !== undefined && (host !== undefined || port !== undefined || path !== undefined))
+      throw invalid('fd listens already, so host, port and path must be left out');
     if (port !== undefined && !isPort(port))
       throw invalid(`port must be a whole number, 0 to 65535, not ${describe(port)}`);
     if (host !== undefined && typeof host !== 'string') throw invalid(`host must be a string, not ${describe(host)}`);
@@ -200,6 +209,17 @@ function startOptions(host: string | null | undefined, port: number | undefined)
   return { ...(host === null || host === undefined ? {} : { host }), ...(port === undefined ? {} : { port }) };
 }
 
+/** Where to listen, as `net.Server.listen` takes it. */
+function listenPlace({
+  host,
+  port,
+  path,
+  fd,
+}: ServerStartOptions): Pick<ListenTarget, 'host' | 'port' | 'path' | 'fd'> {
+  if (fd !== undefined) return { fd };
+  return path === undefined ? { host: host || '0.0.0.0', port: port ?? 0 } : { path };
+}
+
 /** What Node reports as errors of `listen`, and are such of binding. */
 const bindErrors: ReadonlySet<string | undefined> = new Set(['EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'EINVAL']);
 
@@ -213,7 +233,8 @@ function listenError(cause: unknown, target: ServerStartOptions): SocketError {
     socketError = SocketErrorCode.SocketCreate;
   // Whatever is wrong with a path is found when it is bound.
   else if (target.path !== undefined || bindErrors.has(name)) socketError = SocketErrorCode.SocketBind;
-  const where = shown(target.path ?? `${target.host || '0.0.0.0'}:${target.port ?? 0}`);
+  const { host, port, path, fd } = target;
+  const where = fd === undefined ? shown(path ?? `${host || '0.0.0.0'}:${port ?? 0}`) : `file descriptor ${fd}`;
   return new SocketError({
     socketError,
     errno,

@@ -5,8 +5,8 @@ export interface SslProperties {
   /** Whether the TLS handshake begins by itself (SSL-S-008). False: by `startSSLHandShake`, after clear text. Default true. */
   sslAutoHandShake: boolean;
   /**
-   * Ciphers of TLS 1.2 in OpenSSL's syntax, used by contexts that are set up later (SSL-S-010). Default
-   * `ECDHE+AESGCM:ECDHE+CHACHA20`; HP-Socket's is `DEFAULT:!aNULL:!eNULL:!SSLv2:!SSLv3`.
+   * Ciphers of TLS 1.2 in OpenSSL's syntax, used by contexts that are set up later (SSL-S-010). Default: the six of
+   * `ECDHE+AESGCM:ECDHE+CHACHA20` by their names; HP-Socket's is `DEFAULT:!aNULL:!eNULL:!SSLv2:!SSLv3`.
    */
   sslCipherList: string;
   /**
@@ -37,7 +37,15 @@ export interface SslServerProperties extends SslComplexProperties {
  * Suites with forward secrecy and authenticated encryption only. HP-Socket's default (TL-007) is
  * `DEFAULT:!aNULL:!eNULL:!SSLv2:!SSLv3`, which has suites with CBC (LUCKY13) and with RSA key exchange as well.
  */
-export const DEFAULT_CIPHER_LIST = 'ECDHE+AESGCM:ECDHE+CHACHA20';
+export const DEFAULT_CIPHER_LIST = [
+  // ECDHE+AESGCM:ECDHE+CHACHA20, by their names, since Deno knows no groups
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+].join(':');
 
 export const sslProperties: PropertyTable = {
   sslAutoHandShake: flag(true),

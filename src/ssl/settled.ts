@@ -31,9 +31,10 @@ export function settledFacts(socket: TLSSocket, hasPeer: boolean): SettledFacts 
 /** Certificates as DER, leaf first. */
 export function chainOf(certificate: Partial<DetailedPeerCertificate> | null | undefined): Buffer[] {
   const chain: Buffer[] = [];
-  for (let each = certificate; each?.raw !== undefined && !chain.some((known) => known.equals(each!.raw!)); ) {
-    chain.push(each.raw);
-    each = each.issuerCertificate;
+  for (let each = certificate; each?.raw !== undefined; each = each.issuerCertificate) {
+    const raw = Buffer.isBuffer(each.raw) ? each.raw : Buffer.from(each.raw); // Deno: no Buffer
+    if (chain.some((known) => known.equals(raw))) break;
+    chain.push(raw);
   }
   return chain;
 }

@@ -3,7 +3,7 @@ import type { ConnectionHost } from '../connection/host.ts';
 import { tuneSocket } from '../connection/socket.ts';
 import { ConnectionState } from '../connection/state.ts';
 import type { StreamConnection } from '../connection/stream-connection.ts';
-import { splitHost } from '../core/address.ts';
+import { normalizeAddress, splitHost } from '../core/address.ts';
 import type { Component } from '../core/component.ts';
 import { isSignalAborted } from '../core/component.ts';
 import { describe, shown } from '../core/describe.ts';
@@ -14,7 +14,8 @@ import { prepareByHook } from '../core/hooks.ts';
 import type { OptionRule } from '../core/option-names.ts';
 import { socketPathProblem } from '../core/socket-path.ts';
 import { HOOK_GRACE_MS } from '../core/start-stop.ts';
-import { connectSocket } from '../transport/tcp-connect.ts';
+import { isFastPathSettled, proveFastPath } from '../transport/fast-path.ts';
+import { connectSocket, makeConnectingSocket } from '../transport/tcp-connect.ts';
 import { isPort } from './stream-properties.ts';
 
 /** Where to connect, and how. */
@@ -122,6 +123,7 @@ export async function connect(
     onRelease(connection, () => signal.removeEventListener('abort', abort));
   }
   const gone = (): Promise<null> => new Promise((resolve) => onRelease(connection, () => resolve(null)));
+  if (run.isFast && !isFastPathSettled(run.security !== null)) await useFastSocket(run, connection, gone());
   let problem: SocketError | null = isSignalAborted(signal) ? component.aborted('connect', signal) : null;
   // While that hook is thinking, the signal may be aborted, and the connection closed.
   if (problem === null && run.listener.onPrepareConnect !== undefined) {
@@ -154,7 +156,7 @@ export async function connect(
       connectSocket(socket, { ...target, host: dial, path }, () => {
         if (connection.state !== ConnectionState.Connecting) return;
         connection.deadlines.disarmStage();
-        connection.remoteAddress = socket.remoteAddress ?? '';
+        connection.remoteAddress = normalizeAddress(socket.remoteAddress ?? '');
         connection.remotePort = socket.remotePort ?? port;
         tuneSocket(socket, run.settings);
         connection.connected();
@@ -170,6 +172,17 @@ export async function connect(
     }
     if (isAsync && connection.state === ConnectionState.Connecting) settle();
   });
+}
+
+/**
+ * The first connection of a process waits for the proof of the fast path, some milliseconds, and gets another socket if that
+ * came out well. Nobody has seen the one before.
+ */
+async function useFastSocket(run: ConnectionHost, connection: StreamConnection, gone: Promise<null>): Promise<void> {
+  const isFast = await Promise.race([proveFastPath(run.security !== null), gone]);
+  if (isFast !== true || connection.state !== ConnectionState.Connecting) return;
+  connection.abandonSocket().destroy();
+  connection.replaceSocket(makeConnectingSocket(connection, true));
 }
 
 function prepare(component: Component, run: ConnectionHost, connection: StreamConnection): Promise<SocketError | null> {

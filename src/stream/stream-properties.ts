@@ -9,7 +9,10 @@ export interface StreamProperties {
   socketBufferSize: number;
   /** Milliseconds of silence before the system probes the peer; 0 for never, else 1000 or more (TCP-S-008). Default 60,000. */
   keepAliveTime: number;
-  /** Milliseconds between probes; 0 switches keep-alive off. Node cannot set another interval (TCP-S-010). Default 20,000. */
+  /**
+   * Milliseconds between probes, of which 5 may stay unanswered; 0 switches keep-alive off (TCP-S-010). Default 20,000. Before
+   * Node 24.21 and 26.10 only 0 counts: there it is 1 second, 10 times.
+   */
   keepAliveInterval: number;
   /** Send small pieces at once, without waiting for acknowledgements (`TCP_NODELAY`, TCP-S-012). Default true; HP-Socket: false. */
   noDelay: boolean;

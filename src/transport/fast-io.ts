@@ -1,19 +1,20 @@
-import net from 'node:net';
+import type { Socket } from 'node:net';
 import { getSystemErrorMap } from 'node:util';
 
 /**
- * The fast path for stream sockets, and the probe that decides whether this Node has it.
+ * The fast path for stream sockets.
  *
  * Node's own stream classes cost about as much per message as the system calls. Two parts of them can be left out:
  *
  * - reads: `net.Socket` reads into a buffer of ours (`onread`). Documented for sockets that connect, but not for accepted
  *   ones; those are made from the accepted handle. (64 B echo: 10.3 -> 8.5 us of CPU per message, Node 20.)
  * - writes: the handle is asked to write directly, which usually completes at once and then needs no callback
- *   (8.5 -> 8.0 us). The constructor of the request object it wants is taken from a write to a handle of our own making; since
- *   Node 26 the handle makes the request itself, and returns it, but only when the write did not complete at once.
+ *   (8.5 -> 8.0 us). The constructor of the request object it wants is taken from a write of Node's own; since Node 26 the
+ *   handle makes the request itself, and returns it, but only when the write did not complete at once.
  *
- * Neither is documented, so both are probed when first needed, can be switched off (option `fastPath: false`, or
- * environment HP_SOCKET_FAST_PATH=off), and have the documented path behind them.
+ * Neither is documented, and other runtimes have some of the same names with other meanings. So nothing here is used before
+ * an exchange over real sockets has shown that it works (stream-proof.ts, tls-proof.ts). It can be switched off (option
+ * `fastPath: false`, or environment HP_SOCKET_FAST_PATH=off), and has the documented path behind it.
  */
 
 /** A request of the handle to write; an object that only Node's internals know more of. */
@@ -42,67 +43,47 @@ export interface DirectWriteOwner {
 type RequestConstructor = new () => WriteRequest;
 
 /** How this Node takes direct writes: with a request made by this constructor, with none ('returned'), or not at all. */
-type WriteStyle = RequestConstructor | 'returned' | null;
+export type WriteStyle = RequestConstructor | 'returned' | null;
 
-function probeWriteStyle(): WriteStyle {
-  let found: WriteStyle = null;
-  const fake = {
-    reading: false,
-    bytesRead: 0,
-    bytesWritten: 0,
-    getAsyncId: () => 1,
-    readStart: () => 0,
-    readStop: () => 0,
-    shutdown: () => 0,
-    ref: () => {},
-    unref: () => {},
-    close: (callback?: () => void) => void (callback === undefined || setImmediate(callback)),
-    writeBuffer: (request: { constructor?: unknown; getAsyncId?: unknown } | null) => {
-      if (request === null) found = 'returned';
-      else if (typeof request.constructor === 'function' && typeof request.getAsyncId === 'function') {
-        found = request.constructor as RequestConstructor;
-      }
-      return 0;
-    },
-  };
-  try {
-    const socket = new net.Socket({ handle: fake } as unknown as net.SocketConstructorOpts);
-    socket.on('error', () => {});
-    socket.write(Buffer.from([0]));
-    socket.destroy();
-  } catch {
-    return null;
-  }
-  return found;
+let writeStyle: WriteStyle = null;
+
+/** What has been proven to work here, and has not failed since: direct writes to TCP and to TLS handles. */
+const isProven = { tcp: false, tls: false };
+
+/** Says how this Node takes direct writes. Nobody makes any but the proofs, until `setDirectWritesProven`. */
+export function setWriteStyle(style: WriteStyle): void {
+  writeStyle = style;
 }
 
-let writeStyle: WriteStyle | undefined;
+/** Says that the proof of direct writes to such handles is over, and how it ended. */
+export function setDirectWritesProven(kind: 'tcp' | 'tls', areProven: boolean): void {
+  isProven[kind] = areProven;
+}
+
+/** How `request`, the first argument that Node's own stream gave to its handle for a write, shows that writes are made. */
+export function writeStyleOf(request: unknown): WriteStyle {
+  if (request === null) return 'returned';
+  const { constructor: Request, getAsyncId } = request as { constructor?: unknown; getAsyncId?: unknown };
+  return typeof Request === 'function' && typeof getAsyncId === 'function' ? (Request as RequestConstructor) : null;
+}
 
 /** Whether the environment switches every fast path off. */
 export function isFastPathAllowed(): boolean {
   return process.env.HP_SOCKET_FAST_PATH !== 'off';
 }
 
-/** Constructor of write requests; null if this Node makes them itself, or shows none. Probed once. */
+/** Constructor of write requests; null if this Node makes them itself, or none is known to work. */
 export function requestConstructor(): RequestConstructor | null {
-  if (writeStyle === undefined) writeStyle = probeWriteStyle();
   return writeStyle === 'returned' ? null : writeStyle;
 }
 
 /** Writes to handles, without a stream in between. One per component. */
 export class DirectWriter {
-  readonly #Request: RequestConstructor | null;
   #spare: WriteRequest | null = null;
 
-  private constructor(Request: RequestConstructor | null) {
-    this.#Request = Request;
-  }
-
-  /** A writer, or null if this Node does not let itself be written to. Probed once. */
-  static create(): DirectWriter | null {
-    if (writeStyle === undefined) writeStyle = probeWriteStyle();
-    if (writeStyle === null) return null;
-    return new DirectWriter(writeStyle === 'returned' ? null : writeStyle);
+  /** A writer; only for handles of `directHandle`. */
+  static create(): DirectWriter {
+    return new DirectWriter();
   }
 
   /**
@@ -110,9 +91,14 @@ export class DirectWriter {
    * @returns 0: all is with the system; 1: under way, `owner.writeCompleted` will be called; negative: libuv's error.
    */
   write(handle: StreamHandle, chunks: Uint8Array[], owner: DirectWriteOwner): number {
-    return this.#Request === null
-      ? writeForResult(handle, chunks, owner)
-      : this.#writeWithRequest(this.#Request, handle, chunks, owner);
+    try {
+      const Request = requestConstructor();
+      return Request === null
+        ? writeForResult(handle, chunks, owner)
+        : this.#writeWithRequest(Request, handle, chunks, owner);
+    } catch {
+      return writeThrew();
+    }
   }
 
   #writeWithRequest(
@@ -151,6 +137,16 @@ function writeForResult(handle: StreamHandle, chunks: Uint8Array[], owner: Direc
   return 1;
 }
 
+/**
+ * A direct write threw, in spite of the proof. Nobody can tell how much of it was sent, so its connection is broken; those to
+ * come write as documented.
+ * @returns The error of that write.
+ */
+export function writeThrew(): number {
+  isProven.tcp = false;
+  return brokenPipe();
+}
+
 /** -1 when nothing is under way with `request`. */
 export function asyncIdOf(request: WriteRequest): number {
   return (request as unknown as { getAsyncId(): number }).getAsyncId();
@@ -181,15 +177,26 @@ function onRequestComplete(this: WriteRequest, status: number): void {
   owner.writeCompleted(status);
 }
 
-/** Handle of a socket if it can take direct writes, else null. */
-export function directHandle(socket: net.Socket): StreamHandle | null {
+/** Whether such handles can be written to directly. */
+export function canWriteDirectly(kind: 'tcp' | 'tls'): boolean {
+  return isProven.tcp && (kind === 'tcp' || isProven.tls);
+}
+
+/** Handle of a socket if it can take direct writes, else null: always null before the proof. */
+export function directHandle(socket: Socket): StreamHandle | null {
+  const isTls = (socket as { encrypted?: boolean }).encrypted === true;
+  return canWriteDirectly(isTls ? 'tls' : 'tcp') ? writableHandle(socket) : null;
+}
+
+/** Handle of a socket if it looks as if it took direct writes, else null. */
+export function writableHandle(socket: Socket): StreamHandle | null {
   const handle = (socket as unknown as { _handle?: StreamHandle | null })._handle;
   if (handle === null || handle === undefined) return null;
   return typeof handle.writeBuffer === 'function' && typeof handle.writev === 'function' ? handle : null;
 }
 
 /** Bytes that a socket's handle holds because the system has not taken them yet; 0 if this Node does not tell. */
-export function unsentBytes(socket: net.Socket): number {
+export function unsentBytes(socket: Socket): number {
   const handle = (socket as unknown as { _handle?: { writeQueueSize?: unknown } | null })._handle;
   const size = handle?.writeQueueSize;
   return typeof size === 'number' ? size : 0;

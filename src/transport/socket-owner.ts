@@ -28,6 +28,14 @@ export function setSocketOwner(socket: Socket, owner: SocketOwner): void {
   (socket as Tagged)[ownerTag] = owner;
 }
 
+/** Told of a read that says of no socket of ours whose it is. */
+let onStrayRead: () => void = () => {};
+
+/** Has `listener` told of a read of which nobody can say whose it is. */
+export function listenToStrayReads(listener: () => void): void {
+  onStrayRead = listener;
+}
+
 /** Whom a socket belongs to, as `setSocketOwner` was told. */
 export function socketOwner<T extends SocketOwner>(socket: Socket): T {
   return (socket as Tagged)[ownerTag] as T;
@@ -48,7 +56,12 @@ export const sharedOnread: OnReadOpts = {
     return reader === null ? sharedMemory().read.shared : (reader.nextReadBuffer() as Buffer);
   },
   callback(this: unknown, length, buffer) {
-    const { receiver } = socketOwner(this as Socket);
+    const owner = (this as Tagged | null | undefined)?.[ownerTag];
+    if (owner === undefined) {
+      onStrayRead();
+      return false;
+    }
+    const { receiver } = owner;
     const goesOn = receiver.readInto(length, buffer as Buffer);
     lastReader = receiver;
     return goesOn;

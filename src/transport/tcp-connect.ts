@@ -1,5 +1,7 @@
 import net from 'node:net';
-import { readThroughData, type SocketOwner, sharedOnread } from './socket-owner.ts';
+import { makeReadingSocket } from './handle-socket.ts';
+import { readThroughData, type SocketOwner } from './socket-owner.ts';
+import { streamProof } from './stream-proof.ts';
 
 /** Where and how to connect. */
 export interface ConnectTarget {
@@ -10,12 +12,11 @@ export interface ConnectTarget {
   localPort?: number | undefined;
 }
 
-/** A socket that does not connect yet, with its reads going to `owner`. */
+/** A socket that does not connect yet, with its reads going to `owner`. Fast only if that has been proven. */
 export function makeConnectingSocket(owner: SocketOwner, isFast: boolean): net.Socket {
-  if (!isFast) return readThroughData(new net.Socket({ allowHalfOpen: true }), owner);
-  const socket = new net.Socket({ allowHalfOpen: true, onread: sharedOnread } as net.SocketConstructorOpts);
-  socket.pause(); // nothing is read before the first hooks have run
-  return socket;
+  return isFast && streamProof.isProven
+    ? makeReadingSocket()
+    : readThroughData(new net.Socket({ allowHalfOpen: true }), owner);
 }
 
 /** Rejects with the system's error if no socket can be bound to this numeric address. */
@@ -38,6 +39,22 @@ export function connectSocket(socket: net.Socket, target: ConnectTarget, connect
   if (localPort !== undefined && localPort !== 0) options.localPort = localPort;
   // An attempt of 250 ms, Node's default, gives up on hosts that are merely far away.
   if (path === undefined && localAddress === undefined) options.autoSelectFamilyAttemptTimeout = 1000;
-  socket.once('connect', connected);
+  socket.once('connect', () => (isSelfConnected(socket) ? refuseSelf(socket) : connected()));
   socket.connect(options as unknown as net.NetConnectOpts);
+}
+
+/**
+ * Whether a socket met itself: where nobody listens, two ends that connect to each other at the same time become one
+ * connection (RFC 9293, 3.5), and an own port that is the target's, which the system may well choose, is both of these ends.
+ */
+function isSelfConnected({ localPort, remotePort, localAddress, remoteAddress }: net.Socket): boolean {
+  return localPort !== undefined && localPort === remotePort && localAddress === remoteAddress;
+}
+
+/** What is true is told: nobody listens there. The port is free at once, for whoever wants to. */
+function refuseSelf(socket: net.Socket): void {
+  const { remoteAddress: address, remotePort: port } = socket;
+  const message = `connect ECONNREFUSED ${address}:${port} (the socket had connected to itself)`;
+  socket.resetAndDestroy();
+  socket.emit('error', Object.assign(new Error(message), { code: 'ECONNREFUSED', syscall: 'connect', address, port }));
 }

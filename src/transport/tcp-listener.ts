@@ -1,7 +1,9 @@
 import net from 'node:net';
 import { normalizeAddress } from '../core/address.ts';
 import type { StreamHandle } from './fast-io.ts';
-import { readThroughData, type SocketOwner, sharedOnread } from './socket-owner.ts';
+import { proveFastPath } from './fast-path.ts';
+import { socketOfHandle, takeAccepted } from './handle-socket.ts';
+import { readThroughData, type SocketOwner } from './socket-owner.ts';
 
 /** A connection that the system accepted and nobody has taken or turned away yet. */
 export interface AcceptedSocket {
@@ -23,6 +25,7 @@ export interface ListenTarget {
   host?: string;
   port?: number;
   path?: string;
+  fd?: number;
   backlog: number;
   ipv6Only: boolean;
   exclusive: boolean;
@@ -35,20 +38,20 @@ export interface ListenerEvents {
   acceptFailed(error: Error): void;
 }
 
-interface ListenHandle {
-  onconnection?: (status: number, handle: StreamHandle | undefined) => void;
-}
-
 /** A listening TCP or Unix domain socket. */
 export class TcpListener {
   /** Given to `onPrepareListen`. */
   readonly server: net.Server;
   #events: ListenerEvents;
   #isFast: boolean;
+  #isSecure: boolean;
+  #isClosed = false;
 
-  constructor(events: ListenerEvents, isFast: boolean) {
+  /** @param isSecure Whether TLS is to be spoken on what is accepted. */
+  constructor(events: ListenerEvents, isFast: boolean, isSecure: boolean) {
     this.#events = events;
-    this.#isFast = isFast && isAcceptedReadSupported();
+    this.#isFast = isFast;
+    this.#isSecure = isSecure;
     this.server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
     this.server.on('connection', (socket) => this.#events.accepted(new DocumentedSocket(socket)));
   }
@@ -59,9 +62,11 @@ export class TcpListener {
   }
 
   /** Resolves when it listens; rejects with the system's error. */
-  listen(target: ListenTarget): Promise<void> {
+  async listen(target: ListenTarget): Promise<void> {
     const { server } = this;
-    return new Promise((resolve, reject) => {
+    if (this.#isFast) this.#isFast = await proveFastPath(this.#isSecure);
+    if (this.#isClosed) throw new Error('closed before it listened');
+    await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       const options: Record<string, unknown> = { ...target };
       for (const name of Object.keys(options)) if (options[name] === undefined) delete options[name];
@@ -74,23 +79,14 @@ export class TcpListener {
     });
   }
 
-  /**
-   * Gets accepted handles before Node makes sockets of them, so that a connection that a limit refuses costs no socket,
-   * and one that is let in costs one, not two.
-   */
   #takeOver(): void {
-    const handle = (this.server as unknown as { _handle?: ListenHandle | null })._handle;
-    if (handle === null || handle === undefined || typeof handle.onconnection !== 'function') {
-      this.#isFast = false;
-      return;
-    }
-    handle.onconnection = (status, accepted) => {
+    this.#isFast = takeAccepted(this.server, (status, accepted) => {
       if (status !== 0 || accepted === undefined) {
         this.#events.acceptFailed(Object.assign(new Error(`accept failed: ${status}`), { errno: status }));
       } else {
         this.#events.accepted(new HandleSocket(accepted));
       }
-    };
+    });
   }
 
   address(): net.AddressInfo | string | null {
@@ -99,6 +95,7 @@ export class TcpListener {
 
   /** Stops listening; resolves when the address is free, in a cluster worker when the primary has been told. */
   close(): Promise<void> {
+    this.#isClosed = true;
     if (!this.server.listening) return Promise.resolve();
     // The system lets go of the address within this call. The server's 'close' would wait for connections too, which are
     // not its own to wait for; the callback of its handle never comes in cluster workers.
@@ -122,12 +119,7 @@ class HandleSocket implements AcceptedSocket {
   }
 
   makeSocket(): net.Socket {
-    return new net.Socket({
-      handle: this.#handle,
-      allowHalfOpen: true,
-      manualStart: true,
-      onread: sharedOnread,
-    } as net.SocketConstructorOpts);
+    return socketOfHandle(this.#handle);
   }
 
   makeRawSocket(): net.Socket {
@@ -175,38 +167,4 @@ class DocumentedSocket implements AcceptedSocket {
     this.#socket.on('error', () => {});
     this.#socket.destroy();
   }
-}
-
-let isSupported: boolean | undefined;
-
-/** Probes whether a socket made of a handle takes `onread`, by making one of a handle that is not real. */
-function isAcceptedReadSupported(): boolean {
-  if (isSupported !== undefined) return isSupported;
-  const buffer = Buffer.alloc(1);
-  let used: unknown;
-  const fake = {
-    reading: false,
-    getAsyncId: () => 1,
-    readStart: () => 0,
-    readStop: () => 0,
-    ref: () => {},
-    unref: () => {},
-    close: (callback?: () => void) => void (callback === undefined || setImmediate(callback)),
-    useUserBuffer: (bytes: unknown) => {
-      used = bytes;
-    },
-  };
-  try {
-    const socket = new net.Socket({
-      handle: fake,
-      manualStart: true,
-      onread: { buffer: () => buffer, callback: () => true },
-    } as unknown as net.SocketConstructorOpts);
-    socket.on('error', () => {});
-    socket.destroy();
-    isSupported = used === buffer;
-  } catch {
-    isSupported = false;
-  }
-  return isSupported;
 }

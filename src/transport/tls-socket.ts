@@ -1,6 +1,6 @@
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import tls, { type ConnectionOptions, type SecureContext, TLSSocket, type TLSSocketOptions } from 'node:tls';
-import { DirectWriter, type StreamHandle } from './fast-io.ts';
+import { canWriteDirectly, DirectWriter, type StreamHandle } from './fast-io.ts';
 import { readThroughData, type SocketOwner, sharedOnread } from './socket-owner.ts';
 
 /** How a server shakes hands. */
@@ -69,8 +69,8 @@ const unrecognizedName = Buffer.from([21, 3, 3, 0, 2, 2, 112]);
  */
 export function alertUnrecognizedName(socket: TLSSocket): void {
   const parent = internals(socket)._handle?._parent;
-  if (typeof parent?.writeBuffer === 'function')
-    DirectWriter.create()?.write(parent, [unrecognizedName], { writeCompleted: () => {} });
+  if (typeof parent?.writeBuffer === 'function' && canWriteDirectly('tcp'))
+    DirectWriter.create().write(parent, [unrecognizedName], { writeCompleted: () => {} });
 }
 
 /**
@@ -112,17 +112,21 @@ class HandleTlsSocket extends TLSSocket {
   }
 }
 
-let isSupported: boolean | undefined;
+let isProven = false;
 
-function isHandleTlsSupported(): boolean {
-  const prototype = TLSSocket.prototype as unknown as Partial<TlsInternals>;
-  isSupported ??= typeof prototype._wrapHandle === 'function' && typeof prototype._releaseControl === 'function';
-  return isSupported;
+/** Says whether sockets made of handles have been proven to work here. */
+export function setHandleTlsProven(areProven: boolean): void {
+  isProven = areProven;
 }
 
-/** A TLS socket of a server on `handle`, held until `releaseHandshake`; null if this Node cannot do that. */
+/** A TLS socket of a server on `handle`, held until `releaseHandshake`; null if that is not known to work here. */
 export function tlsSocketOfHandle(handle: StreamHandle, options: TlsServerOptions): TLSSocket | null {
-  return isHandleTlsSupported() ? new HandleTlsSocket(handle, options) : null;
+  return isProven ? makeHandleTlsSocket(handle, options) : null;
+}
+
+/** The same for the proof. */
+export function makeHandleTlsSocket(handle: StreamHandle, options: TlsServerOptions): TLSSocket {
+  return new HandleTlsSocket(handle, options);
 }
 
 /** Whether `socket` waits for `releaseHandshake`. */
@@ -143,7 +147,11 @@ export function wrapForServer(
   surplus: Buffer | null,
 ): TLSSocket {
   if (surplus !== null) raw.unshift(surplus);
-  const socket = new TLSSocket(raw, { ...options, isServer: true } as TLSSocketOptions);
+  const { SNICallback } = options;
+  const tlsOptions = { ...options, isServer: true } as TLSSocketOptions;
+  // Deno calls it on nothing.
+  if (SNICallback !== undefined) tlsOptions.SNICallback = (name, done) => SNICallback.call(socket, name, done);
+  const socket: TLSSocket = new TLSSocket(raw, tlsOptions);
   // Node's own tls.Server does this too: errors after the handshake become 'error' events.
   internals(socket)._releaseControl?.();
   return readThrough(socket, owner);
@@ -221,5 +229,8 @@ export function verifyErrorOf(socket: TLSSocket): Error | null {
   if (typeof handle?.verifyError !== 'function') {
     return new Error('this version of Node does not tell whether the certificate verified');
   }
-  return handle.verifyError() ?? null;
+  const error = handle.verifyError() ?? null;
+  if (error === null || error instanceof Error) return error;
+  // Deno: no error, but something like one.
+  return Object.assign(new Error(String((error as Partial<Error>).message ?? JSON.stringify(error))), error);
 }

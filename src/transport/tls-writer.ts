@@ -7,6 +7,7 @@ import {
   requestConstructor,
   type StreamHandle,
   type WriteRequest,
+  writeThrew,
 } from './fast-io.ts';
 
 /** A write of so many bytes is worth a callback when it is done; what is smaller is looked at when somebody wants to know. */
@@ -32,9 +33,14 @@ export class TlsWriter {
 
   /** A writer for `socket`, or null if it is not a TLS socket, or not one that this Node lets be written to so. */
   static of(socket: Socket): TlsWriter | null {
-    if ((socket as { encrypted?: boolean }).encrypted !== true || requestConstructor() === null) return null;
     const handle = directHandle(socket);
-    return handle === null ? null : new TlsWriter(handle);
+    return handle === null ? null : TlsWriter.unproven(socket, handle);
+  }
+
+  /** The same for the proof: `handle` may be no more than look right. */
+  static unproven(socket: Socket, handle: StreamHandle): TlsWriter | null {
+    const isTls = (socket as { encrypted?: boolean }).encrypted === true;
+    return isTls && requestConstructor() !== null ? new TlsWriter(handle) : null;
   }
 
   /** Bytes that may not be with the system yet. */
@@ -60,8 +66,13 @@ export class TlsWriter {
     }
     request.handle = this.#handle;
     const first = chunks[0]!;
-    const status =
-      chunks.length === 1 ? this.#handle.writeBuffer(request, first) : this.#handle.writev(request, chunks, true);
+    let status: unknown;
+    try {
+      status =
+        chunks.length === 1 ? this.#handle.writeBuffer(request, first) : this.#handle.writev(request, chunks, true);
+    } catch {
+      status = writeThrew();
+    }
     if (status !== 0) {
       this.#request = null;
       return status as number;

@@ -108,7 +108,9 @@ export class UdpSocket<Token> implements RequestOwner {
   #growBuffers(): void {
     const { recvBufferBytes, sendBufferBytes } = this.#options;
     // Linux gives what it has; other systems refuse what they do not have, so ask for less then.
-    for (let bytes = recvBufferBytes; bytes >= 65_536; bytes >>= 1) {
+    // Deno 2.9 stops to receive, some 200 KiB after that size was set.
+    const mayGrow = process.versions.deno === undefined;
+    for (let bytes = mayGrow ? recvBufferBytes : 0; bytes >= 65_536; bytes >>= 1) {
       if (attempt(() => this.socket.setRecvBufferSize(bytes))) break;
     }
     for (let bytes = sendBufferBytes; bytes >= 65_536; bytes >>= 1) {

@@ -254,9 +254,12 @@ describe('who comes in', () => {
   test('maxConnectionsPerAddress forgets whom a hook refused', async () => {
     let isRefusing = true;
     const journal = new Journal();
-    await using server = new TcpServer(journal.record({ onAccept: () => (isRefusing ? 2 : 0) }), {
-      maxConnectionsPerAddress: 1,
-    });
+    await using server = new TcpServer(
+      journal.record({ onAccept: () => (isRefusing ? HandleResult.Error : HandleResult.Ok) }),
+      {
+        maxConnectionsPerAddress: 1,
+      },
+    );
     const { port } = await server.start('127.0.0.1', 0);
     for (let i = 0; i < 3; i++) {
       const peer = await connectBare(port);
