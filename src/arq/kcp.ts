@@ -28,11 +28,17 @@ const DEADLINE_MAX_MS = 0x7fffffff;
 
 /** Counters of a session, a snapshot. Sizes are in bytes, times in milliseconds. */
 export interface KcpStats {
+  /** Datagrams received that belong to the session. */
   datagramsIn: number;
+  /** Datagrams sent, retransmissions and acknowledgements included. */
   datagramsOut: number;
+  /** KCP segments received, of all commands. */
   segmentsIn: number;
+  /** KCP segments sent, of all commands. */
   segmentsOut: number;
+  /** Bytes of all datagrams received, with KCP headers. */
   bytesIn: number;
+  /** Bytes of all datagrams sent, with KCP headers. */
   bytesOut: number;
   /** Segments sent again, for whatever reason. */
   retransmits: number;
@@ -42,6 +48,7 @@ export interface KcpStats {
   lost: number;
   /** Segments received that were there already. */
   duplicates: number;
+  /** Acknowledgements received of segments that were acknowledged already. */
   duplicateAcks: number;
   /** Segments received beyond the receive window, and dropped. */
   outOfWindow: number;
@@ -53,16 +60,27 @@ export interface KcpStats {
   loss: number;
   /** Messages dropped because their deadline passed before they were first sent. */
   expiredMessages: number;
+  /** Last round trip, milliseconds. */
   rtt: number;
+  /** Smoothed round trip, milliseconds (`rx_srtt`); 0 before the first. */
   srtt: number;
+  /** Variation of the round trip, milliseconds (`rx_rttval`). */
   rttvar: number;
+  /** Retransmission time-out, milliseconds (`rx_rto`); never below `minRto`. */
   rto: number;
+  /** Congestion window, segments (`cwnd`); it counts unless `turnoffCongestCtrl`. */
   cwnd: number;
+  /** Where slow start ends, segments (`ssthresh`). */
   ssthresh: number;
+  /** Property `sendWndSize`, segments. */
   sendWindow: number;
+  /** Segments that the peer has room for (`rmt_wnd`). */
   remoteWindow: number;
+  /** Property `recvWndSize` as it counts, segments. */
   receiveWindow: number;
+  /** Segments sent and not acknowledged. */
   inFlight: number;
+  /** Segments that wait or are in flight, as `getWaitingSendMessageCount` (`ikcp_waitsnd`). */
   waitingSendCount: number;
   /** Some segment has been sent 20 times (KC-014). HP-Socket does not act on it (AQ-042). */
   isLinkDead: boolean;

@@ -62,13 +62,25 @@ const foreignNames: ForeignNames = { ...foreignAddresses, group: 'castAddress', 
 export interface UdpNodeProperties extends MulticastProperties {
   /** How the local address may be shared (NODE-024). Default `AddrOnly`, which counts in the cast modes. */
   reuseAddressPolicy: ReuseAddressPolicy;
-  /** Stored for compatibility (NODE-026). */
+  /**
+   * Stored for compatibility (NODE-026).
+   * @deprecated Does nothing on Node.
+   */
   workerThreadCount: number;
-  /** Stored for compatibility (NODE-028). */
+  /**
+   * Stored for compatibility (NODE-028).
+   * @deprecated Does nothing on Node.
+   */
   postReceiveCount: number;
-  /** Stored for compatibility (NODE-030). */
+  /**
+   * Stored for compatibility (NODE-030).
+   * @deprecated Does nothing on Node.
+   */
   freeBufferPoolSize: number;
-  /** Stored for compatibility (NODE-032). */
+  /**
+   * Stored for compatibility (NODE-032).
+   * @deprecated Does nothing on Node.
+   */
   freeBufferPoolHold: number;
 }
 

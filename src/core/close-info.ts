@@ -30,6 +30,7 @@ const peerCodes: ReadonlySet<SocketErrorName> = new Set([
   'ECONNABORTED',
   'EPIPE',
   'HP_TRUNCATED',
+  'HP_MESSAGE_TRUNCATED',
 ] as const);
 
 /** @param hasPeerEnded Whether the peer ended it before this side did. */

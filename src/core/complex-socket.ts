@@ -35,21 +35,42 @@ export interface ComplexSocketProperties {
   reuseAddressPolicy: ReuseAddressPolicy;
   /** When queued bytes are handed to the system (CS-027). Default `SendPolicy.Pack`. */
   sendPolicy: SendPolicy;
-  /** Stored for compatibility; one thread is always the strictest (CS-029). */
+  /**
+   * Stored for compatibility; one thread is always the strictest (CS-029).
+   * @deprecated Does nothing on Node.
+   */
   onSendSyncPolicy: OnSendSyncPolicy;
   /** Most connections at once, 1 to 5,000,000; more are closed at once, without a hook (CS-031). Default 10,000. */
   maxConnectionCount: number;
-  /** Stored for compatibility, milliseconds (CS-033). */
+  /**
+   * Stored for compatibility, milliseconds (CS-033).
+   * @deprecated Does nothing on Node.
+   */
   freeSocketObjLockTime: number;
-  /** Stored for compatibility (CS-035). */
+  /**
+   * Stored for compatibility (CS-035).
+   * @deprecated Does nothing on Node.
+   */
   freeSocketObjPool: number;
-  /** Stored for compatibility (CS-037). */
+  /**
+   * Stored for compatibility (CS-037).
+   * @deprecated Does nothing on Node.
+   */
   freeBufferObjPool: number;
-  /** Stored for compatibility (CS-039). */
+  /**
+   * Stored for compatibility (CS-039).
+   * @deprecated Does nothing on Node.
+   */
   freeSocketObjHold: number;
-  /** Stored for compatibility (CS-041). */
+  /**
+   * Stored for compatibility (CS-041).
+   * @deprecated Does nothing on Node.
+   */
   freeBufferObjHold: number;
-  /** Stored for compatibility: there is one thread (CS-043). */
+  /**
+   * Stored for compatibility: there is one thread (CS-043).
+   * @deprecated Does nothing on Node.
+   */
   workerThreadCount: number;
   /** Whether the time of the last receive is kept, for silence (CS-045). Default true. */
   markSilence: boolean;

@@ -88,21 +88,37 @@ export type SSLVerifyMode = (typeof SSLVerifyMode)[keyof typeof SSLVerifyMode];
 
 /** What `getSSLSessionInfo` tells (`EnSSLSessionInfo`, SSI-001 to SSI-016). */
 export const SSLSessionInfo = Object.freeze({
+  /** The `tls.SecureContext` in use. */
   Ctx: 0,
+  /** null: Node does not tell the method. */
   CtxMethod: 1,
+  /** Names of the cipher suites of the context, an array. */
   CtxCiphers: 2,
+  /** PEM texts of the authorities of the context, an array. */
   CtxCertStore: 3,
+  /** 0 if the client asked for a server name, else -1. */
   ServerNameType: 4,
+  /** Server name that the client asked for (SNI), or null. */
   ServerName: 5,
+  /** Protocol version, `'TLSv1.3'`. */
   Version: 6,
+  /** null: Node does not tell the method. */
   Method: 7,
+  /** Certificate of this end, a `crypto.X509Certificate`, or null; only while the connection is open. */
   Cert: 8,
+  /** null: private keys are not handed out. */
   PKey: 9,
+  /** Cipher suite in use, as `tls.TLSSocket.getCipher()` tells it. */
   CurrentCipher: 10,
+  /** Names of the cipher suites that this end offers, an array. */
   Ciphers: 11,
+  /** null: Node does not tell what a client offered. */
   ClientCiphers: 12,
+  /** Certificate of the peer, a `crypto.X509Certificate`, or null. */
   PeerCert: 13,
+  /** Chain that the peer sent, as `tls.TLSSocket.getPeerCertificate(true)` tells it, or null. */
   PeerCertChain: 14,
+  /** The same if it was verified, else null. */
   VerifiedChain: 15,
 } as const);
 export type SSLSessionInfo = (typeof SSLSessionInfo)[keyof typeof SSLSessionInfo];

@@ -11,7 +11,7 @@ import { Errno, errnoName } from './errno.ts';
  * | `HP_NO_CONNECTION` | There is no connection of that ID, or it is closed |
  * | `HP_MESSAGE_TOO_LARGE` | A message is larger than is allowed: one to be sent, or one that the peer sent |
  * | `HP_BAD_MESSAGE` | The peer sent bytes that break the rules of the protocol |
- * | `HP_TRUNCATED` | The peer's bytes ended too early: in the middle of a message, or over TLS without a close_notify |
+ * | `HP_TRUNCATED` | The peer's bytes ended too early: over TLS without a close_notify, or in mid-handshake |
  * | `HP_SEND_BUFFER_FULL` | Too much waits to be sent already (`maxPendingBytes`, or the system's own limit) |
  * | `HP_LIMIT_REACHED` | A limit of this component was reached: connections, bytes held, rates. The message names the option |
  * | `HP_HOOK_FAILED` | A hook threw, or its promise was rejected; `cause` is what it threw |

@@ -7,9 +7,15 @@ import { defineProperties, flag, integer, oneOf, type TableOf } from './properti
 export interface SingleSocketProperties {
   /** How the local address may be shared (CLI-020). Default `AddrOnly`. */
   reuseAddressPolicy: ReuseAddressPolicy;
-  /** Stored for compatibility (CLI-022). */
+  /**
+   * Stored for compatibility (CLI-022).
+   * @deprecated Does nothing on Node.
+   */
   freeBufferPoolSize: number;
-  /** Stored for compatibility (CLI-024). */
+  /**
+   * Stored for compatibility (CLI-024).
+   * @deprecated Does nothing on Node.
+   */
   freeBufferPoolHold: number;
   /** When queued bytes are handed to the system. Default `SendPolicy.Pack`. */
   sendPolicy: SendPolicy;

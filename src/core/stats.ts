@@ -55,6 +55,7 @@ export interface ComponentStats {
   refused: number;
   /** Accepts that failed in the system, for example for want of file descriptors. */
   acceptErrors: number;
+  /** Bytes received; over TLS in clear text. */
   bytesIn: number;
   /** Bytes that the system has taken. */
   bytesOut: number;
@@ -75,15 +76,21 @@ export interface ComponentStats {
     /** Connections with a read window of their own. */
     readWindows: number;
   };
+  /** How often each limit and deadline struck. */
   limits: LimitCounters;
 }
 
 /** Snapshot of one connection. */
 export interface ConnectionStats {
+  /** Bytes received; over TLS in clear text. */
   bytesIn: number;
+  /** Bytes that the system has taken. */
   bytesOut: number;
+  /** Calls of `onReceive`, or pieces handed to a stream or an iterator. */
   messagesIn: number;
+  /** Accepted calls of `send` and its kin. */
   messagesOut: number;
+  /** Bytes that the system has not taken yet (`GetPendingDataLength`). */
   pendingBytes: number;
   /** Bytes received and held: incomplete packages, unfetched bytes, what waits for a paused listener. */
   bufferedBytes: number;

@@ -55,7 +55,10 @@ const startRules = {
 
 /** Properties of every stream server beside those of all stream components. */
 export interface StreamServerProperties {
-  /** Stored for compatibility (TCP-S-002). Default 64. */
+  /**
+   * Stored for compatibility (TCP-S-002). Default 64.
+   * @deprecated Does nothing on Node.
+   */
   acceptSocketCount: number;
   /** Connections that may wait to be accepted (TCP-S-006). Default 4096; the system may lower it. */
   socketListenQueue: number;

@@ -193,7 +193,7 @@ export class UdpSocket<Token> implements RequestOwner {
     return QUEUED;
   }
 
-  /** @internal */
+  /** A send request is done: it goes to the socket that made it. */
   requestCompleted(request: SendRequest, status: number): void {
     this.#queuedBytes -= request.length;
     this.queuedCount--;

@@ -34,7 +34,10 @@ export interface DetectProperties {
 
 /** Properties of UDP servers beside those of all components with many connections. */
 export interface UdpServerProperties extends UdpSocketProperties, DetectProperties {
-  /** Stored for compatibility (UDP-S-003). Default 64. */
+  /**
+   * Stored for compatibility (UDP-S-003). Default 64.
+   * @deprecated Does nothing on Node.
+   */
   postReceiveCount: number;
   /** Most connections of one peer: an IPv4 address or an IPv6 /64 network. 0 for no limit, the default. */
   maxConnectionsPerAddress: number;

@@ -48,17 +48,25 @@ export interface UdpStats {
   closed: number;
   /** Peers that a hook or a limit refused. */
   refused: number;
+  /** Datagrams received, heartbeats and strangers included. */
   datagramsIn: number;
+  /** Datagrams handed to the system. */
   datagramsOut: number;
+  /** Bytes of all datagrams received. */
   bytesIn: number;
+  /** Bytes of all datagrams handed to the system. */
   bytesOut: number;
   /** Calls of `onReceive`. */
   messagesIn: number;
   /** Accepted calls of `send` and its kin. */
   messagesOut: number;
+  /** Heartbeats (empty datagrams) received. */
   heartbeatsIn: number;
+  /** Heartbeats sent, answers to them included. */
   heartbeatsOut: number;
+  /** Close notifies received. */
   closeNotifiesIn: number;
+  /** Close notifies sent. */
   closeNotifiesOut: number;
   /** Errors that the system reported while receiving, ICMP errors among them. */
   receiveErrors: number;
@@ -66,7 +74,9 @@ export interface UdpStats {
   sendErrors: number;
   /** Bytes that the system has not taken yet. */
   pendingBytes: number;
+  /** Datagrams that went nowhere, by reason. */
   drops: UdpDropCounters;
+  /** How often each limit and deadline struck. */
   limits: UdpLimitCounters;
   /** Bytes that the system gave to the socket's buffers; 0 when stopped. */
   socketBuffers: { receive: number; send: number };
@@ -76,7 +86,9 @@ export interface UdpStats {
 
 /** Snapshot of one UDP or ARQ connection. */
 export interface UdpConnectionStats extends ConnectionStats {
+  /** Datagrams received from this peer. */
   datagramsIn: number;
+  /** Datagrams sent to this peer. */
   datagramsOut: number;
   /** Datagrams of this peer dropped because too many waited for the listener. */
   droppedDatagrams: number;

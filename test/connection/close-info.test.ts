@@ -128,3 +128,13 @@ test('what was queued and not sent is counted', async () => {
   expect(endedBy).toBe('local');
   socket.destroy();
 });
+
+test('a package that the peer cut off is the peer’s doing', async () => {
+  const { hooks, closed } = closing();
+  const server = new TcpPackServer(hooks);
+  running.push(server);
+  const { port } = await server.start(host, 0);
+  const socket = net.connect(port, host, () => socket.end(Buffer.from([8, 0, 0, 0, 1, 2])));
+  socket.resume();
+  expect(await closed).toMatchObject({ code: 'HP_MESSAGE_TRUNCATED', endedBy: 'peer', errorCode: 0 });
+});
