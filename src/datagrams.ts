@@ -3,6 +3,7 @@
 export type { UdpClientStartOptions } from './client/udp-target.ts';
 export type { UdpServerStartOptions } from './server/udp-datagram-server.ts';
 export * from './shared.ts';
+export { DatagramConnection } from './udp/datagram-connection.ts';
 export type { UdpClientHooks, UdpConnectionHooks, UdpServerHooks } from './udp/udp-listener.ts';
 export type {
   DetectProperties,

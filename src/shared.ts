@@ -2,8 +2,9 @@
 
 export type { AddressList, SocketAddress } from './core/address.ts';
 export type { CloseInfo, EndedBy } from './core/close-info.ts';
-export type { ComplexSocketProperties, DisconnectOptions } from './core/complex-socket.ts';
+export type { ComplexSocketProperties } from './core/complex-socket.ts';
 export type { AbortOptions, Component } from './core/component.ts';
+export { Connection, type DisconnectOptions } from './core/connection.ts';
 export {
   CastMode,
   FetchResult,

@@ -9,6 +9,7 @@ export type {
 export type { ClientStartOptions, StreamClient, StreamClientProperties } from './client/stream-client.ts';
 export type { MessagesOptions } from './connection/message-queue.ts';
 export { ConnectionStream, type ConnectionStreamOptions } from './connection/stream.ts';
+export { TcpConnection } from './connection/tcp-connection.ts';
 export type { AgentHooks, ClientHooks, ConnectionHooks, ServerHooks } from './core/listener.ts';
 export type { ServerStartOptions, StreamServer, StreamServerProperties } from './server/stream-server.ts';
 export * from './shared.ts';

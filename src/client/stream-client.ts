@@ -1,10 +1,11 @@
 import { ConnectionHost, type ConnectionOwner } from '../connection/host.ts';
-import { MessageQueue, type MessagesOptions } from '../connection/message-queue.ts';
+import type { MessagesOptions } from '../connection/message-queue.ts';
 import { makeSecurity, type SecurityMaker, type StreamSecurity, securityMaker } from '../connection/security.ts';
-import { readSmallFile, sendOn, sendPacketsOn } from '../connection/send.ts';
+import { sendOn, sendPacketsOn } from '../connection/send.ts';
 import { ConnectionState } from '../connection/state.ts';
-import { attachConsumer, ConnectionStream, type ConnectionStreamOptions } from '../connection/stream.ts';
+import { type ConnectionStream, type ConnectionStreamOptions, noSuchConnection } from '../connection/stream.ts';
 import { StreamConnection } from '../connection/stream-connection.ts';
+import { TcpConnection } from '../connection/tcp-connection.ts';
 import { localAddressOf, type SocketAddress } from '../core/address.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { isSignalAborted } from '../core/component.ts';
@@ -54,7 +55,8 @@ export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> 
   /** TLS, or null for plain components. @internal */
   readonly security: StreamSecurity | null;
   /** @internal */
-  protected connection: StreamConnection | null = null;
+  protected link: StreamConnection | null = null;
+  #face: TcpConnection<Extra> | null = null;
   /** @internal */
   protected readonly listener: AnyHooks;
   #protocolModel: ProtocolModel;
@@ -115,7 +117,7 @@ export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> 
       makeConnectingSocket(self, run.isFast),
     );
     connection.id = this.nextConnectionId();
-    this.connection = connection;
+    this.link = connection;
     await connect(this, run, connection, target, target.asyncConnect ?? false, this.syncConnectTimeout, () =>
       this.transition(ServiceState.Started),
     );
@@ -132,7 +134,7 @@ export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> 
    */
   async stop(options: StopOptions = {}): Promise<void> {
     checkStopOptions(options);
-    const { connection } = this;
+    const { link: connection } = this;
     if (!this.hasStarted || connection === null) throw this.illegalState('stop');
     const { drainTimeoutMs = 0, signal } = options;
     const isAborted = isSignalAborted(signal);
@@ -159,10 +161,10 @@ export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> 
 
   /** @internal */
   released(connection: StreamConnection): void {
-    if (this.connection !== connection) return;
+    if (this.link !== connection) return;
     // The last error of a run that the user stopped is not an error.
     if (!this.#isStoppedByUser && connection.closeReason.error !== undefined) this.failed(connection.closeReason.error);
-    this.connection = null;
+    this.link = null;
     this.transition(ServiceState.Stopped);
   }
 
@@ -180,53 +182,54 @@ export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> 
 
   /** Sends a file with optional bytes before and behind it (`SendSmallFile`, TCP-C-001). As `TcpServer.sendSmallFile`. */
   async sendSmallFile(fileName: string | URL, head?: Sendable, tail?: Sendable): Promise<boolean> {
-    const connection = this.#sendable('sendSmallFile');
-    if (connection === null) return false;
-    const { id } = connection;
-    const parts = await readSmallFile(this, id, fileName, head, tail);
-    if (parts === null) return false;
-    if (this.connection === connection) return this.sendPackets(parts);
-    // Whoever is connected now is not whom the file is for.
-    return this.refuse('sendSmallFile', SocketErrorCode.IllegalState, Errno.EPERM, 'the connection is closed', id);
+    if (this.#sendable('sendSmallFile') === null) return false;
+    return this.connection!.sendSmallFile(fileName, head, tail);
   }
 
   #sendable(operation: string): StreamConnection | null {
-    const { connection } = this;
+    const { link: connection } = this;
     if (connection?.isConnected === true) return connection;
     this.refuse(operation, SocketErrorCode.IllegalState, Errno.EPERM, 'the client is not connected', this.connectionId);
     return null;
   }
 
+  /** The connection, with all that can be done with it; null while there is none. Inside `onClose` it is still there. */
+  get connection(): TcpConnection<Extra> | null {
+    const { link } = this;
+    if (link === null) return null;
+    if (this.#face?.id !== link.id) this.#face = new TcpConnection<Extra>(this, link);
+    return this.#face!;
+  }
+
   /** Stops or goes on receiving (`PauseReceive`, CLI-005); false (EPERM) when not connected. */
   pauseReceive(isPaused = true): boolean {
-    const connection = this.#sendable('pauseReceive');
-    connection?.pauseReceive(isPaused);
-    return connection !== null;
+    if (this.#sendable('pauseReceive') === null) return false;
+    return isPaused ? this.connection!.pause() : this.connection!.resume();
   }
 
   /** Whether receiving is paused (`IsPauseReceive`, CLI-018). */
   get isPauseReceive(): boolean {
-    return this.connection?.isPaused ?? false;
+    return this.link?.isPaused ?? false;
   }
 
   /** True between `onConnect` and `onClose` (`IsConnected`, CLI-019). */
   get isConnected(): boolean {
-    return this.connection?.isConnected ?? false;
+    return this.link?.isConnected ?? false;
   }
 
   /** Bytes that were sent and not yet taken by the system (`GetPendingDataLength`, CLI-017). */
   get pendingDataLength(): number {
-    return this.connection?.pendingBytes ?? 0;
+    return this.link?.pendingBytes ?? 0;
   }
 
   /** Local address, null while there is no socket (`GetLocalAddress`, CLI-015). */
   getLocalAddress(): SocketAddress | null {
-    return this.connection === null ? null : localAddressOf(this.connection.socket);
+    return this.link === null ? null : localAddressOf(this.link.socket);
   }
 
   /** Host and port given to `start`, null when stopped (`GetRemoteHost`, CLI-016). */
   getRemoteHost(): { host: string; port: number } | null {
-    const { connection } = this;
+    const { link: connection } = this;
     return connection === null ? null : { host: connection.remoteHost, port: connection.remotePort };
   }
 
@@ -236,7 +239,8 @@ export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> 
    * @throws SocketError (IllegalState): not connected, or the connection has a stream or iterator already.
    */
   createStream(options?: ConnectionStreamOptions): ConnectionStream {
-    return new ConnectionStream(this, this.connection ?? undefined, (bytes) => this.send(bytes), options);
+    if (this.connection === null) throw noSuchConnection(this);
+    return this.connection.createStream(options);
   }
 
   /**
@@ -245,23 +249,19 @@ export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> 
    * @throws SocketError (IllegalState): not connected, or the connection has a stream.
    */
   messages(options: MessagesOptions = {}): AsyncIterableIterator<Buffer> {
-    const { connection } = this;
-    if (connection === null || !(connection.consumer instanceof MessageQueue)) {
-      const queue = new MessageQueue(connection as StreamConnection, options);
-      attachConsumer(this, connection ?? undefined, queue);
-    }
-    return (connection!.consumer as MessageQueue)[Symbol.asyncIterator]();
+    if (this.connection === null) throw noSuchConnection(this);
+    return this.connection.messages(options);
   }
 
   /** Snapshot of this run, or of the last one. */
   stats(): ComponentStats {
     const host = this.host ?? new ConnectionHost(this, this.listener);
-    return host.stats(this.connection === null ? 0 : 1, this.pendingDataLength);
+    return host.stats(this.link === null ? 0 : 1, this.pendingDataLength);
   }
 
   /** The connection, for adapters. @internal */
   connectionOf(_connId?: ConnId): StreamConnection | undefined {
-    return this.connection ?? undefined;
+    return this.link ?? undefined;
   }
 }
 

@@ -58,12 +58,12 @@ export class TcpPullClient<Extra = unknown> extends StreamClient<Extra> {
    * @throws RangeError if `length` is no whole number above 0.
    */
   fetch(length: number): Buffer | null {
-    return this.#reader.read(this.connection?.protocol, length, false);
+    return this.#reader.read(this.link?.protocol, length, false);
   }
 
   /** As `fetch`, and leaves the bytes where they are: what is returned is a copy (`Peek`, PULL-C-002). */
   peek(length: number): Buffer | null {
-    return this.#reader.read(this.connection?.protocol, length, true);
+    return this.#reader.read(this.link?.protocol, length, true);
   }
 
   /** HP-Socket's number of how the last `fetch` or `peek` ended (`EnFetchResult`). */

@@ -67,7 +67,7 @@ export class UdpArqClient<Extra = unknown> extends DatagramClient<ArqConnection,
 
   /** Segments (not messages) that wait or are unacknowledged; 0 when not connected (ARQ-C-023, AQ-043). */
   get waitingSendMessageCount(): number {
-    return this.connection?.waitingSendCount ?? 0;
+    return this.link?.waitingSendCount ?? 0;
   }
 }
 

@@ -88,7 +88,7 @@ export class UdpCast<Extra = unknown> extends DatagramClient<CastConnection, Ext
   #sender: SocketAddress | null = null;
 
   #lastSender(): SocketAddress | null {
-    this.#sender = this.connection?.sender ?? this.#sender;
+    this.#sender = this.link?.sender ?? this.#sender;
     return this.#sender;
   }
 

@@ -13,6 +13,7 @@ import { callPrepare, HOOK_GRACE_MS, startCancelled, whileStarting } from '../co
 import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { UdpSocket } from '../transport/udp-socket.ts';
+import { DatagramConnection } from '../udp/datagram-connection.ts';
 import type { UdpConnection } from '../udp/udp-connection.ts';
 import { UdpHost, type UdpOwner } from '../udp/udp-host.ts';
 import type { PeerAddress, UdpLifecycle } from '../udp/udp-lifecycle.ts';
@@ -40,7 +41,8 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
   /** The present run, or the last one. @internal */
   protected host: UdpHost | null = null;
   /** @internal */
-  protected connection: C | null = null;
+  protected link: C | null = null;
+  #face: DatagramConnection<Extra> | null = null;
   #remoteHost: { host: string; port: number } | null = null;
   #isStoppedByUser = false;
 
@@ -105,7 +107,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
       await socket?.close();
       throw this.#startFailed(run, error as SocketError);
     }
-    this.connection = connection;
+    this.link = connection;
     this.transition(ServiceState.Started);
     const opened = this.#open(connection, target);
     if (target.asyncConnect !== true) return opened;
@@ -220,7 +222,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
   #received(run: UdpHost, bytes: Buffer, address: string, port: number): void {
     run.datagramsIn++;
     run.bytesIn += bytes.length;
-    if (this.host === run && this.connection !== null) this.arrived(this.connection, bytes, address, port);
+    if (this.host === run && this.link !== null) this.arrived(this.link, bytes, address, port);
   }
 
   /** @internal */
@@ -232,7 +234,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
 
   #receiveFailed(run: UdpHost, error: Error): void {
     run.receiveErrors++;
-    if (this.host === run) this.connection?.systemFailed(errnoOf(error), SocketOperation.Receive, error);
+    if (this.host === run) this.link?.systemFailed(errnoOf(error), SocketOperation.Receive, error);
   }
 
   /**
@@ -245,7 +247,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
     const { drainTimeoutMs = 0, signal } = options;
     const isAborted = isSignalAborted(signal);
     this.#isStoppedByUser = true;
-    const { connection } = this;
+    const { link: connection } = this;
     this.transition(ServiceState.Stopping);
     const stopped = this.wait();
     if (connection !== null) {
@@ -266,6 +268,14 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
     await stopped;
   }
 
+  /** The connection, with all that can be done with it; null while there is none. Inside `onClose` it is still there. */
+  get connection(): DatagramConnection<Extra> | null {
+    const { link } = this;
+    if (link === null) return null;
+    if (this.#face?.id !== link.id) this.#face = new DatagramConnection<Extra>(this, link, true);
+    return this.#face!;
+  }
+
   /** @internal */
   closing(_connection: UdpLifecycle): void {
     if (this.hasStarted) this.transition(ServiceState.Stopping);
@@ -273,10 +283,10 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
 
   /** @internal */
   released(connection: UdpLifecycle): void {
-    if (this.connection !== connection) return;
+    if (this.link !== connection) return;
     // The last error of a run that the user stopped is not an error.
     if (!this.#isStoppedByUser && connection.closeReason.error !== undefined) this.failed(connection.closeReason.error);
-    this.connection = null;
+    this.link = null;
     this.#remoteHost = null;
     this.#closeSocket(connection.host);
   }
@@ -317,7 +327,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
 
   /** @internal */
   protected connected(operation: string): C | null {
-    const { connection } = this;
+    const { link: connection } = this;
     if (connection?.isConnected === true) return connection;
     this.refuse(operation, SocketErrorCode.IllegalState, Errno.EPERM, 'the client is not connected', this.connectionId);
     return null;
@@ -335,17 +345,17 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
 
   /** Whether receiving is paused (`IsPauseReceive`, CLI-018). */
   get isPauseReceive(): boolean {
-    return this.connection?.isPaused ?? false;
+    return this.link?.isPaused ?? false;
   }
 
   /** True between `onConnect` and `onClose` (`IsConnected`, CLI-019). */
   get isConnected(): boolean {
-    return this.connection?.isConnected ?? false;
+    return this.link?.isConnected ?? false;
   }
 
   /** Bytes that were sent and not yet taken by the system (`GetPendingDataLength`, CLI-017). */
   get pendingDataLength(): number {
-    return this.connection?.pendingBytes ?? 0;
+    return this.link?.pendingBytes ?? 0;
   }
 
   /** Own address, null while there is no socket (`GetLocalAddress`, CLI-015). */
@@ -361,12 +371,12 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
 
   /** Snapshot of this run, or of the last one. */
   stats(): UdpStats {
-    return (this.host ?? new UdpHost(this, this.listener)).stats(this.connection === null ? 0 : 1);
+    return (this.host ?? new UdpHost(this, this.listener)).stats(this.link === null ? 0 : 1);
   }
 
   /** Snapshot of the connection, null while there is none. */
   getConnectionStats(): UdpConnectionStats | null {
-    return this.connection?.stats() ?? null;
+    return this.link?.stats() ?? null;
   }
 }
 

@@ -5,6 +5,9 @@ import { TICK_MS, WheelTimer } from '../core/timer-wheel.ts';
 import { unsentBytes } from '../transport/fast-io.ts';
 import type { Deadlines, Link } from './link.ts';
 
+/** Time over which `minReceiveBytesPerSecond` is an average. */
+const RATE_WINDOW_MS = 5000;
+
 /**
  * Deadlines of one connection: one for the stage that it is in (connecting, TLS handshake, lifetime, draining), one for
  * silence. Made when the first is needed.
@@ -15,6 +18,11 @@ export class ConnectionDeadlines implements Deadlines {
   #connection: Link;
   #stage: WheelTimer | null = null;
   #idle: WheelTimer | null = null;
+  #message: WheelTimer | null = null;
+  /** Messages that had come when the present one began. */
+  #messagesBefore = -1;
+  #rate: WheelTimer | null = null;
+  #send: WheelTimer | null = null;
   /** The protocol's own deadline. */
   #protocol: WheelTimer | null = null;
   /** When reading last went on after a pause. */
@@ -74,6 +82,7 @@ export class ConnectionDeadlines implements Deadlines {
       this.timedOut(SocketOperation.Close, message);
     });
     if (idleTimeoutMs > 0) this.#armIdle(idleTimeoutMs, idleCountsSent);
+    if (settings.minReceiveBytesPerSecond > 0) this.#armRate(settings.minReceiveBytesPerSecond);
   }
 
   #armIdle(timeoutMs: number, countsSent: boolean): void {
@@ -105,6 +114,67 @@ export class ConnectionDeadlines implements Deadlines {
     wheel.arm(timer, countsSent ? lookMs : timeoutMs);
   }
 
+  #armRate(bytesPerSecond: number): void {
+    const connection = this.#connection;
+    const { receiver, host } = connection;
+    let bytesIn = receiver.bytesIn;
+    let readsSince = this.#readsSince;
+    const timer = new WheelTimer(() => {
+      const isSlow = receiver.bytesIn - bytesIn < (bytesPerSecond * RATE_WINDOW_MS) / 1000;
+      // What this side does not read, whatever for, is not the peer's slowness.
+      const wasReading = receiver.pauses === 0 && this.#readsSince === readsSince && !receiver.hasEnded;
+      if (isSlow && wasReading) {
+        host.limits.slowPeers++;
+        const message = `connection ${connection.id} received ${receiver.bytesIn - bytesIn} bytes in ${RATE_WINDOW_MS} ms, less than ${bytesPerSecond} per second (minReceiveBytesPerSecond)`;
+        return this.timedOut(SocketOperation.Close, message);
+      }
+      bytesIn = receiver.bytesIn;
+      readsSince = this.#readsSince;
+      host.wheel.arm(timer, RATE_WINDOW_MS);
+    });
+    this.#rate = timer;
+    host.wheel.arm(timer, RATE_WINDOW_MS);
+  }
+
+  messageStands(isPartial: boolean, messagesIn: number): void {
+    const connection = this.#connection;
+    const { wheel, settings, limits } = connection.host;
+    if (!isPartial) {
+      if (this.#message !== null) wheel.cancel(this.#message);
+      this.#messagesBefore = -1;
+      return;
+    }
+    if (this.#messagesBefore === messagesIn) return;
+    this.#messagesBefore = messagesIn;
+    this.#message ??= new WheelTimer(() => {
+      limits.messageTimeouts++;
+      const message = `a message on connection ${connection.id} did not come whole within ${settings.messageTimeoutMs} ms (messageTimeoutMs)`;
+      this.timedOut(SocketOperation.Receive, message);
+    });
+    wheel.arm(this.#message, settings.messageTimeoutMs);
+  }
+
+  watchSends(): void {
+    if (this.#send?.isArmed === true) return;
+    const connection = this.#connection;
+    const { wheel, settings, limits } = connection.host;
+    const { sendTimeoutMs } = settings;
+    let taken = takenBytes(connection);
+    const timer = new WheelTimer(() => {
+      if (connection.pendingBytes === 0) return;
+      const present = takenBytes(connection);
+      if (present !== taken) {
+        taken = present;
+        return wheel.arm(timer, sendTimeoutMs);
+      }
+      limits.sendTimeouts++;
+      const message = `the peer of connection ${connection.id} took none of ${connection.pendingBytes} pending bytes for ${sendTimeoutMs} ms (sendTimeoutMs)`;
+      this.timedOut(SocketOperation.Send, message);
+    });
+    this.#send = timer;
+    wheel.arm(timer, sendTimeoutMs);
+  }
+
   /** Reading goes on after a pause: the peer, which may have waited for an answer, has all its time again. */
   readsAgain(): void {
     this.#readsSince = this.#connection.host.wheel.clock.now();
@@ -121,12 +191,20 @@ export class ConnectionDeadlines implements Deadlines {
     const { wheel } = this.#connection.host;
     if (this.#idle !== null) wheel.cancel(this.#idle);
     if (this.#protocol !== null) wheel.cancel(this.#protocol);
+    if (this.#message !== null) wheel.cancel(this.#message);
+    if (this.#rate !== null) wheel.cancel(this.#rate);
+    if (this.#send !== null) wheel.cancel(this.#send);
   }
 }
 
 export function timeoutError(connection: Link, operation: string, message: string): SocketError {
   const { id: connId } = connection;
   return new SocketError({ socketError: SocketErrorCode.Network, errno: Errno.ETIMEDOUT, operation, connId, message });
+}
+
+/** A number that grows when the system takes bytes for the peer. */
+function takenBytes({ sender, socket }: Link): number {
+  return sender === null ? 0 : sender.queue.writtenBytes - unsentBytes(socket);
 }
 
 /** A number that changes when bytes come in or leave. */

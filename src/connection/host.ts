@@ -35,6 +35,10 @@ export interface StreamSettings {
   readonly idleCountsSent: boolean;
   readonly connectionTimeoutMs: number;
   readonly closeTimeoutMs: number;
+  readonly openingTimeoutMs: number;
+  readonly messageTimeoutMs: number;
+  readonly minReceiveBytesPerSecond: number;
+  readonly sendTimeoutMs: number;
   readonly handshakeTimeoutMs: number;
   readonly maxReceiveBytesPerSecond: number;
   readonly maxReceiveMessagesPerSecond: number;
@@ -88,7 +92,8 @@ export class ConnectionHost {
     this.wheel = owner.wheel;
     this.security = owner.security;
     this.marksReceives = settings.markSilence || settings.idleTimeoutMs > 0;
-    this.hasDeadlines = settings.idleTimeoutMs > 0 || settings.connectionTimeoutMs > 0;
+    this.hasDeadlines =
+      settings.idleTimeoutMs > 0 || settings.connectionTimeoutMs > 0 || settings.minReceiveBytesPerSecond > 0;
     const memory = sharedMemory();
     this.read = memory.read;
     this.reportsSends = typeof listener.onSend === 'function';

@@ -1,12 +1,12 @@
 import { type CloseInfo, endedBy } from '../core/close-info.ts';
 import type { Component } from '../core/component.ts';
-import { closedBefore, hookError, refusalError } from '../core/connection-errors.ts';
+import { closedBefore, hookError, lateHookError, refusalError } from '../core/connection-errors.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { internalError, type SocketError } from '../core/errors.ts';
 import { askHook, notifyHook, type OpeningConnection, type OpeningDone } from '../core/hooks.ts';
 import type { AnyHooks } from '../core/listener.ts';
-import type { TimerWheel } from '../core/timer-wheel.ts';
+import { type TimerWheel, WheelTimer } from '../core/timer-wheel.ts';
 import type { TurnTask } from '../core/turn-end.ts';
 import { ConnectionState, isLegalTransition } from './state.ts';
 
@@ -32,6 +32,8 @@ export interface LifecycleHost {
   readonly owner: LifecycleOwner;
   readonly listener: AnyHooks;
   readonly wheel: TimerWheel;
+  readonly settings: { readonly openingTimeoutMs: number };
+  readonly limits: { opening: number };
   opened: number;
   closed: number;
   refused: number;
@@ -61,6 +63,8 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
   closeReason: CloseReason = gracefully;
   /** Called once when the connection is gone, whether it had been let in or not. */
   onReleased: (() => void) | null = null;
+  /** Called once when the connection begins to close. */
+  onClosing: (() => void) | null = null;
   #state: ConnectionState;
   #facts = 0;
 
@@ -169,6 +173,20 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
     });
   }
 
+  limitHook(hook: string): (() => void) | null {
+    const { wheel, settings, limits } = this.host;
+    const { openingTimeoutMs } = settings;
+    if (openingTimeoutMs === 0) return null;
+    const timer = new WheelTimer(() => {
+      if (this.#state >= ConnectionState.Closed) return;
+      limits.opening++;
+      this.close(SocketOperation.Close, Errno.ETIMEDOUT, lateHookError(this.id, hook, openingTimeoutMs));
+      this.abandonHooks();
+    });
+    wheel.arm(timer, openingTimeoutMs);
+    return () => wheel.cancel(timer);
+  }
+
   /** `onHandShake`, then data (NODEEV-001). */
   protected shakeHands(done: OpeningDone): void {
     const { listener, owner } = this.host;
@@ -223,10 +241,17 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
     const droppedBytes = this.pendingBytes;
     const isGraceful = operation === SocketOperation.Close && errorCode === 0 && error === undefined;
     const told = isGraceful ? this.noteOfEnd : error;
-    if (!isGraceful || told !== undefined || droppedBytes !== 0) {
+    // A message that was cut short has a number of its own; an end of TLS without close_notify has HP-Socket's, 0.
+    const isCutShort = isGraceful && told?.code === 'HP_MESSAGE_TRUNCATED';
+    if (isCutShort) {
+      this.closeReason = { operation: SocketOperation.Receive, errorCode: told.errno, error: told, droppedBytes };
+    } else if (!isGraceful || told !== undefined || droppedBytes !== 0) {
       this.closeReason = { operation, errorCode, error: told, droppedBytes };
     }
     this.closeTransport(isPeerTold);
+    const { onClosing } = this;
+    this.onClosing = null;
+    onClosing?.();
   }
 
   /** The peer has ended the connection, and this side had not. */

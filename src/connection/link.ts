@@ -49,6 +49,10 @@ export interface Deadlines {
   shortenStage(delayMs: number, expired: () => void): void;
   armProtocol(delayMs: number, expired: () => void): void;
   readsAgain(): void;
+  /** Bytes were received: whether a message is in the middle now, and how many came before it. */
+  messageStands(isPartial: boolean, messagesIn: number): void;
+  /** Something is pending: the peer has `sendTimeoutMs` to take some of it. */
+  watchSends(): void;
 }
 
 /** A stream connection, as its parts see it. */

@@ -20,6 +20,12 @@ export const PAUSED_BY_SECURITY = 16;
 /** The connection is to end as soon as what was begun has been answered. */
 export const PAUSED_BY_DRAIN = 32;
 
+/** Pauses during which the end of the peer may be looked for, when nothing else is missing. */
+const MAY_LOOK = PAUSED_BY_USER | PAUSED_BY_HOOK | PAUSED_BY_DRAIN;
+/** Bytes that are read ahead for the `signal` of a connection. */
+const READ_AHEAD_BYTES = 64 * 1024;
+const NOTHING: readonly Buffer[] = [];
+
 /** Receive rates of one connection; only there if the component limits them. */
 interface ReceiveRates {
   bytes: TokenBucket | null;
@@ -55,6 +61,8 @@ export class ConnectionReceiver implements Port, ReceivingSide {
   #outcome: HookOutcome | null = null;
   /** Bytes that came although receiving stands still: TLS hands on all that it has decrypted. */
   #held: Buffer[] | null = null;
+  /** Bytes that may be held so that the end of the peer is noticed while receiving stands still; 0 for none. */
+  #aheadBytes = 0;
 
   constructor(connection: Link) {
     this.#connection = connection;
@@ -124,7 +132,9 @@ export class ConnectionReceiver implements Port, ReceivingSide {
       this.#nextBuffer = this.#window.rest;
       this.received(bytes, Lifetime.Forever);
     }
-    return this.pauses === 0 && this.#connection.state < ConnectionState.Closing;
+    // A read that goes on though receiving stands still lands in `#held`.
+    const readsOn = this.pauses === 0 || this.#aheadBytes > 0 || this.#awaitsOnlyEnd;
+    return readsOn && this.#connection.state < ConnectionState.Closing;
   }
 
   readOwn(bytes: Buffer): void {
@@ -162,17 +172,40 @@ export class ConnectionReceiver implements Port, ReceivingSide {
     this.#isDelivering = false;
     host.active = outer;
     connection.sender?.readDelivered();
+    if (host.settings.messageTimeoutMs > 0 && connection.state < ConnectionState.Closing) {
+      connection.deadlines.messageStands(this.protocol.isMidMessage === true, this.messagesIn);
+    }
     if (this.pauses !== 0) {
-      if (connection.state < ConnectionState.Closing) connection.socket.pause();
+      if (connection.state < ConnectionState.Closing) this.#standStill();
     } else if (this.#held !== null) {
       this.#deliverHeld(); // bytes that another protocol left
     }
   }
 
   #hold(bytes: Buffer, lifetime: Lifetime): void {
+    // What comes after this side has begun to drain, and said so by its FIN, is nobody's.
+    if ((this.pauses & PAUSED_BY_DRAIN) !== 0 && this.#connection.isShutDown) return;
     this.#held ??= [];
     this.#held.push(lifetime === Lifetime.Forever ? bytes : Buffer.from(bytes));
-    this.#connection.socket.pause();
+    this.#standStill();
+  }
+
+  /** Stops reading, unless something wants to know when the peer is gone, and little is held so far. */
+  #standStill(): void {
+    if (this.#aheadBytes === 0) {
+      if (!this.#awaitsOnlyEnd) this.#connection.socket.pause();
+      return;
+    }
+    let heldBytes = 0;
+    for (const { length } of this.#held ?? NOTHING) heldBytes += length;
+    if (heldBytes >= this.#aheadBytes) this.#connection.socket.pause();
+    else this.#connection.socket.resume();
+  }
+
+  /** From now on reads on, within bounds, while receiving stands still, so that a reset of the peer is noticed. */
+  readAhead(): void {
+    this.#aheadBytes = READ_AHEAD_BYTES;
+    if (this.pauses !== 0 && !this.#isDelivering && this.isOpen) this.#standStill();
   }
 
   /** Delivers held bytes until there are none or receiving stands still again. They were counted when they came. */
@@ -317,7 +350,7 @@ export class ConnectionReceiver implements Port, ReceivingSide {
   start(): void {
     this.#noteReading();
     this.protocol.opened();
-    if (this.pauses !== 0) this.#connection.socket.pause();
+    if (this.pauses !== 0) this.#standStill();
     else if (this.#held !== null || this.hasEnded) this.#resumeSoon();
     else this.#connection.socket.resume();
   }
@@ -326,7 +359,7 @@ export class ConnectionReceiver implements Port, ReceivingSide {
   pause(isPaused: boolean): void {
     if (isPaused) {
       this.pauses |= PAUSED_BY_USER;
-      if (!this.#isDelivering && this.#connection.state >= ConnectionState.Open) this.#connection.socket.pause();
+      if (!this.#isDelivering && this.#connection.state >= ConnectionState.Open) this.#standStill();
       if (this.#connection.isShutDown) this.#connection.resumeAtTurnEnd();
     } else if ((this.pauses & PAUSED_BY_USER) !== 0) {
       this.pauses &= ~PAUSED_BY_USER;
@@ -345,11 +378,14 @@ export class ConnectionReceiver implements Port, ReceivingSide {
     if (!this.#isDelivering) this.#connection.socket.pause();
   }
 
-  /** The reason is over: reads on, at the end of this turn. */
-  goOnFrom(reason: number): void {
-    if ((this.pauses & reason) === 0) return;
-    this.pauses &= ~reason;
-    this.#resumeSoon();
+  /** Delivers what was received before the drain began; nothing new is read. */
+  deliverKept(): void {
+    this.pauses &= ~PAUSED_BY_DRAIN;
+    if (this.#mayDeliver()) {
+      this.#deliverBacklog();
+      this.#deliverHeld();
+    }
+    this.pauses |= PAUSED_BY_DRAIN;
   }
 
   /** The stream or iterator can take no more for now. */
@@ -375,20 +411,23 @@ export class ConnectionReceiver implements Port, ReceivingSide {
     const connection = this.#connection;
     if (!this.#mayDeliver()) return this.#awaitEnd();
     this.#noteReading();
-    if (this.protocol.hasBacklog) {
-      const { host } = connection;
-      const outer = host.active;
-      host.active = connection;
-      this.#isDelivering = true;
-      this.protocol.resume();
-      this.#isDelivering = false;
-      host.active = outer;
-    }
+    this.#deliverBacklog();
     connection.sender?.flushAndSettle();
     this.#deliverHeld();
     if (!this.#mayDeliver() || this.protocol.hasBacklog) return;
     if (this.hasEnded) this.#tellEnd();
     else connection.socket.resume();
+  }
+
+  #deliverBacklog(): void {
+    if (!this.protocol.hasBacklog) return;
+    const { host } = this.#connection;
+    const outer = host.active;
+    host.active = this.#connection;
+    this.#isDelivering = true;
+    this.protocol.resume();
+    this.#isDelivering = false;
+    host.active = outer;
   }
 
   /**
@@ -403,7 +442,7 @@ export class ConnectionReceiver implements Port, ReceivingSide {
 
   get #awaitsOnlyEnd(): boolean {
     const { state, isShutDown } = this.#connection;
-    const mayLook = isShutDown && state === ConnectionState.Draining && this.pauses === PAUSED_BY_USER;
+    const mayLook = isShutDown && state === ConnectionState.Draining && (this.pauses & ~MAY_LOOK) === 0;
     return mayLook && !this.#isDelivering && this.#held === null && !this.protocol.hasBacklog;
   }
 

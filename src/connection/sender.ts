@@ -169,7 +169,9 @@ export class ConnectionSender implements SendingSide, StreamWriter {
     if (queue.queuedBytes > 0) this.#flush();
     if (queue.reports !== null && queue.reports.length > 0) this.#reportSends(queue.reports);
     this.#settleMarks();
-    if (connection.awaitsSent && this.pendingBytes === 0) connection.allSent();
+    const { pendingBytes } = this;
+    if (pendingBytes > 0 && connection.host.settings.sendTimeoutMs > 0) connection.deadlines.watchSends();
+    if (connection.awaitsSent && pendingBytes === 0) connection.allSent();
     else if (this.#tls !== null && this.#isAwaited()) this.#tls.watch(this);
   }
 

@@ -7,6 +7,7 @@ import type { SocketError } from '../core/errors.ts';
 import type { OpeningDone } from '../core/hooks.ts';
 import type { ConnectionStats } from '../core/stats.ts';
 import type { Protocol } from '../protocol/protocol.ts';
+import { resetSocket } from '../transport/fast-io.ts';
 import type { Consumer } from './consumer.ts';
 import { ConnectionDeadlines } from './deadlines.ts';
 import { armDraining, askEnd } from './ending.ts';
@@ -54,6 +55,10 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   #goOn: (() => void) | null = null;
   #outlivesSocket = false;
   #holds = 0;
+  #hasSaidGoodbye = false;
+  /** Why a write failed, while the last words of the peer are read. */
+  #failure: Error | null = null;
+  #lostBytes = 0;
 
   /** @param makeSocket Makes the socket; reads of it are to go to the connection that it is given. */
   constructor(host: ConnectionHost, state: ConnectionState, makeSocket: (connection: StreamConnection) => Socket) {
@@ -101,7 +106,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   }
 
   get pendingBytes(): number {
-    return this.sender === null ? 0 : this.sender.pendingBytes;
+    return this.sender === null ? 0 : this.sender.pendingBytes + this.#lostBytes;
   }
 
   /** Local address, null once the socket is closed. */
@@ -130,7 +135,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   /** Its hooks let it in: data flows. */
   begin(): void {
     this.move(ConnectionState.Open);
-    if (this.isEnding) this.#sayGoodbye(true);
+    if (this.isEnding) this.#sayGoodbye();
     this.consumer?.opened();
     this.receiver.start();
   }
@@ -272,6 +277,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
 
   /** The peer's FIN, and everything before it was delivered: what is queued is sent, then the connection closes (CLS-001). */
   peerEnded(): void {
+    if (this.#failure !== null) return this.#closeForFailure();
     if (!this.isEnding && !this.#disconnects) this.endedByPeer();
     // A stream or an iterator may still hold what the answer depends on, so it says itself when it is done.
     if (this.consumer !== null) this.consumer.ended();
@@ -281,6 +287,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
 
   /** The peer's FIN came in the middle of a message, of which `bytes` are here: the listener is told so by `onClose`. */
   peerEndedEarly(bytes: number): void {
+    if (this.#failure !== null) return this.#closeForFailure();
     this.endNote ??= cutShortError(this.id, bytes);
     this.drainPatiently();
     if (this.#outlivesSocket) this.close(SocketOperation.Close, 0);
@@ -314,10 +321,9 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
     if (this.state < ConnectionState.Open && !this.canSend && !this.isEnding) return this.disconnect();
     if (this.state > ConnectionState.Draining) return;
     armDraining(this, timeoutMs, isPatient);
-    const isFirst = !this.isEnding;
     this.isEnding = true;
     if (this.state === ConnectionState.Open && !ignoresHook && this.isHeld) this.#awaitAnswers();
-    else if (this.state >= ConnectionState.Open) this.#sayGoodbye(isFirst);
+    else if (this.state >= ConnectionState.Open) this.#sayGoodbye();
   }
 
   /** Whether an answer is still to come: a hook's promise is pending, a stream or an iterator is not done, or `hold` was called. */
@@ -346,13 +352,17 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   /** One of the things that held the connection is over. */
   answerMade(): void {
     if (!this.isEnding || this.state !== ConnectionState.Open || this.isHeld) return;
-    this.receiver.goOnFrom(PAUSED_BY_DRAIN); // for the peer's FIN
-    this.#sayGoodbye(true);
+    this.receiver.deliverKept();
+    if (this.isHeld || this.state !== ConnectionState.Open) return;
+    this.#sayGoodbye();
   }
 
   /** A protocol with a goodbye of its own says it, and ends the connection when it has been answered. */
-  #sayGoodbye(isFirst: boolean): void {
-    if (this.state === ConnectionState.Draining || (isFirst && this.protocol.drain())) this.#beginDraining();
+  #sayGoodbye(): void {
+    if (this.state === ConnectionState.Draining) return this.#beginDraining();
+    if (this.#hasSaidGoodbye) return;
+    this.#hasSaidGoodbye = true;
+    if (this.protocol.drain()) this.#beginDraining();
   }
 
   /** The protocol has nothing more to say. */
@@ -376,18 +386,53 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
     this.isShutDown = true;
     if (this.secure === null) this.socket.end();
     else this.secure.end();
-    if (this.isPaused) this.resumeAtTurnEnd();
+    if (this.receiver.pauses !== 0) this.resumeAtTurnEnd();
+  }
+
+  /**
+   * Our write failed because the peer is gone; what it said before is still to be read (CLS-003). The connection closes with
+   * the reason of the write when that is delivered. Node destroys a socket whose documented write failed, and then nothing
+   * can be read any more.
+   */
+  #readsLastWords(cause: Error): boolean {
+    const { receiver, socket } = this;
+    if (this.#failure !== null) return true;
+    if (this.state < ConnectionState.Open || this.secure !== null || socket.destroyed || receiver.hasEnded)
+      return false;
+    this.#failure = cause;
+    this.#lostBytes = this.pendingBytes;
+    this.sender!.queue.clear();
+    this.awaitsSent = false;
+    this.isEnding = true;
+    this.isShutDown = true;
+    if (this.state === ConnectionState.Open) this.move(ConnectionState.Draining);
+    this.deadlines.armStage(GOODBYE_MS, () => this.#closeForFailure());
+    if (receiver.pauses === 0) socket.resume();
+    return true;
+  }
+
+  #closeForFailure(): void {
+    const cause = this.#failure!;
+    this.close(SocketOperation.Send, errnoOf(cause), socketError(this, SocketOperation.Send, cause));
   }
 
   /** An error of the system on this socket (CLS-002 to CLS-005, CLS-014, CLS-017). */
   socketFailed(cause: Error): void {
     if (this.state >= ConnectionState.Closing || this.secure?.failed(cause) === true) return;
+    if (this.#failure !== null) return this.#closeForFailure();
     const { syscall, code } = cause as NodeJS.ErrnoException;
     let operation: SocketOperation = SocketOperation.Receive;
     if (this.state === ConnectionState.Connecting) operation = SocketOperation.Connect;
-    else if (syscall === 'write') operation = SocketOperation.Send;
-    else if (code === 'ECONNRESET' || code === 'ETIMEDOUT' || syscall === undefined) operation = SocketOperation.Close;
+    else if (syscall === 'write') {
+      operation = SocketOperation.Send;
+      if (this.#readsLastWords(cause)) return;
+    } else if (code === 'ECONNRESET' || code === 'ETIMEDOUT' || syscall === undefined)
+      operation = SocketOperation.Close;
     this.close(operation, errnoOf(cause), socketError(this, operation, cause));
+  }
+
+  readAhead(): void {
+    this.receiver.readAhead();
   }
 
   protected override get noteOfEnd(): SocketError | undefined {
@@ -399,7 +444,11 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
     const isCutOff = this.sender !== null && this.sender.queue.queuedBytes > 0;
     this.sender?.queue.clear();
     // Without its end a stream of TLS must not look complete, so there is no close_notify then.
-    if (this.secure === null || !this.secure.sayGoodbye(isCutOff)) this.socket.destroy();
+    if (this.secure === null || !this.secure.sayGoodbye(isCutOff)) {
+      // A stream that lacks bytes must not look whole to the peer.
+      if (this.closeReason.droppedBytes > 0) resetSocket(this.socket);
+      else this.socket.destroy();
+    }
     if (this.#outlivesSocket) setImmediate(() => this.socketClosed());
   }
 
@@ -411,6 +460,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
       this.#outlivesSocket = true;
       return;
     }
+    if (this.#failure !== null && this.state < ConnectionState.Closing) this.#closeForFailure();
     this.close(SocketOperation.Close, 0);
     this.#deadlines?.cancel();
     this.sender?.queue.abandon();

@@ -34,16 +34,20 @@ export function attachConsumer(
     if (receiver.hasToldEnd) consumer.ended();
     return;
   }
-  throw component.failed(
-    new SocketError({
-      socketError: SocketErrorCode.IllegalState,
-      errno: isOpen ? Errno.EALREADY : Errno.EBADSLT,
-      operation: 'createStream',
-      message: isOpen
-        ? 'the connection already has a stream or an iterator'
-        : 'there is no such connection, or it is closed',
-    }),
-  );
+  throw isOpen ? isTaken(component) : noSuchConnection(component);
+}
+
+/** The error of a stream or an iterator of a connection that is not there. */
+export function noSuchConnection(component: Component): SocketError {
+  return refusedStream(component, Errno.EBADSLT, 'there is no such connection, or it is closed');
+}
+
+function isTaken(component: Component): SocketError {
+  return refusedStream(component, Errno.EALREADY, 'the connection already has a stream or an iterator');
+}
+
+function refusedStream(component: Component, errno: number, message: string): SocketError {
+  return component.failed({ socketError: SocketErrorCode.IllegalState, errno, operation: 'createStream', message });
 }
 
 /** Options of `createStream`. */

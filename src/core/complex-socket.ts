@@ -1,33 +1,14 @@
 import { availableParallelism } from 'node:os';
 import type { SocketAddress } from './address.ts';
 import { Component } from './component.ts';
+import { Connection, type DisconnectOptions, type ManagedConnection } from './connection.ts';
 import { ConnectionTable } from './connection-table.ts';
 import { describe } from './describe.ts';
 import { OnSendSyncPolicy, ReuseAddressPolicy, SendPolicy, SocketErrorCode } from './enums.ts';
 import { Errno } from './errno.ts';
 import type { ConnId } from './listener.ts';
-import { checkOptions, type OptionRule } from './option-names.ts';
-import { defineProperties, duration, flag, integer, oneOf, type TableOf } from './properties.ts';
+import { defineProperties, flag, integer, oneOf, type TableOf } from './properties.ts';
 import type { ConnectionStats } from './stats.ts';
-
-/** What a component with many connections asks of one of them. */
-export interface ManagedConnection {
-  id: number;
-  extra: unknown;
-  readonly isValid: boolean;
-  readonly isConnected: boolean;
-  readonly isPaused: boolean;
-  readonly openedAt: number;
-  readonly lastReceiveAt: number;
-  readonly pendingBytes: number;
-  readonly remoteAddress: string;
-  readonly remotePort: number;
-  readonly localAddress: SocketAddress | null;
-  disconnect(): void;
-  drain(timeoutMs: number): void;
-  pauseReceive(isPaused: boolean): void;
-  stats(): ConnectionStats;
-}
 
 /** Properties of every server and agent. Each is also an option of the constructor. */
 export interface ComplexSocketProperties {
@@ -76,19 +57,6 @@ export interface ComplexSocketProperties {
   markSilence: boolean;
 }
 
-/** How `disconnect` ends a connection. */
-export interface DisconnectOptions {
-  /** Take no more sends, write everything, then close: with a FIN, after which the peer's is awaited. Default false. */
-  drain?: boolean | undefined;
-  /** Milliseconds that the draining may take. Default 30,000. */
-  timeoutMs?: number | undefined;
-}
-
-const disconnectRules = {
-  drain: flag(false),
-  timeoutMs: duration,
-} satisfies Record<keyof DisconnectOptions, OptionRule>;
-
 /** Longest period that the `disconnect...Connections` methods take, milliseconds. */
 const MAX_PERIOD_MS = 1_073_741_823;
 
@@ -101,6 +69,7 @@ export interface ComplexSocket<C extends ManagedConnection, Extra = unknown> ext
 export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown> extends Component {
   /** @internal */
   protected table: ConnectionTable<C>;
+  #faces = new WeakMap<C, Connection<Extra>>();
 
   constructor(options: object | undefined) {
     super(options);
@@ -120,6 +89,26 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
   /** IDs of all connections (`GetAllConnectionIDs`, CS-015). */
   getAllConnectionIDs(): ConnId[] {
     return Array.from(this.table.values(), (connection) => connection.id);
+  }
+
+  /**
+   * One connection, with all that can be done with it; the same object for the same connection each time. Null for an unknown
+   * ID; inside `onClose` it is still there.
+   */
+  connection(connId: ConnId): Connection<Extra> | null {
+    const connection = this.table.get(connId);
+    if (connection === undefined) return null;
+    let face = this.#faces.get(connection);
+    if (face === undefined) {
+      face = this.makeFace(connection);
+      this.#faces.set(connection, face);
+    }
+    return face;
+  }
+
+  /** @internal */
+  protected makeFace(connection: C): Connection<Extra> {
+    return new Connection(this, connection);
   }
 
   /** Attaches data to a connection, also inside `onClose` (`SetConnectionExtra`, CS-009). False for an unknown ID. */
@@ -142,14 +131,7 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
    * @returns false (EBADSLT) if the ID is unknown or already closed.
    */
   disconnect(connId: ConnId, options: boolean | DisconnectOptions = true): boolean {
-    if (typeof options !== 'boolean') {
-      checkOptions('disconnect', options, disconnectRules, { drainTimeoutMs: 'timeoutMs', timeout: 'timeoutMs' });
-    }
-    const connection = this.table.get(connId);
-    if (connection === undefined || !connection.isValid) return this.unknownId('disconnect', connId);
-    if (typeof options === 'object' && options.drain === true) connection.drain(options.timeoutMs ?? 30_000);
-    else connection.disconnect();
-    return true;
+    return this.connection(connId)?.disconnect(options) ?? this.unknownId('disconnect', connId);
   }
 
   /** Disconnects each connection that is at least `periodMs` old (`DisconnectLongConnections`, CS-006). */
@@ -195,13 +177,9 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
    * or reset is noticed after resuming, behind all bytes that came before it; while draining, a FIN without any at once.
    */
   pauseReceive(connId: ConnId, isPaused = true): boolean {
-    const connection = this.table.get(connId);
-    if (connection === undefined || !connection.isValid) return this.unknownId('pauseReceive', connId);
-    if (!connection.isConnected) {
-      return this.refuse('pauseReceive', SocketErrorCode.IllegalState, Errno.EPERM, 'it is still connecting', connId);
-    }
-    connection.pauseReceive(isPaused);
-    return true;
+    const connection = this.connection(connId);
+    if (connection === null) return this.unknownId('pauseReceive', connId);
+    return isPaused ? connection.pause() : connection.resume();
   }
 
   /** Whether receiving is paused by `pauseReceive`, null for an unknown ID (`IsPauseReceive`, CS-023). */

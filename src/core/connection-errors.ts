@@ -30,6 +30,17 @@ export function hookError(connId: number, hook: string, what: string, cause?: un
   });
 }
 
+/** The error of a connection whose opening hook did not answer in time. */
+export function lateHookError(connId: number, hook: string, timeoutMs: number): SocketError {
+  return new SocketError({
+    socketError: SocketErrorCode.Network,
+    errno: Errno.ETIMEDOUT,
+    operation: hook,
+    connId,
+    message: `the hook ${hook} of connection ${connId} did not answer within ${timeoutMs} ms (openingTimeoutMs)`,
+  });
+}
+
 /** Why a connection is not open, though no hook refused it: the reason of its end, if there was one. */
 export function closedBefore(
   connId: number,

@@ -74,6 +74,8 @@ export interface OpeningConnection {
    * before the hook has answered; it is not to be called within the hook.
    */
   awaitHook(goOn: (() => void) | null): void;
+  /** An opening hook may not take for ever: ends the connection unless the function returned is called before. Null for no limit. */
+  limitHook(hook: string): (() => void) | null;
   /** The hook answered `HandleResult.Error`, or failed. */
   refusedBy(hook: string, hasThrown: boolean, thrown: unknown, done: OpeningDone): void;
   /** The same after `goOn`. */
@@ -100,6 +102,7 @@ class OpeningHook implements HookOutcome {
   #isWaiting = false;
   /** Whether the connection was let in without waiting for the answer. */
   #isOver = false;
+  #unlimit: (() => void) | null = null;
 
   constructor(connection: OpeningConnection, hook: string, done: OpeningDone, next: () => void) {
     this.#connection = connection;
@@ -110,6 +113,7 @@ class OpeningHook implements HookOutcome {
 
   waits(): void {
     this.#isWaiting = true;
+    this.#unlimit = this.#connection.limitHook(this.#hook);
     this.#connection.awaitHook(() => {
       if (this.#isOver) return;
       this.#settled();
@@ -142,6 +146,7 @@ class OpeningHook implements HookOutcome {
     if (!this.#isWaiting) return;
     this.#isWaiting = false;
     this.#isOver = true;
+    this.#unlimit?.();
     this.#connection.awaitHook(null);
   }
 }

@@ -20,6 +20,14 @@ export interface LimitCounters {
   handshakeTimeouts: number;
   /** Connections whose TLS handshake had to wait because `maxHandshakes` were under way. */
   handshakesQueued: number;
+  /** Connections closed by `openingTimeoutMs`. */
+  opening: number;
+  /** Connections closed by `messageTimeoutMs`. */
+  messageTimeouts: number;
+  /** Connections closed by `minReceiveBytesPerSecond`. */
+  slowPeers: number;
+  /** Connections closed by `sendTimeoutMs`. */
+  sendTimeouts: number;
   /** Connections closed because the peer did not take what was left, or did not close, in time. */
   closing: number;
   /** Connections closed because they held more unfetched bytes than `maxPullBufferBytes`. */
@@ -38,6 +46,10 @@ export function newLimitCounters(): LimitCounters {
     lifetime: 0,
     handshakeTimeouts: 0,
     handshakesQueued: 0,
+    opening: 0,
+    messageTimeouts: 0,
+    slowPeers: 0,
+    sendTimeouts: 0,
     closing: 0,
     pullBuffer: 0,
   };

@@ -6,6 +6,8 @@ import { MAX_DELAY_MS } from './delay.ts';
 export interface TimerHost {
   set(callback: () => void, delayMs: number): unknown;
   clear(handle: unknown): void;
+  /** Calls back when what waits in the system has been read: behind one turn of reading. Left out, nothing is put off. */
+  afterReading?(callback: () => void): void;
   /** Whether the process is to live until that callback. */
   hold?(handle: unknown, isHeld: boolean): void;
 }
@@ -17,6 +19,7 @@ const systemHost: TimerHost = {
     return timer;
   },
   clear: (handle) => clearTimeout(handle as NodeJS.Timeout),
+  afterReading: (callback) => void setImmediate(callback),
   hold: (handle, isHeld) => {
     if (isHeld) (handle as NodeJS.Timeout).ref();
     else (handle as NodeJS.Timeout).unref();
@@ -49,6 +52,8 @@ export class WheelTimer {
 
 /** Milliseconds per tick: the finest interval of KCP, far finer than any deadline needs. */
 export const TICK_MS = 10;
+/** How late the system timer may come without anything having waited for it. */
+const LATE_MS = 30;
 const SLOTS = 1024;
 const MASK = SLOTS - 1;
 
@@ -124,6 +129,16 @@ export class TimerWheel {
     }
   }
 
+  /**
+   * The system timer. When it comes late, this process was busy or stopped, and bytes may wait in the system that were there
+   * in time: timers come before reads in a turn of the event loop, so the deadlines wait for one turn of reading.
+   */
+  #woken(): void {
+    const lateMs = this.clock.now() - this.#wakeTick * TICK_MS;
+    if (lateMs > LATE_MS && this.#host.afterReading !== undefined) this.#host.afterReading(() => this.advance());
+    else this.advance();
+  }
+
   /** Runs everything that is due. Called by the system timer; a simulation calls it itself. */
   advance(): void {
     this.#wake = null;
@@ -186,7 +201,7 @@ export class TimerWheel {
     if (this.#wake !== null) this.#host.clear(this.#wake);
     this.#wakeTick = tick;
     const delayMs = Math.min(Math.max(tick * TICK_MS - this.clock.now(), 1), MAX_DELAY_MS);
-    this.#wake = this.#host.set(() => this.advance(), delayMs);
+    this.#wake = this.#host.set(() => this.#woken(), delayMs);
     if (this.#holding > 0) this.#hold(true);
   }
 

@@ -1,5 +1,10 @@
 import { BufferView } from './buffer-view.ts';
 
+/** Longest piece that comes from a small slab. */
+const SMALL_PIECE_BYTES = 128;
+const SMALL_SLAB_BYTES = 2048;
+const EMPTY = Buffer.alloc(0);
+
 /**
  * Memory for bytes that are handed out: large slabs, carved from the front.
  *
@@ -11,12 +16,18 @@ import { BufferView } from './buffer-view.ts';
  * A carved piece belongs to whoever gets it, for ever: nothing in it is overwritten (JavaScript cannot tell when the last
  * view is gone, so a slab that was carved is left to the garbage collector). The gain is that a read costs no allocation
  * of its own: `Buffer.allocUnsafe` of 4 KiB costs 600 ns and more, carving about 50 ns.
+ *
+ * Small pieces, such as logins and other first words that listeners keep, come from small slabs of their own: one that is
+ * kept keeps 2 KiB alive, and not what large pieces were carved from.
  */
 export class SlabPool {
   readonly slabBytes: number;
   #slab: Buffer;
   #memory: ArrayBufferLike;
   #next = 0;
+  #small = EMPTY;
+  #smallMemory: ArrayBufferLike = EMPTY.buffer;
+  #smallNext = SMALL_SLAB_BYTES;
   /** Slabs allocated since the start. */
   slabCount = 1;
   /** Pieces that were too large for a slab and got memory of their own. */
@@ -36,6 +47,7 @@ export class SlabPool {
   /** A copy of `source[start, end)` that is its receiver's own. */
   copy(source: Uint8Array, start: number, end: number): Buffer {
     const length = end - start;
+    if (length <= SMALL_PIECE_BYTES) return this.#copySmall(source, start, end);
     if (length > this.slabBytes >> 2) {
       this.largeCount++;
       const own = Buffer.allocUnsafeSlow(length);
@@ -52,6 +64,19 @@ export class SlabPool {
     this.#next = at + length;
     copyBytes(source, start, end, this.#slab, at);
     return new BufferView(this.#memory, at, length);
+  }
+
+  #copySmall(source: Uint8Array, start: number, end: number): Buffer {
+    const length = end - start;
+    let at = this.#smallNext;
+    if (at + length > SMALL_SLAB_BYTES) {
+      this.#small = Buffer.allocUnsafeSlow(SMALL_SLAB_BYTES);
+      this.#smallMemory = this.#small.buffer;
+      at = 0;
+    }
+    this.#smallNext = at + length;
+    copyBytes(source, start, end, this.#small, at);
+    return new BufferView(this.#smallMemory, at, length);
   }
 }
 

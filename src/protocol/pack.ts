@@ -85,6 +85,10 @@ export class PackProtocol extends ByteProtocol {
     if (at < bytes.length) this.#parse(bytes, at, lifetime);
   }
 
+  get isMidMessage(): boolean {
+    return this.#partialLength > 0;
+  }
+
   /** The peer may end between two packages only. */
   override ended(): AtEnd {
     return this.#partialLength > 0 ? AtEnd.Truncated : AtEnd.Drain;

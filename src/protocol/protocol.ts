@@ -107,6 +107,8 @@ export interface Protocol {
   readonly hasBacklog: boolean;
   /** Bytes held: undelivered, incomplete, or not yet fetched. */
   readonly bufferedBytes: number;
+  /** Whether a message has begun that is not whole yet, for `messageTimeoutMs`. Left out: it has no messages. */
+  readonly isMidMessage?: boolean;
   /** Whether it delivers bytes that may be lent for the time of the call, and keeps none of them itself. */
   readonly deliversBytes: boolean;
   /** Whether what it delivers has boundaries that a stream has to keep. */

@@ -24,6 +24,7 @@ import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { isPort } from '../stream/stream-properties.ts';
 import { UdpSocket } from '../transport/udp-socket.ts';
+import { DatagramConnection } from '../udp/datagram-connection.ts';
 import type { UdpConnection } from '../udp/udp-connection.ts';
 import { UdpHost, type UdpOwner } from '../udp/udp-host.ts';
 import type { PeerAddress, UdpLifecycle } from '../udp/udp-lifecycle.ts';
@@ -224,6 +225,15 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   protected abstract refusePeer(run: UdpHost, address: string, port: number): void;
 
   // ---- sending ---------------------------------------------------------------------------------------------------
+
+  override connection(connId: ConnId): DatagramConnection<Extra> | null {
+    return super.connection(connId) as DatagramConnection<Extra> | null;
+  }
+
+  /** @internal */
+  protected override makeFace(connection: C): DatagramConnection<Extra> {
+    return new DatagramConnection(this, connection, false);
+  }
 
   /**
    * Sends one datagram, or one ARQ message (`Send`, CS-002). Up to 4 KiB are copied at once; more belong to the library

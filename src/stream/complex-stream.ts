@@ -1,8 +1,9 @@
 import { ConnectionHost, type ConnectionOwner } from '../connection/host.ts';
 import { makeSecurity, type SecurityMaker, type StreamSecurity, securityMaker } from '../connection/security.ts';
-import { readSmallFile, sendOn, sendPacketsOn } from '../connection/send.ts';
-import { ConnectionStream, type ConnectionStreamOptions } from '../connection/stream.ts';
+import { sendOn, sendPacketsOn } from '../connection/send.ts';
+import { type ConnectionStream, type ConnectionStreamOptions, noSuchConnection } from '../connection/stream.ts';
 import type { StreamConnection } from '../connection/stream-connection.ts';
+import { TcpConnection } from '../connection/tcp-connection.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { ComplexSocket } from '../core/complex-socket.ts';
 import { isSignalAborted } from '../core/component.ts';
@@ -80,13 +81,18 @@ export abstract class ComplexStream<Extra = unknown>
    * @throws TypeError for arguments that make no sense.
    */
   async sendSmallFile(connId: ConnId, fileName: string | URL, head?: Sendable, tail?: Sendable): Promise<boolean> {
-    const connection = this.table.get(connId);
-    if (connection === undefined) return this.unknownId('sendSmallFile', connId);
-    const parts = await readSmallFile(this, connId, fileName, head, tail);
-    if (parts === null) return false;
-    // After a restart the ID may be another connection's.
-    if (this.table.get(connId) !== connection) return this.unknownId('sendSmallFile', connId);
-    return this.sendPackets(connId, parts);
+    const connection = this.connection(connId);
+    if (connection === null) return this.unknownId('sendSmallFile', connId);
+    return connection.sendSmallFile(fileName, head, tail);
+  }
+
+  override connection(connId: ConnId): TcpConnection<Extra> | null {
+    return super.connection(connId) as TcpConnection<Extra> | null;
+  }
+
+  /** @internal */
+  protected override makeFace(connection: StreamConnection): TcpConnection<Extra> {
+    return new TcpConnection(this, connection);
   }
 
   /**
@@ -95,7 +101,9 @@ export abstract class ComplexStream<Extra = unknown>
    * @throws SocketError (IllegalState): unknown ID, or the connection has a stream already.
    */
   createStream(connId: ConnId, options?: ConnectionStreamOptions): ConnectionStream {
-    return new ConnectionStream(this, this.table.get(connId), (bytes) => this.send(connId, bytes), options);
+    const connection = this.connection(connId);
+    if (connection === null) throw noSuchConnection(this);
+    return connection.createStream(options);
   }
 
   /** Snapshot of this run, or of the last one. */

@@ -51,6 +51,20 @@ export interface StreamProperties {
    * the connection is closed. Default 30,000.
    */
   closeTimeoutMs: number;
+  /**
+   * Milliseconds that an opening hook may take to answer (`onAccept`, `onConnect`, `onHandShake`), or the connection is closed
+   * (ETIMEDOUT); 0 for no limit. Default 60,000.
+   */
+  openingTimeoutMs: number;
+  /** Longest time in milliseconds that one message may take to come whole, pack and framers; 0 for no limit, the default. */
+  messageTimeoutMs: number;
+  /**
+   * Close a connection (ETIMEDOUT) that received fewer bytes per second than this, on average over 5 s in which this side
+   * read; 0 for no limit, the default. For protocols whose peers send all the time.
+   */
+  minReceiveBytesPerSecond: number;
+  /** Close a connection (ETIMEDOUT) whose peer takes nothing of what is pending for so many milliseconds; 0 for never, the default. */
+  sendTimeoutMs: number;
   /** Milliseconds for a TLS handshake; 0 for no limit. Default 10,000. */
   handshakeTimeoutMs: number;
   /** Most bytes per second that one connection may receive on average; 0 for no limit, the default. */
@@ -76,6 +90,10 @@ export const streamProperties = {
   idleCountsSent: flag(false),
   connectionTimeoutMs: integer(0, 0, 0x7fffffff),
   closeTimeoutMs: integer(30_000, 1, 0x7fffffff),
+  openingTimeoutMs: integer(60_000, 0, 0x7fffffff),
+  messageTimeoutMs: integer(0, 0, 0x7fffffff),
+  minReceiveBytesPerSecond: integer(0, 0),
+  sendTimeoutMs: integer(0, 0, 0x7fffffff),
   handshakeTimeoutMs: integer(10_000, 0, 0x7fffffff),
   maxReceiveBytesPerSecond: integer(0, 0),
   maxReceiveMessagesPerSecond: integer(0, 0),

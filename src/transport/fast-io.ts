@@ -201,3 +201,14 @@ export function unsentBytes(socket: Socket): number {
   const size = handle?.writeQueueSize;
   return typeof size === 'number' ? size : 0;
 }
+
+/**
+ * Closes a socket with a reset, so that its peer does not take what it got for all; where that is not possible (pipes, TLS),
+ * without one. `resetAndDestroy` would first end the stream, which waits for the very bytes that are not taken.
+ */
+export function resetSocket(socket: net.Socket): void {
+  if (typeof (socket as { _handle?: { reset?: unknown } | null })._handle?.reset === 'function') {
+    (socket as { resetAndClosing?: boolean }).resetAndClosing = true;
+  }
+  socket.destroy();
+}

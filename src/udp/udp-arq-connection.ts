@@ -193,7 +193,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
       throw new TypeError(`deadlineMs must be a number, not ${describe(deadlineMs)}`);
     const session = this.#session;
     if (this.state > ConnectionState.Open) return this.cannotSend(operation);
-    if (session === null || this.#drainTimer !== null) return this.#refused(operation, Errno.EPERM, bytes.length);
+    if (session === null || this.#isDrained) return this.#refused(operation, Errno.EPERM, bytes.length);
     const now = this.host.wheel.clock.now();
     const errno = session.send(bytes, now, deadlineMs);
     if (errno === 0) return this.#accepted();
@@ -224,7 +224,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
   #refused(operation: string, errno: number, length: number): false {
     const settings = this.#arq;
     let message = 'the ARQ handshake is not done yet; send from onHandShake on';
-    if (errno === Errno.EPERM && this.#drainTimer !== null) message = 'the connection is being drained';
+    if (errno === Errno.EPERM && this.#isDrained) message = 'the connection is being drained';
     if (errno === Errno.EINVAL || errno === Errno.EMSGSIZE) {
       message =
         operation === 'sendUnreliable'
@@ -258,7 +258,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     if (session !== null && this.state <= ConnectionState.Open) {
       session.flush(now);
       this.#arm(now);
-      if (this.#drainTimer !== null && session.waitingSendCount === 0) this.drained(true);
+      if (this.#isDrained && session.waitingSendCount === 0) this.drained(true);
       if (this.#backlog !== null) this.#tellBacklog(this.#backlog, session);
     }
     super.turnEnded(now);
@@ -308,6 +308,11 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     this.#drainTimer = new OwnedTimer<ArqConnection>(this, drainExpired);
     this.host.wheel.arm(this.#drainTimer, timeoutMs);
     this.host.schedule(this);
+  }
+
+  /** Whether nothing more may be sent: it drains, and no answer is still to come. */
+  get #isDrained(): boolean {
+    return this.#drainTimer !== null && !this.awaitsAnswer;
   }
 
   drained(isComplete: boolean): void {

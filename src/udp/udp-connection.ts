@@ -1,6 +1,6 @@
 import { isCloseNotify } from '../arq/index.ts';
 import { ConnectionState } from '../connection/state.ts';
-import type { ManagedConnection } from '../core/complex-socket.ts';
+import type { ManagedConnection } from '../core/connection.ts';
 import { HandleResult, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { describeSystemError } from '../core/errors.ts';
@@ -63,6 +63,11 @@ export class UdpConnection extends UdpLifecycle implements ManagedConnection {
   override awaitHook(goOn: (() => void) | null): void {
     super.awaitHook(goOn);
     this.setHold(HELD_BY_HOOK, goOn !== null);
+  }
+
+  /** Whether the promise of a hook is pending. */
+  protected get awaitsAnswer(): boolean {
+    return (this.hold & HELD_BY_HOOK) !== 0;
   }
 
   /** Begins to watch over the peer. */
@@ -137,6 +142,9 @@ export class UdpConnection extends UdpLifecycle implements ManagedConnection {
     }
     return queue;
   }
+
+  /** Datagrams are always read: there is nothing to read ahead. */
+  readAhead(): void {}
 
   /** One `onReceive`. */
   protected deliver(data: Buffer, isUnreliable: boolean): void {

@@ -26,6 +26,7 @@ export interface UdpSettings {
   readonly maxSendQueueBytes: number;
   readonly maxQueuedDatagrams: number;
   readonly markSilence: boolean;
+  readonly openingTimeoutMs: number;
   readonly detectAttempts: number;
   readonly detectInterval: number;
   readonly sendPolicy: SendPolicy;

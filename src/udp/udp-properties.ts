@@ -19,6 +19,11 @@ export interface UdpSocketProperties {
   maxSendQueueBytes: number;
   /** Datagrams of one peer that may wait while a promise of a hook is pending or receiving is paused. Default 1024. */
   maxQueuedDatagrams: number;
+  /**
+   * Milliseconds that an opening hook may take to answer (`onAccept`, `onConnect`, `onHandShake`), or the connection is closed
+   * (ETIMEDOUT); 0 for no limit. Default 60,000.
+   */
+  openingTimeoutMs: number;
 }
 
 /** Heartbeat properties of UDP servers and clients. */
@@ -59,6 +64,7 @@ export const udpSocketProperties = {
   sendBufferBytes: integer(4 * 1024 * 1024, 65_536, 0x3fffffff, true),
   maxSendQueueBytes: integer(16 * 1024 * 1024, 65_536),
   maxQueuedDatagrams: integer(1024, 0),
+  openingTimeoutMs: integer(60_000, 0, 0x7fffffff),
 } satisfies TableOf<UdpSocketProperties>;
 
 export const detectProperties = {

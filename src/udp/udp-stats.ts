@@ -22,6 +22,8 @@ export interface UdpDropCounters {
 export interface UdpLimitCounters extends AdmissionCounters {
   /** Connections closed because the peer fell silent (`detectAttempts`, `detectInterval`). */
   heartbeat: number;
+  /** Connections closed by `openingTimeoutMs`. */
+  opening: number;
   /** Connections closed because the ARQ handshake did not end in `handshakeTimeoutMs`. */
   handshakeTimeouts: number;
 }
@@ -107,6 +109,7 @@ export function newUdpLimits(): UdpLimitCounters {
     acceptRate: 0,
     blockedAddresses: 0,
     heartbeat: 0,
+    opening: 0,
     handshakeTimeouts: 0,
   };
 }

@@ -47,20 +47,33 @@ async function cutOff(
   return { seen, droppedBytes };
 }
 
-const reset = { seen: 'ECONNRESET', droppedBytes: expect.any(Number) };
+/** What a bare peer sees of a reset behind bytes. Node 20 takes it for a FIN when it reads late. */
+const seenOfReset = await (async () => {
+  await using server = await listenBare();
+  const peer = await connectMute(server.port);
+  const accepted = await server.accepted();
+  accepted.on('error', () => {});
+  accepted.write(Buffer.alloc(20_000_000));
+  await new Promise((resolve) => setImmediate(resolve));
+  accepted.resetAndDestroy();
+  Object.assign(accepted, { resetAndClosing: true }).destroy();
+  return endSeenBy(peer);
+})();
+
+const reset = { seen: seenOfReset, droppedBytes: expect.any(Number) };
 
 describe('a peer of a TcpServer that did not read all', () => {
-  test.fails('sees a reset after disconnect, and onClose tells how many bytes were dropped', async () => {
+  test('sees a reset after disconnect, and onClose tells how many bytes were dropped', async () => {
     const result = await cutOff({}, (server) => server.disconnect(1));
     expect(result).toEqual(reset);
     expect(result.droppedBytes).toBeGreaterThan(1_000_000);
   });
 
-  test.fails('sees a reset after connectionTimeoutMs', async () => {
+  test('sees a reset after connectionTimeoutMs', async () => {
     expect(await cutOff({ connectionTimeoutMs: 100 }, () => {})).toEqual(reset);
   });
 
-  test.fails('sees a reset after a hook that threw', async () => {
+  test('sees a reset after a hook that threw', async () => {
     const hooks = {
       onReceive() {
         throw new Error('the hook failed');
@@ -70,19 +83,20 @@ describe('a peer of a TcpServer that did not read all', () => {
     expect(await cutOff({}, (_server, peer) => peer.write('go'), hooks)).toEqual(reset);
   });
 
-  test.fails("sees a reset after pendingPolicy 'close'", async () => {
-    expect(await cutOff({ maxPendingBytes: 5_000_000, pendingPolicy: 'close' }, () => {})).toEqual(reset);
+  test("sees a reset after pendingPolicy 'close'", async () => {
+    const options = { maxPendingBytes: 21_000_000, pendingPolicy: 'close' };
+    expect(await cutOff(options, (server) => fill((bytes) => server.send(1, bytes)))).toEqual(reset);
   });
 
-  test.fails('sees a reset after stop', async () => {
+  test('sees a reset after stop', async () => {
     expect(await cutOff({}, (server) => server.stop())).toEqual(reset);
   });
 
-  test.fails('sees a reset after a drain that ran out of time', async () => {
+  test('sees a reset after a drain that ran out of time', async () => {
     expect(await cutOff({}, (server) => server.stop({ drainTimeoutMs: 50 }))).toEqual(reset);
   });
 
-  test.fails('sees a reset after a disconnect that drains and ran out of time', async () => {
+  test('sees a reset after a disconnect that drains and ran out of time', async () => {
     expect(await cutOff({}, (server) => server.disconnect(1, { drain: true, timeoutMs: 50 }))).toEqual(reset);
   });
 
@@ -104,7 +118,7 @@ describe('a peer of a TcpServer that did not read all', () => {
 });
 
 describe('a server that did not read all', () => {
-  test.fails('sees a reset after a client stopped', async () => {
+  test('sees a reset after a client stopped', async () => {
     await using server = await listenBare({ pauseOnConnect: true });
     const { onClose, told } = closeOf();
     const client = new TcpClient({ onClose });
@@ -115,7 +129,7 @@ describe('a server that did not read all', () => {
     expect({ seen: await endSeenBy(accepted), droppedBytes: (await told).droppedBytes }).toEqual(reset);
   });
 
-  test.fails('sees a reset after an agent disconnected', async () => {
+  test('sees a reset after an agent disconnected', async () => {
     await using server = await listenBare({ pauseOnConnect: true });
     const { onClose, told } = closeOf();
     const agent = new TcpAgent({ onClose });
@@ -130,7 +144,7 @@ describe('a server that did not read all', () => {
 });
 
 describe('a package that the FIN of the peer cut off', () => {
-  test.fails.each([
+  test.each([
     ['within its body', Buffer.from('0500000061', 'hex')],
     ['within its header', Buffer.from('0500', 'hex')],
     ['behind a whole one', Buffer.from('01000000610500000061', 'hex')],
@@ -147,7 +161,7 @@ describe('a package that the FIN of the peer cut off', () => {
     await server.stop();
   });
 
-  test.fails('is told as a truncation by a client', async () => {
+  test('is told as a truncation by a client', async () => {
     await using server = await listenBare();
     const { onClose, told } = closeOf();
     const client = new TcpPackClient({ onClose });

@@ -15,7 +15,7 @@ function keptBytes(pieces: readonly Buffer[]): number {
   return sum;
 }
 
-test.fails.each([
+test.each([
   ['TcpServer', TcpServer, ''],
   ['TcpPackServer', TcpPackServer, '0c000000'],
 ] as const)('small messages that are kept do not keep the memory of others: %s', async (_name, Server, head) => {

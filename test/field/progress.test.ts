@@ -7,7 +7,7 @@ import { closeOf, connectMute, host } from './support.ts';
 // Issue: deadlines count silence and lifetime, not progress.
 
 describe('a deadline that counts progress', () => {
-  test.fails('messageTimeoutMs: one package may not take longer, though bytes come all the time', async () => {
+  test('messageTimeoutMs: one package may not take longer, though bytes come all the time', async () => {
     const { onClose, told } = closeOf();
     const server = new TcpPackServer({ onClose }, { messageTimeoutMs: 100 } as object);
     const { port } = await server.start(host, 0);
@@ -21,7 +21,7 @@ describe('a deadline that counts progress', () => {
     await server.stop();
   });
 
-  test.fails('messageTimeoutMs: packages that come in time may go on for ever', async () => {
+  test('messageTimeoutMs: packages that come in time may go on for ever', async () => {
     let packages = 0;
     const { onClose, told } = closeOf();
     const server = new TcpPackServer({ onReceive: () => void packages++, onClose }, {
@@ -38,7 +38,7 @@ describe('a deadline that counts progress', () => {
     await server.stop();
   });
 
-  test.fails('minReceiveBytesPerSecond: a peer that sends slower is closed', async () => {
+  test('minReceiveBytesPerSecond: a peer that sends slower is closed', async () => {
     const { onClose, told } = closeOf();
     const server = new TcpServer({ onClose }, { minReceiveBytesPerSecond: 1_000_000 } as object);
     const { port } = await server.start(host, 0);
@@ -51,7 +51,7 @@ describe('a deadline that counts progress', () => {
     await server.stop();
   });
 
-  test.fails('sendTimeoutMs: a peer that takes nothing of what is pending is closed, though it speaks', async () => {
+  test('sendTimeoutMs: a peer that takes nothing of what is pending is closed, though it speaks', async () => {
     const { onClose, told } = closeOf();
     const server = new TcpServer(
       { onHandShake: (self, connId) => void self.send(connId, Buffer.alloc(8_000_000)), onClose },
@@ -73,7 +73,7 @@ describe('the signal of a connection', () => {
     connection(connId: ConnId): { signal: AbortSignal };
   }
 
-  test.fails('is aborted when the peer is gone while a hook is pending', async () => {
+  test('is aborted when the peer is gone while a hook is pending', async () => {
     const taken = deferred<AbortSignal>();
     const failed = deferred<AbortSignal>();
     const goOn = deferred();
@@ -99,7 +99,7 @@ describe('the signal of a connection', () => {
     }
   });
 
-  test.fails('is aborted when the peer is gone while receiving is paused', async () => {
+  test('is aborted when the peer is gone while receiving is paused', async () => {
     const opened = deferred<ConnId>();
     const server = new TcpServer({
       onHandShake(self, connId) {

@@ -6,7 +6,7 @@ import { host } from './support.ts';
 // Issue: a hook that awaits the draining stop of its own component waits until the time is up.
 
 describe('an async onReceive that awaits stop({ drainTimeoutMs })', () => {
-  test.fails.each([
+  test.each([
     ['TcpServer', TcpServer, TcpClient],
     ['TcpPackServer', TcpPackServer, TcpPackClient],
   ] as const)('goes on when its peer has ended: %s', async (_name, Server, Client) => {

@@ -164,10 +164,10 @@ describe.each(roles)('a pack %s', (kind) => {
     }
   });
 
-  test('drops the half package of a peer that leaves: PK-006', async () => {
+  test('drops the half package of a peer that leaves, and says so: PK-006', async () => {
     const role = await open(kind);
     role.peer.end(Buffer.concat([pack('whole'), pack('half').subarray(0, 7)]));
-    expect(await role.closed.promise).toEqual([SocketOperation.Close, 0]);
+    expect(await role.closed.promise).toEqual([SocketOperation.Receive, Errno.EBADMSG]);
     expect(role.bodies).toEqual(['whole']);
     await role.end();
   });
@@ -249,7 +249,7 @@ describe.each(roles)('a pack %s', (kind) => {
       expect(role.buffered()).toBe(packages.slice(n).reduce((sum, { length }) => sum + length, 5));
       expect(role.pause(false)).toBe(true);
     }
-    expect(await role.closed.promise).toEqual([SocketOperation.Close, 0]);
+    expect(await role.closed.promise).toEqual([SocketOperation.Receive, Errno.EBADMSG]);
     expect(role.bodies).toEqual(['one', 'two', 'three', 'four']);
     await role.end();
   });

@@ -1,0 +1,78 @@
+import type { Component } from '../core/component.ts';
+import { Connection } from '../core/connection.ts';
+import { type Sendable, toBytes } from '../memory/sendable.ts';
+import { MessageQueue, type MessagesOptions } from './message-queue.ts';
+import { readSmallFile, sendOn, sendPacketsOn } from './send.ts';
+import { attachConsumer, ConnectionStream, type ConnectionStreamOptions } from './stream.ts';
+import type { StreamConnection } from './stream-connection.ts';
+
+/** One TCP or TLS connection: what there is for every connection, and sends, streams and iterators. */
+export class TcpConnection<Extra = unknown> extends Connection<Extra> {
+  readonly #component: Component;
+  readonly #connection: StreamConnection;
+
+  /** @internal */
+  constructor(component: Component, connection: StreamConnection) {
+    super(component, connection);
+    this.#component = component;
+    this.#connection = connection;
+  }
+
+  /**
+   * Queues bytes (`Send`, CS-002, CLI-003). Up to 4 KiB are copied at once; more belong to the library until they are
+   * written, so do not change them before.
+   * @param data Bytes, or text to be sent as UTF-8.
+   * @returns true when queued, which does not mean delivered. False, with `lastError` and `lastFailure` of the component
+   *   saying why: EBADSLT (closed), EPERM (still connecting), EMSGSIZE (pack size), ENOBUFS (`maxPendingBytes`).
+   * @throws TypeError, RangeError for arguments that make no sense.
+   */
+  send(data: Sendable, offset = 0, length?: number): boolean {
+    return sendOn(this.#component, this.#connection, toBytes(data, offset, length));
+  }
+
+  /** Queues several pieces in a row as one message (`SendPackets`, CS-003). Results as `send`; EINVAL for an empty list. */
+  sendPackets(packets: readonly Sendable[]): boolean {
+    return sendPacketsOn(this.#component, this.#connection, packets);
+  }
+
+  /**
+   * Sends a file with optional bytes before and behind it, 4,194,303 bytes in all at most (`SendSmallFile`, TCP-S-001).
+   * @returns false with `lastError`: ENOENT and the like, ENODATA for an empty file, EFBIG, or as `send`.
+   * @throws TypeError for arguments that make no sense.
+   */
+  async sendSmallFile(fileName: string | URL, head?: Sendable, tail?: Sendable): Promise<boolean> {
+    const parts = await readSmallFile(this.#component, this.id, fileName, head, tail);
+    return parts !== null && this.sendPackets(parts);
+  }
+
+  /**
+   * The connection as a `stream.Duplex`: what arrives is read from the stream instead of going to `onReceive`. Call it in
+   * `onAccept`, `onConnect` or `onHandShake`, or right after `await start(...)` of a client, so that no byte comes before.
+   * @throws SocketError (IllegalState): closed, or the connection has a stream or an iterator already.
+   */
+  createStream(options?: ConnectionStreamOptions): ConnectionStream {
+    return new ConnectionStream(this.#component, this.#connection, (bytes) => this.send(bytes), options);
+  }
+
+  /**
+   * Messages of this connection for `for await`, instead of `onReceive`: packages on pack components, chunks otherwise. The
+   * loop ends when the connection does, or drains, and throws when that ended with an error.
+   * @throws SocketError (IllegalState): closed, or the connection has a stream.
+   */
+  messages(options: MessagesOptions = {}): AsyncIterableIterator<Buffer> {
+    const connection = this.#connection;
+    if (!(connection.consumer instanceof MessageQueue)) {
+      attachConsumer(this.#component, connection, new MessageQueue(connection, options));
+    }
+    return (connection.consumer as MessageQueue)[Symbol.asyncIterator]();
+  }
+
+  /**
+   * Keeps the connection able to send while it drains, for a handler that answers later than its hook: a stop that drains
+   * waits for the release, or until its time is up.
+   * @returns Releases the hold; calling that again does nothing.
+   */
+  hold(): () => void {
+    return this.#connection.hold();
+  }
+}
