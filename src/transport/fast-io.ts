@@ -206,7 +206,7 @@ export function unsentBytes(socket: Socket): number {
  * Closes a socket with a reset, so that its peer does not take what it got for all; where that is not possible (pipes, TLS),
  * without one. `resetAndDestroy` would first end the stream, which waits for the very bytes that are not taken.
  */
-export function resetSocket(socket: net.Socket): void {
+export function resetSocket(socket: Socket): void {
   if (typeof (socket as { _handle?: { reset?: unknown } | null })._handle?.reset === 'function') {
     (socket as { resetAndClosing?: boolean }).resetAndClosing = true;
   }
