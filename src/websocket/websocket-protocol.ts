@@ -30,6 +30,8 @@ export interface WebSocketHooks {
   pong?(id: number, data: Buffer): unknown;
   /** The peer's close frame; it is answered. */
   closing?(id: number, code: number, reason: string): unknown;
+  /** Something was written: so many bytes are pending now. */
+  wrote?(id: number, pendingBytes: number): void;
   /** It is over: once for each that was open. */
   closed?(id: number, end: WebSocketEnd): void;
 }
@@ -113,6 +115,8 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   #lastPing: Buffer | null = null;
   /** Whether a message is being sent in fragments. */
   #isStreaming = false;
+  /** Senders that wait until less is pending. */
+  #roomWaiters: { readonly maxBytes: number; readonly go: (isOpen: boolean) => void }[] | null = null;
   readonly #liveness: () => void;
 
   constructor(context: WebSocketContext, port: Port, subProtocol: string, deflate: DeflateContext | null) {
@@ -179,6 +183,8 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   }
 
   wrote(pendingBytes: number): void {
+    if (this.#roomWaiters !== null) this.#noteRoom(pendingBytes);
+    this.#context.hooks.wrote?.(this.#port.id, pendingBytes);
     if (this.#unwrittenPongs === 0 || pendingBytes > 0) return;
     this.#unwrittenPongs = 0;
     const ping = this.#lastPing;
@@ -194,6 +200,7 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     this.#reader.stop();
     this.#deflate?.close();
     this.#lastPing = null;
+    this.#noteRoom(0);
     this.#context.hooks.closed?.(this.#port.id, end);
   }
 
@@ -265,6 +272,25 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   /** Whether a message is being sent in fragments. */
   get isStreaming(): boolean {
     return this.#isStreaming;
+  }
+
+  /** Resolves when at most `maxBytes` are pending, with true, or when the connection is gone, with false. */
+  whenPending(maxBytes: number): Promise<boolean> {
+    if (this.#state === State.Gone) return Promise.resolve(false);
+    return new Promise((go) => {
+      this.#roomWaiters ??= [];
+      this.#roomWaiters.push({ maxBytes, go });
+    });
+  }
+
+  #noteRoom(pendingBytes: number): void {
+    const isOpen = this.#state !== State.Gone;
+    const waiters = this.#roomWaiters ?? [];
+    this.#roomWaiters = null;
+    for (const waiter of waiters) {
+      if (pendingBytes <= waiter.maxBytes) waiter.go(isOpen);
+      else (this.#roomWaiters ??= []).push(waiter);
+    }
   }
 
   /** A ping with up to 125 bytes. False if it cannot be queued. */

@@ -1,0 +1,215 @@
+import { HandleResult } from '../core/enums.ts';
+import type { ConnId } from '../core/listener.ts';
+import type { HttpHeaders } from '../http/header-list.ts';
+import type { HttpServerProtocol } from '../http/server-protocol.ts';
+import type { Compression } from './compression.ts';
+import {
+  type Agreement,
+  answerUpgrade,
+  checkUpgradeRequest,
+  chooseProtocol,
+  type HeaderList,
+  isRefusal,
+  type UpgradeOffer,
+} from './handshake.ts';
+import type { UpgradeAcceptance, UpgradeDenial, WebSocketRequest } from './websocket-listener.ts';
+
+/** How one component upgrades requests. */
+export interface UpgradeRules {
+  readonly subProtocols: readonly string[];
+  readonly allowedOrigins: readonly string[] | null;
+  readonly compression: Compression | null;
+  /** Asks the user; null if nobody wants to be asked. */
+  readonly decide: ((connId: ConnId, request: WebSocketRequest) => unknown) | null;
+  /** Whether somebody serves this path; null for all. */
+  readonly hasPath: ((path: string) => boolean) | null;
+  /** A hook threw while it decided. */
+  reportHookError(hook: string, error: unknown, connId: ConnId): void;
+}
+
+/** What was decided about the request that is being read. */
+type Verdict =
+  | {
+      readonly isAccepted: true;
+      readonly headers: HeaderList;
+      readonly agreement: Agreement;
+      readonly request: WebSocketRequest;
+    }
+  | { readonly isAccepted: false; readonly status: number; readonly headers: HeaderList; readonly body: string };
+
+/** What is known of an open WebSocket from its request. */
+export class UpgradeRequestView implements WebSocketRequest {
+  readonly path: string;
+  readonly query: string;
+  readonly subProtocols: readonly string[];
+  readonly origin: string | undefined;
+  #head: { get(name: string): string | undefined; entries(): [string, string][] };
+
+  constructor(protocol: HttpServerProtocol, offer: UpgradeOffer) {
+    const head = protocol.head!;
+    const target = head.start;
+    const from = target.startsWith('/') ? 0 : Math.max(0, target.indexOf('/', target.indexOf('//') + 2));
+    const mark = target.indexOf('?', from);
+    this.path = mark < 0 ? target.slice(from) : target.slice(from, mark);
+    this.query = mark < 0 ? '' : target.slice(mark + 1);
+    this.subProtocols = offer.protocols;
+    this.origin = offer.origin;
+    this.#head = head;
+  }
+
+  header(name: string): string | undefined {
+    return this.#head.get(name);
+  }
+
+  headers(): [name: string, value: string][] {
+    return this.#head.entries();
+  }
+}
+
+/**
+ * The opening handshake of a server, on top of its HTTP: looks at each request that asks for a WebSocket when its head is complete,
+ * and either lets it upgrade or makes an ordinary request of it, which is answered with the refusal.
+ */
+export class ServerUpgrade {
+  #rules: UpgradeRules;
+  #verdicts = new Map<ConnId, Verdict>();
+  /** Requests of connections that were upgraded, until they are gone (WSS-015). */
+  #requests = new Map<ConnId, WebSocketRequest>();
+
+  constructor(rules: UpgradeRules) {
+    this.#rules = rules;
+  }
+
+  /** Request that opened a WebSocket; null if there is none. */
+  requestOf(connId: ConnId): WebSocketRequest | null {
+    return this.#requests.get(connId) ?? null;
+  }
+
+  /** A WebSocket is gone. */
+  closed(connId: ConnId): void {
+    this.#requests.delete(connId);
+  }
+
+  /** The connection is gone, or no longer HTTP: what was decided about its request matters no more. */
+  forgetVerdict(connId: ConnId): void {
+    this.#verdicts.delete(connId);
+  }
+
+  /**
+   * The head of a request that asks for a WebSocket is complete: decides. What it returns, `onHeadersComplete` returns.
+   * @param protocol The HTTP of the connection, whose `head` is the request.
+   */
+  headComplete(protocol: HttpServerProtocol, connId: ConnId): unknown {
+    const head = protocol.head!;
+    const offer = checkUpgradeRequest(
+      {
+        method: head.method,
+        majorVersion: head.version & 255,
+        minorVersion: head.version >> 8,
+        header: (name) => {
+          const values = head.getAll(name);
+          return values.length === 0 ? undefined : values.join(', ');
+        },
+      },
+      this.#rules.allowedOrigins,
+    );
+    if (isRefusal(offer)) return this.#deny(protocol, connId, offer.status, offer.headers, offer.message);
+    const request = new UpgradeRequestView(protocol, offer);
+    const { decide, hasPath } = this.#rules;
+    if (hasPath !== null && !hasPath(request.path)) {
+      return this.#deny(protocol, connId, 404, [], 'there is no WebSocket at this path');
+    }
+    if (decide === null) return this.#decided(protocol, connId, offer, request, undefined);
+    let decision: unknown;
+    try {
+      decision = decide(connId, request);
+      if (typeof (decision as PromiseLike<unknown> | undefined)?.then !== 'function') {
+        return this.#decided(protocol, connId, offer, request, decision);
+      }
+    } catch (thrown) {
+      return this.#failed(protocol, connId, thrown);
+    }
+    return Promise.resolve(decision).then(
+      (value) => this.#decided(protocol, connId, offer, request, value),
+      (thrown: unknown) => this.#failed(protocol, connId, thrown),
+    );
+  }
+
+  #failed(protocol: HttpServerProtocol, connId: ConnId, thrown: unknown): void {
+    this.#rules.reportHookError('onUpgradeRequest', thrown, connId);
+    this.#deny(protocol, connId, 500, [], 'the server could not decide about this request');
+  }
+
+  #decided(
+    protocol: HttpServerProtocol,
+    connId: ConnId,
+    offer: UpgradeOffer,
+    request: WebSocketRequest,
+    decision: unknown,
+  ): void {
+    if (decision === HandleResult.Error) {
+      return this.#deny(protocol, connId, 500, [], 'the server refused this request');
+    }
+    if (decision === false) return this.#deny(protocol, connId, 403, [], 'this WebSocket is not for you');
+    const given = typeof decision === 'object' && decision !== null ? decision : {};
+    if ('status' in given) {
+      const { status, headers = [], body = '' } = given as UpgradeDenial;
+      if (!Number.isInteger(status) || status < 300 || status > 599) {
+        return this.#failed(protocol, connId, new RangeError('the status of a refusal has to be 300 to 599'));
+      }
+      return this.#deny(protocol, connId, status, headers, body);
+    }
+    const { subProtocol, headers = [] } = given as UpgradeAcceptance;
+    try {
+      const answer = answerUpgrade(
+        offer,
+        subProtocol ?? chooseProtocol(offer.protocols, this.#rules.subProtocols),
+        request.header('sec-websocket-extensions') === undefined
+          ? undefined
+          : protocol.head!.getAll('sec-websocket-extensions').join(', '),
+        this.#rules.compression,
+      );
+      this.#verdicts.set(connId, {
+        isAccepted: true,
+        headers: [...answer.headers, ...headers],
+        agreement: answer.agreement,
+        request,
+      });
+    } catch (thrown) {
+      this.#failed(protocol, connId, thrown);
+    }
+  }
+
+  /** Makes an ordinary request of it, which gets this answer, and is the last one of its connection. */
+  #deny(protocol: HttpServerProtocol, connId: ConnId, status: number, headers: HeaderList, body: string): void {
+    const head = protocol.head;
+    if (head === null) return;
+    head.isUpgrade = false;
+    head.isKeepAlive = false;
+    this.#verdicts.set(connId, { isAccepted: false, status, headers, body });
+  }
+
+  /** The request is complete: answers it if it was refused. @returns Whether it did. */
+  messageComplete(protocol: HttpServerProtocol, connId: ConnId): boolean {
+    const verdict = this.#verdicts.get(connId);
+    if (verdict === undefined || verdict.isAccepted) return false;
+    this.#verdicts.delete(connId);
+    const { status, headers, body } = verdict;
+    const type: HeaderList = body === '' ? [] : [['Content-Type', 'text/plain; charset=utf-8']];
+    const close: HeaderList = headers.some(([name]) => name.toLowerCase() === 'connection')
+      ? []
+      : [['Connection', 'close']];
+    protocol.sendResponse(status, null, [...type, ...headers, ...close] as HttpHeaders, body);
+    return true;
+  }
+
+  /** The request may upgrade: sends the answer. @returns What was agreed on; null if nothing was. */
+  upgrade(protocol: HttpServerProtocol, connId: ConnId): Agreement | null {
+    const verdict = this.#verdicts.get(connId);
+    if (verdict?.isAccepted !== true) return null;
+    this.#verdicts.delete(connId);
+    if (!protocol.sendResponse(101, null, verdict.headers as HttpHeaders)) return null;
+    this.#requests.set(connId, verdict.request);
+    return verdict.agreement;
+  }
+}

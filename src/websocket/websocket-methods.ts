@@ -1,0 +1,204 @@
+import type { StreamConnection } from '../connection/stream-connection.ts';
+import type { Component } from '../core/component.ts';
+import type { ConnId } from '../core/listener.ts';
+import { defineProperties, type PropertyTable } from '../core/properties.ts';
+import { type Sendable, toBytes } from '../memory/sendable.ts';
+import { CloseCode, Opcode } from './opcode.ts';
+import { SharedMessage } from './shared-message.ts';
+import type { Subscriber, Topics } from './topics.ts';
+import { doOn, notOpen, sendMessageOn, sendStreamOn } from './websocket-calls.ts';
+import type { WebSocketEnd } from './websocket-protocol.ts';
+import { runOf, type WebSocketStats, webSocketOf } from './websocket-run.ts';
+
+/** How a message is published. */
+export interface PublishOptions {
+  /** A connection that does not get it: whose message it is. */
+  except?: ConnId | undefined;
+}
+
+/** What the methods ask of the component that they are called on. */
+interface ManyConnections extends Component {
+  readonly connectionIds: ConnId[];
+  connectionOf(connId: ConnId): StreamConnection | undefined;
+}
+
+const self = (component: object): ManyConnections => component as ManyConnections;
+
+/** One connection as a subscriber of topics. */
+class ConnectionSubscriber implements Subscriber {
+  readonly connId: ConnId;
+  #connection: StreamConnection;
+
+  constructor(connection: StreamConnection) {
+    this.connId = connection.id;
+    this.#connection = connection;
+  }
+
+  get pendingBytes(): number {
+    return this.#connection.pendingBytes;
+  }
+
+  send(message: SharedMessage): boolean {
+    return webSocketOf(this.#connection)?.sendShared(message) ?? false;
+  }
+
+  close(code: number, reason: string): void {
+    webSocketOf(this.#connection)?.close(code, reason);
+  }
+}
+
+/** What WebSocket servers and agents have for their connections. Put into them by `addWebSocketMembers`. */
+export abstract class WebSocketMethods {
+  /**
+   * Queues a message: text if it is a string, binary if it is bytes. Up to 4 KiB are copied at once; more belong to the library
+   * until they are written, so do not change them before.
+   * @returns true when queued. False with `lastError` and `lastFailure`: EBADSLT (no such connection), EPERM (not open, or closing),
+   *   EBUSY (a message is being sent in fragments), ENOBUFS (`maxPendingBytes`).
+   */
+  send(connId: ConnId, data: Sendable, offset = 0, length?: number): boolean {
+    const opcode = typeof data === 'string' ? Opcode.Text : Opcode.Binary;
+    const part = offset === 0 && length === undefined ? data : toBytes(data, offset, length);
+    return sendMessageOn(self(this), self(this).connectionOf(connId), connId, part, opcode);
+  }
+
+  /** Queues a text message (WSS-012); bytes have to be UTF-8. Results as `send`. */
+  sendText(connId: ConnId, text: Sendable): boolean {
+    return sendMessageOn(self(this), self(this).connectionOf(connId), connId, text, Opcode.Text);
+  }
+
+  /**
+   * Sends what a source brings as one message in fragments, at the speed of the peer. Other messages of this connection are refused
+   * meanwhile (EBUSY). If the source throws, the connection is closed with 1011, and the promise rejects.
+   * @returns Whether all of it was queued.
+   */
+  sendStream(
+    connId: ConnId,
+    source: AsyncIterable<Sendable> | Iterable<Sendable>,
+    options: { isBinary?: boolean | undefined } = {},
+  ): Promise<boolean> {
+    return sendStreamOn(self(this), self(this).connectionOf(connId), connId, source, options.isBinary ?? true);
+  }
+
+  /** Sends a ping (WSS-012). @throws RangeError for more than 125 bytes. */
+  ping(connId: ConnId, data: Sendable = ''): boolean {
+    const bytes = toBytes(data, 0, undefined);
+    return doOn(self(this), 'ping', self(this).connectionOf(connId), connId, (protocol) => protocol.ping(bytes));
+  }
+
+  /** Sends a pong that nobody asked for (WSS-012): pings are answered by themselves. @throws RangeError for more than 125 bytes. */
+  pong(connId: ConnId, data: Sendable = ''): boolean {
+    const bytes = toBytes(data, 0, undefined);
+    return doOn(self(this), 'pong', self(this).connectionOf(connId), connId, (protocol) => protocol.pong(bytes));
+  }
+
+  /**
+   * Begins the closing handshake; messages that arrive before the peer's answer are still delivered.
+   * @param code 1000 to 1003, 1007 to 1014 or 3000 to 4999. Default 1000.
+   * @param reason At most 123 bytes of UTF-8.
+   * @throws RangeError for other codes and longer reasons.
+   */
+  close(connId: ConnId, code: number = CloseCode.Normal, reason = ''): boolean {
+    return doOn(self(this), 'close', self(this).connectionOf(connId), connId, (protocol) =>
+      protocol.close(code, reason),
+    );
+  }
+
+  /** Whether the handshake of a connection is done and no close frame was sent or came. */
+  isOpen(connId: ConnId): boolean {
+    return webSocketOf(self(this).connectionOf(connId))?.isOpen ?? false;
+  }
+
+  /** The sub-protocol that was agreed on, '' for none; null if there is no WebSocket (WSS-007). */
+  getSubProtocol(connId: ConnId): string | null {
+    return webSocketOf(self(this).connectionOf(connId))?.subProtocol ?? null;
+  }
+
+  /** Whether permessage-deflate was agreed on. */
+  isCompressing(connId: ConnId): boolean {
+    return webSocketOf(self(this).connectionOf(connId))?.isCompressing ?? false;
+  }
+
+  /** How a WebSocket would end if its connection broke now; null if there is none. Also inside `onClose`. */
+  getEnd(connId: ConnId): WebSocketEnd | null {
+    return webSocketOf(self(this).connectionOf(connId))?.end ?? null;
+  }
+
+  /**
+   * Subscribes a connection to a topic.
+   * @returns false with `lastError` if it is no open WebSocket, or has `maxTopicsPerConnection` topics.
+   */
+  subscribe(connId: ConnId, topic: string): boolean {
+    const connection = self(this).connectionOf(connId);
+    if (webSocketOf(connection)?.isOpen !== true) return notOpen(self(this), 'subscribe', connection, connId);
+    return topicsOf(this)?.subscribe(connId, topic, () => new ConnectionSubscriber(connection!)) ?? false;
+  }
+
+  /** @returns false if it was not subscribed. */
+  unsubscribe(connId: ConnId, topic: string): boolean {
+    return topicsOf(this)?.unsubscribe(connId, topic) ?? false;
+  }
+
+  /** Topics of a connection. */
+  getTopics(connId: ConnId): string[] {
+    return topicsOf(this)?.topicsOf(connId) ?? [];
+  }
+
+  /** Connections that are subscribed to a topic. */
+  getSubscribers(topic: string): ConnId[] {
+    return topicsOf(this)?.subscribersOf(topic) ?? [];
+  }
+
+  /**
+   * Sends a message to the subscribers of a topic, here and on the other components of `topicBus`: framed, and compressed, once for
+   * all. Text if it is a string. Slow subscribers follow `slowSubscriberPolicy`.
+   * @returns How many connections of this component get it.
+   */
+  publish(topic: string, data: Sendable, options: PublishOptions = {}): number {
+    const bytes = toBytes(data, 0, undefined);
+    return topicsOf(this)?.publish(topic, bytes, typeof data !== 'string', options.except) ?? 0;
+  }
+
+  /** As `publish`, and resolves when no subscriber that got it is slow any more: for publishers that follow `'block'`. */
+  async publishPatiently(topic: string, data: Sendable, options: PublishOptions = {}): Promise<number> {
+    const bytes = toBytes(data, 0, undefined);
+    return (await topicsOf(this)?.publishPatiently(topic, bytes, typeof data !== 'string', options.except)) ?? 0;
+  }
+
+  /** Sends a message to all open WebSockets of this component. @returns How many get it. */
+  broadcast(data: Sendable, options: PublishOptions = {}): number {
+    const message = new SharedMessage(
+      toBytes(data, 0, undefined),
+      typeof data === 'string' ? Opcode.Text : Opcode.Binary,
+    );
+    let count = 0;
+    for (const connId of self(this).connectionIds) {
+      if (connId === options.except) continue;
+      if (webSocketOf(self(this).connectionOf(connId))?.sendShared(message) === true) count++;
+    }
+    return count;
+  }
+
+  /** What its WebSockets did in this run, or the last one. */
+  webSocketStats(): WebSocketStats | null {
+    return runOf(this)?.stats() ?? null;
+  }
+}
+
+function topicsOf(component: object): Topics | null {
+  return runOf(component)?.topics ?? null;
+}
+
+/** Puts the methods and properties of WebSockets into component classes. */
+export function addWebSocketMembers(
+  components: readonly { readonly prototype: object }[],
+  methods: { readonly prototype: object },
+  properties: PropertyTable,
+): void {
+  for (const { prototype } of components) {
+    for (const name of Reflect.ownKeys(methods.prototype)) {
+      if (name === 'constructor') continue;
+      Object.defineProperty(prototype, name, Object.getOwnPropertyDescriptor(methods.prototype, name)!);
+    }
+    defineProperties(prototype, properties);
+  }
+}

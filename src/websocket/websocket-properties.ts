@@ -1,0 +1,131 @@
+import { describe } from '../core/describe.ts';
+import { custom, flag, integer, oneOf, type PropertyTable } from '../core/properties.ts';
+import type { CompressionOptions } from './compression.ts';
+import { parseProtocols } from './handshake.ts';
+import { LocalTopicBus, type TopicBus } from './topic-bus.ts';
+import type { SlowSubscriberPolicy } from './topics.ts';
+
+const MEBIBYTE = 1024 * 1024;
+const MAX_MS = 0x7fffffff;
+
+/** Properties of every WebSocket component. */
+export interface WebSocketProperties {
+  /** Largest message that is taken, in bytes, once inflated too; a larger one fails the connection with 1009. Default 16 MiB. */
+  maxMessageBytes: number;
+  /** Most fragments of a message; more fail the connection with 1008. Default 16,384. */
+  maxFragments: number;
+  /** Whether text is delivered as a string instead of a `Buffer` of valid UTF-8. Default false. */
+  textAsString: boolean;
+  /** Milliseconds of silence after which a ping is sent; 0 for never. Default 30,000. */
+  pingIntervalMs: number;
+  /** Milliseconds that a peer has for a sign of life after a ping; then its connection is closed (ETIMEDOUT). Default 10,000. */
+  pongTimeoutMs: number;
+  /** Milliseconds that the closing handshake may take. Default 5,000. */
+  closeTimeoutMs: number;
+  /** Milliseconds that the opening handshake may take. Default 10,000. */
+  handshakeTimeoutMs: number;
+  /** Whether permessage-deflate is offered, or accepted (RFC 7692). Default false: it costs memory and time. */
+  compression: boolean;
+  /** Shorter messages go out uncompressed, in bytes. Default 1,024. */
+  compressionThresholdBytes: number;
+  /** zlib's effort, 0 to 9, -1 for its own choice. Default -1. */
+  compressionLevel: number;
+  /** zlib's memory for a compressor, 1 to 9. Default 8. */
+  compressionMemLevel: number;
+  /** Base-2 logarithm of the largest window of the server, 8 to 15. Default 15. */
+  compressionServerWindowBits: number;
+  /** Base-2 logarithm of the largest window of a client that lets itself be told, 8 to 15. Default 15. */
+  compressionClientWindowBits: number;
+  /** Whether the server may keep its window from message to message. Default true: better, and 300 KiB a connection. */
+  compressionServerTakeover: boolean;
+  /** Whether clients may keep theirs. Default true: better, and 42 KiB a connection. */
+  compressionClientTakeover: boolean;
+  /** Most memory for the compression of all connections, in bytes. Beyond it messages go out uncompressed. Default 64 MiB. */
+  compressionBudgetBytes: number;
+}
+
+export const webSocketProperties: PropertyTable = {
+  maxMessageBytes: integer(16 * MEBIBYTE, 1, 0x7fffffff),
+  maxFragments: integer(16_384, 1),
+  textAsString: flag(false),
+  pingIntervalMs: integer(30_000, 0, MAX_MS),
+  pongTimeoutMs: integer(10_000, 1, MAX_MS),
+  closeTimeoutMs: integer(5000, 1, MAX_MS),
+  handshakeTimeoutMs: integer(10_000, 1, MAX_MS),
+  compression: flag(false),
+  compressionThresholdBytes: integer(1024, 0),
+  compressionLevel: integer(-1, -1, 9),
+  compressionMemLevel: integer(8, 1, 9),
+  compressionServerWindowBits: integer(15, 8, 15),
+  compressionClientWindowBits: integer(15, 8, 15),
+  compressionServerTakeover: flag(true),
+  compressionClientTakeover: flag(true),
+  compressionBudgetBytes: integer(64 * MEBIBYTE, 0),
+};
+
+/** Properties of components with topics: servers and agents. */
+export interface TopicProperties {
+  /** What becomes of a subscriber that does not read fast enough: `'drop'`, the default, `'close'` or `'block'`. */
+  slowSubscriberPolicy: SlowSubscriberPolicy;
+  /** A subscriber with more bytes pending is slow. Default 1 MiB. */
+  maxSubscriberPendingBytes: number;
+  /** Most topics of one connection. Default 128. */
+  maxTopicsPerConnection: number;
+  /** Shares topics with other components; null, the default, for topics of this component alone. */
+  topicBus: TopicBus | null;
+}
+
+export const topicProperties: PropertyTable = {
+  slowSubscriberPolicy: oneOf('drop', ['drop', 'close', 'block']),
+  maxSubscriberPendingBytes: integer(MEBIBYTE, 1),
+  maxTopicsPerConnection: integer(128, 1),
+  topicBus: custom(null, (name, value) => {
+    const isBus = value === null || typeof (value as Partial<TopicBus> | undefined)?.publish === 'function';
+    if (!isBus) throw new TypeError(`${name} must be a TopicBus or null, not ${describe(value)}`);
+  }),
+};
+
+/** Properties of WebSocket servers. */
+export interface WebSocketServerProperties {
+  /** Sub-protocols that are spoken, the best one first (WSS-007); a hook may choose otherwise. Default none. */
+  subProtocols: readonly string[];
+  /** Pages of which origins may connect; null, the default, for all. Requests without `Origin` come from no page. */
+  allowedOrigins: readonly string[] | null;
+}
+
+function checkTokens(name: string, value: unknown): void {
+  const isList = Array.isArray(value) && value.every((item) => typeof item === 'string');
+  if (!isList || (value.length > 0 && parseProtocols(value.join(', ')) === null)) {
+    throw new TypeError(`${name} must be an array of different tokens, not ${describe(value)}`);
+  }
+}
+
+export const subProtocolsRule = custom(Object.freeze([]), checkTokens);
+
+export const webSocketServerProperties: PropertyTable = {
+  subProtocols: subProtocolsRule,
+  allowedOrigins: custom(null, (name, value) => {
+    if (value !== null && !(Array.isArray(value) && value.every((item) => typeof item === 'string'))) {
+      throw new TypeError(`${name} must be an array of origins or null, not ${describe(value)}`);
+    }
+  }),
+};
+
+/** The compression that these properties ask for. */
+export function compressionOptions(properties: WebSocketProperties): CompressionOptions {
+  return {
+    serverNoContextTakeover: !properties.compressionServerTakeover,
+    clientNoContextTakeover: !properties.compressionClientTakeover,
+    serverMaxWindowBits: properties.compressionServerWindowBits,
+    clientMaxWindowBits: properties.compressionClientWindowBits,
+    thresholdBytes: properties.compressionThresholdBytes,
+    level: properties.compressionLevel,
+    memLevel: properties.compressionMemLevel,
+    budgetBytes: properties.compressionBudgetBytes,
+  };
+}
+
+/** The bus of these properties. */
+export function busOf({ topicBus }: TopicProperties): TopicBus {
+  return topicBus ?? new LocalTopicBus();
+}
