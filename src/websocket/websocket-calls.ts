@@ -81,7 +81,7 @@ export async function sendStreamOn(
 ): Promise<boolean> {
   const protocol = webSocketOf(connection);
   if (protocol === null || !protocol.isOpen) return notOpen(component, 'sendStream', connection, connId);
-  if (protocol.isStreaming) {
+  if (!protocol.beginFragments(isBinary ? Opcode.Binary : Opcode.Text)) {
     return component.refuse(
       'sendStream',
       SocketErrorCode.IllegalState,
@@ -90,25 +90,17 @@ export async function sendStreamOn(
       connId,
     );
   }
-  const opcode = isBinary ? Opcode.Binary : Opcode.Text;
-  const send = (bytes: Uint8Array, isLast: boolean): boolean => {
-    if (protocol.sendFragment(bytes, opcode, isLast)) return true;
-    notOpen(component, 'sendStream', connection, connId);
-    return false;
-  };
   try {
     for await (const piece of source) {
       const bytes = toBytes(piece, 0, undefined);
       if (bytes.length === 0) continue;
-      if (!send(bytes, false)) return false;
+      if (!protocol.sendFragment(bytes, false)) return notOpen(component, 'sendStream', connection, connId);
       if (connection!.pendingBytes > STREAM_PENDING_BYTES && !(await protocol.whenPending(STREAM_PENDING_BYTES))) {
         return notOpen(component, 'sendStream', connection, connId);
       }
     }
-  } catch (error) {
-    // Half a message cannot be taken back: only the end of the connection tells the peer.
-    if (protocol.isStreaming) protocol.close(1011, 'a message could not be completed');
-    throw error;
+    return protocol.sendFragment(EMPTY, true) || notOpen(component, 'sendStream', connection, connId);
+  } finally {
+    protocol.abandonFragments();
   }
-  return send(EMPTY, true);
 }

@@ -18,7 +18,7 @@ export interface PublishOptions {
 
 /** What the methods ask of the component that they are called on. */
 interface ManyConnections extends Component {
-  readonly connectionIds: ConnId[];
+  getAllConnectionIDs(): ConnId[];
   connectionOf(connId: ConnId): StreamConnection | undefined;
 }
 
@@ -171,7 +171,7 @@ export abstract class WebSocketMethods {
       typeof data === 'string' ? Opcode.Text : Opcode.Binary,
     );
     let count = 0;
-    for (const connId of self(this).connectionIds) {
+    for (const connId of self(this).getAllConnectionIDs()) {
       if (connId === options.except) continue;
       if (webSocketOf(self(this).connectionOf(connId))?.sendShared(message) === true) count++;
     }

@@ -115,6 +115,8 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   #lastPing: Buffer | null = null;
   /** Whether a message is being sent in fragments. */
   #isStreaming = false;
+  #fragmentOpcode: number = Opcode.Continuation;
+  #hasPeerEnded = false;
   /** Senders that wait until less is pending. */
   #roomWaiters: { readonly maxBytes: number; readonly go: (isOpen: boolean) => void }[] | null = null;
   readonly #liveness: () => void;
@@ -164,6 +166,7 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   }
 
   ended(): AtEnd {
+    this.#hasPeerEnded = true;
     switch (this.#state) {
       case State.Failed:
         this.#violateNow();
@@ -178,6 +181,7 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   }
 
   drain(): boolean {
+    if (this.#hasPeerEnded) return true; // who would not answer a goodbye
     if (this.#state === State.Open) this.close(CloseCode.GoingAway, '');
     return this.#state >= State.Closed;
   }
@@ -257,16 +261,31 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     return this.#port.send(message.frame(isMasked));
   }
 
-  /**
-   * One fragment of a message, text or binary. Until the last one is sent, no other message can be: `sizeOf` says EBUSY.
-   * @returns false if it cannot be queued.
-   */
-  sendFragment(data: Uint8Array, opcode: number, isLast: boolean): boolean {
-    if (this.#state !== State.Open) return false;
-    const first = (isLast ? FINAL : 0) | (this.#isStreaming ? Opcode.Continuation : opcode);
+  /** Begins a message in fragments: until its last one is sent, no other message can be: `sizeOf` says EBUSY. */
+  beginFragments(opcode: number): boolean {
+    if (this.#state !== State.Open || this.#isStreaming) return false;
+    this.#isStreaming = true;
+    this.#fragmentOpcode = opcode;
+    return true;
+  }
+
+  /** The next fragment of the message. @returns false if it cannot be queued. */
+  sendFragment(data: Uint8Array, isLast: boolean): boolean {
+    if (this.#state !== State.Open || !this.#isStreaming) return false;
+    const first = (isLast ? FINAL : 0) | this.#fragmentOpcode;
     if (!this.#port.send(buildFrame(first, data, !this.#context.isServer))) return false;
+    this.#fragmentOpcode = Opcode.Continuation;
     this.#isStreaming = !isLast;
     return true;
+  }
+
+  /** The message will not be completed. Half a message cannot be taken back: only the end of the connection tells the peer. */
+  abandonFragments(): void {
+    if (!this.#isStreaming) return;
+    this.#isStreaming = false;
+    if (this.#fragmentOpcode === Opcode.Continuation && this.#state === State.Open) {
+      this.close(CloseCode.InternalError, 'a message could not be completed');
+    }
   }
 
   /** Whether a message is being sent in fragments. */

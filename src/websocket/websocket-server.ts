@@ -3,6 +3,8 @@ import type { ComplexSocketProperties } from '../core/complex-socket.ts';
 import type { ConnId } from '../core/listener.ts';
 import { HttpContext } from '../http/context.ts';
 import { HttpUpgradeType, HttpVersion } from '../http/enums.ts';
+import { withHooks } from '../http/http-model.ts';
+import { llhttp } from '../http/llhttp/llhttp.ts';
 import { httpRules } from '../http/policy.ts';
 import { HttpServerProtocol } from '../http/server-protocol.ts';
 import { defaultLimits, httpCounters } from '../http/settings.ts';
@@ -12,9 +14,7 @@ import { StreamServer, type StreamServerProperties } from '../server/stream-serv
 import { type SslServerProperties, sslServerProperties } from '../ssl/properties.ts';
 import { addMembers, SecureServerMethods } from '../ssl/secure-methods.ts';
 import { serverTls } from '../ssl/security.ts';
-import type { ProtocolModel } from '../stream/protocol-models.ts';
 import type { StreamProperties } from '../stream/stream-properties.ts';
-import { coreListenerOf } from './core-listener.ts';
 import { ServerUpgrade } from './server-upgrade.ts';
 import type { AnyWebSocketHooks, WebSocketRequest, WebSocketServerHooks } from './websocket-listener.ts';
 import { addWebSocketMembers, WebSocketMethods } from './websocket-methods.ts';
@@ -39,8 +39,6 @@ export type WebSocketServerOptions = Partial<
     TopicProperties
 >;
 
-const ownHooks = ['onOpen', 'onMessage', 'onPing', 'onPong', 'onWSClose', 'onUpgradeRequest'];
-
 /** HTTP of a connection that is to become a WebSocket. */
 class UpgradingProtocol extends HttpServerProtocol {
   #upgrade: ServerUpgrade;
@@ -56,8 +54,10 @@ class UpgradingProtocol extends HttpServerProtocol {
   }
 }
 
-function serverModel(listener: AnyWebSocketHooks): ProtocolModel {
-  return ({ settings, component: owner }) => {
+const serverModel = withHooks(
+  ({ settings, component: owner, listener: user }) => {
+    const listener = user as AnyWebSocketHooks;
+    llhttp(); // is compiled here, and not when the first request comes
     const component = owner as WebSocketComponent;
     const { subProtocols, allowedOrigins, handshakeTimeoutMs } = settings as unknown as WebSocketServerProperties &
       WebSocketProperties;
@@ -107,8 +107,9 @@ function serverModel(listener: AnyWebSocketHooks): ProtocolModel {
       reportHookError,
     });
     return (port) => new UpgradingProtocol(context, port, upgrade);
-  };
-}
+  },
+  ['onOpen', 'onMessage', 'onPing', 'onPong', 'onWSClose', 'onUpgradeRequest'],
+);
 
 /**
  * A server of WebSockets with whole messages (HPSocket.Net's `WebSocketServer`, on HP-Socket's `HttpServer`).
@@ -123,7 +124,7 @@ function serverModel(listener: AnyWebSocketHooks): ProtocolModel {
  */
 export class WebSocketServer<Extra = unknown> extends StreamServer<Extra> {
   constructor(listener: WebSocketServerHooks<WebSocketServer<Extra>>, options?: WebSocketServerOptions) {
-    super(coreListenerOf(listener, ownHooks), options, serverModel(listener as AnyWebSocketHooks));
+    super(listener, options, serverModel);
   }
 
   /** The request that opened a WebSocket: path, query, headers (WSS-015); null for an unknown ID. Also inside `onWSClose`. */

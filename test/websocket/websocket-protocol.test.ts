@@ -95,12 +95,15 @@ describe.each(roles)('a WebSocket of the %s', (role) => {
     it('are sent in fragments, between which nothing but control frames may go', () => {
       const peer = makePeer(role);
       const { protocol } = peer;
-      expect(protocol.sendFragment(Buffer.from('one '), Opcode.Text, false)).toBe(true);
+      expect(protocol.sendFragment(Buffer.from('one '), false)).toBe(false);
+      expect(protocol.beginFragments(Opcode.Text)).toBe(true);
+      expect(protocol.beginFragments(Opcode.Text)).toBe(false);
+      expect(protocol.sendFragment(Buffer.from('one '), false)).toBe(true);
       expect(protocol.sizeOf(3)).toBe(-Errno.EBUSY);
       expect(protocol.explain(3)).toContain('fragments');
       expect(protocol.ping()).toBe(true);
-      expect(protocol.sendFragment(Buffer.from('two'), Opcode.Text, false)).toBe(true);
-      expect(protocol.sendFragment(Buffer.alloc(0), Opcode.Text, true)).toBe(true);
+      expect(protocol.sendFragment(Buffer.from('two'), false)).toBe(true);
+      expect(protocol.sendFragment(Buffer.alloc(0), true)).toBe(true);
       expect(protocol.sizeOf(3)).toBeGreaterThan(3);
       expect(sentBy(peer, role)).toEqual(['ping:', 'text:one two']);
     });
@@ -154,6 +157,8 @@ describe.each(roles)('a WebSocket of the %s', (role) => {
     it('tells a lost connection as 1006', () => {
       const peer = makePeer(role);
       expect(peer.protocol.ended()).toBe(AtEnd.Drain);
+      expect(peer.protocol.drain()).toBe(true);
+      expect(sentBy(peer, role)).toEqual([]);
       peer.protocol.closed();
       expect(peer.log).toEqual(['closed 1006 not clean']);
       const cut = makePeer(role);
