@@ -70,7 +70,7 @@ export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> 
     super(options);
     this.security = makeSecurity(new.target, this, options);
     this.#protocolModel = protocolModel;
-    checkListener(listener);
+    checkListener(listener, protocolModel.hooks);
     this.listener = listener as AnyHooks;
   }
 

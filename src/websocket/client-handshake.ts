@@ -1,6 +1,6 @@
 import { Errno } from '../core/errno.ts';
 import { HttpClientProtocol } from '../http/client-protocol.ts';
-import { HttpContext, type HttpContextInit } from '../http/context.ts';
+import type { HttpContext } from '../http/context.ts';
 import type { HttpHeaders } from '../http/header-list.ts';
 import type { Port } from '../protocol/protocol.ts';
 import type { DeflateWish } from './deflate-negotiation.ts';
@@ -116,22 +116,4 @@ export class ClientHandshake extends HttpClientProtocol {
   get isAnswered(): boolean {
     return this.#isAnswered;
   }
-}
-
-/** The HTTP of clients that only open WebSockets. */
-export function handshakeContext(
-  init: Omit<HttpContextInit, 'listener' | 'consume' | 'autoStart'>,
-  find: (id: number) => unknown,
-): HttpContext {
-  return new HttpContext({
-    ...init,
-    listener: {
-      onHeadersComplete: (_sender, connId) => {
-        const protocol = find(connId);
-        if (protocol instanceof ClientHandshake) protocol.headComplete();
-      },
-    },
-    consume: null,
-    autoStart: true,
-  });
 }

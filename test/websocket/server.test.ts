@@ -244,7 +244,7 @@ describe('a WebSocketServer', () => {
       {
         ...echo,
         onWSClose: (_server, _id, code) => codes.push(code),
-        onClose: (_server, _id, _operation, errorCode, error) => errors.push(`${errorCode} ${error?.code}`),
+        onClose: (_server, _id, _operation, errorCode, info) => errors.push(`${errorCode} ${info?.code}`),
       },
       { maxMessageBytes: 1000 },
     );
@@ -339,7 +339,9 @@ describe('a WebSocketServer', () => {
   it('pings a silent peer, and closes one that gives no sign of life', async () => {
     const closed = deferred<string>();
     const { port } = await serve(
-      { onClose: (_server, _id, _operation, errorCode, error) => closed.resolve(`${errorCode} ${error?.message}`) },
+      {
+        onClose: (_server, _id, _operation, errorCode, info) => closed.resolve(`${errorCode} ${info?.error?.message}`),
+      },
       { pingIntervalMs: 20, pongTimeoutMs: 50 },
     );
     const alive = await connect(port);

@@ -1,0 +1,263 @@
+import { StreamClient, type StreamClientProperties } from '../client/stream-client.ts';
+import { securityMaker } from '../connection/security.ts';
+import { timeoutAfter } from '../core/delay.ts';
+import { HandleResult } from '../core/enums.ts';
+import { checkOptions, type OptionRule } from '../core/option-names.ts';
+import { defineProperties } from '../core/properties.ts';
+import type { SingleSocketProperties } from '../core/single-socket.ts';
+import type { StopOptions } from '../core/stop-options.ts';
+import { withHooks } from '../http/http-model.ts';
+import { type Sendable, toBytes } from '../memory/sendable.ts';
+import type { SslClientContext } from '../ssl/options.ts';
+import { type SslProperties, sslProperties } from '../ssl/properties.ts';
+import { addMembers, SecureSingleMethods } from '../ssl/secure-methods.ts';
+import { clientTls } from '../ssl/security.ts';
+import type { StreamProperties } from '../stream/stream-properties.ts';
+import { targetOf } from './client-handshake.ts';
+import { ClientRun, PendingOpen } from './client-run.ts';
+import { CloseCode, Opcode } from './opcode.ts';
+import { openRules, pendingOpen, type WebSocketOpenOptions } from './websocket-agent.ts';
+import { doOn, sendMessageOn, sendStreamOn } from './websocket-calls.ts';
+import type { AnyWebSocketHooks, WebSocketClientHooks } from './websocket-listener.ts';
+import { type WebSocketProperties, webSocketProperties } from './websocket-properties.ts';
+import type { WebSocketEnd } from './websocket-protocol.ts';
+import { runOf, type WebSocketComponent, type WebSocketStats, webSocketOf } from './websocket-run.ts';
+
+/** How a client connects again when its WebSocket is lost: after 2^n times the first delay, a part of which is left to chance. */
+export interface ReconnectOptions {
+  /** Milliseconds before the first attempt. Default 500. */
+  minDelayMs?: number | undefined;
+  /** Longest delay in milliseconds. Default 30,000. */
+  maxDelayMs?: number | undefined;
+  /** Attempts in a row until the client gives up. Default Infinity. */
+  maxAttempts?: number | undefined;
+}
+
+/** When to try again. */
+interface ReconnectPlan {
+  readonly minDelayMs: number;
+  readonly maxDelayMs: number;
+  readonly maxAttempts: number;
+}
+
+const reconnectRules = {
+  minDelayMs: true,
+  maxDelayMs: true,
+  maxAttempts: true,
+} satisfies Record<keyof ReconnectOptions, OptionRule>;
+
+/** How a client opens its WebSocket. */
+export interface ClientOpenOptions extends WebSocketOpenOptions {
+  /** Connect again when the WebSocket is lost, or the server closes it; not after `close` or `stop`. Default false. */
+  reconnect?: boolean | ReconnectOptions | undefined;
+}
+
+const clientOpenRules = { ...openRules, reconnect: true } satisfies Record<keyof ClientOpenOptions, OptionRule>;
+
+/** Options of a WebSocket client: any of its properties. */
+export type WebSocketClientOptions = Partial<
+  SingleSocketProperties & StreamProperties & StreamClientProperties & WebSocketProperties
+>;
+
+const clientModel = withHooks(
+  ({ component, listener }) => {
+    const client = component as WebSocketClient;
+    const run = new ClientRun(component as unknown as WebSocketComponent, listener as AnyWebSocketHooks, false);
+    return (port) => run.open(port, client.takePending());
+  },
+  ['onOpen', 'onMessage', 'onPing', 'onPong', 'onWSClose', 'onReconnect'],
+);
+
+/**
+ * One WebSocket to a server.
+ *
+ * ```ts
+ * const client = new WebSocketClient({ onMessage(client, connId, data) { console.log(data.toString()); } });
+ * await client.open('ws://127.0.0.1:8080/chat', { reconnect: true });
+ * client.send('hello');
+ * ```
+ */
+export class WebSocketClient<Extra = unknown> extends StreamClient<Extra> {
+  #pending: PendingOpen | null = null;
+  /** Ends the attempts to connect again; null if there are none. */
+  #stopTrying: (() => void) | null = null;
+
+  constructor(listener: WebSocketClientHooks<WebSocketClient<Extra>>, options?: WebSocketClientOptions) {
+    super(listener, options, clientModel);
+  }
+
+  /**
+   * Opens the WebSocket: connects, and asks for it. With `reconnect`, a first attempt that fails rejects all the same.
+   * @returns when the WebSocket is open and `onOpen` was called.
+   * @throws TypeError for URLs and options that make no sense; SocketError as `start`, or EPROTO if the server refuses or answers
+   *   wrongly, ETIMEDOUT after `handshakeTimeoutMs`.
+   */
+  async open(url: string | URL, options: ClientOpenOptions = {}): Promise<void> {
+    checkOptions('open', options, clientOpenRules);
+    const { reconnect = false, ...rest } = options;
+    const plan = reconnectPlan(reconnect);
+    await this.#openOnce(url, rest);
+    if (plan !== null) void this.#keepOpen(String(url), rest, plan);
+  }
+
+  async #openOnce(url: string | URL, options: WebSocketOpenOptions): Promise<void> {
+    const pending = pendingOpen(url, options, this.isSecure);
+    const { subProtocols: _s, headers: _h, ...rest } = options;
+    this.#pending = pending;
+    // The connection is made, and its protocol with it, before this call returns its promise.
+    const connected = this.start({ ...rest, host: pending.target.host, port: pending.target.port });
+    this.#pending = null;
+    await connected;
+    await pending.done;
+  }
+
+  /** Waits for the end of the WebSocket, and opens it again, until somebody wants it to be closed. */
+  async #keepOpen(url: string, options: WebSocketOpenOptions, plan: ReconnectPlan): Promise<void> {
+    let isOver = false;
+    let wake = (): void => {};
+    this.#stopTrying = () => {
+      isOver = true;
+      wake();
+    };
+    const { signal } = options;
+    signal?.addEventListener('abort', this.#stopTrying, { once: true });
+    const target = { url, headers: [...(options.headers ?? [])] };
+    let attempt = 0;
+    for (;;) {
+      await this.wait();
+      if (isOver || attempt >= plan.maxAttempts) break;
+      await new Promise<void>((resolve) => {
+        const timer = timeoutAfter(delayOf(attempt, plan), resolve);
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+      if (isOver) break;
+      attempt++;
+      try {
+        const { onReconnect } = this.listener as WebSocketClientHooks<this>;
+        const answer = await onReconnect?.call(this.listener, this, attempt, target);
+        if (answer === HandleResult.Error || isOver) break;
+        await this.#openOnce(target.url, { ...options, headers: target.headers });
+        attempt = 0;
+      } catch {
+        // `lastFailure` tells; the next attempt follows.
+      }
+    }
+    signal?.removeEventListener('abort', this.#stopTrying);
+    this.#stopTrying = null;
+  }
+
+  /** The handshake of the connection that is being made; `start` without `open` asks for `/`. @internal */
+  takePending(): PendingOpen {
+    const pending = this.#pending ?? new PendingOpen(targetOf('ws://localhost/', [], []));
+    this.#pending = null;
+    return pending;
+  }
+
+  /** Closes the connection (`Stop`, CLI-002), and ends connecting again. With `drainTimeoutMs` by a close frame with 1001. */
+  override async stop(options: StopOptions = {}): Promise<void> {
+    this.#stopTrying?.();
+    return super.stop(options);
+  }
+
+  /** Queues a message: text if it is a string, binary if it is bytes. As `WebSocketServer.send`. */
+  override send(data: Sendable, offset = 0, length?: number): boolean {
+    const opcode = typeof data === 'string' ? Opcode.Text : Opcode.Binary;
+    const part = offset === 0 && length === undefined ? data : toBytes(data, offset, length);
+    return sendMessageOn(this, this.connectionOf(), this.connectionId, part, opcode);
+  }
+
+  /** Queues a text message; bytes have to be UTF-8. */
+  sendText(text: Sendable): boolean {
+    return sendMessageOn(this, this.connectionOf(), this.connectionId, text, Opcode.Text);
+  }
+
+  /** Sends what a source brings as one message in fragments, at the speed of the peer. As `WebSocketServer.sendStream`. */
+  sendStream(
+    source: AsyncIterable<Sendable> | Iterable<Sendable>,
+    options: { isBinary?: boolean | undefined } = {},
+  ): Promise<boolean> {
+    return sendStreamOn(this, this.connectionOf(), this.connectionId, source, options.isBinary ?? true);
+  }
+
+  /** Sends a ping. @throws RangeError for more than 125 bytes. */
+  ping(data: Sendable = ''): boolean {
+    const bytes = toBytes(data, 0, undefined);
+    return doOn(this, 'ping', this.connectionOf(), this.connectionId, (protocol) => protocol.ping(bytes));
+  }
+
+  /** Sends a pong that nobody asked for. @throws RangeError for more than 125 bytes. */
+  pong(data: Sendable = ''): boolean {
+    const bytes = toBytes(data, 0, undefined);
+    return doOn(this, 'pong', this.connectionOf(), this.connectionId, (protocol) => protocol.pong(bytes));
+  }
+
+  /** Begins the closing handshake, and ends connecting again. As `WebSocketServer.close`. */
+  close(code: number = CloseCode.Normal, reason = ''): boolean {
+    this.#stopTrying?.();
+    return doOn(this, 'close', this.connectionOf(), this.connectionId, (protocol) => protocol.close(code, reason));
+  }
+
+  /** Whether the handshake is done and no close frame was sent or came. */
+  get isOpen(): boolean {
+    return webSocketOf(this.connectionOf())?.isOpen ?? false;
+  }
+
+  /** The sub-protocol that was agreed on, '' for none; null if there is no WebSocket. */
+  get subProtocol(): string | null {
+    return webSocketOf(this.connectionOf())?.subProtocol ?? null;
+  }
+
+  /** Whether permessage-deflate was agreed on. */
+  get isCompressing(): boolean {
+    return webSocketOf(this.connectionOf())?.isCompressing ?? false;
+  }
+
+  /** How the WebSocket would end if its connection broke now; null if there is none. */
+  getEnd(): WebSocketEnd | null {
+    return webSocketOf(this.connectionOf())?.end ?? null;
+  }
+
+  /** What its WebSockets did in this run, or the last one. */
+  webSocketStats(): WebSocketStats | null {
+    return runOf(this)?.stats() ?? null;
+  }
+}
+
+export interface WebSocketClient<Extra = unknown> extends WebSocketProperties {}
+defineProperties(WebSocketClient.prototype, webSocketProperties);
+
+function reconnectPlan(reconnect: boolean | ReconnectOptions): ReconnectPlan | null {
+  if (reconnect === false) return null;
+  const options = reconnect === true ? {} : reconnect;
+  checkOptions('reconnect', options, reconnectRules);
+  const { minDelayMs = 500, maxDelayMs = 30_000, maxAttempts = Number.POSITIVE_INFINITY } = options;
+  if (!(minDelayMs >= 0) || !(maxDelayMs >= minDelayMs) || !(maxAttempts > 0)) {
+    throw new RangeError('reconnect needs 0 <= minDelayMs <= maxDelayMs, and maxAttempts of 1 or more');
+  }
+  return { minDelayMs, maxDelayMs, maxAttempts };
+}
+
+/** Half of it is fixed, half left to chance, so that a thousand clients do not come back at once. */
+function delayOf(attempt: number, { minDelayMs, maxDelayMs }: ReconnectPlan): number {
+  const whole = Math.min(maxDelayMs, minDelayMs * 2 ** attempt);
+  return whole / 2 + (whole / 2) * Math.random();
+}
+
+/** Options of a WebSocket client over TLS: any of its properties, and its TLS. */
+export type SslWebSocketClientOptions = WebSocketClientOptions & Partial<SslProperties> & SslClientContext;
+
+/** `WebSocketClient` over TLS: opens a `wss:` URL. */
+export class SslWebSocketClient<Extra = unknown> extends WebSocketClient<Extra> {
+  /** @internal */
+  static override readonly [securityMaker] = clientTls;
+
+  constructor(listener: WebSocketClientHooks<SslWebSocketClient<Extra>>, options?: SslWebSocketClientOptions) {
+    super(listener as WebSocketClientHooks<WebSocketClient<Extra>>, options);
+  }
+}
+
+export interface SslWebSocketClient<Extra = unknown> extends SecureSingleMethods, SslProperties {}
+addMembers([SslWebSocketClient], SecureSingleMethods, sslProperties);
