@@ -186,6 +186,7 @@ export function holdAtClientHello(socket: TLSSocket, arrived: (goOn: () => void)
   const answer = handle?.oncertcb;
   if (typeof answer !== 'function' || typeof handle!.enableCertCb !== 'function') return false;
   handle!.oncertcb = function (info) {
+    this.oncertcb = answer; // it comes once, and an idle connection is to be small
     arrived(() => answer.call(this, info));
   };
   handle!.enableCertCb();
