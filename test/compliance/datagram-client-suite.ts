@@ -70,7 +70,7 @@ export function datagramClientSuite(family: DatagramFamily): void {
       const port = await freeUdpPort();
       const closes: unknown[][] = [];
       const client = family.client({
-        onClose: (c, _id, op, code, error) => void closes.push([c.state, op, code, error instanceof SocketError]),
+        onClose: (c, _id, op, code, info) => void closes.push([c.state, op, code, info.error instanceof SocketError]),
       });
       const started = await client.start(host, port).then(
         () => 'started',

@@ -178,7 +178,7 @@ export function datagramServerSuite(family: DatagramFamily): void {
       await until(() => server.stats().opened === 1);
       expect(server.markSilence).toBe(false);
       expect(server.disconnectSilenceConnections(0)).toBe(false);
-      expect(server.getSilencePeriod(1)).toBeUndefined();
+      expect(server.getSilencePeriod(1)).toBeNull();
       expect(server.connectionCount).toBe(1);
     });
 
@@ -188,7 +188,7 @@ export function datagramServerSuite(family: DatagramFamily): void {
       await using _client = await introduced(port);
       await until(() => server.stats().opened === 1);
       expect([server.pauseReceive(1), server.lastSystemError]).toEqual([false, Errno.EPERM]);
-      expect(server.isPauseReceive(1)).toBeUndefined();
+      expect(server.isPauseReceive(1)).toBeNull();
     });
 
     test('addresses, periods, counts and extras: CS-009, CS-010, CS-014, CS-015, CS-016, CS-017, CS-018, CS-019, CS-024, SRV-002, CID-001', async () => {
@@ -225,7 +225,7 @@ export function datagramServerSuite(family: DatagramFamily): void {
         server.getPendingDataLength(5),
         server.getConnectionStats(5),
       ]) {
-        expect(unknown).toBeUndefined();
+        expect(unknown).toBeNull();
       }
       expect([server.getRemoteAddress(5), server.getLocalAddress(5)]).toEqual([null, null]);
       expect(server.setConnectionExtra(5, {})).toBe(false);
@@ -306,7 +306,7 @@ export function datagramServerSuite(family: DatagramFamily): void {
         await until(() => server.connectionCount === 0);
       }
       expect(ids).toEqual([1, 2, 3, 4]);
-      expect(server.getConnectPeriod(1)).toBeUndefined();
+      expect(server.getConnectPeriod(1)).toBeNull();
       expect(server.disconnect(1)).toBe(false);
       await server.stop();
       const again = await server.start(host, 0);
@@ -357,7 +357,7 @@ export function datagramServerSuite(family: DatagramFamily): void {
       const closed = deferred<unknown[]>();
       await using server = family.server({
         onReceive: () => HandleResult.Error,
-        onClose: (_s, _id, op, code, error) => closed.resolve([op, code, error instanceof SocketError]),
+        onClose: (_s, _id, op, code, info) => closed.resolve([op, code, info.error instanceof SocketError]),
       });
       const { port } = await server.start(host, 0);
       const client = await introduced(port);
