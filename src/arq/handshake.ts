@@ -124,6 +124,13 @@ export class ArqHandshake {
     this.isComplete = isPeerComplete;
   }
 
+  /** For stock KCP, which has no handshake: nothing is sent, and both sides are ready. */
+  skip(): void {
+    this.isReady = true;
+    this.isComplete = true;
+    this.hasSentComplete = true;
+  }
+
   /** True while packets go out on schedule. */
   get isSending(): boolean {
     return !(this.isComplete && this.hasSentComplete);

@@ -36,7 +36,14 @@
  */
 export { FRAGMENT_LIMIT, KCP_HEADER_BYTES, KcpError } from './constants.ts';
 export { ArqCookies, CookieVerdict } from './cookie.ts';
-export { ArqDatagram, CLOSE_NOTIFY, classifyDatagram, isCloseNotify } from './datagram.ts';
+export {
+  ArqDatagram,
+  beginsConversation,
+  CLOSE_NOTIFY,
+  classifyDatagram,
+  hasFecHeader,
+  isCloseNotify,
+} from './datagram.ts';
 export {
   ArqHandshake,
   HANDSHAKE_BYTES,

@@ -1,13 +1,14 @@
 import { Errno } from '../core/errno.ts';
-import { KcpError } from './constants.ts';
-import { ArqDatagram, classifyDatagram } from './datagram.ts';
+import { KCP_HEADER_BYTES, KcpError } from './constants.ts';
+import { ArqDatagram, classifyDatagram, hasFecHeader } from './datagram.ts';
 import { ArqHandshake, HANDSHAKE_BYTES } from './handshake.ts';
 import { Kcp, type KcpStats } from './kcp.ts';
+import { readInt32 } from './segment.ts';
 import { integerOption, type KcpOptions, KcpSettings } from './settings.ts';
 import { HELLO_LIMIT, MARK_CAPABLE, MARK_DATA, MARK_HELLO } from './unreliable.ts';
 
 /** Options of an ARQ session: KCP's, and those of the layer above it. */
-export interface ArqOptions extends Omit<KcpOptions, 'checkConv' | 'isGathered'> {
+export interface ArqOptions extends Omit<KcpOptions, 'isGathered'> {
   /** Milliseconds for the ARQ handshake, > 2 * minRto, default 5000 (AQ-035). */
   handshakeTimeoutMs?: number;
   /**
@@ -85,6 +86,10 @@ const NOTHING = new Uint8Array(0);
  *   EMSGSIZE 90    a message larger than maxMessageSize (AQ-039)
  *   ECONNRESET 104 the peer is another one than before (AQ-016, AQ-018)
  *   ETIMEDOUT 110  the handshake took too long (AQ-019)
+ *   EPROTO 71      stock KCP: forward error correction, see `hasFecHeader`
+ *
+ * With `checkConv`, it is a session of stock KCP: there is no handshake, `selfId` is the conversation ID of both sides, and what
+ * is no KCP of that conversation is dropped, as its peers do.
  */
 export class ArqSession {
   /** Own conversation ID. */
@@ -92,6 +97,8 @@ export class ArqSession {
   readonly settings: ArqSettings;
   /** KCP datagrams that came before the handshake was done, and were dropped (AQ-020). */
   earlyDatagrams = 0;
+  /** Stock KCP: datagrams of another conversation, or of none, that were dropped. */
+  foreignDatagrams = 0;
   unreliableIn = 0;
   unreliableOut = 0;
   /** Unreliable messages that came while paused, and were dropped. */
@@ -117,6 +124,7 @@ export class ArqSession {
     this.handshake = new ArqHandshake(this.selfId, init.now, this.settings.interval, this.settings.handshakeTimeoutMs);
     this.kcp = new Kcp(this.selfId, this, this.settings);
     if (this.settings.unreliable) this.kcp.mark = MARK_CAPABLE;
+    if (this.settings.checkConv) this.handshake.skip();
     if (init.proved !== undefined) this.handshake.prove(init.proved.peerId, init.proved.isPeerComplete);
   }
 
@@ -144,7 +152,7 @@ export class ArqSession {
    * `onReady`.
    */
   start(now: number): void {
-    this.sendHandshake(now);
+    if (!this.settings.checkConv) this.sendHandshake(now);
     if (this.handshake.isReady) this.becomeReady(now);
   }
 
@@ -156,6 +164,7 @@ export class ArqSession {
    */
   input(datagram: Buffer, now: number): number {
     if (this.isClosed) return 0;
+    if (this.settings.checkConv) return this.inputStock(datagram, now);
     switch (classifyDatagram(datagram)) {
       case ArqDatagram.Segments:
         return this.inputSegments(datagram, now);
@@ -274,6 +283,15 @@ export class ArqSession {
       this.unreliableIn++;
       this.host.onUnreliable?.(datagram.subarray(offset, offset + length));
     }
+  }
+
+  private inputStock(datagram: Buffer, now: number): number {
+    if (datagram.length >= KCP_HEADER_BYTES && readInt32(datagram, 0) >>> 0 === this.selfId) {
+      return this.inputSegments(datagram, now);
+    }
+    if (hasFecHeader(datagram)) return this.fail(Errno.EPROTO);
+    this.foreignDatagrams++;
+    return 0;
   }
 
   private inputHandshake(datagram: Buffer, now: number): number {

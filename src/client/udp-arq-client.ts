@@ -47,7 +47,11 @@ export class UdpArqClient<Extra = unknown> extends DatagramClient<ArqConnection,
 
   /** @internal */
   protected override makeConnection(run: UdpHost, peer: PeerAddress, now: number): ArqConnection {
-    return new ArqConnection(run, peer, true, now, { settings: this.#arq!, selfId: nextConversationId() });
+    return new ArqConnection(run, peer, true, now, { settings: this.#arq!, selfId: this.#conversationId() });
+  }
+
+  #conversationId(): number {
+    return this.checkConv && this.conv !== 0 ? this.conv : nextConversationId();
   }
 
   /** @internal */

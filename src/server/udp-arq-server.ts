@@ -1,10 +1,12 @@
 import {
   ArqCookies,
   type ArqSettings,
+  beginsConversation,
   CLOSE_NOTIFY,
   CookieVerdict,
   HANDSHAKE_BYTES,
   handshakeSelfId,
+  hasFecHeader,
   isCloseNotify,
   isHandshake,
   KCP_HEADER_BYTES,
@@ -12,13 +14,14 @@ import {
   writeHandshake,
 } from '../arq/index.ts';
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
-import { SendPolicy, ServiceState } from '../core/enums.ts';
+import { SendPolicy, ServiceState, SocketErrorCode } from '../core/enums.ts';
+import { Errno } from '../core/errno.ts';
 import type { ConnId } from '../core/listener.ts';
 import { flag, type OptionsOf } from '../core/properties.ts';
 import type { StopReport } from '../core/stats.ts';
 import type { StopOptions } from '../core/stop-options.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
-import { ArqConnection } from '../udp/udp-arq-connection.ts';
+import { ArqConnection, FEC_REFUSED } from '../udp/udp-arq-connection.ts';
 import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../udp/udp-arq-properties.ts';
 import { ArqStrangers } from '../udp/udp-arq-strangers.ts';
 import type { UdpHost } from '../udp/udp-host.ts';
@@ -74,10 +77,11 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     } catch (error) {
       throw this.failed(error as never);
     }
-    this.#cookies = this.arqCookies ? new ArqCookies(this.#arq.handshakeTimeoutMs) : null;
+    const hasCookies = this.arqCookies && !this.checkConv;
+    this.#cookies = hasCookies ? new ArqCookies(this.#arq.handshakeTimeoutMs) : null;
     this.#strangers?.clear();
     this.#strangers = null;
-    if (this.arqCookies) {
+    if (hasCookies) {
       this.#strangers = new ArqStrangers(this.wheel, (address, port) => this.#disown(address, port));
     }
   }
@@ -89,6 +93,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
   protected override unknownPeer(run: UdpHost, bytes: Buffer, address: string, port: number, now: number): void {
     if (bytes.length > run.settings.maxDatagramSize) run.drops.oversize++;
     else if (isCloseNotify(bytes)) run.drops.unknownPeer++;
+    else if (this.checkConv) this.#acceptStock(run, bytes, address, port, now);
     else if (this.#cookies === null) this.#acceptAny(run, bytes, address, port, now);
     else this.#askForProof(run, this.#cookies, bytes, address, port, now);
   }
@@ -102,6 +107,21 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
       port,
       (peer) => new ArqConnection(run, peer, false, now, { settings, selfId: nextConversationId() }),
     );
+    if (connection === null) return;
+    connection.open('onAccept', { address: connection.remoteAddress, port: connection.remotePort }, () => {});
+    connection.received(bytes, now);
+  }
+
+  /** Plain KCP: the first data of a conversation makes a connection. */
+  #acceptStock(run: UdpHost, bytes: Buffer, address: string, port: number, now: number): void {
+    const conv = bytes.length >= KCP_HEADER_BYTES ? bytes.readUInt32LE(0) : 0;
+    if (!beginsConversation(bytes) || (this.conv !== 0 && this.conv !== conv)) {
+      run.drops.unknownPeer++;
+      if (hasFecHeader(bytes)) this.refuse('receive', SocketErrorCode.DataProc, Errno.EPROTO, FEC_REFUSED);
+      return;
+    }
+    const start = { settings: this.#arq!, selfId: conv };
+    const connection = this.admit(run, address, port, (peer) => new ArqConnection(run, peer, false, now, start));
     if (connection === null) return;
     connection.open('onAccept', { address: connection.remoteAddress, port: connection.remotePort }, () => {});
     connection.received(bytes, now);

@@ -13,6 +13,10 @@ import type { PeerAddress } from './udp-lifecycle.ts';
 import type { UdpConnectionStats } from './udp-stats.ts';
 import { OwnedTimer } from './udp-timer.ts';
 
+/** Why datagrams of kcp-go with FEC are not taken. */
+export const FEC_REFUSED =
+  'the peer sends forward error correction (kcp-go with dataShards and parityShards), which is not supported; set both to 0 there';
+
 /** What an ARQ connection begins with, beside a UDP one. */
 export interface ArqStart {
   readonly settings: ArqSettings;
@@ -66,7 +70,8 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     const now = this.host.wheel.clock.now();
     const proved = this.#proved;
     this.#proved = undefined;
-    this.beginDetect();
+    // Plain KCP peers do not answer heartbeats.
+    if (!this.isClient || !this.#arq.checkConv) this.beginDetect();
     const init = { selfId: this.#selfId, now, settings: this.#arq, host: this };
     this.#session = new ArqSession(proved === undefined ? init : { ...init, proved });
     if (this.hold !== 0) this.#session.pause();
@@ -163,7 +168,9 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
         ? this.#whyReset()
         : errno === Errno.EMSGSIZE
           ? `the peer sent a message of more than ${settings.maxMessageSize} bytes (maxMessageSize)`
-          : 'the peer sent what is no ARQ datagram';
+          : errno === Errno.EPROTO
+            ? FEC_REFUSED
+            : 'the peer sent what is no ARQ datagram';
     this.violated(errno, `connection ${this.id}: ${reason}`);
   }
 

@@ -1,4 +1,4 @@
-import { ArqSettings, bulk, interactive } from '../arq/index.ts';
+import { ArqSettings, bulk, interactive, stockKcp } from '../arq/index.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
@@ -8,9 +8,10 @@ import { defineProperties, flag, integer, oneOf, type PropertyTable, type TableO
 export interface ArqProperties {
   /**
    * Sets several of the properties below at once; those given beside it win. `'interactive'`: low latency for small
-   * messages. `'bulk'`: throughput. Default null: HP-Socket's defaults.
+   * messages. `'bulk'`: throughput. `'stockKcp'`: what a plain KCP peer starts with, with `checkConv`. Default null:
+   * HP-Socket's defaults.
    */
-  preset: 'interactive' | 'bulk' | null;
+  preset: 'interactive' | 'bulk' | 'stockKcp' | null;
   /** KCP's nodelay: gentler back-off after a loss (ARQ-S-001). Default false. */
   noDelay: boolean;
   /** KCP's nc: no congestion window (ARQ-S-003). Default false. */
@@ -39,10 +40,18 @@ export interface ArqProperties {
   maxWaitingSendCount: number;
   /** Offer the peer `sendUnreliable`; it works if both ends do. Default false: no bit differs from HP-Socket's. */
   unreliable: boolean;
+  /**
+   * The peers are plain KCP (skywind3000/kcp; kcp-go without encryption and FEC), not HP-Socket's: no ARQ handshake, so
+   * `onHandShake` follows `onAccept` or `onConnect` at once; both directions carry one conversation ID, and datagrams of another
+   * are dropped; clients send no heartbeats. Nothing proves a peer's address then. Default false.
+   */
+  checkConv: boolean;
+  /** With `checkConv`, the conversation ID, 0 to 2^32-1. Default 0: servers take the client's, clients make one up. */
+  conv: number;
 }
 
 export const arqProperties = {
-  preset: oneOf(null, [null, 'interactive', 'bulk']),
+  preset: oneOf(null, [null, 'interactive', 'bulk', 'stockKcp']),
   noDelay: flag(false),
   turnoffCongestCtrl: flag(false),
   flushInterval: integer(60, 1, 0x7fffffff),
@@ -57,9 +66,11 @@ export const arqProperties = {
   handshakeTimeoutMs: integer(5000, 1, 0x7fffffff),
   maxWaitingSendCount: integer(32_768, 1, 0x7fffffff),
   unreliable: flag(false),
+  checkConv: flag(false),
+  conv: integer(0, 0, 0xffffffff),
 } satisfies TableOf<ArqProperties>;
 
-const presets: Readonly<Record<string, object>> = { interactive, bulk };
+const presets: Readonly<Record<string, object>> = { interactive, bulk, stockKcp };
 
 /** Options with those of the preset filled in; what is given beside it wins. */
 export function withPreset<T extends object>(options: T | undefined): T | undefined {
