@@ -165,14 +165,14 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
   protected override messageDone(head: MessageHead): boolean {
     this.#isCounted = false;
     this.#current = null;
-    if (this.#owed > 0 && !this.deadlines.isSet(Stage.Answer)) {
-      this.deadlines.set(Stage.Answer, this.context.limits.responseTimeoutMs);
-    }
     return head.isKeepAlive;
   }
 
   protected override settled(): void {
     super.settled();
+    if (this.#owed > 0 && !this.#isCounted && !this.deadlines.isSet(Stage.Answer)) {
+      this.deadlines.set(Stage.Answer, this.context.limits.responseTimeoutMs);
+    }
     if (this.#isDraining || this.phase === Phase.Over) this.#endIfDone();
   }
 
@@ -296,7 +296,9 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
     if (this.#owed === 0) {
       this.deadlines.clear(Stage.Answer);
       if (!this.isParsing && this.phase === Phase.Idle) this.deadlines.set(Stage.Idle, this.idleMs);
-    } else this.deadlines.set(Stage.Answer, this.context.limits.responseTimeoutMs);
+    } else if (!this.isParsing) {
+      this.deadlines.set(Stage.Answer, this.context.limits.responseTimeoutMs);
+    }
     this.#endIfDone();
     if (this.#makeRoom !== null && this.#owed < this.context.limits.maxPipelinedRequests) {
       const go = this.#makeRoom;

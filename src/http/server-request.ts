@@ -67,7 +67,7 @@ export class HttpRequest implements MessageConsumer, AsyncIterable<Buffer> {
   /** @internal */
   readonly answer: Answer;
   #settings: RequestSettings;
-  #pieces: Buffer[] = [];
+  #pieces: Buffer[] | null = null;
   #bytes = 0;
   #isComplete = false;
   #failure: Error | null = null;
@@ -172,8 +172,10 @@ export class HttpRequest implements MessageConsumer, AsyncIterable<Buffer> {
 
   /** The whole body, the caller's own. Empty until it is complete, if it is streamed. */
   get body(): Buffer {
-    if (this.#pieces.length > 1) this.#pieces = [Buffer.concat(this.#pieces)];
-    return this.#pieces[0] ?? Buffer.alloc(0);
+    const pieces = this.#pieces;
+    if (pieces === null || pieces.length === 0) return Buffer.alloc(0);
+    if (pieces.length > 1) pieces.splice(0, pieces.length, Buffer.concat(pieces));
+    return pieces[0]!;
   }
 
   /** Whether the message has a body. */
@@ -216,7 +218,7 @@ export class HttpRequest implements MessageConsumer, AsyncIterable<Buffer> {
   async *[Symbol.asyncIterator](): AsyncIterator<Buffer> {
     this.#wantBody();
     for (;;) {
-      const piece = this.#pieces.shift();
+      const piece = this.#pieces?.shift();
       if (piece !== undefined) {
         yield piece;
         continue;
@@ -261,6 +263,7 @@ export class HttpRequest implements MessageConsumer, AsyncIterable<Buffer> {
       this.protocol.refuse(bodyTooLarge);
       return undefined;
     }
+    this.#pieces ??= [];
     this.#pieces.push(data);
     if (!this.#settings.streamsBody) return undefined;
     if (this.#wake !== null) {

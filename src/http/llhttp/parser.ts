@@ -27,6 +27,8 @@ export interface SpanSink {
   span(kind: Entry, from: number, to: number): void;
 }
 
+const { set } = Uint8Array.prototype;
+
 export const REQUEST = 1;
 export const RESPONSE = 2;
 
@@ -110,7 +112,7 @@ export class Parser {
     const llhttp = this.#llhttp;
     if (llhttp.loaded !== bytes || from < llhttp.loadedFrom || from >= llhttp.loadedTo) {
       const end = to - from > WINDOW_BYTES ? from + WINDOW_BYTES : to;
-      bytes.copy(llhttp.bytes, llhttp.window, from, end);
+      set.call(llhttp.bytes, from === 0 && end === bytes.length ? bytes : bytes.subarray(from, end), llhttp.window);
       llhttp.loaded = bytes;
       llhttp.loadedFrom = from;
       llhttp.loadedTo = end;
