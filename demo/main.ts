@@ -4,12 +4,13 @@
  */
 import type { Scenario } from './scenario.ts';
 import { helperScenarios } from './scenarios/helpers.ts';
+import { httpScenarios } from './scenarios/http.ts';
 import { sslScenarios } from './scenarios/ssl.ts';
 import { tcpScenarios } from './scenarios/tcp.ts';
 import { udpScenarios } from './scenarios/udp.ts';
 import { formatTable, type TimedRow } from './table.ts';
 
-const scenarios: Scenario[] = [...tcpScenarios, ...sslScenarios, ...udpScenarios, ...helperScenarios];
+const scenarios: Scenario[] = [...tcpScenarios, ...sslScenarios, ...udpScenarios, ...httpScenarios, ...helperScenarios];
 const rows: TimedRow[] = [];
 let failures = 0;
 

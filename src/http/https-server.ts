@@ -1,18 +1,21 @@
 import { securityMaker } from '../connection/security.ts';
+import type { OptionsOf } from '../core/properties.ts';
+import type { SSLContextOptions, SSLMemoryContextOptions, SslServerContexts } from '../ssl/options.ts';
 import { type SslServerProperties, sslServerProperties } from '../ssl/properties.ts';
 import { addMembers, SecureServerMethods } from '../ssl/secure-methods.ts';
 import { serverTls } from '../ssl/security.ts';
 import { HttpServer, type HttpServerHooks, type HttpServerOptions } from './http-server.ts';
 
 /** Options of an HTTPS server: those of an HTTP server and of a TLS server. */
-export type HttpsServerOptions = HttpServerOptions & Partial<SslServerProperties>;
+export type HttpsServerOptions = HttpServerOptions & OptionsOf<SslServerProperties> & SslServerContexts;
 
 /**
  * An HTTPS server (HP-Socket's `HttpsServer`): `HttpServer` over TLS.
  *
  * ```ts
- * const server = new HttpsServer({ onRequest: (_server, _connId, request) => void request.respond('Hello') });
- * server.setupSSLContext({ certFile: 'server.crt', keyFile: 'server.key' });
+ * const server = new HttpsServer({ onRequest: (_server, _connId, request) => request.respond('Hello') }, {
+ *   ssl: { certFile: 'server.crt', keyFile: 'server.key' },
+ * });
  * await server.start('0.0.0.0', 443);
  * ```
  */
@@ -21,9 +24,24 @@ export class HttpsServer<Extra = unknown> extends HttpServer<Extra> {
   static override readonly [securityMaker] = serverTls;
 
   constructor(listener: HttpServerHooks<HttpsServer<Extra>>, options?: HttpsServerOptions) {
-    super(listener as HttpServerHooks<HttpServer<Extra>>, options);
+    super(
+      listener as HttpServerHooks<HttpServer<Extra>>,
+      options?.ssl === undefined ? options : ({ ...options, ssl: withAlpn(options.ssl) } as HttpsServerOptions),
+    );
+  }
+
+  /** As for every TLS server; `http/1.1` is offered by ALPN unless `alpnProtocols` says otherwise. */
+  setupSSLContext(options: SSLContextOptions | SSLMemoryContextOptions = {}): boolean {
+    return SecureServerMethods.prototype.setupSSLContext.call(this, withAlpn(options) as SSLContextOptions);
   }
 }
 
 export interface HttpsServer<Extra = unknown> extends SecureServerMethods, SslServerProperties {}
 addMembers([HttpsServer], SecureServerMethods, sslServerProperties);
+
+/** Contexts, the first of which offers `http/1.1` unless it offers something else. The others follow it. */
+function withAlpn(ssl: unknown): unknown {
+  if (Array.isArray(ssl)) return ssl.length === 0 ? ssl : [withAlpn(ssl[0]), ...ssl.slice(1)];
+  if (typeof ssl !== 'object' || ssl === null || 'alpnProtocols' in ssl) return ssl;
+  return { ...ssl, alpnProtocols: ['http/1.1'] };
+}
