@@ -1,6 +1,6 @@
 // What every subpath exports: errors, enumerations, and the types that components of all families have in common.
 
-export type { AddressList, SocketAddress } from './core/address.ts';
+export type { SocketAddress } from './core/address.ts';
 export type { CloseInfo, EndedBy } from './core/close-info.ts';
 export type { ComplexSocketProperties } from './core/complex-socket.ts';
 export type { AbortOptions, Component } from './core/component.ts';
@@ -30,3 +30,4 @@ export type { SingleSocketProperties } from './core/single-socket.ts';
 export type { ComponentStats, ConnectionStats, LimitCounters, StopReport } from './core/stats.ts';
 export type { StopOptions } from './core/stop-options.ts';
 export type { Sendable } from './memory/sendable.ts';
+export type { AddressList } from './transport/address-list.ts';

@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import { ConnectionState } from '../connection/state.ts';
 import { StreamConnection } from '../connection/stream-connection.ts';
 import { isSignalAborted } from '../core/component.ts';
@@ -6,6 +5,7 @@ import { shown } from '../core/describe.ts';
 import { ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
+import { isIP } from '../core/ip.ts';
 import type { ConnId } from '../core/listener.ts';
 import { checkOptions, type ForeignNames, foreignAddresses, type OptionRule } from '../core/option-names.ts';
 import { defineProperties, flag, integer, type TableOf } from '../core/properties.ts';

@@ -1,11 +1,11 @@
 import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
 import { normalizeAddress, type SocketAddress } from '../core/address.ts';
 import type { Component } from '../core/component.ts';
 import { describe, shown } from '../core/describe.ts';
 import { type ReuseAddressPolicy, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { notifyHook } from '../core/hooks.ts';
+import { isIP } from '../core/ip.ts';
 import { isPort } from '../stream/stream-properties.ts';
 import { isFastPathAllowed } from '../transport/fast-io.ts';
 import { nameOf, UdpSocket, type UdpSocketEvents } from '../transport/udp-socket.ts';

@@ -1,9 +1,9 @@
 import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
 import { describe, shown } from '../core/describe.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
+import { isIP } from '../core/ip.ts';
 import type { OptionRule } from '../core/option-names.ts';
 import { flag } from '../core/properties.ts';
 import { invalidParam } from '../core/start-stop.ts';

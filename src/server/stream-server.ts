@@ -1,9 +1,9 @@
+import { Admission } from '../connection/admission.ts';
 import type { ConnectionHost } from '../connection/host.ts';
 import { tuneSocket } from '../connection/socket.ts';
 import { ConnectionState } from '../connection/state.ts';
 import { StreamConnection } from '../connection/stream-connection.ts';
-import { type AddressList, checkAddressList, type SocketAddress } from '../core/address.ts';
-import { Admission } from '../core/admission.ts';
+import type { SocketAddress } from '../core/address.ts';
 import { isSignalAborted } from '../core/component.ts';
 import { describe, shown } from '../core/describe.ts';
 import { ReuseAddressPolicy, ServiceState, SocketErrorCode } from '../core/enums.ts';
@@ -17,6 +17,7 @@ import type { StopReport } from '../core/stats.ts';
 import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
 import { ComplexStream } from '../stream/complex-stream.ts';
 import { isPort } from '../stream/stream-properties.ts';
+import { type AddressList, checkAddressList } from '../transport/address-list.ts';
 import { type AcceptedSocket, type ListenTarget, TcpListener } from '../transport/tcp-listener.ts';
 
 /** Where a stream server listens. */

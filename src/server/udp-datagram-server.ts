@@ -1,5 +1,5 @@
+import { Admission } from '../connection/admission.ts';
 import { normalizeAddress, type SocketAddress } from '../core/address.ts';
-import { Admission } from '../core/admission.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { ComplexSocket } from '../core/complex-socket.ts';
 import { isSignalAborted } from '../core/component.ts';

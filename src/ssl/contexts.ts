@@ -1,11 +1,11 @@
 import { constants } from 'node:crypto';
-import { isIP } from 'node:net';
 import tls, { type SecureContext } from 'node:tls';
 import { describe } from '../core/describe.ts';
 import { SSLVerifyMode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
 import { notifyHook } from '../core/hooks.ts';
+import { isIP } from '../core/ip.ts';
 import { canVerifyByName } from '../transport/tls-socket.ts';
 import { contextError, loadMaterial, type Material } from './material.ts';
 import type { AnyContextOptions, SSLWatchOptions } from './options.ts';

@@ -1,4 +1,4 @@
-import { isIP, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { ConnectionHost } from '../connection/host.ts';
 import type { SecurityMaker, StreamSecurity } from '../connection/security.ts';
@@ -9,6 +9,7 @@ import { describe } from '../core/describe.ts';
 import { SocketErrorCode, type SSLSessionInfo } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
+import { isIP } from '../core/ip.ts';
 import type { AcceptedSocket } from '../transport/tcp-listener.ts';
 import { type TlsServerOptions, tlsSocketOfHandle } from '../transport/tls-socket.ts';
 import { checkContextOptions, contextsOfOption } from './context-options.ts';

@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import type { ConnectionHost } from '../connection/host.ts';
 import { tuneSocket } from '../connection/socket.ts';
 import { ConnectionState } from '../connection/state.ts';
@@ -11,6 +10,7 @@ import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import { prepareByHook } from '../core/hooks.ts';
+import { isIP } from '../core/ip.ts';
 import type { OptionRule } from '../core/option-names.ts';
 import { socketPathProblem } from '../core/socket-path.ts';
 import { HOOK_GRACE_MS } from '../core/start-stop.ts';

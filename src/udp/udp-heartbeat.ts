@@ -1,8 +1,14 @@
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
-import type { UdpConnection } from './udp-connection.ts';
+import type { UdpHost } from './udp-host.ts';
+import type { UdpLink } from './udp-link.ts';
 import { OwnedTimer } from './udp-timer.ts';
+
+/** A connection whose peer is watched. */
+interface Watched extends UdpLink {
+  readonly host: UdpHost;
+}
 
 const HEARTBEAT = Buffer.alloc(0);
 
@@ -10,11 +16,11 @@ const HEARTBEAT = Buffer.alloc(0);
  * Notices a peer that fell silent. Clients send a heartbeat now and at each interval, and give up when `detectAttempts` of
  * them in a row stayed without any answer (UD-006, UD-008). Servers only watch (UD-009).
  */
-export class Heartbeat extends OwnedTimer<UdpConnection> {
+export class Heartbeat extends OwnedTimer<Watched> {
   /** Heartbeats since the peer was last heard; set to 0 by each of its datagrams. */
   missed = 0;
 
-  constructor(connection: UdpConnection) {
+  constructor(connection: Watched) {
     super(connection, expired);
     const { host, isClient } = connection;
     const { detectAttempts, detectInterval } = host.settings;
@@ -23,7 +29,7 @@ export class Heartbeat extends OwnedTimer<UdpConnection> {
   }
 
   /** Whether the settings ask for heartbeats at all. */
-  static isWanted({ host }: UdpConnection): boolean {
+  static isWanted({ host }: Watched): boolean {
     return host.settings.detectAttempts > 0 && host.settings.detectInterval > 0;
   }
 
@@ -59,14 +65,14 @@ export class Heartbeat extends OwnedTimer<UdpConnection> {
   }
 }
 
-function expired(this: OwnedTimer<UdpConnection>): void {
+function expired(this: OwnedTimer<Watched>): void {
   const heartbeat = this as Heartbeat;
   if (this.owner.isClient) heartbeat.beat();
   else heartbeat.watch();
 }
 
 /** Sends a heartbeat, or the answer to one. */
-export function sendHeartbeat(connection: UdpConnection): void {
+export function sendHeartbeat(connection: Watched): void {
   const { host, isClient } = connection;
   host.heartbeatsOut++;
   const errno = host.control(HEARTBEAT, connection.remotePort, connection.sendAddress);

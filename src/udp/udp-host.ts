@@ -1,23 +1,17 @@
-import type { Component } from '../core/component.ts';
+import type { LifecycleOwner } from '../connection/lifecycle.ts';
 import { SendPolicy } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import type { TimerWheel } from '../core/timer-wheel.ts';
-import { TurnEnd } from '../core/turn-end.ts';
+import { TurnEnd, type TurnTask } from '../core/turn-end.ts';
 import { copyBytes } from '../memory/slab-pool.ts';
 import { isFastPathAllowed } from '../transport/fast-io.ts';
 import { nameOf, QUEUED, type UdpSocket } from '../transport/udp-socket.ts';
-import type { UdpConnection } from './udp-connection.ts';
-import type { UdpLifecycle } from './udp-lifecycle.ts';
+import type { UdpLink } from './udp-link.ts';
 import type { AnyUdpHooks } from './udp-listener.ts';
 import { newUdpDrops, newUdpLimits, type UdpDropCounters, type UdpLimitCounters, type UdpStats } from './udp-stats.ts';
 
 /** What a UDP connection asks of the component that it belongs to. */
-export interface UdpOwner extends Component {
-  /** The connection is gone, `onClose` comes next if it is owed. @internal */
-  closing(connection: UdpLifecycle): void;
-  /** `onClose` was called: take it out of the tables. @internal */
-  released(connection: UdpLifecycle): void;
-}
+export type UdpOwner = LifecycleOwner;
 
 /** Properties that the connections of a UDP component read, as they stood when it started. */
 export interface UdpSettings {
@@ -50,7 +44,7 @@ export class UdpHost {
   readonly reportsSends: boolean;
   readonly isFast: boolean;
   readonly isDirect: boolean;
-  socket: UdpSocket<UdpConnection | null> | null = null;
+  socket: UdpSocket<UdpLink | null> | null = null;
   opened = 0;
   closed = 0;
   refused = 0;
@@ -69,7 +63,7 @@ export class UdpHost {
   #buffers = { receive: 0, send: 0 };
   #scratch = Buffer.allocUnsafeSlow(COPY_LIMIT_BYTES);
   #view: Buffer = EMPTY;
-  readonly #turnEnd: TurnEnd<UdpLifecycle>;
+  readonly #turnEnd: TurnEnd<TurnTask>;
 
   constructor(owner: UdpOwner, listener: object) {
     this.owner = owner;
@@ -83,13 +77,13 @@ export class UdpHost {
   }
 
   /** The socket is bound. */
-  attach(socket: UdpSocket<UdpConnection | null>): void {
+  attach(socket: UdpSocket<UdpLink | null>): void {
     this.socket = socket;
     this.#buffers = socket.bufferSizes();
   }
 
   /** Asks for `connection.turnEnded()` at the end of this turn of the event loop. */
-  schedule(connection: UdpLifecycle): void {
+  schedule(connection: TurnTask): void {
     this.#turnEnd.schedule(connection);
   }
 
@@ -98,7 +92,7 @@ export class UdpHost {
    * `QUEUED` and they are more than 4 KiB, or `isOwned`.
    * @returns `SENT`, `QUEUED`, or minus the Linux errno of why it was dropped.
    */
-  transmit(connection: UdpConnection, bytes: Uint8Array, length: number, isOwned: boolean): number {
+  transmit(connection: UdpLink, bytes: Uint8Array, length: number, isOwned: boolean): number {
     const { socket } = this;
     if (socket === null) return -Errno.EPERM;
     if (socket.queuedCount > 0 && socket.queuedBytes + length > this.settings.maxSendQueueBytes) {
@@ -151,7 +145,7 @@ export class UdpHost {
   }
 
   /** A queued datagram left, or did not. */
-  completed(connection: UdpConnection | null, length: number, error: Error | null): void {
+  completed(connection: UdpLink | null, length: number, error: Error | null): void {
     if (connection !== null) connection.pendingBytes -= length;
     if (error === null) return;
     const { code = 'EIO' } = error as NodeJS.ErrnoException;
@@ -160,7 +154,7 @@ export class UdpHost {
   }
 
   /** Returns the Linux errno. Trouble of the moment costs the datagram, as it may on any link; the rest the connection. */
-  #sendFailed(connection: UdpConnection, name: string): number {
+  #sendFailed(connection: UdpLink, name: string): number {
     const errno = errnoOf({ code: name });
     if (name === 'ENOBUFS' || name === 'EAGAIN' || name === 'ENOMEM') {
       this.drops.noBuffers++;

@@ -1,9 +1,9 @@
-import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { shown } from '../core/describe.ts';
 import { CastMode, SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
+import { isIP } from '../core/ip.ts';
 import { flag, integer, type TableOf } from '../core/properties.ts';
 import type { UdpSocket } from '../transport/udp-socket.ts';
 

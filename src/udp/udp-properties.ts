@@ -1,6 +1,6 @@
-import type { AddressList } from '../core/address.ts';
-import { checkAddressList } from '../core/address.ts';
 import { custom, flag, integer, type TableOf } from '../core/properties.ts';
+import type { AddressList } from '../transport/address-list.ts';
+import { checkAddressList } from '../transport/address-list.ts';
 
 /** Properties of every UDP component. Each is also an option of the constructor. */
 export interface UdpSocketProperties {

@@ -1,8 +1,8 @@
-import { isIP } from 'node:net';
 import { describe, shown } from '../core/describe.ts';
 import { ReuseAddressPolicy, SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
+import { isIP } from '../core/ip.ts';
 import type { UdpSocketOptions } from '../transport/udp-socket.ts';
 import type { UdpSocketProperties } from './udp-properties.ts';
 

@@ -1,5 +1,5 @@
 import type { KcpStats } from '../arq/index.ts';
-import type { AdmissionCounters } from '../core/admission.ts';
+import type { AdmissionCounters } from '../connection/admission.ts';
 import type { ConnectionStats } from '../core/stats.ts';
 
 /** Datagrams that went nowhere, by reason. */

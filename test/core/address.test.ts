@@ -1,6 +1,7 @@
 import { BlockList } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { isListed, limitKey, normalizeAddress, splitHost, toBlockList } from '../../src/core/address.ts';
+import { limitKey, normalizeAddress, splitHost } from '../../src/core/address.ts';
+import { isListed, toBlockList } from '../../src/transport/address-list.ts';
 
 describe('what counts as one peer', () => {
   test.each([

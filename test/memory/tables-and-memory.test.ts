@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { isListed, limitKey, normalizeAddress, splitHost, toBlockList } from '../../src/core/address.ts';
+import { limitKey, normalizeAddress, splitHost } from '../../src/core/address.ts';
 import { ConnectionTable } from '../../src/core/connection-table.ts';
 import { TimerWheel, WheelTimer } from '../../src/core/timer-wheel.ts';
 import { TokenBucket } from '../../src/core/token-bucket.ts';
 import { SendQueue } from '../../src/memory/send-queue.ts';
 import { SendSlabPool, SlabPool } from '../../src/memory/slab-pool.ts';
+import { isListed, toBlockList } from '../../src/transport/address-list.ts';
 
 describe('ConnectionTable', () => {
   test('hands out 1, 2, 3, ... with two slots, and never finds an old ID: CID-001, CID-002, CID-004', () => {

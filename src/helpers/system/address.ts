@@ -1,11 +1,11 @@
 import { lookup } from 'node:dns/promises';
 import type { Socket } from 'node:net';
-import { isIPv4, isIPv6 } from 'node:net';
 import { localAddressOf, normalizeAddress, type SocketAddress } from '../../core/address.ts';
 import { describe } from '../../core/describe.ts';
 import { IPAddrType, SocketErrorCode } from '../../core/enums.ts';
 import { Errno } from '../../core/errno.ts';
 import { SocketError } from '../../core/errors.ts';
+import { isIPv4, isIPv6 } from '../../core/ip.ts';
 import { oneOf } from '../../core/properties.ts';
 
 /** An address and its family (`TIPAddr`). */

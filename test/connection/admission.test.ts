@@ -1,6 +1,6 @@
 import { BlockList } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { Admission, type AdmissionCounters, type AdmissionSettings } from '../../src/core/admission.ts';
+import { Admission, type AdmissionCounters, type AdmissionSettings } from '../../src/connection/admission.ts';
 
 function make(
   settings: Partial<AdmissionSettings>,

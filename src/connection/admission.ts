@@ -1,7 +1,8 @@
 import type { BlockList } from 'node:net';
-import { type AddressList, isListed, limitKey, toBlockList } from './address.ts';
-import type { Clock } from './clock.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { limitKey } from '../core/address.ts';
+import type { Clock } from '../core/clock.ts';
+import { TokenBucket } from '../core/token-bucket.ts';
+import { type AddressList, isListed, toBlockList } from '../transport/address-list.ts';
 
 /** The limits of a server on who comes in. */
 export interface AdmissionSettings {

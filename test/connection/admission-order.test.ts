@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Admission } from '../../src/core/admission.ts';
+import { Admission } from '../../src/connection/admission.ts';
 
 test('who is over the limit of its address uses up nothing of the rate that is for all', () => {
   const counters = { connections: 0, perAddress: 0, acceptRate: 0, blockedAddresses: 0 };

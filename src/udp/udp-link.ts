@@ -1,0 +1,24 @@
+import type { SocketOperation } from '../core/enums.ts';
+import type { SocketError } from '../core/errors.ts';
+import type { TurnTask } from '../core/turn-end.ts';
+
+/** A UDP connection, as its host and its heartbeat see it, which must not name it: it is made of them. */
+export interface UdpLink extends TurnTask {
+  readonly id: number;
+  readonly isClient: boolean;
+  readonly remotePort: number;
+  /** Peer as the system writes it; empty on a connected socket. */
+  readonly sendAddress: string;
+  /** Time of the last datagram of the peer, heartbeats included. */
+  readonly lastHeardAt: number;
+  datagramsOut: number;
+  bytesOut: number;
+  pendingBytes: number;
+  /** A datagram left; `onSend` is called at the end of this turn. */
+  report(bytes: Buffer): void;
+  /** The system refused a datagram for a reason that will stay. */
+  sendFailed(errno: number): void;
+  /** An error of the system on the socket. */
+  systemFailed(errno: number, operation: SocketOperation, cause: Error | undefined): void;
+  close(operation: SocketOperation, errorCode: number, error: SocketError | undefined, isPeerTold: boolean): void;
+}
