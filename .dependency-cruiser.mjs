@@ -7,7 +7,6 @@ const rooms = {
   memory: ['core'],
   protocol: ['core', 'memory'],
   arq: ['core'],
-  websocket: ['core', 'memory', 'protocol'],
   helpers: ['core'],
   transport: ['core', 'memory'],
   connection: ['core', 'memory', 'protocol', 'transport'],
@@ -15,11 +14,12 @@ const rooms = {
   udp: ['core', 'memory', 'arq', 'transport', 'connection'],
 };
 const roles = ['server', 'agent', 'client'];
-const belowRoles = Object.keys(rooms).filter((room) => room !== 'helpers' && room !== 'websocket');
+const belowRoles = Object.keys(rooms).filter((room) => room !== 'helpers');
 for (const role of roles) rooms[role] = belowRoles;
 rooms.ssl = [...belowRoles, ...roles];
-rooms.http = [...belowRoles, ...roles, 'ssl', 'websocket'];
-rooms.cluster = [...belowRoles, ...roles, 'ssl', 'http'];
+rooms.http = [...belowRoles, ...roles, 'ssl'];
+rooms.websocket = [...belowRoles, ...roles, 'ssl', 'http'];
+rooms.cluster = [...belowRoles, ...roles, 'ssl', 'http', 'websocket'];
 
 const sockets = '^(node:)?(net|tls|dgram)$';
 /** Bytes and a clock go in, bytes and calls come out. */
