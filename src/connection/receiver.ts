@@ -318,6 +318,9 @@ export class ConnectionReceiver implements Port, ReceivingSide {
     this.protocol = next;
     this.#lends = connection.host.settings.reuseReceiveMemory && next.deliversBytes;
     if (rest !== null) {
+      // They were counted when they came, and are again when `next` gets them.
+      this.bytesIn -= rest.length;
+      connection.host.bytesIn -= rest.length;
       this.#held = this.#held === null ? [rest] : [rest, ...this.#held];
       if (!this.#isDelivering) this.#resumeSoon();
     }
