@@ -27,7 +27,8 @@ export class SlabPool {
   #next = 0;
   #small = EMPTY;
   #smallMemory: ArrayBufferLike = EMPTY.buffer;
-  #smallNext = SMALL_SLAB_BYTES;
+  /** Beyond the end while there is no small slab, so that a piece of no bytes makes one as well. */
+  #smallNext = SMALL_SLAB_BYTES + 1;
   /** Slabs allocated since the start. */
   slabCount = 1;
   /** Pieces that were too large for a slab and got memory of their own. */

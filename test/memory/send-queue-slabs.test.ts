@@ -236,11 +236,11 @@ describe('copies', () => {
   });
 
   test('a slab is used to its last byte', () => {
-    const pool = new SlabPool(64);
-    const source = Buffer.alloc(16, 'x');
-    const pieces = Array.from({ length: 5 }, () => pool.copy(source, 0, 16));
+    const pool = new SlabPool(1024);
+    const source = Buffer.alloc(256, 'x');
+    const pieces = Array.from({ length: 5 }, () => pool.copy(source, 0, 256));
     expect(new Set(pieces.slice(0, 4).map(({ buffer }) => buffer)).size).toBe(1);
-    expect(pieces.map(({ byteOffset }) => byteOffset)).toEqual([0, 16, 32, 48, 0]);
+    expect(pieces.map(({ byteOffset }) => byteOffset)).toEqual([0, 256, 512, 768, 0]);
     expect(pool.slabCount).toBe(2);
   });
 });

@@ -5,7 +5,7 @@ import { copyBytes, SendSlabPool, SlabPool } from '../../src/memory/slab-pool.ts
 describe('slabs for received bytes', () => {
   test('copies of any pieces are right, apart from one another, and never change', () => {
     const piece = fc.record({
-      bytes: fc.uint8Array({ maxLength: 120 }),
+      bytes: fc.uint8Array({ maxLength: 300 }),
       before: fc.nat(40),
       after: fc.nat(40),
     });
@@ -48,12 +48,24 @@ describe('slabs for received bytes', () => {
     const source = Buffer.alloc(2000);
     for (let i = 0; i < 4; i++) pool.copy(source, 0, 256);
     expect([pool.slabCount, pool.largeCount]).toEqual([1, 0]);
-    pool.copy(source, 0, 1);
+    pool.copy(source, 0, 129);
     expect([pool.slabCount, pool.largeCount]).toEqual([2, 0]);
     const large = pool.copy(source, 3, 3 + 257);
     expect([pool.slabCount, pool.largeCount]).toEqual([2, 1]);
     expect(large.buffer.byteLength).toBe(257);
     expect(pool.copy(source, 5, 5)).toHaveLength(0);
+  });
+
+  test('pieces of up to 128 bytes come from slabs of 2 KiB, the first of them of no bytes at all', () => {
+    const pool = new SlabPool();
+    const source = Buffer.alloc(200, 'x');
+    expect(pool.copy(source, 7, 7)).toHaveLength(0);
+    const pieces = Array.from({ length: 17 }, () => pool.copy(source, 0, 128));
+    expect(pieces.every((piece) => piece.equals(source.subarray(0, 128)))).toBe(true);
+    expect(new Set(pieces.slice(0, 16).map(({ buffer }) => buffer)).size).toBe(1);
+    expect([pieces[0]!.buffer.byteLength, pieces[16]!.buffer === pieces[0]!.buffer]).toEqual([2048, false]);
+    expect(pool.copy(source, 0, 129).buffer.byteLength).toBe(32 * 1024);
+    expect([pool.slabCount, pool.largeCount]).toEqual([1, 0]);
   });
 });
 
