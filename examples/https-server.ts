@@ -11,7 +11,7 @@ const { authority, server: identity } = await commonCertificates();
 const server = new HttpsServer(
   {
     onRequest(server, connId, request) {
-      const protocol = server.getSSLInfo(connId)?.alpnProtocol;
+      const protocol = server.getSSLInfo(connId)?.protocol;
       request.respond({ headers: { 'Content-Type': 'text/plain' }, body: `${protocol} ${request.path}` });
     },
   },
@@ -26,4 +26,4 @@ for await (const piece of response) text += piece;
 console.log(response.statusCode, text);
 
 await server.stop({ drainTimeoutMs: 1000 });
-if (text !== 'http/1.1 /secret') process.exit(1);
+if (text !== 'TLSv1.3 /secret') process.exit(1);

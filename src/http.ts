@@ -1,5 +1,4 @@
 /** HTTP and HTTPS: `hp-socket/http`. */
-export type { HttpContext, MessageConsumer } from './http/context.ts';
 export {
   HttpParseErrorCode,
   HttpParseResult,

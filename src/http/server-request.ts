@@ -1,6 +1,5 @@
 import type { ConnId } from '../core/listener.ts';
 import type { Answer } from './answer-queue.ts';
-import type { MessageConsumer } from './context.ts';
 import type { HttpHeaders } from './header-list.ts';
 import { FieldBlock, type MessageHead } from './message-head.ts';
 import type { BodyBytes } from './message-writer.ts';
@@ -57,7 +56,7 @@ export interface RequestSettings {
 }
 
 /** A request with its body, and how to answer it (`onRequest`). */
-export class HttpRequest implements MessageConsumer, AsyncIterable<Buffer> {
+export class HttpRequest implements AsyncIterable<Buffer> {
   /** ID of its connection. */
   readonly connId: ConnId;
   /** @internal */

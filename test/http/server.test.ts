@@ -6,6 +6,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
+import tls from 'node:tls';
 import { request as undici } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
@@ -537,5 +538,14 @@ describe('an HTTPS server', () => {
     let body = '';
     for await (const piece of response) body += piece;
     expect(body).toBe('secure /x');
+    const socket = tls.connect({
+      port,
+      host: '127.0.0.1',
+      rejectUnauthorized: false,
+      ALPNProtocols: ['h2', 'http/1.1'],
+    });
+    await once(socket, 'secureConnect');
+    expect(socket.alpnProtocol).toBe('http/1.1');
+    socket.destroy();
   });
 });
