@@ -172,7 +172,8 @@ export class KcpSender {
   endInput(): void {
     const progress = (this.una - this.unaBeforeInput) | 0;
     if (progress <= 0) return;
-    const steps = this.settings.isGathered ? Math.min(progress, STEPS_PER_DATAGRAM) : 1;
+    const { isGathered, turnoffCongestCtrl } = this.settings;
+    const steps = isGathered && !turnoffCongestCtrl ? Math.min(progress, STEPS_PER_DATAGRAM) : 1;
     for (let i = 0; i < steps && this.cwnd < this.remoteWnd; i++) this.widen();
   }
 
