@@ -13,8 +13,16 @@ import { httpWorks } from './works/http.ts';
 import { sslWorks } from './works/ssl.ts';
 import { tcpWorks } from './works/tcp.ts';
 import { udpWorks } from './works/udp.ts';
+import { webSocketWorks } from './works/websocket.ts';
 
-const allWorks: readonly Work[] = [...tcpWorks, ...sslWorks, ...udpWorks, ...httpWorks, ...helperWorks];
+const allWorks: readonly Work[] = [
+  ...tcpWorks,
+  ...sslWorks,
+  ...udpWorks,
+  ...httpWorks,
+  ...webSocketWorks,
+  ...helperWorks,
+];
 
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2));
