@@ -27,6 +27,8 @@ export interface HttpServerProperties extends HttpProperties {
    * handler reads the body as it arrives.
    */
   requestBody: 'collect' | 'stream';
+  /** Which WebSocket frames the frame hooks get: `'strict'`, the default, those that RFC 6455 allows; `'hp'` any, masked rightly. */
+  wsPolicy: 'strict' | 'hp';
 }
 
 const maxMs = 0x7fffffff;
@@ -54,6 +56,7 @@ export const httpServerProperties: PropertyTable = {
   ...httpProperties,
   releaseDelay: integer(3000, 100, 60_000),
   requestBody: oneOf('collect', ['collect', 'stream']),
+  wsPolicy: oneOf('strict', ['strict', 'hp']),
 };
 
 /** @throws TypeError for an unknown rule, or a value that is neither true nor false. */

@@ -6,13 +6,16 @@ import { defineProperties } from '../core/properties.ts';
 import type { StopReport } from '../core/stats.ts';
 import type { StopOptions } from '../core/stop-options.ts';
 import { WheelTimer } from '../core/timer-wheel.ts';
+import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { StreamServer } from '../server/stream-server.ts';
 import type { TcpServerOptions } from '../server/tcp-server.ts';
 import type { ProtocolModelInit } from '../stream/protocol-models.ts';
+import type { FrameHooks, WSMessageState } from '../websocket/frame-protocol.ts';
+import { FRAME_HOOKS, frameProtocols, frameStateOf, sendFrameOn } from '../websocket/http-frames.ts';
 import { addMethods } from './add-methods.ts';
 import { ComplexHttpMethods, protocolOf, refuseHttp } from './complex-http.ts';
 import type { HttpContext } from './context.ts';
-import type { HttpUrlField } from './enums.ts';
+import { HttpUpgradeType, type HttpUrlField } from './enums.ts';
 import { answerByFetch, type FetchHandler } from './fetch/fetch-handler.ts';
 import type { HttpHeaders } from './header-list.ts';
 import { HTTP_HOOKS, httpContext, withHooks } from './http-model.ts';
@@ -29,6 +32,23 @@ export type HttpServerOptions = TcpServerOptions & Partial<HttpServerProperties>
 
 /** Hooks of an HTTP server: those of a TCP server, those about messages, and whole requests. */
 export interface HttpServerHooks<S> extends ServerHooks<S, Buffer>, HttpHooks<S> {
+  /**
+   * The header of a WebSocket frame (EV-H-12), on a connection that `onUpgrade` let become one; with none of these three hooks, its
+   * bytes go to `onReceive`. `mask` has four bytes. Frames are not answered, put together or inflated (WS-004).
+   */
+  onWSMessageHeader?(
+    sender: S,
+    connId: ConnId,
+    isFinal: boolean,
+    reserved: number,
+    opcode: number,
+    mask: Buffer | null,
+    bodyLength: number,
+  ): HookResult;
+  /** A piece of the payload, unmasked (EV-H-13). None for an empty one. */
+  onWSMessageBody?(sender: S, connId: ConnId, data: Buffer): HookResult;
+  /** The end of the frame (EV-H-14). */
+  onWSMessageComplete?(sender: S, connId: ConnId): HookResult;
   /**
    * A request with its body (see `requestBody`). Answer it with `request.respond`, now or later; answers leave in the order of
    * the requests. What it throws, or its promise is rejected with, becomes 500 and goes to `onHookError`.
@@ -48,15 +68,21 @@ const model = withHooks(
   (init: ProtocolModelInit) => {
     const server = init.component as HttpServer;
     const settings = server.requestSettings();
+    const listener = init.listener as HttpServerHooks<unknown>;
+    const frames =
+      listener.onUpgrade === undefined ? null : frameProtocols(server, listener as FrameHooks, true, server.wsPolicy);
     const context = httpContext(init, {
       consume:
         settings === null ? null : (protocol, head) => HttpRequest.take(protocol as HttpServerProtocol, head, settings),
-      upgradeTo: null,
+      upgradeTo:
+        frames === null
+          ? null
+          : (protocol, type) => (type === HttpUpgradeType.WebSocket ? frames(protocol.port) : null),
     });
     server.context = context;
     return (port) => new HttpServerProtocol(context, port);
   },
-  [...HTTP_HOOKS, 'onRequest'],
+  [...HTTP_HOOKS, 'onRequest', ...FRAME_HOOKS],
 );
 
 /**
@@ -95,6 +121,30 @@ export class HttpServer<Extra = unknown> extends StreamServer<Extra> {
       streamsBody: this.requestBody === 'stream',
       hook: 'onRequest',
     };
+  }
+
+  /**
+   * Sends one WebSocket frame, as it is given and never masked (`SendWSMessage`, HTTP-RS-001, WS-007 to WS-010).
+   * @param reserved RSV1 to RSV3 as a number, RSV1 = 4.
+   * @param bodyLength Length to announce, if more than `data` follows by `send`.
+   * @returns false with `lastError`: EPERM (no WebSocket with frame hooks), EINVAL (`bodyLength` less than the data), ENOBUFS.
+   */
+  sendWSMessage(
+    connId: ConnId,
+    isFinal: boolean,
+    reserved: number,
+    opcode: number,
+    data: Sendable = '',
+    bodyLength = 0,
+  ): boolean {
+    const bytes = toBytes(data, 0, undefined);
+    const frame = { isFinal, reserved, opcode, mask: null, data: bytes, bodyLength };
+    return sendFrameOn(this, this.connectionOf(connId)?.protocol, connId, frame);
+  }
+
+  /** The current WebSocket frame, or the last one (`GetWSMessageState`, HTTP-M-020); null before the first. */
+  getWSMessageState(connId: ConnId): WSMessageState | null {
+    return frameStateOf(this.connectionOf(connId)?.protocol);
   }
 
   /** What HTTP did in this run, and how often its limits struck. */

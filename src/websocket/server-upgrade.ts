@@ -85,6 +85,11 @@ export class ServerUpgrade {
     return this.#requests.get(connId) ?? null;
   }
 
+  /** Whether the request that is being read was decided about. */
+  hasVerdict(connId: ConnId): boolean {
+    return this.#verdicts.has(connId);
+  }
+
   /** A WebSocket is gone. */
   closed(connId: ConnId): void {
     this.#requests.delete(connId);

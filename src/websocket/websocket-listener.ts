@@ -1,4 +1,5 @@
 import type { AgentHooks, ClientHooks, ConnId, HookResult, ServerHooks } from '../core/listener.ts';
+import type { HttpRequest } from '../http/server-request.ts';
 import type { HeaderList } from './handshake.ts';
 
 /** What a peer that asks for a WebSocket sent with its request. */
@@ -66,6 +67,8 @@ export interface WebSocketServerHooks<S> extends Omit<ServerHooks<S, Buffer>, 'o
     connId: ConnId,
     request: WebSocketRequest,
   ): UpgradeDecision | PromiseLike<UpgradeDecision>;
+  /** A request that asks for no WebSocket, as of `HttpServer`: one port serves both. Without this hook it is answered with 426. */
+  onRequest?(sender: S, connId: ConnId, request: HttpRequest): HookResult;
 }
 
 /** Hooks of a WebSocket agent. */
@@ -83,4 +86,5 @@ export interface WebSocketClientHooks<S> extends Omit<ClientHooks<S, Buffer>, 'o
 /** The hooks as the components call them. */
 export interface AnyWebSocketHooks extends WebSocketHooksOf<unknown> {
   onUpgradeRequest?(sender: unknown, connId: ConnId, request: WebSocketRequest): unknown;
+  onRequest?(sender: unknown, connId: ConnId, request: HttpRequest): unknown;
 }

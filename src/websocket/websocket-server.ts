@@ -7,6 +7,7 @@ import { withHooks } from '../http/http-model.ts';
 import { llhttp } from '../http/llhttp/llhttp.ts';
 import { httpRules } from '../http/policy.ts';
 import { HttpServerProtocol } from '../http/server-protocol.ts';
+import { HttpRequest, type RequestSettings } from '../http/server-request.ts';
 import { defaultLimits, httpCounters } from '../http/settings.ts';
 import { sharedMemory } from '../memory/read-memory.ts';
 import type { Port } from '../protocol/protocol.ts';
@@ -77,6 +78,15 @@ const serverModel = withHooks(
       reportHookError,
     });
     run.upgrade = upgrade;
+    const { onRequest } = listener;
+    const requests: RequestSettings | null =
+      onRequest === undefined
+        ? null
+        : {
+            handle: (request) => onRequest.call(listener, component, request.connId, request),
+            streamsBody: false,
+            hook: 'onRequest',
+          };
     beginRun(component, run);
     const find = (connId: ConnId): HttpServerProtocol => component.connectionOf(connId)!.protocol as HttpServerProtocol;
     const context = new HttpContext({
@@ -84,6 +94,8 @@ const serverModel = withHooks(
       listener: {
         onHeadersComplete: (_sender, connId) => {
           const protocol = find(connId);
+          // What asks for no WebSocket is answered by onRequest, or, without that, told what this server is for.
+          if (requests !== null && protocol.head?.isUpgrade !== true) return undefined;
           return upgrade.headComplete(protocol, connId);
         },
         onMessageComplete: (_sender, connId) => void upgrade.messageComplete(find(connId), connId),
@@ -95,7 +107,11 @@ const serverModel = withHooks(
       counters: httpCounters(),
       autoStart: true,
       localVersion: HttpVersion.V1_1,
-      consume: null,
+      consume:
+        requests === null
+          ? null
+          : (http, head) =>
+              upgrade.hasVerdict(http.port.id) ? null : HttpRequest.take(http as HttpServerProtocol, head, requests),
       upgradeTo: (http, type) => {
         if (type !== HttpUpgradeType.WebSocket) return null;
         const { port } = http;
@@ -108,7 +124,7 @@ const serverModel = withHooks(
     });
     return (port) => new UpgradingProtocol(context, port, upgrade);
   },
-  ['onOpen', 'onMessage', 'onPing', 'onPong', 'onWSClose', 'onUpgradeRequest'],
+  ['onOpen', 'onMessage', 'onPing', 'onPong', 'onWSClose', 'onUpgradeRequest', 'onRequest'],
 );
 
 /**

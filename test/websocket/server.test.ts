@@ -222,6 +222,34 @@ describe('a WebSocketServer', () => {
     expect((await talk(port, head().replace('Host: 127.0.0.1\r\n', ''))).toString()).toMatch(/^HTTP\/1\.1 400 /);
   });
 
+  it('serves ordinary requests on the same port, pipelined in front of an upgrade too', async () => {
+    const { port } = await serve({
+      ...echo,
+      onRequest: (_server, _connId, request) => void request.respond({ body: `page ${request.path}` }),
+    });
+    const response = await fetch(`http://127.0.0.1:${port}/index`);
+    expect(await response.text()).toBe('page /index');
+    const client = await connect(port);
+    client.send('x');
+    expect(await nextMessage(client)).toEqual(['x', false]);
+    client.terminate();
+    const answer = await talk(
+      port,
+      Buffer.concat([
+        Buffer.from(`GET /first HTTP/1.1\r\nHost: x\r\n\r\n${head()}`),
+        frameOf({ opcode: 1, payload: 'behind', mask: MASK }),
+        frameOf({ opcode: 8, mask: MASK }),
+      ]),
+    );
+    const text = answer.toString('latin1');
+    expect(text).toMatch(/^HTTP\/1\.1 200 .*page \/firstHTTP\/1\.1 101 /s);
+    expect(readMessages('client', answer.subarray(answer.lastIndexOf('\r\n\r\n') + 4)).log).toEqual([
+      'text:behind',
+      'close:1005:',
+    ]);
+    expect((await talk(port, head().replace(KEY, 'short'))).toString()).toMatch(/^HTTP\/1\.1 400 /);
+  });
+
   it('reads frames that come with the request in one piece (WS-013), and answers them as one', async () => {
     const { port } = await serve(echo);
     const frames = Buffer.concat([
