@@ -37,7 +37,7 @@ export type Judgement =
 export interface Work {
   /** Short and stable: `--only` looks for its argument in here and in the area. */
   readonly id: string;
-  readonly area: 'tcp' | 'ssl' | 'udp' | 'arq' | 'http' | 'helpers';
+  readonly area: 'tcp' | 'ssl' | 'udp' | 'arq' | 'http' | 'websocket' | 'helpers';
   readonly title: string;
   readonly unit: string;
   /** The baseline's name; works that are judged by their own value have none. */
