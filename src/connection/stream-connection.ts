@@ -435,6 +435,10 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
     this.receiver.readAhead();
   }
 
+  get hasDrained(): boolean {
+    return this.isShutDown && this.closeReason.droppedBytes === 0 && this.closeReason.error === undefined;
+  }
+
   protected override get noteOfEnd(): SocketError | undefined {
     return this.endNote;
   }

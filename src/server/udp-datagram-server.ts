@@ -1,24 +1,17 @@
 import { Admission } from '../connection/admission.ts';
+import { closeAll, emptyReport } from '../connection/closing.ts';
 import { normalizeAddress, type SocketAddress } from '../core/address.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { ComplexSocket } from '../core/complex-socket.ts';
 import { isSignalAborted } from '../core/component.ts';
 import { describe } from '../core/describe.ts';
-import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
+import { ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
 import type { ConnId } from '../core/listener.ts';
 import { checkOptions, foreignAddresses, type OptionRule } from '../core/option-names.ts';
 import { defineProperties, flag } from '../core/properties.ts';
-import {
-  callPrepare,
-  EmptyWait,
-  HOOK_GRACE_MS,
-  invalidParam,
-  shutDown,
-  startCancelled,
-  stopOnAbort,
-} from '../core/start-stop.ts';
+import { callPrepare, EmptyWait, invalidParam, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
 import type { StopReport } from '../core/stats.ts';
 import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
@@ -285,38 +278,15 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   async stop(options: StopOptions = {}): Promise<StopReport> {
     checkStopOptions(options);
     if (!this.hasStarted) throw this.illegalState('stop');
-    const { drainTimeoutMs = 0, signal } = options;
-    const isAborted = isSignalAborted(signal);
     const startedAt = this.wheel.clock.now();
-    const report: StopReport = { connections: 0, drained: 0, forced: 0, failed: 0, droppedBytes: 0, durationMs: 0 };
     const isStarting = this.state === ServiceState.Starting;
     this.transition(ServiceState.Stopping);
     if (isStarting) {
       // The start gives up, closes its socket and fires onShutdown.
       await this.wait();
-      return report;
+      return emptyReport();
     }
-    for (const connection of [...this.table.values()]) {
-      const { onReleased } = connection;
-      connection.onReleased = () => {
-        onReleased?.();
-        countEnd(report, connection);
-      };
-    }
-    if (drainTimeoutMs > 0 && !isAborted && this.table.size > 0) {
-      for (const connection of this.table.values()) connection.drain(drainTimeoutMs);
-      // Connections whose async onAccept never answers are not gone when their time is up.
-      if (this.table.size > 0) await this.#emptyWait.wait(signal, drainTimeoutMs + HOOK_GRACE_MS);
-    }
-    const rest = [...this.table.values()];
-    for (const connection of rest) connection.close(SocketOperation.Close, 0, undefined, true);
-    // They go at the end of this turn, each with its onClose; those whose async onAccept never answers are given up then.
-    if (rest.length > 0) {
-      setTimeout(() => {
-        for (const connection of rest) connection.abandonHooks();
-      }, HOOK_GRACE_MS);
-      if (this.table.size > 0) await this.#emptyWait.wait();
-    }
+    const report = await closeAll(this.table, this.#emptyWait, this.wheel.clock, options, null);
     const socket = this.host?.socket ?? null;
     if (socket !== null) {
       const deadline = this.wheel.clock.now() + NOTIFY_WAIT_MS;
@@ -351,12 +321,3 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
 }
 
 defineProperties(DatagramServer.prototype, udpServerProperties);
-
-function countEnd(report: StopReport, connection: UdpConnection): void {
-  report.connections++;
-  report.droppedBytes += connection.pendingBytes;
-  // A drain that ran out of time is told to the listener as an error, but it is this side that cuts off.
-  if (connection.closeReason.errorCode !== 0 && connection.closeReason.error?.operation !== 'drain') report.failed++;
-  else if (connection.hasDrained) report.drained++;
-  else report.forced++;
-}

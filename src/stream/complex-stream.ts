@@ -1,3 +1,4 @@
+import { closeAll } from '../connection/closing.ts';
 import { ConnectionHost, type ConnectionOwner } from '../connection/host.ts';
 import { makeSecurity, type SecurityMaker, type StreamSecurity, securityMaker } from '../connection/security.ts';
 import { sendOn, sendPacketsOn } from '../connection/send.ts';
@@ -6,12 +7,11 @@ import type { StreamConnection } from '../connection/stream-connection.ts';
 import { TcpConnection } from '../connection/tcp-connection.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { ComplexSocket } from '../core/complex-socket.ts';
-import { isSignalAborted } from '../core/component.ts';
-import { ServiceState, SocketOperation } from '../core/enums.ts';
+import { ServiceState } from '../core/enums.ts';
 import type { SocketError } from '../core/errors.ts';
 import type { AnyHooks, ConnId } from '../core/listener.ts';
 import { defineProperties } from '../core/properties.ts';
-import { EmptyWait, HOOK_GRACE_MS, shutDown } from '../core/start-stop.ts';
+import { EmptyWait, shutDown } from '../core/start-stop.ts';
 import type { ComponentStats, StopReport } from '../core/stats.ts';
 import type { StopOptions } from '../core/stop-options.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
@@ -157,36 +157,8 @@ export abstract class ComplexStream<Extra = unknown>
   }
 
   /** Closes all connections, gracefully if there is time for it, and waits until they are closed. @internal */
-  protected async closeAll(options: StopOptions): Promise<StopReport> {
-    const startedAt = this.wheel.clock.now();
-    const connections = [...this.table.values()];
-    const report: StopReport = { connections: 0, drained: 0, forced: 0, failed: 0, droppedBytes: 0, durationMs: 0 };
-    for (const connection of connections) {
-      const { onReleased } = connection;
-      connection.onReleased = () => {
-        onReleased?.();
-        countEnd(report, connection);
-      };
-    }
-    const { drainTimeoutMs = 0, signal } = options;
-    if (drainTimeoutMs > 0 && !isSignalAborted(signal) && connections.length > 0) {
-      const { active } = this.host!;
-      // The hook that called this may await it.
-      for (const connection of connections) connection.drain(drainTimeoutMs, connection === active);
-      // Connections whose async onAccept never answers are not gone when their time is up.
-      if (this.table.size > 0) await this.#emptyWait.wait(signal, drainTimeoutMs + HOOK_GRACE_MS);
-    }
-    const rest = [...this.table.values()];
-    for (const connection of rest) connection.close(SocketOperation.Close, 0);
-    // One turn for the sockets to close; those whose async onAccept never answers are given up then.
-    if (rest.length > 0) {
-      setTimeout(() => {
-        for (const connection of rest) connection.abandonHooks();
-      }, HOOK_GRACE_MS);
-      if (this.table.size > 0) await this.#emptyWait.wait();
-    }
-    report.durationMs = this.wheel.clock.now() - startedAt;
-    return report;
+  protected closeAll(options: StopOptions): Promise<StopReport> {
+    return closeAll(this.table, this.#emptyWait, this.wheel.clock, options, this.host?.active);
   }
 
   /** A start that failed after it had begun: `onShutdown` fires, then the error is the caller's (ACC-002). @internal */
@@ -198,16 +170,6 @@ export abstract class ComplexStream<Extra = unknown>
     }
     throw error;
   }
-}
-
-function countEnd(report: StopReport, connection: StreamConnection): void {
-  const { droppedBytes, errorCode, error } = connection.closeReason;
-  report.connections++;
-  report.droppedBytes += droppedBytes;
-  // A drain that ran out of time is told to the listener as an error, but it is this side that cuts off.
-  if (errorCode !== 0 && error?.operation !== 'drain') report.failed++;
-  else if (connection.isShutDown && droppedBytes === 0 && error === undefined) report.drained++;
-  else report.forced++;
 }
 
 defineProperties(ComplexStream.prototype, streamProperties);
