@@ -58,7 +58,7 @@ const answering = (init: AnswerInit | string): HttpServerHooks<HttpServer> => ({
 });
 
 describe('an HTTP server by hooks', () => {
-  it('answers with everything that HP-Socket tells about a request (HTTP-RS, HTTP-M)', async () => {
+  it('answers with everything that HP-Socket tells about a request (HTTP-RS-002, HTTP-RS-005, HTTP-RS-008 to HTTP-RS-010, HTTP-M-005 to HTTP-M-019, HT-010)', async () => {
     const seen: unknown[] = [];
     const { url, server } = await start({
       onMessageComplete(self, id) {
@@ -137,7 +137,7 @@ describe('an HTTP server by hooks', () => {
     expect(received).toMatch(/^HTTP\/1\.1 101 [\s\S]*\r\n\r\nping$/);
   });
 
-  it('speaks HTTP when it is told to (HTTP-M-001)', async () => {
+  it('speaks HTTP when it is told to (HTTP-M-001, HTTP-M-021, HTTP-M-022, HT-003, HT-012, STB-003)', async () => {
     const { port, server } = await start(
       {
         onReceive(self, id, data) {
@@ -166,7 +166,7 @@ describe('an HTTP server by hooks', () => {
     expect(auto.server.startHttp(auto.server.getAllConnectionIDs()[0]!)).toBe(false);
   });
 
-  it('releases a connection: after the delay, or with the next byte (REL-001 to REL-003)', async () => {
+  it('releases a connection: after the delay, or with the next byte (REL-001 to REL-004, HT-005, HTTP-RS-004, HTTP-RS-006, HTTP-RS-007)', async () => {
     const codes: number[] = [];
     const listener: HttpServerHooks<HttpServer> = {
       onMessageComplete(server, id) {

@@ -1,0 +1,141 @@
+import { describe, expect, it } from 'vitest';
+import { parseCookieHeader } from '../../src/http/cookie-header.ts';
+import { parseRange } from '../../src/http/local-file.ts';
+import { METHODS } from '../../src/http/methods.ts';
+import { HttpServer, HttpVersion, statusText } from '../../src/http.ts';
+import { clientPort, recordingHooks, serverPort } from './support.ts';
+
+describe('status texts', () => {
+  it("are HP-Socket's (STC-001 to STC-005, RES-001)", () => {
+    const texts: Record<number, string> = {
+      100: 'Continue',
+      101: 'Switching Protocols',
+      102: 'Processing',
+      200: 'OK',
+      203: 'Non-Authoritative Information',
+      206: 'Partial Content',
+      208: 'Already Reported',
+      226: 'IM Used',
+      300: 'Multiple Choices',
+      302: 'Move temporarily',
+      306: 'Switch Proxy',
+      308: 'Permanent Redirect',
+      400: 'Bad Request',
+      413: 'Request Entity Too Large',
+      414: 'Request-URI Too Long',
+      416: 'Requested Range Not Satisfiable',
+      421: 'Misdirected Request',
+      425: 'Unordered Collection',
+      431: 'Request Header Fields Too Large',
+      449: 'Retry With',
+      451: 'Unavailable For Legal Reasons',
+      500: 'Internal Server Error',
+      505: 'HTTP Version Not Supported',
+      509: 'Bandwidth Limit Exceeded',
+      511: 'Network Authentication Required',
+      600: 'Unparseable Response Headers',
+    };
+    for (const [code, text] of Object.entries(texts)) expect(statusText(Number(code))).toBe(text);
+    for (const code of [103, 299, 418, 599, 999]) expect(statusText(code)).toBe('***');
+  });
+});
+
+describe('methods', () => {
+  it('are known by their numbers (HT-011)', () => {
+    expect([METHODS[0], METHODS[3], METHODS[24], METHODS[33], METHODS[34], METHODS[35], METHODS[45]]).toEqual([
+      ...['DELETE', 'POST', 'M-SEARCH', 'SOURCE', 'PRI', 'DESCRIBE', 'FLUSH'],
+    ]);
+    for (const method of METHODS.filter((name) => !['SOURCE', 'PRI', 'CONNECT'].includes(name)).slice(0, 33)) {
+      const listener = recordingHooks();
+      const { port, protocol } = serverPort({ listener });
+      port.receive(`${method} / HTTP/1.1\r\nHost: h\r\n\r\n`);
+      expect(listener.log[1]).toBe(`${method} /`);
+      expect(protocol.head!.method).toBe(method);
+      port.close();
+      port.turn();
+    }
+  });
+});
+
+describe('versions', () => {
+  it('are printed as localVersion says (HT-002, HTTP-M-003, HTTP-M-004)', () => {
+    const server = new HttpServer({}, { localVersion: HttpVersion.V1_0 });
+    expect(server.localVersion).toBe(0x0001);
+    const { port, protocol } = serverPort({ context: { localVersion: HttpVersion.V1_0 } });
+    port.receive('GET / HTTP/1.1\r\nHost: h\r\n\r\n');
+    protocol.sendResponse(200);
+    expect(port.takeSent()).toMatch(/^HTTP\/1\.0 200 OK\r\n/);
+    const client = clientPort({ context: { localVersion: HttpVersion.V1_0 } });
+    client.protocol.sendRequest('GET', '/', { host: 'h' });
+    expect(client.port.takeSent()).toBe('GET / HTTP/1.0\r\nHost: h\r\n\r\n');
+  });
+});
+
+describe('what is known of a message', () => {
+  it('is nothing before it begins (HT-016)', () => {
+    const server = new HttpServer({});
+    expect([
+      server.getMethod(1),
+      server.getHost(1),
+      server.getVersion(1),
+      server.isKeepAlive(1),
+      server.getUrlFieldSet(1),
+    ]).toEqual(['', null, 0, false, 0]);
+    expect([
+      server.getUrlField(1, 0),
+      server.getAllHeaders(1),
+      server.getCookie(1, 'a'),
+      server.getParseErrorCode(1).code,
+    ]).toEqual([null, [], null, 0]);
+    expect(server.sendChunkData(1)).toBe(false);
+  });
+
+  it('stays readable until the next begins (HP-036), names as they came, duplicates kept (HP-037)', () => {
+    const { port, protocol } = serverPort();
+    port.receive('GET /1 HTTP/1.1\r\nhOsT: h\r\nX-a: 1\r\nx-A: 2\r\n\r\nGET /2 HTTP/1.1\r\nHo');
+    expect(protocol.head!.start).toBe('/1');
+    expect(protocol.head!.entries()).toEqual([
+      ['hOsT', 'h'],
+      ['X-a', '1'],
+      ['x-A', '2'],
+    ]);
+    expect([protocol.head!.get('X-A'), protocol.head!.getAll('x-a')]).toEqual(['1', ['1', '2']]);
+    port.receive('st: i\r\n\r\n');
+    expect(protocol.head!.entries()).toEqual([['Host', 'i']]);
+  });
+
+  it('has cookies as HP-Socket splits them (HP-038)', () => {
+    expect([...parseCookieHeader(['a=1; b = 2 ;c', '=x; a=3; d=e=f; '])]).toEqual([
+      ['a', '3'],
+      ['b', '2'],
+      ['d', 'e=f'],
+    ]);
+  });
+});
+
+describe('hooks of the other side', () => {
+  it('are never called (STB-004)', () => {
+    const server = recordingHooks();
+    serverPort({ listener: server }).port.receive('GET / HTTP/1.1\r\nHost: h\r\n\r\n');
+    expect(server.log.some((entry) => /^\d/.test(entry))).toBe(false);
+    const client = recordingHooks();
+    const { port, protocol } = clientPort({ listener: client });
+    protocol.requestSent({ method: 'GET', path: '/' });
+    port.receive('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+    expect(client.log.some((entry) => /^[A-Z]+ \//.test(entry))).toBe(false);
+  });
+});
+
+describe('ranges', () => {
+  it('are one range of bytes, or the whole file (RFC 9110 14.1.2)', () => {
+    expect(parseRange('bytes=0-0', 10)).toEqual({ from: 0, to: 1 });
+    expect(parseRange('bytes=5-', 10)).toEqual({ from: 5, to: 10 });
+    expect(parseRange('Bytes= 5-99 ', 10)).toEqual({ from: 5, to: 10 });
+    expect(parseRange('bytes=-3', 10)).toEqual({ from: 7, to: 10 });
+    expect(parseRange('bytes=-99', 10)).toEqual({ from: 0, to: 10 });
+    expect(parseRange('bytes=10-', 10)).toBe('unsatisfiable');
+    expect(parseRange('bytes=-0', 10)).toBe('unsatisfiable');
+    for (const field of ['bytes=5-4', 'bytes=', 'bytes=-', 'bytes=1-2,3-4', 'lines=1-2', 'bytes=a-b'])
+      expect(parseRange(field, 10)).toBeNull();
+  });
+});
