@@ -1,4 +1,6 @@
 /** HTTP and HTTPS: `hp-socket/http`. */
+export type { HttpRequestInit, RequestBody } from './http/client-request.ts';
+export { HttpResponse } from './http/client-response.ts';
 export {
   HttpParseErrorCode,
   HttpParseResult,
@@ -12,8 +14,12 @@ export { LightResponse } from './http/fetch/light-response.ts';
 export { overrideGlobalObjects } from './http/fetch/override.ts';
 export { type ServeOptions, serve } from './http/fetch/serve.ts';
 export type { HttpHeaders } from './http/header-list.ts';
+export { HttpAgent, type HttpAgentHooks, type HttpAgentOptions } from './http/http-agent.ts';
+export { HttpClient, type HttpClientHooks, type HttpClientOptions } from './http/http-client.ts';
 export type { HttpProperties, HttpServerProperties } from './http/http-properties.ts';
 export { HttpServer, type HttpServerHooks, type HttpServerOptions } from './http/http-server.ts';
+export { HttpsAgent, type HttpsAgentOptions } from './http/https-agent.ts';
+export { HttpsClient, type HttpsClientOptions } from './http/https-client.ts';
 export { HttpsServer, type HttpsServerOptions } from './http/https-server.ts';
 export type { HttpHookResult, HttpHooks } from './http/listener.ts';
 export type { FileOptions, FileReport } from './http/local-file.ts';

@@ -3,12 +3,13 @@ import { AtEnd, type Port } from '../protocol/protocol.ts';
 import type { HttpContext, MessageConsumer } from './context.ts';
 import { HttpParseErrorCode } from './enums.ts';
 import { Has, type HeaderText, type HttpHeaders, headerText, isToken } from './header-list.ts';
-import { HttpProtocol } from './http-protocol.ts';
+import { HttpProtocol, Phase } from './http-protocol.ts';
 import { Flag } from './llhttp/layout.ts';
 import { RESPONSE } from './llhttp/parser.ts';
 import { Framing, type MessageHead } from './message-head.ts';
 import { type BodyBytes, bodyLength, sendChunk, sendMessage } from './message-writer.ts';
 import { checkResponse, isKeptAlive, type Refusal } from './policy.ts';
+import { STREAM_WINDOW_BYTES } from './settings.ts';
 import { Stage } from './stage-deadlines.ts';
 
 /** A request that was sent and whose answer is awaited, oldest first. */
@@ -20,8 +21,14 @@ export interface SentRequest {
   interim?(head: MessageHead): void;
   /** Takes the answer as a whole. @returns Null if only the hooks do. */
   answered?(head: MessageHead): MessageConsumer | null;
-  /** There will be no answer: the connection is gone, or spoke no HTTP. */
-  abandoned?(reason: string): void;
+  /** The connection becomes another protocol behind this answer. */
+  upgraded?(head: MessageHead): void;
+  /**
+   * There will be no answer, or no more of it.
+   * @param errno ECONNABORTED (the connection is gone), EBADMSG (it spoke no HTTP), ETIMEDOUT.
+   * @param isUntouched Whether not one byte of an answer arrived.
+   */
+  abandoned?(reason: string, errno: number, isUntouched: boolean): void;
 }
 
 /** What a request is made of, beside method and path. */
@@ -75,6 +82,15 @@ export class HttpClientProtocol extends HttpProtocol {
   readonly requests: SentRequest[] = [];
   #isDraining = false;
   #isFinalHead = false;
+  /** Whether an answer came that nobody had asked for. */
+  #hadUnasked = false;
+  /** Why the connection fails, 0 if nobody knows. */
+  #errno = 0;
+  #pendingBytes = 0;
+  #sentBytes = 0;
+  #awaitingRoom: (() => void)[] = [];
+  #isTaken = false;
+  #awaitingTurn: (() => void)[] = [];
 
   constructor(context: HttpContext, port: Port) {
     super(context, port, RESPONSE);
@@ -105,11 +121,15 @@ export class HttpClientProtocol extends HttpProtocol {
     taker: Partial<SentRequest> = {},
   ): boolean {
     const upper = method.toUpperCase();
-    const target = requestPath(upper, path);
+    return this.send({ ...taker, method: upper, path: requestPath(upper, path) }, parts);
+  }
+
+  /** Sends a request whose method and path are as they are sent. @returns false if the bytes could not be queued. */
+  send(request: SentRequest, parts: RequestParts): boolean {
     const length = bodyLength(parts.body);
-    const head = requestHead(upper, target, parts, length, this.context.localVersion);
+    const head = requestHead(request.method, request.path, parts, length, this.context.localVersion);
     if (!sendMessage(this.port, head, parts.body, length)) return false;
-    this.requestSent({ ...taker, method: upper, path: target });
+    this.requestSent(request);
     return true;
   }
 
@@ -123,6 +143,62 @@ export class HttpClientProtocol extends HttpProtocol {
   /** Sends one chunk of a request, the last one if there are no bytes (`SendChunkData`, CHK-001). */
   override sendChunkData(data: BodyBytes, extensions?: string | null, trailers?: string): boolean {
     return sendChunk(this.port, data, extensions, trailers);
+  }
+
+  /** Sends bytes of a body. @returns false if they could not be queued. */
+  write(bytes: Uint8Array): boolean {
+    this.#sentBytes += bytes.length;
+    return this.port.send(bytes);
+  }
+
+  /** Sends bytes of a body as a chunk. @returns false if they could not be queued. */
+  writeChunk(bytes: Uint8Array): boolean {
+    this.#sentBytes += bytes.length;
+    return sendChunk(this.port, bytes, null);
+  }
+
+  /** Whether so much is on its way that whoever streams should wait for `whenRoom`. */
+  get isFull(): boolean {
+    return this.#pendingBytes + this.#sentBytes > STREAM_WINDOW_BYTES;
+  }
+
+  /** Resolves when there is room again, or the connection is gone. */
+  whenRoom(): Promise<void> {
+    if (!this.isFull || !this.port.isOpen) return Promise.resolve();
+    return new Promise((resolve) => this.#awaitingRoom.push(resolve));
+  }
+
+  override wrote(pendingBytes: number): void {
+    this.#pendingBytes = pendingBytes;
+    this.#sentBytes = 0;
+    if (pendingBytes <= STREAM_WINDOW_BYTES / 2) for (const resolve of this.#awaitingRoom.splice(0)) resolve();
+    super.wrote(pendingBytes);
+  }
+
+  /** Whether a whole request holds the connection: the next waits for its answer (no pipelining). */
+  get isTaken(): boolean {
+    return this.#isTaken;
+  }
+
+  /** Takes the connection for one whole request. @returns Undefined if it is free, else when it is this one's turn. */
+  take(): Promise<void> | undefined {
+    if (!this.#isTaken) {
+      this.#isTaken = true;
+      return undefined;
+    }
+    return new Promise((resolve) => this.#awaitingTurn.push(resolve));
+  }
+
+  /** The whole request is over: the next may take the connection. */
+  release(): void {
+    const next = this.#awaitingTurn.shift();
+    if (next === undefined) this.#isTaken = false;
+    else next();
+  }
+
+  /** Whether another request may be sent, and its answer will be taken for its own. */
+  get isReusable(): boolean {
+    return this.phase === Phase.Idle && this.requests.length === 0 && !this.#hadUnasked && this.port.isOpen;
   }
 
   // ---- receiving -------------------------------------------------------------------------------------------------
@@ -164,7 +240,10 @@ export class HttpClientProtocol extends HttpProtocol {
 
   protected override headPassed(head: MessageHead): void {
     this.#isFinalHead = head.statusCode >= 200 || head.statusCode === 101;
-    if (this.#isFinalHead) this.deadlines.clear(Stage.Answer);
+    if (!this.#isFinalHead) return;
+    this.deadlines.clear(Stage.Answer);
+    if (this.requests.length === 0) this.#hadUnasked = true;
+    else if (head.isUpgrade) this.requests.shift()!.upgraded?.(head);
   }
 
   protected override consumerOf(head: MessageHead): MessageConsumer | null {
@@ -180,7 +259,7 @@ export class HttpClientProtocol extends HttpProtocol {
     if (!this.#isFinalHead) return true;
     this.requests.shift();
     if (!head.isKeepAlive) {
-      this.#abandon('the connection is not kept alive behind the answer before');
+      this.#abandon('the connection is not kept alive behind the answer before', Errno.ECONNABORTED, true);
       if (this.#isDraining) this.end();
       return false;
     }
@@ -194,11 +273,13 @@ export class HttpClientProtocol extends HttpProtocol {
   }
 
   protected override answerRefusal(refusal: Refusal): boolean {
-    this.#abandon(refusal.message);
+    this.#abandon(refusal.message, Errno.EBADMSG, false);
     return false;
   }
 
   protected override endedIdle(): AtEnd {
+    // No answer will come, so that a drain must not wait for one.
+    this.#abandon('the peer ended the connection before the answer began', Errno.ECONNABORTED, true);
     return AtEnd.Drain;
   }
 
@@ -213,13 +294,24 @@ export class HttpClientProtocol extends HttpProtocol {
   }
 
   override closed(): void {
+    const isUntouched = this.phase === Phase.Idle;
     super.closed();
-    this.#abandon('the connection was closed');
+    for (const resolve of this.#awaitingRoom.splice(0)) resolve();
+    const isLate = this.#errno === Errno.ETIMEDOUT;
+    this.#abandon(
+      isLate ? 'the answer did not come in time' : 'the connection was closed before the answer was complete',
+      this.#errno || Errno.ECONNABORTED,
+      isUntouched && !isLate,
+    );
   }
 
-  /** The requests that are left get no answer. */
-  #abandon(reason: string): void {
-    for (const request of this.requests.splice(0)) request.abandoned?.(reason);
+  /** The requests that are left get no answer. Of those behind the first, nothing can have arrived. */
+  #abandon(reason: string, errno: number, isUntouched: boolean): void {
+    let isFirst = true;
+    for (const request of this.requests.splice(0)) {
+      request.abandoned?.(reason, errno, isUntouched || !isFirst);
+      isFirst = false;
+    }
   }
 
   protected override roleExpired(stage: Stage): void {
@@ -227,6 +319,7 @@ export class HttpClientProtocol extends HttpProtocol {
     if (stage === Stage.Head) counters.headTimeouts++;
     else if (stage === Stage.Body) counters.bodyRateTimeouts++;
     else if (stage === Stage.Answer) counters.responseTimeouts++;
+    this.#errno = Errno.ETIMEDOUT;
     const what = stage === Stage.Answer ? 'no answer came in time' : 'the answer arrived too slowly';
     this.port.violate(Errno.ETIMEDOUT, `HTTP: ${what} (responseTimeoutMs, headTimeoutMs, minBodyBytesPerSecond)`);
   }

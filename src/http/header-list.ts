@@ -110,3 +110,12 @@ export function dateLine(): string {
   }
   return dateText;
 }
+
+/** Whether fields have one of this name, which is in lower case. */
+export function hasHeader(headers: HttpHeaders | null | undefined, name: string): boolean {
+  if (headers === null || headers === undefined) return false;
+  const names = Array.isArray(headers)
+    ? headers.map((pair: readonly [string, string]) => pair[0])
+    : Object.keys(headers);
+  return names.some((one) => typeof one === 'string' && one.toLowerCase() === name);
+}

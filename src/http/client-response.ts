@@ -1,0 +1,107 @@
+import type { ConnId } from '../core/listener.ts';
+import { parseCookieHeader } from './cookie-header.ts';
+import { FieldBlock, type MessageHead } from './message-head.ts';
+import { HttpFields } from './server-request.ts';
+
+const noFields = new FieldBlock();
+
+/** A whole response: what `request` and `openUrl` resolve to. */
+export class HttpResponse {
+  /** ID of the connection that it came on. */
+  readonly connId: ConnId;
+  /** The body, the caller's own. */
+  readonly body: Buffer;
+  /** URL that answered, behind redirects; '' for a request that was made by its path. */
+  readonly url: string;
+  /** How many redirects were followed. */
+  readonly redirectCount: number;
+  #head: MessageHead;
+  #trailers: FieldBlock | null;
+
+  /** @internal */
+  constructor(
+    connId: ConnId,
+    head: MessageHead,
+    body: Buffer,
+    trailers: FieldBlock | null,
+    url = '',
+    redirectCount = 0,
+  ) {
+    this.connId = connId;
+    this.body = body;
+    this.url = url;
+    this.redirectCount = redirectCount;
+    this.#head = head;
+    this.#trailers = trailers;
+  }
+
+  /** The same response with another body, and where it came from. @internal */
+  with(body: Buffer, url: string, redirectCount: number): HttpResponse {
+    return new HttpResponse(this.connId, this.#head, body, this.#trailers, url, redirectCount);
+  }
+
+  /** Status code. */
+  get status(): number {
+    return this.#head.statusCode;
+  }
+
+  /** Reason phrase, '' without. */
+  get statusText(): string {
+    return this.#head.start;
+  }
+
+  /** Whether the status is 200 to 299. */
+  get isOk(): boolean {
+    return this.status >= 200 && this.status < 300;
+  }
+
+  /** Version, `HttpVersion`. */
+  get version(): number {
+    return this.#head.version;
+  }
+
+  /** Fields of the head, as they came. */
+  get headers(): HttpFields {
+    return new HttpFields(this.#head);
+  }
+
+  /** First value of a field of the head. */
+  header(name: string): string | undefined {
+    return this.#head.get(name);
+  }
+
+  /** Trailers, without any if there were none. */
+  get trailers(): HttpFields {
+    return new HttpFields(this.#trailers ?? noFields);
+  }
+
+  /** Names and values of the `Set-Cookie` fields (HP-039). */
+  get cookies(): Map<string, string> {
+    return receivedCookies(this.#head);
+  }
+
+  /** Whether the connection may be used for another request. */
+  get isKeepAlive(): boolean {
+    return this.#head.isKeepAlive;
+  }
+
+  /** Whether the connection speaks another protocol behind this answer. */
+  get isUpgrade(): boolean {
+    return this.#head.isUpgrade;
+  }
+
+  /** The body as text in UTF-8. */
+  text(): string {
+    return this.body.toString('utf8');
+  }
+
+  /** The body as JSON. @throws SyntaxError if it is none. */
+  json(): unknown {
+    return JSON.parse(this.text());
+  }
+}
+
+/** Names and values of the `Set-Cookie` fields of a response, later ones in the place of earlier ones (HP-039). */
+export function receivedCookies(head: MessageHead): Map<string, string> {
+  return parseCookieHeader(head.getAll('set-cookie').map((value) => value.split(';', 1)[0]!));
+}

@@ -1,0 +1,90 @@
+import { StreamClient } from '../client/stream-client.ts';
+import type { TcpClientOptions } from '../client/tcp-client.ts';
+import type { StreamConnection } from '../connection/stream-connection.ts';
+import type { ClientHooks } from '../core/listener.ts';
+import { defineProperties, type OptionsOf } from '../core/properties.ts';
+import type { ProtocolModelInit } from '../stream/protocol-models.ts';
+import { addMethods } from './add-methods.ts';
+import { HttpClientProtocol } from './client-protocol.ts';
+import { checkRequest, type HttpRequestInit, requestOn } from './client-request.ts';
+import type { HttpResponse } from './client-response.ts';
+import type { HttpContext } from './context.ts';
+import { HTTP_HOOKS, httpContext, withHooks } from './http-model.ts';
+import { type HttpProperties, httpProperties } from './http-properties.ts';
+import type { HttpHooks } from './listener.ts';
+import type { MessageHead } from './message-head.ts';
+import { hostOf } from './requester.ts';
+import { type HttpCounters, httpCounters } from './settings.ts';
+import { SingleHttpMethods, singleProtocolOf } from './single-http.ts';
+
+/** Options of every HTTP client: any of its properties. */
+export type HttpClientOptions = TcpClientOptions & OptionsOf<HttpProperties>;
+
+/** Hooks of an HTTP client: those of a TCP client, and those about messages. */
+export interface HttpClientHooks<S> extends ClientHooks<S, Buffer>, HttpHooks<S> {}
+
+/** What agents and clients share: the HTTP of one run. */
+export function requesterModel() {
+  return withHooks((init: ProtocolModelInit) => {
+    const context = httpContext(init, { consume: null, upgradeTo: null });
+    (init.component as unknown as { context: HttpContext | null }).context = context;
+    return (port) => new HttpClientProtocol(context, port);
+  }, HTTP_HOOKS);
+}
+
+const model = requesterModel();
+
+/**
+ * An HTTP client (HP-Socket's `HttpClient`): one connection, by HP-Socket's hooks, by whole messages (`request`), or both.
+ *
+ * ```ts
+ * const client = new HttpClient({});
+ * await client.start('127.0.0.1', 8080);
+ * const response = await client.request({ path: '/hello' });
+ * console.log(response.status, response.text());
+ * await client.stop();
+ * ```
+ */
+export class HttpClient<Extra = unknown> extends StreamClient<Extra> {
+  /** What the connections of this run share. @internal */
+  context: HttpContext | null = null;
+
+  constructor(listener: HttpClientHooks<HttpClient<Extra>>, options?: HttpClientOptions) {
+    super(listener, options, model);
+  }
+
+  /**
+   * Sends a request when those before it are answered, and collects its answer, up to `maxBodyBytes`. The hooks about the answer
+   * fire as well.
+   * @returns The first answer that is not interim, whatever its status.
+   * @throws SocketError: IllegalState (EPERM, not connected), DataSend with ECONNABORTED (the connection closed before the answer
+   *   was complete), EBADMSG (it was not understood), EMSGSIZE (longer than `maxBodyBytes`), ETIMEDOUT, ECANCELED (`signal`).
+   *   TypeError, RangeError for what cannot be sent.
+   */
+  async request(init: HttpRequestInit = {}): Promise<HttpResponse> {
+    checkRequest('request', init);
+    const connection = this.link ?? undefined;
+    const host = connection === undefined ? '' : hostOf(connection, this.isSecure);
+    const cookie = connection === undefined ? '' : this.cookieFor(connection, init.path ?? '/');
+    return requestOn(this, connection, init, host, cookie);
+  }
+
+  /** What HTTP did in this run, and how often its limits struck. */
+  httpStats(): HttpCounters {
+    return { ...(this.context?.counters ?? httpCounters()) };
+  }
+
+  /** @internal */
+  get shownHead(): MessageHead | null {
+    return singleProtocolOf(this)?.head ?? null;
+  }
+
+  /** @internal */
+  cookieFor(_connection: StreamConnection, _path: string): string {
+    return '';
+  }
+}
+
+export interface HttpClient<Extra = unknown> extends SingleHttpMethods, HttpProperties {}
+defineProperties(HttpClient.prototype, httpProperties);
+addMethods([HttpClient], SingleHttpMethods);
