@@ -1,8 +1,7 @@
 import { CMD_ACK, KcpError, WINDOW_FIELD_MAX } from './constants.ts';
-import type { Redundancy } from './redundancy.ts';
 import { Segment, SegmentQueue, SegmentWindow } from './segment.ts';
 import type { KcpSettings } from './settings.ts';
-import type { DatagramWriter } from './writer.ts';
+import type { DatagramWriter, SpareRoom } from './writer.ts';
 
 const NO_ACKS = new Int32Array(0);
 
@@ -128,7 +127,7 @@ export class KcpReceiver {
     return this.queue.length >= this.wndSize;
   }
 
-  flushAcks(writer: DatagramWriter, redundancy: Redundancy | null): void {
+  flushAcks(writer: DatagramWriter, redundancy: SpareRoom | null): void {
     const acks = this.acks;
     for (let i = 0; i < this.ackLength; i += 2) {
       const sn = acks[i]!;

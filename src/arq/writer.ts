@@ -1,6 +1,13 @@
 import { CMD_PUSH, KCP_HEADER_BYTES } from './constants.ts';
-import type { Redundancy } from './redundancy.ts';
 import { type Segment, writeHeader } from './segment.ts';
+
+/** Uses the room that is left in datagrams which leave anyway. */
+export interface SpareRoom {
+  /** Fills what is left of the datagram that `writer` is about to send. */
+  fill(writer: DatagramWriter): void;
+  /** Remembers an acknowledgement, to repeat it where there is room. */
+  remember(sn: number, ts: number, datagram: number): void;
+}
 
 /**
  * Takes a finished datagram. The bytes are only valid during the call, unless it returns `true`: then they belong to the
@@ -22,7 +29,7 @@ export class DatagramWriter {
   /** Data segments per datagram, at most. */
   pushLimit = Infinity;
   /** Fills the room that is left in a datagram; null on a good line. */
-  redundancy: Redundancy | null = null;
+  redundancy: SpareRoom | null = null;
 
   datagramsOut = 0;
   segmentsOut = 0;

@@ -296,7 +296,7 @@ describe('setupSSLContext', () => {
 
   test('only the summary of a client that was started: SSL-C-009, SSI-017', () => {
     const client = new SslClient({});
-    expect(client.getSSLSessionInfo(SSLSessionInfo.Version)).toBeUndefined();
+    expect(client.getSSLSessionInfo(SSLSessionInfo.Version)).toBeNull();
     expect(client.lastSystemError).toBe(Errno.EPERM);
     expect(client.getSSLInfo()).toBeNull();
   });

@@ -298,7 +298,7 @@ describe('getSSLSessionInfo', () => {
       expect(get(16)).toBeNull();
     }
     expect(server.lastSystemError).toBe(Errno.EINVAL);
-    expect(server.getSSLSessionInfo(9, SSLSessionInfo.Version)).toBeUndefined();
+    expect(server.getSSLSessionInfo(9, SSLSessionInfo.Version)).toBeNull();
     expect(server.lastSystemError).toBe(Errno.EBADSLT);
     expect(client.getSSLInfo()).toMatchObject({
       protocol: 'TLSv1.3',

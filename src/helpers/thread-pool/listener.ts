@@ -1,34 +1,33 @@
 import { describe } from '../../core/describe.ts';
 import type { SocketError } from '../../core/errors.ts';
-import type { ThreadPool } from './thread-pool.ts';
 
 /**
  * Hooks of a `ThreadPool` (`IHPThreadPoolListener`). None of them has a result; what one throws comes to `onHookError`, else
  * becomes a process warning.
  */
-export interface ThreadPoolHooks {
+export interface ThreadPoolHooks<Pool = unknown> {
   /** `start` was called; no thread exists yet (EV-T-01). */
-  onStartup?(pool: ThreadPool): unknown;
+  onStartup?(pool: Pool): unknown;
   /** All threads have ended; the last hook (EV-T-02). */
-  onShutdown?(pool: ThreadPool): unknown;
+  onShutdown?(pool: Pool): unknown;
   /** A thread is ready for tasks (EV-T-03). */
-  onWorkerThreadStart?(pool: ThreadPool, threadId: number): unknown;
+  onWorkerThreadStart?(pool: Pool, threadId: number): unknown;
   /**
    * A thread has ended (EV-T-04).
    * @param error Why, if it died of itself or was ended because of its task; null if the pool needed it no more.
    */
-  onWorkerThreadEnd?(pool: ThreadPool, threadId: number, error: SocketError | null): unknown;
+  onWorkerThreadEnd?(pool: Pool, threadId: number, error: SocketError | null): unknown;
   /** A hook threw. */
-  onHookError?(pool: ThreadPool, hook: string, error: unknown): unknown;
+  onHookError?(pool: Pool, hook: string, error: unknown): unknown;
 }
 
 /** Base class of listeners that are classes. */
-export class ThreadPoolListener implements ThreadPoolHooks {
-  onStartup?(pool: ThreadPool): unknown;
-  onShutdown?(pool: ThreadPool): unknown;
-  onWorkerThreadStart?(pool: ThreadPool, threadId: number): unknown;
-  onWorkerThreadEnd?(pool: ThreadPool, threadId: number, error: SocketError | null): unknown;
-  onHookError?(pool: ThreadPool, hook: string, error: unknown): unknown;
+export class ThreadPoolListener<Pool = unknown> implements ThreadPoolHooks<Pool> {
+  onStartup?(pool: Pool): unknown;
+  onShutdown?(pool: Pool): unknown;
+  onWorkerThreadStart?(pool: Pool, threadId: number): unknown;
+  onWorkerThreadEnd?(pool: Pool, threadId: number, error: SocketError | null): unknown;
+  onHookError?(pool: Pool, hook: string, error: unknown): unknown;
 }
 
 const names = ['onStartup', 'onShutdown', 'onWorkerThreadStart', 'onWorkerThreadEnd', 'onHookError'];

@@ -59,7 +59,7 @@ export interface ThreadPool<Tasks = AnyTasks> extends ThreadPoolProperties {}
  * @typeParam Tasks Type of the module whose functions are run, so that `submit` knows arguments and results.
  */
 export class ThreadPool<Tasks = AnyTasks> extends Component {
-  readonly #listener: ThreadPoolHooks;
+  readonly #listener: ThreadPoolHooks<ThreadPool>;
   readonly #functions = new TaskFunctions();
   readonly #stats = emptyStats();
   readonly #queue = new TaskList();
@@ -83,7 +83,7 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
    * @param listener Hooks, or an instance of a `ThreadPoolListener`; may be empty.
    * @throws TypeError or RangeError for a wrong option or hook.
    */
-  constructor(listener: ThreadPoolHooks = {}, options: Partial<ThreadPoolProperties> = {}) {
+  constructor(listener: ThreadPoolHooks<ThreadPool> = {}, options: Partial<ThreadPoolProperties> = {}) {
     checkThreadPoolListener(listener);
     super(options);
     this.#listener = listener;

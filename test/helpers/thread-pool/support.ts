@@ -37,7 +37,7 @@ const pools = new Set<ThreadPool<Tasks>>();
 
 /** A pool that is stopped after the test, whatever it has come to. */
 export function makePool(
-  listener: ThreadPoolHooks = {},
+  listener: ThreadPoolHooks<ThreadPool> = {},
   options: Partial<ThreadPoolProperties> = {},
 ): ThreadPool<Tasks> {
   const pool = new ThreadPool<Tasks>(listener, { module: tasksUrl, execArgv: [], ...options });
