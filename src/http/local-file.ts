@@ -81,7 +81,6 @@ export async function sendFileOn(
       return host.refuseFile(Errno.EBADSLT, 'the connection is closing', id);
     }
     if (head?.method === 'HEAD' || to === from) {
-      protocol.bodySent();
       return { status, bytes: 0 };
     }
     for (let at = from; at < to; ) {
@@ -122,7 +121,6 @@ function answerWithout(
   if (!protocol.sendResponse(status, null, fields)) {
     return host.refuseFile(Errno.EBADSLT, 'the connection is closing', protocol.port.id);
   }
-  if (status === 416) protocol.bodySent();
   return { status, bytes: 0 };
 }
 

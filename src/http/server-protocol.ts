@@ -10,7 +10,7 @@ import { Flag } from './llhttp/layout.ts';
 import { REQUEST } from './llhttp/parser.ts';
 import { Framing, type MessageHead } from './message-head.ts';
 import { type BodyBytes, bodyLength, sendChunk, sendMessage, sendText } from './message-writer.ts';
-import { METHOD_CONNECT } from './methods.ts';
+import { METHOD_CONNECT, METHOD_HEAD } from './methods.ts';
 import {
   bodyTooSlow,
   checkRequest,
@@ -79,6 +79,8 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
   #current: Answer | null = null;
   /** Whether `sendResponse` sent only a head, whose body follows. */
   #isStreaming = false;
+  /** Bytes that its body lacks. */
+  #bodyOwed = 0;
   #isDraining = false;
   #hasPeerEnded = false;
   /** Answer to a request that was refused: the last thing that is sent. */
@@ -198,7 +200,8 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
     const head = responseHead(status, reason, headers, length, this.context.localVersion, this.keepsAlive(this.head));
     if (!sendMessage(this.port, head, body, length)) return false;
     if (status < 200 && status !== 101) return true;
-    if (ownsFraming && length === 0) this.#isStreaming = true;
+    if (this.#isStreaming) this.bodySent(); // whatever it lacked, this is the next answer
+    if (ownsFraming && length === 0) this.#bodyFollows(head, status);
     else this.#answerDone();
     return true;
   }
@@ -210,6 +213,15 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
     return true;
   }
 
+  /** `sendResponse` sent only a head: its body comes by `send` or `sendChunkData`, unless there is none. */
+  #bodyFollows(head: string, status: number): void {
+    const given = /\r\ncontent-length: *([0-9]+)\r/i.exec(head)?.[1];
+    const isBodiless = this.head?.methodNumber === METHOD_HEAD || status === 204 || status === 304;
+    this.#bodyOwed = given === undefined ? Number.POSITIVE_INFINITY : Number(given);
+    if (isBodiless || this.#bodyOwed === 0) this.#answerDone();
+    else this.#isStreaming = true;
+  }
+
   /** The body behind a head that `sendResponse` sent alone is complete. */
   bodySent(): void {
     if (!this.#isStreaming) return;
@@ -218,18 +230,23 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
   }
 
   override frame(queue: SendQueue, bytes: Uint8Array): void {
-    this.#sentRaw();
     super.frame(queue, bytes);
+    this.#sentRaw(bytes.length);
   }
 
   override frameParts(queue: SendQueue, parts: readonly Uint8Array[], length: number): void {
-    this.#sentRaw();
     super.frameParts(queue, parts, length);
+    this.#sentRaw(length);
   }
 
   /** Bytes of the application's own: what of them is an answer only it knows, so nothing is owed for it. */
-  #sentRaw(): void {
-    if (!this.#isStreaming && this.#unanswered > 0 && this.isHttpStarted) this.#answerDone();
+  #sentRaw(length: number): void {
+    if (this.#isStreaming) {
+      this.#bodyOwed -= length;
+      if (this.#bodyOwed <= 0) this.bodySent();
+    } else if (this.#unanswered > 0 && this.isHttpStarted) {
+      this.#answerDone();
+    }
   }
 
   /** An answer of a hook is complete. */
