@@ -12,6 +12,7 @@ import { defineProperties, flag, integer, type TableOf } from '../core/propertie
 import { shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
 import type { StopReport } from '../core/stats.ts';
 import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
+import type { Sendable } from '../memory/sendable.ts';
 import { ComplexStream } from '../stream/complex-stream.ts';
 import { type ConnectOptions, checkTarget, connect, connectRules } from '../stream/connecting.ts';
 import { makeConnectingSocket, tryBind } from '../transport/tcp-connect.ts';
@@ -55,10 +56,10 @@ export interface StreamAgentProperties {
   syncConnectTimeout: number;
 }
 
-export interface StreamAgent<Extra = unknown> extends StreamAgentProperties {}
+export interface StreamAgent<Extra = unknown, Message = Sendable> extends StreamAgentProperties {}
 
 /** What TCP and TLS agents of all receive models share: many outgoing connections in one object (`IAgent`, `ITcpAgent`). */
-export abstract class StreamAgent<Extra = unknown> extends ComplexStream<Extra> {
+export abstract class StreamAgent<Extra = unknown, Message = Sendable> extends ComplexStream<Extra, Message> {
   #localAddress = '';
   #isAsync = false;
 

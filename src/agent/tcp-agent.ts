@@ -2,7 +2,11 @@ import type { ComplexSocketProperties } from '../core/complex-socket.ts';
 import type { FetchResult } from '../core/enums.ts';
 import type { AgentHooks, ConnId } from '../core/listener.ts';
 import { defineProperties, type OptionsOf } from '../core/properties.ts';
+import type { Sendable } from '../memory/sendable.ts';
 import {
+  type FramingOption,
+  type FramingProperties,
+  framingProperties,
   type PackProperties,
   type PullProperties,
   PullReader,
@@ -36,11 +40,18 @@ export type TcpPackAgentOptions = TcpAgentOptions & OptionsOf<PackProperties>;
  * agent.send(connId, 'hello');
  * ```
  */
-export class TcpAgent<Extra = unknown> extends StreamAgent<Extra> {
-  constructor(listener: AgentHooks<TcpAgent<Extra>, Buffer>, options?: TcpAgentOptions) {
+export class TcpAgent<Extra = unknown, Data = Buffer, Message = Sendable> extends StreamAgent<Extra, Message> {
+  constructor(
+    listener: AgentHooks<TcpAgent<Extra, Data, Message>, Data>,
+    options?: TcpAgentOptions & FramingOption<Data, Message>,
+  ) {
     super(listener, options, pushModel);
   }
 }
+
+export interface TcpAgent<Extra = unknown, Data = Buffer, Message = Sendable>
+  extends FramingProperties<Data, Message> {}
+defineProperties(TcpAgent.prototype, framingProperties);
 
 /**
  * A TCP agent that holds received bytes until they are fetched (HP-Socket's `TcpPullAgent`). `onReceive` gets the total

@@ -1,7 +1,7 @@
 import { ConnectionHost, type ConnectionOwner } from '../connection/host.ts';
 import type { MessagesOptions } from '../connection/message-queue.ts';
 import { makeSecurity, type SecurityMaker, type StreamSecurity, securityMaker } from '../connection/security.ts';
-import { sendOn, sendPacketsOn } from '../connection/send.ts';
+import { bytesOf, sendOn, sendPacketsOn } from '../connection/send.ts';
 import { ConnectionState } from '../connection/state.ts';
 import { type ConnectionStream, type ConnectionStreamOptions, noSuchConnection } from '../connection/stream.ts';
 import { StreamConnection } from '../connection/stream-connection.ts';
@@ -19,7 +19,7 @@ import { SingleSocket } from '../core/single-socket.ts';
 import { HOOK_GRACE_MS } from '../core/start-stop.ts';
 import type { ComponentStats } from '../core/stats.ts';
 import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
-import { type Sendable, toBytes } from '../memory/sendable.ts';
+import type { Sendable } from '../memory/sendable.ts';
 import type { Port, Protocol } from '../protocol/protocol.ts';
 import { type ConnectOptions, checkTarget, connect, connectRules } from '../stream/connecting.ts';
 import type { ProtocolFactory, ProtocolModel } from '../stream/protocol-models.ts';
@@ -46,17 +46,20 @@ export interface StreamClientProperties {
   syncConnectTimeout: number;
 }
 
-export interface StreamClient<Extra = unknown> extends StreamProperties, StreamClientProperties {}
+export interface StreamClient<Extra = unknown, Message = Sendable> extends StreamProperties, StreamClientProperties {}
 
 /** What TCP and TLS clients of all receive models share: one connection in one object (`IClient`, `ITcpClient`). */
-export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> implements ConnectionOwner {
+export abstract class StreamClient<Extra = unknown, Message = Sendable>
+  extends SingleSocket<Extra>
+  implements ConnectionOwner
+{
   /** @internal */
   static readonly [securityMaker]: SecurityMaker | null = null;
   /** TLS, or null for plain components. @internal */
   readonly security: StreamSecurity | null;
   /** @internal */
   protected link: StreamConnection | null = null;
-  #face: TcpConnection<Extra> | null = null;
+  #face: TcpConnection<Extra, Message> | null = null;
   /** @internal */
   protected readonly listener: AnyHooks;
   #protocolModel: ProtocolModel;
@@ -169,13 +172,13 @@ export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> 
   }
 
   /** Queues bytes (`Send`, CLI-003). As `TcpServer.send`; EPERM when not connected. */
-  send(data: Sendable, offset = 0, length?: number): boolean {
+  send(data: Message, offset = 0, length?: number): boolean {
     const connection = this.#sendable('send');
-    return connection !== null && sendOn(this, connection, toBytes(data, offset, length));
+    return connection !== null && sendOn(this, connection, bytesOf(connection, data, offset, length));
   }
 
   /** Queues several pieces in a row, as one package for pack clients (`SendPackets`, CLI-004). */
-  sendPackets(packets: readonly Sendable[]): boolean {
+  sendPackets(packets: readonly Message[]): boolean {
     const connection = this.#sendable('sendPackets');
     return connection !== null && sendPacketsOn(this, connection, packets);
   }
@@ -194,10 +197,10 @@ export abstract class StreamClient<Extra = unknown> extends SingleSocket<Extra> 
   }
 
   /** The connection, with all that can be done with it; null while there is none. Inside `onClose` it is still there. */
-  get connection(): TcpConnection<Extra> | null {
+  get connection(): TcpConnection<Extra, Message> | null {
     const { link } = this;
     if (link === null) return null;
-    if (this.#face?.id !== link.id) this.#face = new TcpConnection<Extra>(this, link);
+    if (this.#face?.id !== link.id) this.#face = new TcpConnection<Extra, Message>(this, link);
     return this.#face!;
   }
 

@@ -2,7 +2,11 @@ import type { FetchResult } from '../core/enums.ts';
 import type { ClientHooks } from '../core/listener.ts';
 import { defineProperties, type OptionsOf } from '../core/properties.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
+import type { Sendable } from '../memory/sendable.ts';
 import {
+  type FramingOption,
+  type FramingProperties,
+  framingProperties,
   type PackProperties,
   type PullProperties,
   PullReader,
@@ -35,11 +39,18 @@ export type TcpPackClientOptions = TcpClientOptions & OptionsOf<PackProperties>;
  * client.send('hello');
  * ```
  */
-export class TcpClient<Extra = unknown> extends StreamClient<Extra> {
-  constructor(listener: ClientHooks<TcpClient<Extra>, Buffer>, options?: TcpClientOptions) {
+export class TcpClient<Extra = unknown, Data = Buffer, Message = Sendable> extends StreamClient<Extra, Message> {
+  constructor(
+    listener: ClientHooks<TcpClient<Extra, Data, Message>, Data>,
+    options?: TcpClientOptions & FramingOption<Data, Message>,
+  ) {
     super(listener, options, pushModel);
   }
 }
+
+export interface TcpClient<Extra = unknown, Data = Buffer, Message = Sendable>
+  extends FramingProperties<Data, Message> {}
+defineProperties(TcpClient.prototype, framingProperties);
 
 /**
  * A TCP client that holds received bytes until they are fetched (HP-Socket's `TcpPullClient`). `onReceive` gets the total

@@ -8,6 +8,20 @@ import { MAX_PACK_SIZE } from '../protocol/pack.ts';
 import { ConnectionState } from './state.ts';
 import type { StreamConnection } from './stream-connection.ts';
 
+/** What `send` was given, as bytes. */
+export function bytesOf(
+  connection: StreamConnection,
+  data: unknown,
+  offset: number,
+  length: number | undefined,
+): Uint8Array {
+  const { protocol } = connection.receiver;
+  if (protocol.encode === undefined) return toBytes(data as Sendable, offset, length);
+  if (offset !== 0 || length !== undefined)
+    throw new RangeError('with this framing, a message is sent whole: without offset and length');
+  return protocol.encode(data);
+}
+
 /** Queues `bytes` on a connection, as one message of its protocol (CS-002, PK-010, SND). */
 export function sendOn(component: Component, connection: StreamConnection, bytes: Uint8Array): boolean {
   if (connection.state !== ConnectionState.Open && !canSendNow(component, connection)) return false;
@@ -25,7 +39,7 @@ export function sendOn(component: Component, connection: StreamConnection, bytes
 export function sendPacketsOn(
   component: Component,
   connection: StreamConnection,
-  packets: readonly Sendable[],
+  packets: readonly unknown[],
 ): boolean {
   if (!Array.isArray(packets)) {
     throw new TypeError(`packets must be an array of Buffers, Uint8Arrays or strings, not ${describe(packets)}`);
@@ -40,7 +54,7 @@ export function sendPacketsOn(
     );
   }
   if (connection.state !== ConnectionState.Open && !canSendNow(component, connection)) return false;
-  const parts = packets.map((packet) => toBytes(packet, 0, undefined));
+  const parts = packets.map((packet) => bytesOf(connection, packet, 0, undefined));
   let length = 0;
   for (const part of parts) length += part.length;
   const { protocol } = connection.receiver;

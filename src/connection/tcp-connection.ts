@@ -1,13 +1,13 @@
 import type { Component } from '../core/component.ts';
 import { Connection } from '../core/connection.ts';
-import { type Sendable, toBytes } from '../memory/sendable.ts';
+import type { Sendable } from '../memory/sendable.ts';
 import { MessageQueue, type MessagesOptions } from './message-queue.ts';
-import { readSmallFile, sendOn, sendPacketsOn } from './send.ts';
+import { bytesOf, readSmallFile, sendOn, sendPacketsOn } from './send.ts';
 import { attachConsumer, ConnectionStream, type ConnectionStreamOptions } from './stream.ts';
 import type { StreamConnection } from './stream-connection.ts';
 
 /** One TCP or TLS connection: what there is for every connection, and sends, streams and iterators. */
-export class TcpConnection<Extra = unknown> extends Connection<Extra> {
+export class TcpConnection<Extra = unknown, Message = Sendable> extends Connection<Extra> {
   readonly #component: Component;
   readonly #connection: StreamConnection;
 
@@ -26,12 +26,12 @@ export class TcpConnection<Extra = unknown> extends Connection<Extra> {
    *   saying why: EBADSLT (closed), EPERM (still connecting), EMSGSIZE (pack size), ENOBUFS (`maxPendingBytes`).
    * @throws TypeError, RangeError for arguments that make no sense.
    */
-  send(data: Sendable, offset = 0, length?: number): boolean {
-    return sendOn(this.#component, this.#connection, toBytes(data, offset, length));
+  send(data: Message, offset = 0, length?: number): boolean {
+    return sendOn(this.#component, this.#connection, bytesOf(this.#connection, data, offset, length));
   }
 
   /** Queues several pieces in a row as one message (`SendPackets`, CS-003). Results as `send`; EINVAL for an empty list. */
-  sendPackets(packets: readonly Sendable[]): boolean {
+  sendPackets(packets: readonly Message[]): boolean {
     return sendPacketsOn(this.#component, this.#connection, packets);
   }
 
@@ -42,7 +42,7 @@ export class TcpConnection<Extra = unknown> extends Connection<Extra> {
    */
   async sendSmallFile(fileName: string | URL, head?: Sendable, tail?: Sendable): Promise<boolean> {
     const parts = await readSmallFile(this.#component, this.id, fileName, head, tail);
-    return parts !== null && this.sendPackets(parts);
+    return parts !== null && this.sendPackets(parts as Message[]);
   }
 
   /**
@@ -51,7 +51,7 @@ export class TcpConnection<Extra = unknown> extends Connection<Extra> {
    * @throws SocketError (IllegalState): closed, or the connection has a stream or an iterator already.
    */
   createStream(options?: ConnectionStreamOptions): ConnectionStream {
-    return new ConnectionStream(this.#component, this.#connection, (bytes) => this.send(bytes), options);
+    return new ConnectionStream(this.#component, this.#connection, (bytes) => this.send(bytes as Message), options);
   }
 
   /**

@@ -92,6 +92,8 @@ export interface Protocol {
   /** The connection is gone: gives up what the protocol holds. */
   closed(): void;
 
+  /** Bytes of a message that is sent, where messages are something else than bytes; `sizeOf` and `frame` get them. Throws if there are none. */
+  encode?(message: unknown): Uint8Array;
   /** Bytes on the wire of a message of `length` bytes, or minus the errno of why there can be none (EINVAL, EMSGSIZE). */
   sizeOf(length: number): number;
   /** Appends one message to the queue. */

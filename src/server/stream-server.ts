@@ -15,6 +15,7 @@ import { socketPathProblem } from '../core/socket-path.ts';
 import { callPrepare, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
 import type { StopReport } from '../core/stats.ts';
 import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
+import type { Sendable } from '../memory/sendable.ts';
 import { ComplexStream } from '../stream/complex-stream.ts';
 import { isPort } from '../stream/stream-properties.ts';
 import { type AddressList, checkAddressList } from '../transport/address-list.ts';
@@ -73,10 +74,10 @@ export interface StreamServerProperties {
   blockList: AddressList | null;
 }
 
-export interface StreamServer<Extra = unknown> extends StreamServerProperties {}
+export interface StreamServer<Extra = unknown, Message = Sendable> extends StreamServerProperties {}
 
 /** What TCP and TLS servers of all receive models share: listening, letting in, stopping (`IServer`, `ITcpServer`). */
-export abstract class StreamServer<Extra = unknown> extends ComplexStream<Extra> {
+export abstract class StreamServer<Extra = unknown, Message = Sendable> extends ComplexStream<Extra, Message> {
   #listener: TcpListener | null = null;
 
   /**

@@ -2,7 +2,11 @@ import type { ComplexSocketProperties } from '../core/complex-socket.ts';
 import type { FetchResult } from '../core/enums.ts';
 import type { ConnId, ServerHooks } from '../core/listener.ts';
 import { defineProperties, type OptionsOf } from '../core/properties.ts';
+import type { Sendable } from '../memory/sendable.ts';
 import {
+  type FramingOption,
+  type FramingProperties,
+  framingProperties,
   type PackProperties,
   type PullProperties,
   PullReader,
@@ -34,11 +38,18 @@ export type TcpPackServerOptions = TcpServerOptions & OptionsOf<PackProperties>;
  * const { port } = await echo.start('127.0.0.1', 0);
  * ```
  */
-export class TcpServer<Extra = unknown> extends StreamServer<Extra> {
-  constructor(listener: ServerHooks<TcpServer<Extra>, Buffer>, options?: TcpServerOptions) {
+export class TcpServer<Extra = unknown, Data = Buffer, Message = Sendable> extends StreamServer<Extra, Message> {
+  constructor(
+    listener: ServerHooks<TcpServer<Extra, Data, Message>, Data>,
+    options?: TcpServerOptions & FramingOption<Data, Message>,
+  ) {
     super(listener, options, pushModel);
   }
 }
+
+export interface TcpServer<Extra = unknown, Data = Buffer, Message = Sendable>
+  extends FramingProperties<Data, Message> {}
+defineProperties(TcpServer.prototype, framingProperties);
 
 /**
  * A TCP server that holds received bytes until they are fetched (HP-Socket's `TcpPullServer`). `onReceive` gets the total

@@ -2,7 +2,8 @@ import { TcpAgent, type TcpAgentOptions, TcpPackAgent, TcpPullAgent } from '../a
 import { securityMaker } from '../connection/security.ts';
 import type { AgentHooks } from '../core/listener.ts';
 import type { OptionsOf } from '../core/properties.ts';
-import type { PackProperties, PullProperties } from '../stream/protocol-models.ts';
+import type { Sendable } from '../memory/sendable.ts';
+import type { FramingOption, PackProperties, PullProperties } from '../stream/protocol-models.ts';
 import type { SslClientContext } from './options.ts';
 import { type SslComplexProperties, sslComplexProperties } from './properties.ts';
 import { addMembers, SecureComplexMethods } from './secure-methods.ts';
@@ -29,12 +30,15 @@ export type SslPackAgentOptions = SslAgentOptions & OptionsOf<PackProperties>;
  * agent.send(connId, 'hello');
  * ```
  */
-export class SslAgent<Extra = unknown> extends TcpAgent<Extra> {
+export class SslAgent<Extra = unknown, Data = Buffer, Message = Sendable> extends TcpAgent<Extra, Data, Message> {
   /** @internal */
   static override readonly [securityMaker] = clientTls;
 
-  constructor(listener: AgentHooks<SslAgent<Extra>, Buffer>, options?: SslAgentOptions) {
-    super(listener as AgentHooks<TcpAgent<Extra>, Buffer>, options);
+  constructor(
+    listener: AgentHooks<SslAgent<Extra, Data, Message>, Data>,
+    options?: SslAgentOptions & FramingOption<Data, Message>,
+  ) {
+    super(listener as AgentHooks<TcpAgent<Extra, Data, Message>, Data>, options);
   }
 }
 
@@ -58,7 +62,9 @@ export class SslPackAgent<Extra = unknown> extends TcpPackAgent<Extra> {
   }
 }
 
-export interface SslAgent<Extra = unknown> extends SecureComplexMethods, SslComplexProperties {}
+export interface SslAgent<Extra = unknown, Data = Buffer, Message = Sendable>
+  extends SecureComplexMethods,
+    SslComplexProperties {}
 export interface SslPullAgent<Extra = unknown> extends SecureComplexMethods, SslComplexProperties {}
 export interface SslPackAgent<Extra = unknown> extends SecureComplexMethods, SslComplexProperties {}
 addMembers([SslAgent, SslPullAgent, SslPackAgent], SecureComplexMethods, sslComplexProperties);

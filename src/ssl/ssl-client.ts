@@ -2,7 +2,8 @@ import { TcpClient, type TcpClientOptions, TcpPackClient, TcpPullClient } from '
 import { securityMaker } from '../connection/security.ts';
 import type { ClientHooks } from '../core/listener.ts';
 import type { OptionsOf } from '../core/properties.ts';
-import type { PackProperties, PullProperties } from '../stream/protocol-models.ts';
+import type { Sendable } from '../memory/sendable.ts';
+import type { FramingOption, PackProperties, PullProperties } from '../stream/protocol-models.ts';
 import type { SslClientContext } from './options.ts';
 import { type SslProperties, sslProperties } from './properties.ts';
 import { addMembers, SecureSingleMethods } from './secure-methods.ts';
@@ -28,12 +29,15 @@ export type SslPackClientOptions = SslClientOptions & OptionsOf<PackProperties>;
  * client.send('hello');
  * ```
  */
-export class SslClient<Extra = unknown> extends TcpClient<Extra> {
+export class SslClient<Extra = unknown, Data = Buffer, Message = Sendable> extends TcpClient<Extra, Data, Message> {
   /** @internal */
   static override readonly [securityMaker] = clientTls;
 
-  constructor(listener: ClientHooks<SslClient<Extra>, Buffer>, options?: SslClientOptions) {
-    super(listener as ClientHooks<TcpClient<Extra>, Buffer>, options);
+  constructor(
+    listener: ClientHooks<SslClient<Extra, Data, Message>, Data>,
+    options?: SslClientOptions & FramingOption<Data, Message>,
+  ) {
+    super(listener as ClientHooks<TcpClient<Extra, Data, Message>, Data>, options);
   }
 }
 
@@ -57,7 +61,9 @@ export class SslPackClient<Extra = unknown> extends TcpPackClient<Extra> {
   }
 }
 
-export interface SslClient<Extra = unknown> extends SecureSingleMethods, SslProperties {}
+export interface SslClient<Extra = unknown, Data = Buffer, Message = Sendable>
+  extends SecureSingleMethods,
+    SslProperties {}
 export interface SslPullClient<Extra = unknown> extends SecureSingleMethods, SslProperties {}
 export interface SslPackClient<Extra = unknown> extends SecureSingleMethods, SslProperties {}
 addMembers([SslClient, SslPullClient, SslPackClient], SecureSingleMethods, sslProperties);

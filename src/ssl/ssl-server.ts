@@ -1,8 +1,9 @@
 import { securityMaker } from '../connection/security.ts';
 import type { ServerHooks } from '../core/listener.ts';
 import type { OptionsOf } from '../core/properties.ts';
+import type { Sendable } from '../memory/sendable.ts';
 import { TcpPackServer, TcpPullServer, TcpServer, type TcpServerOptions } from '../server/tcp-server.ts';
-import type { PackProperties, PullProperties } from '../stream/protocol-models.ts';
+import type { FramingOption, PackProperties, PullProperties } from '../stream/protocol-models.ts';
 import type { SslServerContexts } from './options.ts';
 import { type SslServerProperties, sslServerProperties } from './properties.ts';
 import { addMembers, SecureServerMethods } from './secure-methods.ts';
@@ -27,12 +28,15 @@ export type SslPackServerOptions = SslServerOptions & OptionsOf<PackProperties>;
  * const { port } = await echo.start('0.0.0.0', 5555);
  * ```
  */
-export class SslServer<Extra = unknown> extends TcpServer<Extra> {
+export class SslServer<Extra = unknown, Data = Buffer, Message = Sendable> extends TcpServer<Extra, Data, Message> {
   /** @internal */
   static override readonly [securityMaker] = serverTls;
 
-  constructor(listener: ServerHooks<SslServer<Extra>, Buffer>, options?: SslServerOptions) {
-    super(listener as ServerHooks<TcpServer<Extra>, Buffer>, options);
+  constructor(
+    listener: ServerHooks<SslServer<Extra, Data, Message>, Data>,
+    options?: SslServerOptions & FramingOption<Data, Message>,
+  ) {
+    super(listener as ServerHooks<TcpServer<Extra, Data, Message>, Data>, options);
   }
 }
 
@@ -56,7 +60,9 @@ export class SslPackServer<Extra = unknown> extends TcpPackServer<Extra> {
   }
 }
 
-export interface SslServer<Extra = unknown> extends SecureServerMethods, SslServerProperties {}
+export interface SslServer<Extra = unknown, Data = Buffer, Message = Sendable>
+  extends SecureServerMethods,
+    SslServerProperties {}
 export interface SslPullServer<Extra = unknown> extends SecureServerMethods, SslServerProperties {}
 export interface SslPackServer<Extra = unknown> extends SecureServerMethods, SslServerProperties {}
 addMembers([SslServer, SslPullServer, SslPackServer], SecureServerMethods, sslServerProperties);

@@ -1,7 +1,7 @@
 import { closeAll } from '../connection/closing.ts';
 import { ConnectionHost, type ConnectionOwner } from '../connection/host.ts';
 import { makeSecurity, type SecurityMaker, type StreamSecurity, securityMaker } from '../connection/security.ts';
-import { sendOn, sendPacketsOn } from '../connection/send.ts';
+import { bytesOf, sendOn, sendPacketsOn } from '../connection/send.ts';
 import { type ConnectionStream, type ConnectionStreamOptions, noSuchConnection } from '../connection/stream.ts';
 import type { StreamConnection } from '../connection/stream-connection.ts';
 import { TcpConnection } from '../connection/tcp-connection.ts';
@@ -14,15 +14,15 @@ import { defineProperties } from '../core/properties.ts';
 import { EmptyWait, shutDown } from '../core/start-stop.ts';
 import type { ComponentStats, StopReport } from '../core/stats.ts';
 import type { StopOptions } from '../core/stop-options.ts';
-import { type Sendable, toBytes } from '../memory/sendable.ts';
+import type { Sendable } from '../memory/sendable.ts';
 import type { Port, Protocol } from '../protocol/protocol.ts';
 import type { ProtocolFactory, ProtocolModel } from './protocol-models.ts';
 import { type StreamProperties, streamProperties } from './stream-properties.ts';
 
-export interface ComplexStream<Extra = unknown> extends StreamProperties {}
+export interface ComplexStream<Extra = unknown, Message = Sendable> extends StreamProperties {}
 
 /** TCP and TLS servers and agents: many stream connections, sends by ID, and how they stop. */
-export abstract class ComplexStream<Extra = unknown>
+export abstract class ComplexStream<Extra = unknown, Message = Sendable>
   extends ComplexSocket<StreamConnection, Extra>
   implements ConnectionOwner
 {
@@ -59,17 +59,17 @@ export abstract class ComplexStream<Extra = unknown>
    *   EBADSLT (unknown or closed ID), EPERM (still connecting), EMSGSIZE (pack size), ENOBUFS (`maxPendingBytes`).
    * @throws TypeError, RangeError for arguments that make no sense.
    */
-  send(connId: ConnId, data: Sendable, offset = 0, length?: number): boolean {
+  send(connId: ConnId, data: Message, offset = 0, length?: number): boolean {
     const connection = this.table.get(connId);
     if (connection === undefined) return this.unknownId('send', connId);
-    return sendOn(this, connection, toBytes(data, offset, length));
+    return sendOn(this, connection, bytesOf(connection, data, offset, length));
   }
 
   /**
    * Queues several pieces in a row, with nothing between them (`SendPackets`, CS-003). Pack components make one package of
    * them. Results as `send`; false (EINVAL) for an empty list.
    */
-  sendPackets(connId: ConnId, packets: readonly Sendable[]): boolean {
+  sendPackets(connId: ConnId, packets: readonly Message[]): boolean {
     const connection = this.table.get(connId);
     if (connection === undefined) return this.unknownId('sendPackets', connId);
     return sendPacketsOn(this, connection, packets);
@@ -86,12 +86,12 @@ export abstract class ComplexStream<Extra = unknown>
     return connection.sendSmallFile(fileName, head, tail);
   }
 
-  override connection(connId: ConnId): TcpConnection<Extra> | null {
-    return super.connection(connId) as TcpConnection<Extra> | null;
+  override connection(connId: ConnId): TcpConnection<Extra, Message> | null {
+    return super.connection(connId) as TcpConnection<Extra, Message> | null;
   }
 
   /** @internal */
-  protected override makeFace(connection: StreamConnection): TcpConnection<Extra> {
+  protected override makeFace(connection: StreamConnection): TcpConnection<Extra, Message> {
     return new TcpConnection(this, connection);
   }
 

@@ -1,9 +1,12 @@
 import type { Component } from '../core/component.ts';
 import { describe } from '../core/describe.ts';
 import { FetchResult } from '../core/enums.ts';
-import { integer, type TableOf } from '../core/properties.ts';
+import { custom, integer, type OptionsOf, type TableOf } from '../core/properties.ts';
 import type { LimitCounters } from '../core/stats.ts';
 import { sharedMemory } from '../memory/read-memory.ts';
+import type { Sendable } from '../memory/sendable.ts';
+import { framedProtocols } from '../protocol/framers/framed.ts';
+import { Framer } from '../protocol/framers/framer.ts';
 import { MAX_PACK_FLAG, MAX_PACK_SIZE, type PackContext, PackProtocol } from '../protocol/pack.ts';
 import type { Port, Protocol } from '../protocol/protocol.ts';
 import { type PullContext, PullProtocol } from '../protocol/pull.ts';
@@ -29,6 +32,27 @@ export interface PullProperties {
 }
 
 export const pullProperties = { maxPullBufferBytes: integer(16 * 1024 * 1024, 0) } satisfies TableOf<PullProperties>;
+
+/** Properties of push components. */
+export interface FramingProperties<Data = Buffer, Message = Sendable> {
+  /**
+   * Where messages begin and end: every whole message is one `onReceive`, and `send` frames. Null, the default: bytes as they
+   * arrive. `createStream` gives raw bytes where the framing makes something else of them.
+   */
+  framing: Framer<Data, Message> | null;
+}
+
+/** The option `framing` of a push component. */
+export type FramingOption<Data, Message> = OptionsOf<FramingProperties<Data, Message>>;
+
+export const framingProperties = {
+  framing: custom(null, (name, value) => {
+    if (value === null || value instanceof Framer) return;
+    throw new TypeError(
+      `${name} must be a framing, such as lines() or lengthField({ ... }) make it, not ${describe(value)}`,
+    );
+  }),
+} satisfies TableOf<FramingProperties>;
 
 /** Values of properties as a component stores them. */
 type Settings = Readonly<Record<string, unknown>>;
@@ -56,7 +80,11 @@ export interface ProtocolModel {
 }
 
 export const pushModel: ProtocolModel = ({ settings }) => {
-  const { socketBufferSize } = settings as { socketBufferSize: number };
+  const { socketBufferSize, framing = null } = settings as {
+    socketBufferSize: number;
+    framing?: Framer<unknown, unknown> | null;
+  };
+  if (framing !== null) return framedProtocols(sharedMemory().slabs, framing);
   // Left at HP-Socket's default, reads are not cut: nobody asked for it, and it costs.
   const context: PushContext = {
     pool: sharedMemory().slabs,

@@ -53,8 +53,8 @@ describe.each([
   test('a graceful end by the peer, and by this side', async () => {
     const servers = closing();
     const clients = closing();
-    const client = new Client(clients.hooks);
-    const server = new Server(servers.hooks);
+    const client = new (Client as typeof TcpClient)(clients.hooks);
+    const server = new (Server as typeof TcpServer)(servers.hooks);
     let isOpen = (): void => {};
     const open = new Promise<void>((resolve) => {
       isOpen = resolve;
@@ -75,8 +75,8 @@ describe.each([
       ['HP_HOOK_REFUSED', () => HandleResult.Error],
     ] as const) {
       const servers = closing({ onReceive, onHookError: () => {} });
-      const client = new Client({});
-      await pair(new Server(servers.hooks), client);
+      const client = new (Client as typeof TcpClient)({});
+      await pair(new (Server as typeof TcpServer)(servers.hooks), client);
       client.send('hello');
       const info = await servers.closed;
       expect(info).toMatchObject({ code, endedBy: 'local' });

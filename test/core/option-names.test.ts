@@ -45,13 +45,13 @@ describe('an option of start that does not exist', () => {
 
   test.each(Object.entries(servers))('does not open %s to the world', async (_name, Server) => {
     for (const name of ['hostname', 'address', 'localhost']) {
-      const server = run(new Server({}));
+      const server = run(new (Server as typeof TcpServer)({}));
       await expectRefused(() => server.start({ [name]: host, port: 0 } as never), called(name, 'host'));
       expect(server.hasStarted).toBe(false);
     }
     if (Server === TcpServer) return; // that one listens on file descriptors
     await expectRefused(
-      () => run(new Server({})).start({ fd: 3 } as never),
+      () => run(new (Server as typeof TcpServer)({})).start({ fd: 3 } as never),
       'unknown option "fd" of start; only TCP and TLS servers listen on a file descriptor; give host and port',
     );
   });
@@ -112,7 +112,7 @@ describe('options of other calls', () => {
   test.each(Object.entries({ TcpServer, TcpAgent, UdpServer, UdpArqServer, UdpNode }))(
     'stop({ drainTimeout }) of %s cuts nothing off',
     async (_name, Maker) => {
-      const component = run(new Maker({}));
+      const component = run(new (Maker as typeof TcpServer)({}));
       await component.start(host);
       for (const name of ['drainTimeout', 'timeout', 'timeoutMs', 'drain']) {
         await expectRefused(

@@ -59,7 +59,7 @@ function expectOpen(component: object): void {
 
 describe('properties are locked from start to the end of stop', () => {
   test.each([TcpServer, TcpPullServer, TcpPackServer])('of a server', async (Server) => {
-    const server = new Server({});
+    const server = new (Server as typeof TcpServer)({});
     expectOpen(server);
     const starting = server.start(host, 0);
     expect(server.state).toBe(ServiceState.Starting);
@@ -73,7 +73,7 @@ describe('properties are locked from start to the end of stop', () => {
   });
 
   test.each([TcpAgent, TcpPullAgent, TcpPackAgent])('of an agent', async (Agent) => {
-    const agent = new Agent({});
+    const agent = new (Agent as typeof TcpAgent)({});
     expectOpen(agent);
     await agent.start();
     expectLocked(agent);
@@ -84,7 +84,7 @@ describe('properties are locked from start to the end of stop', () => {
   test.each([TcpClient, TcpPullClient, TcpPackClient])('of a client', async (Client) => {
     await using server = new TcpServer({});
     const { port } = await server.start(host, 0);
-    const client = new Client({});
+    const client = new (Client as typeof TcpClient)({});
     expectOpen(client);
     const starting = client.start(host, port);
     expectLocked(client);

@@ -21,7 +21,7 @@ async function stopWhileAnswering([, Server, Client]: Pair) {
   const asked = deferred();
   const goOn = deferred();
   const sent = deferred<boolean>();
-  const server = new Server({
+  const server = new (Server as typeof TcpServer)({
     async onReceive(self: InstanceType<typeof Server>, connId: number) {
       asked.resolve();
       await goOn.promise;
@@ -30,7 +30,9 @@ async function stopWhileAnswering([, Server, Client]: Pair) {
   } as never);
   const { port } = await server.start(host, 0);
   const got: string[] = [];
-  const client = new Client({ onReceive: (_self: unknown, _id: number, data: Buffer) => void got.push(`${data}`) });
+  const client = new (Client as typeof TcpClient)({
+    onReceive: (_self: unknown, _id: number, data: Buffer) => void got.push(`${data}`),
+  });
   await client.start(host, port);
   client.send('question');
   await asked.promise;

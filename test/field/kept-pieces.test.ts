@@ -21,7 +21,7 @@ test.each([
 ] as const)('small messages that are kept do not keep the memory of others: %s', async (_name, Server, head) => {
   const kept: Buffer[] = [];
   let otherBytes = 0;
-  const server = new Server({
+  const server = new (Server as typeof TcpServer)({
     onReceive(_self: unknown, _connId: number, data: Buffer) {
       if (data.length === 12) kept.push(data);
       else otherBytes += data.length;

@@ -11,14 +11,14 @@ describe('an async onReceive that awaits stop({ drainTimeoutMs })', () => {
     ['TcpPackServer', TcpPackServer, TcpPackClient],
   ] as const)('goes on when its peer has ended: %s', async (_name, Server, Client) => {
     const stopped = deferred<StopReport>();
-    const server = new Server({
+    const server = new (Server as typeof TcpServer)({
       async onReceive(self: InstanceType<typeof Server>) {
         stopped.resolve(await self.stop({ drainTimeoutMs: 60_000 }));
       },
     } as never);
     const { port } = await server.start(host, 0);
     // It answers the FIN by its own at once.
-    const client = new Client({});
+    const client = new (Client as typeof TcpClient)({});
     await client.start(host, port);
     client.send('stop');
     await client.wait();

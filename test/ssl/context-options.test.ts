@@ -41,13 +41,13 @@ describe('the option ssl', () => {
     ['pull', SslPullServer, SslPullAgent, SslPullClient],
     ['pack', SslPackServer, SslPackAgent, SslPackClient],
   ])('sets the contexts of all three %s components up', async (_model, Server, Agent, Client) => {
-    await using server = new Server({}, { ssl: identity });
+    await using server = new (Server as typeof SslServer)({}, { ssl: identity });
     const { port } = await server.start(host, 0);
-    await using agent = new Agent({}, { ssl: { ca } });
+    await using agent = new (Agent as typeof SslAgent)({}, { ssl: { ca } });
     await agent.start();
     const connId = await agent.connect(host, port);
     expect(agent.getSSLInfo(connId)?.isEstablished).toBe(true);
-    await using client = new Client({}, { ssl: { ca } });
+    await using client = new (Client as typeof SslClient)({}, { ssl: { ca } });
     await client.start(host, port);
     expect(client.getSSLInfo()?.isEstablished).toBe(true);
     // There is a context already.

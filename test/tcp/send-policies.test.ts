@@ -17,7 +17,7 @@ async function piecesOf(
 ): Promise<number[]> {
   const lengths: number[] = [];
   const opened = deferred<ConnId>();
-  const server = new Server(
+  const server = new (Server as typeof TcpServer)(
     {
       onHandShake: (_self: unknown, connId: ConnId) => opened.resolve(connId),
       onSend: (_self: unknown, _connId: ConnId, data: Buffer) => void lengths.push(data.length),

@@ -28,7 +28,7 @@ describe('sendSmallFile', () => {
       const got = new Counter();
       reading = deferred();
       goOn = deferred();
-      const client = new Client({});
+      const client = new (Client as typeof TcpClient)({});
       await client.start(host, first.port);
       const sending = client.sendSmallFile('file');
       await reading.promise;

@@ -444,7 +444,7 @@ describe.each([
   test.each(['refuse', 'close'] as const)('waits for room instead of failing, policy %s', async (pendingPolicy) => {
     const failed = deferred<unknown>();
     const source = Array.from({ length: 10_000 }, (_, i) => Buffer.alloc(1000, i));
-    await using server = new Server(
+    await using server = new (Server as typeof TcpServer)(
       {
         async onHandShake(self: TcpServer, connId: number) {
           await pipeline(source, self.createStream(connId)).then(() => failed.resolve(undefined), failed.resolve);
@@ -467,7 +467,7 @@ describe.each([
 
   test('sends a chunk that is larger in pieces, unless it is a package', async () => {
     const failed = deferred<SocketError>();
-    await using server = new Server(
+    await using server = new (Server as typeof TcpServer)(
       {
         onHandShake(self: TcpServer, connId: number) {
           self.createStream(connId).on('error', failed.resolve).end(Buffer.alloc(100_000, 'x'));
