@@ -115,6 +115,30 @@ export function packShape(bodySize: number, inFlight: number): EchoShape {
   };
 }
 
+/** A length of 4 bytes, big-endian, then the body. */
+export function lengthShape(bodySize: number, inFlight: number): EchoShape {
+  return {
+    messageSize: 4 + bodySize,
+    inFlight,
+    fill(message, connection) {
+      message.writeUInt32BE(bodySize, 0);
+      fillBody(message.subarray(4), connection);
+    },
+  };
+}
+
+/** A line of printable characters that ends with LF, which is one of its bytes. */
+export function lineShape(messageSize: number, inFlight: number): EchoShape {
+  return {
+    messageSize,
+    inFlight,
+    fill(message, connection) {
+      for (let at = 0; at < messageSize - 1; at++) message[at] = 33 + ((at * 7 + connection * 31) % 90);
+      message[messageSize - 1] = 10;
+    },
+  };
+}
+
 /** Bytes that differ from connection to connection and from place to place. */
 function fillBody(body: Buffer, connection: number): void {
   for (let at = 0; at < body.length; at++) body[at] = (at * 7 + connection * 31) & 0xff;

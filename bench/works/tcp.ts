@@ -1,7 +1,7 @@
 import { measureAgentAgainstServer } from '../drivers/closed-loop.ts';
 import { connectPlain } from '../drivers/connections.ts';
 import { openEcho } from '../drivers/echo.ts';
-import { type EchoShape, packShape, plainShape } from '../drivers/echo-stream.ts';
+import { type EchoShape, lengthShape, lineShape, packShape, plainShape } from '../drivers/echo-stream.ts';
 import { measureIdleMemory } from '../drivers/memory.ts';
 import { takeTurns } from '../drivers/sessions.ts';
 import type { Settings } from '../harness/contract.ts';
@@ -75,6 +75,26 @@ export const tcpWorks: readonly Work[] = [
     judgement: 'ratio',
     bar: 0.12,
     measurePair: echo('baselines/net-pack-echo.ts', 'subjects/tcp-pack-echo.ts', 100, packShape(1024, 16)),
+  },
+  {
+    id: 'tcp-length-64',
+    area: 'tcp',
+    title: 'TcpServer with lengthField echo, 64 B, 16 in flight, 100 connections',
+    against: 'framing by hand on node:net',
+    unit: 'us/msg',
+    judgement: 'ratio',
+    bar: 0.1,
+    measurePair: echo('baselines/net-length-echo.ts', 'subjects/tcp-length-echo.ts', 100, lengthShape(64, 16)),
+  },
+  {
+    id: 'tcp-lines-64',
+    area: 'tcp',
+    title: 'TcpServer with lines echo, 64 B, 16 in flight, 100 connections',
+    against: 'readline on a socket',
+    unit: 'us/msg',
+    judgement: 'ratio',
+    bar: 0.1,
+    measurePair: echo('baselines/readline-echo.ts', 'subjects/tcp-line-echo.ts', 100, lineShape(64, 16)),
   },
   {
     id: 'tcp-echo-1k-reuse',
