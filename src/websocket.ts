@@ -5,6 +5,7 @@ export type { HeaderList } from './websocket/handshake.ts';
 export { CloseCode, Opcode } from './websocket/opcode.ts';
 export { LocalTopicBus, type TopicBus, type TopicBusMember, type TopicMessage } from './websocket/topic-bus.ts';
 export type { SlowSubscriberPolicy, TopicStats } from './websocket/topics.ts';
+export { WebSocket, WebSocketCloseEvent, WebSocketErrorEvent, type WebSocketInit } from './websocket/web-socket.ts';
 export {
   SslWebSocketAgent,
   type SslWebSocketAgentOptions,
