@@ -1,5 +1,5 @@
 // Messages with an end: a framing of your own, whose messages are objects.
-//   node examples/framing.ts
+// Run it: npx tsx examples/framing.ts
 
 import { framing, TcpClient, TcpServer } from 'hp-socket';
 
