@@ -52,7 +52,9 @@ const masker = new Masker();
  *   any              close frame, violation, stop()    Over
  * ```
  *
- * A read that holds many small frames is copied once, unmasked in place by words, and delivered as views of that copy.
+ * A read that holds many small frames is copied once, unmasked in place by words, and delivered as views of that copy. (Codec alone,
+ * against the Receiver of `ws` 8.23, CPU per message on Node 20: 64 B binary, 16 a read, 44 ns to 384; 64 B text 48 to 433; 1 KiB
+ * 0.35 us to 2.5; 64 KiB 22 us to 155, half of which is the memory of the message. `npm run bench:micro -- --only websocket`.)
  */
 export class MessageReader {
   #rules: MessageRules;
