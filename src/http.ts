@@ -18,9 +18,16 @@ export { HttpAgent, type HttpAgentHooks, type HttpAgentOptions } from './http/ht
 export { HttpClient, type HttpClientHooks, type HttpClientOptions } from './http/http-client.ts';
 export type { HttpProperties, HttpServerProperties } from './http/http-properties.ts';
 export { HttpServer, type HttpServerHooks, type HttpServerOptions } from './http/http-server.ts';
+export {
+  HttpSyncClient,
+  type HttpSyncClientOptions,
+  type HttpSyncProperties,
+  type OpenUrlOptions,
+} from './http/http-sync-client.ts';
 export { HttpsAgent, type HttpsAgentOptions } from './http/https-agent.ts';
 export { HttpsClient, type HttpsClientOptions } from './http/https-client.ts';
 export { HttpsServer, type HttpsServerOptions } from './http/https-server.ts';
+export { HttpsSyncClient, type HttpsSyncClientOptions } from './http/https-sync-client.ts';
 export type { HttpHookResult, HttpHooks } from './http/listener.ts';
 export type { FileOptions, FileReport } from './http/local-file.ts';
 export type { BodyBytes } from './http/message-writer.ts';

@@ -40,6 +40,11 @@ export class HttpResponse {
     return new HttpResponse(this.connId, this.#head, body, this.#trailers, url, redirectCount);
   }
 
+  /** @internal */
+  get head(): MessageHead {
+    return this.#head;
+  }
+
   /** Status code. */
   get status(): number {
     return this.#head.statusCode;
