@@ -51,7 +51,7 @@ async function rawServer(answer: string): Promise<number> {
 }
 
 describe('a WebSocketClient', () => {
-  it('opens, sends and gets messages, and closes', async () => {
+  it('opens, sends and gets messages, and closes (WSA-003, WSA-005)', async () => {
     const { port, requests } = await wsServer({ handleProtocols: () => 'b' });
     const log: string[] = [];
     let gotAll = (): void => {};
@@ -125,7 +125,7 @@ describe('a WebSocketClient', () => {
     ['upgrades to something else', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n'],
     ['is no HTTP server', 'SSH-2.0-OpenSSH_9.6\r\n\r\n'],
   ];
-  it.each(wrong)('does not open when the server %s', async (_what, answer) => {
+  it.each(wrong)('does not open when the server %s (WSA-004)', async (_what, answer) => {
     const port = await rawServer(answer);
     const opened: unknown[] = [];
     const client = stops(new WebSocketClient({ onOpen: () => opened.push(1) }));
@@ -221,7 +221,7 @@ describe('a WebSocketClient', () => {
 });
 
 describe('a WebSocketAgent', () => {
-  it('opens many WebSockets to any servers, and publishes to those that are subscribed', async () => {
+  it('opens many WebSockets to any servers, and publishes to those that are subscribed (WSA-002, WSA-007)', async () => {
     const [one, two] = [await wsServer(), await wsServer()];
     const got: string[] = [];
     const agent = stops(

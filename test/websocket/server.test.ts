@@ -94,7 +94,7 @@ const head = (lines: string[] = [], path = '/'): string =>
   ].join('\r\n');
 
 describe('a WebSocketServer', () => {
-  it('echoes to a client of ws, text as text and bytes as bytes', async () => {
+  it('echoes to a client of ws, text as text and bytes as bytes (WSS-012)', async () => {
     const { port } = await serve(echo);
     const client = await connect(port);
     client.send('grüße');
@@ -108,7 +108,7 @@ describe('a WebSocketServer', () => {
     expect((await once(client, 'close'))[0]).toBe(1000);
   });
 
-  it('tells of each WebSocket that it opened and how it ended, then of its connection', async () => {
+  it('tells of each WebSocket that it opened and how it ended, then of its connection (WSS-005, WSS-011, EBUG-007)', async () => {
     const log: string[] = [];
     const over = deferred<void>();
     const { port, server } = await serve({
@@ -149,7 +149,7 @@ describe('a WebSocketServer', () => {
     expect(report).toMatchObject({ connections: 1, drained: 1 });
   });
 
-  it('shows the request, and lets a hook take or refuse it with any answer, at once or later', async () => {
+  it('shows the request, and lets a hook take or refuse it with any answer, at once or later (WSS-006, WSS-015)', async () => {
     const seen: WebSocketRequest[] = [];
     const { port, server } = await serve({
       onUpgradeRequest: async (_server, _connId, request) => {
@@ -200,7 +200,7 @@ describe('a WebSocketServer', () => {
     client.terminate();
   });
 
-  it('chooses sub-protocols by itself, and keeps foreign pages out', async () => {
+  it('chooses sub-protocols by itself, and keeps foreign pages out (WSS-007)', async () => {
     const { port } = await serve(echo, { subProtocols: ['b', 'a'], allowedOrigins: ['https://example.com'] });
     const client = await connect(port, '/', { origin: 'https://example.com' }, ['a', 'b']);
     expect(client.protocol).toBe('b');
@@ -364,7 +364,7 @@ describe('a WebSocketServer', () => {
     expect((await closed)[0]).toBe(1011);
   });
 
-  it('pings a silent peer, and closes one that gives no sign of life', async () => {
+  it('pings a silent peer, and closes one that gives no sign of life (WSS-014)', async () => {
     const closed = deferred<string>();
     const { port } = await serve(
       {
