@@ -132,7 +132,7 @@ describe('an HTTP sync client', () => {
     expect(seen).toEqual(['GET', 'PUT', 'PUT', 'POST']);
   });
 
-  it("fails with HP-Socket's results (SYN-001 to SYN-003, SYN-005, SYN-011, SYN-012)", async () => {
+  it("fails with HP-Socket's results (SYN-001 to SYN-003, SYN-005, SYN-011, SYN-012, HTTP-SY-005)", async () => {
     const client = make({ requestTimeout: 20 });
     const error = (url: string): Promise<unknown> => client.openUrl('GET', url).catch((thrown: unknown) => thrown);
     for (const url of [
@@ -154,7 +154,7 @@ describe('an HTTP sync client', () => {
       errnoName: 'EPROTO',
     });
     await expect(client.request()).rejects.toMatchObject({ errnoName: 'EPERM' });
-    const manual = make({ httpAutoStart: false });
+    const manual = make({ httpAutoStart: false }); // SYN-002
     await expect(manual.openUrl('GET', 'http://h/')).rejects.toMatchObject({ errnoName: 'EPERM' });
     const closed = net.createServer().listen(0, '127.0.0.1');
     await once(closed, 'listening');
