@@ -10,7 +10,9 @@ import { SocketErrorCode, type SSLSessionInfo } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import { isIP } from '../core/ip.ts';
+import { useTlsProof } from '../transport/fast-path.ts';
 import type { AcceptedSocket } from '../transport/tcp-listener.ts';
+import { tlsProof } from '../transport/tls-proof.ts';
 import { type TlsServerOptions, tlsSocketOfHandle } from '../transport/tls-socket.ts';
 import { checkContextOptions, contextsOfOption } from './context-options.ts';
 import { boundName, ContextStore, verifyOptions } from './contexts.ts';
@@ -39,6 +41,7 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
   #madeOf = -1;
 
   constructor(component: Component, isServer: boolean) {
+    useTlsProof(tlsProof);
     this.#component = component;
     this.isServer = isServer;
     this.contexts = new ContextStore(isServer);

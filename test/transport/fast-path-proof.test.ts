@@ -10,6 +10,8 @@ async function freshLibrary() {
   vi.resetModules();
   const library = await import('../../src/index.ts');
   const path = await import('../../src/transport/fast-path.ts');
+  const { tlsProof } = await import('../../src/transport/tls-proof.ts');
+  path.useTlsProof(tlsProof); // as the first TLS component does
   return { ...library, ...path };
 }
 
