@@ -21,7 +21,7 @@ export const PAUSED_BY_SECURITY = 16;
 export const PAUSED_BY_DRAIN = 32;
 
 /** Pauses during which the end of the peer may be looked for, when nothing else is missing. */
-const MAY_LOOK = PAUSED_BY_USER | PAUSED_BY_HOOK | PAUSED_BY_DRAIN;
+const MAY_LOOK = PAUSED_BY_USER | PAUSED_BY_DRAIN;
 /** Bytes that are read ahead for the `signal` of a connection. */
 const READ_AHEAD_BYTES = 64 * 1024;
 const NOTHING: readonly Buffer[] = [];
@@ -63,6 +63,7 @@ export class ConnectionReceiver implements Port, ReceivingSide {
   #held: Buffer[] | null = null;
   /** Bytes that may be held so that the end of the peer is noticed while receiving stands still; 0 for none. */
   #aheadBytes = 0;
+  #mayLook = MAY_LOOK;
 
   constructor(connection: Link) {
     this.#connection = connection;
@@ -381,6 +382,11 @@ export class ConnectionReceiver implements Port, ReceivingSide {
     if (!this.#isDelivering) this.#connection.socket.pause();
   }
 
+  /** A pending hook is not waited for when the peer ends: it waits itself for the end of this connection. */
+  endDuringHook(): void {
+    this.#mayLook |= PAUSED_BY_HOOK;
+  }
+
   /** Delivers what was received before the drain began; nothing new is read. */
   deliverKept(): void {
     this.pauses &= ~PAUSED_BY_DRAIN;
@@ -445,7 +451,7 @@ export class ConnectionReceiver implements Port, ReceivingSide {
 
   get #awaitsOnlyEnd(): boolean {
     const { state, isShutDown } = this.#connection;
-    const mayLook = isShutDown && state === ConnectionState.Draining && (this.pauses & ~MAY_LOOK) === 0;
+    const mayLook = isShutDown && state === ConnectionState.Draining && (this.pauses & ~this.#mayLook) === 0;
     return mayLook && !this.#isDelivering && this.#held === null && !this.protocol.hasBacklog;
   }
 

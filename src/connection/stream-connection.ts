@@ -322,6 +322,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
     if (this.state > ConnectionState.Draining) return;
     armDraining(this, timeoutMs, isPatient);
     this.isEnding = true;
+    if (ignoresHook) this.receiver.endDuringHook();
     if (this.state === ConnectionState.Open && !ignoresHook && this.isHeld) this.#awaitAnswers();
     else if (this.state >= ConnectionState.Open) this.#sayGoodbye();
   }

@@ -1,5 +1,6 @@
 import net from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
+import { Errno } from '../../src/core/errno.ts';
 import {
   type CloseInfo,
   type Component,
@@ -136,5 +137,5 @@ test('a package that the peer cut off is the peer’s doing', async () => {
   const { port } = await server.start(host, 0);
   const socket = net.connect(port, host, () => socket.end(Buffer.from([8, 0, 0, 0, 1, 2])));
   socket.resume();
-  expect(await closed).toMatchObject({ code: 'HP_MESSAGE_TRUNCATED', endedBy: 'peer', errorCode: 0 });
+  expect(await closed).toMatchObject({ code: 'HP_MESSAGE_TRUNCATED', endedBy: 'peer', errorCode: Errno.EBADMSG });
 });
