@@ -186,7 +186,12 @@ export abstract class StreamClient<Extra = unknown, Message = Sendable>
   /** Sends a file with optional bytes before and behind it (`SendSmallFile`, TCP-C-001). As `TcpServer.sendSmallFile`. */
   async sendSmallFile(fileName: string | URL, head?: Sendable, tail?: Sendable): Promise<boolean> {
     if (this.#sendable('sendSmallFile') === null) return false;
-    return this.connection!.sendSmallFile(fileName, head, tail);
+    const { link } = this;
+    const isSent = await this.connection!.sendSmallFile(fileName, head, tail);
+    // The file is for the connection of the call, not for a later one.
+    if (isSent || this.link === link) return isSent;
+    const message = 'the connection is closed';
+    return this.refuse('sendSmallFile', SocketErrorCode.IllegalState, Errno.EPERM, message, link!.id);
   }
 
   #sendable(operation: string): StreamConnection | null {

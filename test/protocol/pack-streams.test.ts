@@ -117,12 +117,13 @@ describe('memory', () => {
     const piece = Buffer.from('0123456789'.repeat(100));
     sizes.length = 0;
     layer.receive(header(0, MAX_PACK_SIZE), Lifetime.Call);
-    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(256);
+    // The four bytes come from a small slab of the pool; nothing is made for the length.
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(4096);
     let arrived = 4;
     for (let i = 0; i < 200; i++) {
       layer.receive(piece, Lifetime.Call);
       arrived += piece.length;
-      for (const size of sizes.splice(0)) expect(size).toBeLessThanOrEqual(Math.max(2 * arrived, 64));
+      for (const size of sizes.splice(0)) expect(size).toBeLessThanOrEqual(Math.max(2 * arrived, 4096));
     }
     expect(layer.bufferedBytes).toBe(arrived);
   });

@@ -310,7 +310,7 @@ describe('getSSLSessionInfo', () => {
       peerCertificate: { subject: { CN: 'localhost' } },
     });
     await client.stop();
-    expect(client.getSSLSessionInfo(SSLSessionInfo.Version)).toBeUndefined();
+    expect(client.getSSLSessionInfo(SSLSessionInfo.Version)).toBeNull();
     expect(client.lastSystemError).toBe(Errno.EPERM);
   });
 

@@ -28,10 +28,12 @@ async function writeSplit(
   bytes: Buffer,
   cut: number,
   server: { stats(): { bytesIn: number } },
+  headerBytes = Number.POSITIVE_INFINITY,
 ): Promise<void> {
   const before = server.stats().bytesIn;
   socket.write(bytes.subarray(0, cut));
-  await until(() => server.stats().bytesIn === before + cut);
+  // What lies behind a header that hands over to TLS is not of this connection's messages, and not counted.
+  await until(() => server.stats().bytesIn >= before + Math.min(cut, headerBytes));
   socket.write(bytes.subarray(cut));
 }
 
@@ -209,7 +211,8 @@ describe('a PROXY preamble that the core has never seen', () => {
         write(chunk: Buffer, _encoding, done) {
           if (!isFirst) return void socket.write(chunk, () => done());
           isFirst = false;
-          void writeSplit(socket, Buffer.concat([Buffer.from(preamble), chunk]), cut, server).then(() => done());
+          const bytes = Buffer.concat([Buffer.from(preamble), chunk]);
+          void writeSplit(socket, bytes, cut, server, preamble.length).then(() => done());
         },
       });
       socket.removeAllListeners('data');
