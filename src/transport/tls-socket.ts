@@ -69,8 +69,13 @@ const unrecognizedName = Buffer.from([21, 3, 3, 0, 2, 2, 112]);
  */
 export function alertUnrecognizedName(socket: TLSSocket): void {
   const parent = internals(socket)._handle?._parent;
-  if (typeof parent?.writeBuffer === 'function' && canWriteDirectly('tcp'))
+  if (typeof parent?.writeBuffer === 'function' && canWriteDirectly('tcp')) {
     DirectWriter.create().write(parent, [unrecognizedName], { writeCompleted: () => {} });
+    return;
+  }
+  // Documented I/O: the socket below the TLS socket still writes to the same handle.
+  const below = (socket as unknown as { _parent?: Socket | null })._parent;
+  if (below?.writable === true) below.write(unrecognizedName);
 }
 
 /**

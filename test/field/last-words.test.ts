@@ -5,7 +5,8 @@ import { host } from './support.ts';
 
 // Issue: when a write of ours fails, what the peer said before it went is not read any more.
 
-describe('what a peer said before it reset the connection', () => {
+// Where documented I/O is used, Node destroys a socket whose write failed, and there is nothing left to read.
+describe.skipIf(process.env.HP_SOCKET_FAST_PATH === 'off')('what a peer said before it reset the connection', () => {
   test.each([
     ['TcpClient', SendPolicy.Pack],
     ['TcpClient', SendPolicy.Direct],

@@ -98,24 +98,27 @@ test.each([
   expect(await echoes(modules)).toBe('echo');
 });
 
-test('a handle that begins to throw later: datagrams go the documented way, and nothing throws', async () => {
-  const modules = await fresh();
-  const { UdpServer } = modules;
-  const server = new UdpServer({ onReceive: (sender, id, data) => void sender.send(id, data) });
-  const { port } = await server.start('127.0.0.1', 0);
-  const { socket } = (server as unknown as { host: { socket: { socket: dgram.Socket } } }).host.socket;
-  const handle = handleOf(socket);
-  const { send } = handle;
-  let refusals = 0;
-  handle.send = ((...args: never[]) => {
-    if (refusals++ === 0) throw new TypeError('expected AsyncWrap');
-    return (send as (...all: never[]) => number).apply(handle, args);
-  }) as UdpHandle['send'];
-  const peer = dgram.createSocket('udp4');
-  const answer = new Promise<string>((resolve) => peer.once('message', (bytes) => resolve(bytes.toString())));
-  peer.send('again', port, '127.0.0.1');
-  expect(await answer).toBe('again');
-  expect(refusals).toBeGreaterThan(0);
-  peer.close();
-  await server.stop();
-});
+test.skipIf(process.env.HP_SOCKET_FAST_PATH === 'off')(
+  'a handle that begins to throw later: datagrams go the documented way, and nothing throws',
+  async () => {
+    const modules = await fresh();
+    const { UdpServer } = modules;
+    const server = new UdpServer({ onReceive: (sender, id, data) => void sender.send(id, data) });
+    const { port } = await server.start('127.0.0.1', 0);
+    const { socket } = (server as unknown as { host: { socket: { socket: dgram.Socket } } }).host.socket;
+    const handle = handleOf(socket);
+    const { send } = handle;
+    let refusals = 0;
+    handle.send = ((...args: never[]) => {
+      if (refusals++ === 0) throw new TypeError('expected AsyncWrap');
+      return (send as (...all: never[]) => number).apply(handle, args);
+    }) as UdpHandle['send'];
+    const peer = dgram.createSocket('udp4');
+    const answer = new Promise<string>((resolve) => peer.once('message', (bytes) => resolve(bytes.toString())));
+    peer.send('again', port, '127.0.0.1');
+    expect(await answer).toBe('again');
+    expect(refusals).toBeGreaterThan(0);
+    peer.close();
+    await server.stop();
+  },
+);
