@@ -5,6 +5,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     setupFiles: ['test/tools/seed.ts'],
     pool: 'forks',
+    // Shared machines stop for seconds: there, a test that fails is tried again before it counts.
+    retry: process.env.CI === undefined ? 0 : 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,
     dangerouslyIgnoreUnhandledErrors: false,
