@@ -10,7 +10,11 @@ import { tcpScenarios } from './scenarios/tcp.ts';
 import { udpScenarios } from './scenarios/udp.ts';
 import { formatTable, type TimedRow } from './table.ts';
 
-const scenarios: Scenario[] = [...tcpScenarios, ...sslScenarios, ...udpScenarios, ...httpScenarios, ...helperScenarios];
+const socketScenarios: Scenario[] = [...tcpScenarios, ...sslScenarios, ...udpScenarios];
+/** `sockets` as an argument leaves out HTTP and the helpers, which runtimes other than Node are not tried with. */
+const scenarios = process.argv.includes('sockets')
+  ? socketScenarios
+  : [...socketScenarios, ...httpScenarios, ...helperScenarios];
 const rows: TimedRow[] = [];
 let failures = 0;
 

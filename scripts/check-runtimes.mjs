@@ -33,7 +33,11 @@ for (const runtime of process.argv.slice(2)) {
   console.log(`\n-- ${runtime}: every component`);
   report(runtime, 'smoke suite', run(program, [...before, `${root}test/runtimes/smoke.mjs`, certificates]));
   console.log(`-- ${runtime}: the demonstration`);
-  report(runtime, 'demonstration', run(program, [...before, ...(knowsTypes ? [] : [tsx]), `${root}demo/main.ts`]));
+  report(
+    runtime,
+    'demonstration',
+    run(program, [...before, ...(knowsTypes ? [] : [tsx]), `${root}demo/main.ts`, ...(knowsTypes ? ['sockets'] : [])]),
+  );
   report(runtime, "README's server", (await serves(program, [...before, server])) ? 0 : 1);
 }
 process.exitCode = failures === 0 ? 0 : 1;

@@ -146,7 +146,8 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('sessions over %s', (maxVersion) 
     const session = await sessionOf(port, { maxVersion, servername: 'a.example' });
     await until(() => log.closes.length === 1);
     const options = { maxVersion, servername: 'b.example' };
-    expect(await isResumed(port, { ...options, session })).toBe(true);
+    // OpenSSL 3.5 resumes no session under another server name, so there it cannot get in by that way at all.
+    expect(await isResumed(port, { ...options, session })).toBe(Number.parseFloat(process.versions.openssl) < 3.5);
     await until(() => log.closes.length === 2);
     server.updateSSLContext('b.example', { requireClientCertificate: true });
     const before = log.count('onHandShake');
