@@ -12,7 +12,7 @@ import { ConnectionState } from './state.ts';
 
 /** Why receiving stands still; bits of `pauses`. */
 const PAUSED_BY_USER = 1;
-export const PAUSED_BY_HOOK = 2;
+const PAUSED_BY_HOOK = 2;
 const PAUSED_BY_RATE = 4;
 const PAUSED_BY_CONSUMER = 8;
 /** Clear text is over: what comes next belongs to the TLS handshake. */
