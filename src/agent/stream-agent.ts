@@ -5,6 +5,23 @@ import { shown } from '../core/describe.ts';
 import { ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
+import {
+  $aborted,
+  $begin,
+  $checkStop,
+  $closeAll,
+  $failed,
+  $host,
+  $illegalState,
+  $isStarting,
+  $isStopped,
+  $listener,
+  $security,
+  $startFailed,
+  $table,
+  $transition,
+  $unknownId,
+} from '../core/internals.ts';
 import { isIP } from '../core/ip.ts';
 import type { ConnId } from '../core/listener.ts';
 import { checkOptions, type ForeignNames, foreignAddresses, type OptionRule } from '../core/option-names.ts';
@@ -76,15 +93,15 @@ export abstract class StreamAgent<Extra = unknown, Message = Sendable> extends C
         ? localAddress
         : { localAddress: localAddress ?? '', asyncConnect };
     checkOptions('start', options, startRules, foreignStart);
-    if (!this.isStopped) throw this.illegalState('start');
-    const unready = this.security?.checkReady() ?? null;
-    if (unready !== null) throw this.failed(unready);
+    if (!this[$isStopped]) throw this[$illegalState]('start');
+    const unready = this[$security]?.checkReady() ?? null;
+    if (unready !== null) throw this[$failed](unready);
     const { signal } = options;
-    if (isSignalAborted(signal)) throw this.aborted('start', signal);
-    const run = this.begin();
+    if (isSignalAborted(signal)) throw this[$aborted]('start', signal);
+    const run = this[$begin]();
     const address = options.localAddress ?? '';
     if (address !== '' && isIP(address) === 0) {
-      return this.startFailed(
+      return this[$startFailed](
         new SocketError({
           socketError: SocketErrorCode.SocketCreate,
           errno: Errno.EADDRNOTAVAIL,
@@ -98,13 +115,13 @@ export abstract class StreamAgent<Extra = unknown, Message = Sendable> extends C
         () => null,
         (cause: unknown) => bindError(cause, address),
       );
-      if (!this.isStarting(run)) throw startCancelled(this);
-      if (problem !== null) return this.startFailed(problem);
-      if (isSignalAborted(signal)) return this.startFailed(this.aborted('start', signal));
+      if (!this[$isStarting](run)) throw startCancelled(this);
+      if (problem !== null) return this[$startFailed](problem);
+      if (isSignalAborted(signal)) return this[$startFailed](this[$aborted]('start', signal));
     }
     this.#localAddress = address;
     this.#isAsync = options.asyncConnect ?? false;
-    this.transition(ServiceState.Started);
+    this[$transition](ServiceState.Started);
     stopOnAbort(this, signal);
   }
 
@@ -134,14 +151,14 @@ export abstract class StreamAgent<Extra = unknown, Message = Sendable> extends C
       agentConnectRules,
       foreignAddresses,
     );
-    if (this.state !== ServiceState.Started) throw this.illegalState('connect');
+    if (this.state !== ServiceState.Started) throw this[$illegalState]('connect');
     if (this.#localAddress !== '' && target.path === undefined) target.localAddress ??= this.#localAddress;
     const problem = checkTarget(target, 'connect');
-    if (problem !== null) throw this.failed(problem);
-    const run = this.host!;
-    if (this.table.size >= this.maxConnectionCount) {
+    if (problem !== null) throw this[$failed](problem);
+    const run = this[$host]!;
+    if (this[$table].size >= this.maxConnectionCount) {
       run.limits.connections++;
-      throw this.failed({
+      throw this[$failed]({
         socketError: SocketErrorCode.ConnectServer,
         errno: Errno.ENOSR,
         operation: 'connect',
@@ -152,16 +169,16 @@ export abstract class StreamAgent<Extra = unknown, Message = Sendable> extends C
       makeConnectingSocket(self, run.isFast),
     );
     connection.extra = target.extra ?? null;
-    const connId = this.table.insert(connection);
+    const connId = this[$table].insert(connection);
     await connect(this, run, connection, target, this.#isAsync, this.syncConnectTimeout, () => {});
     return connId;
   }
 
   /** The host given to `connect`, not resolved, and the port; null for an unknown ID (`GetRemoteHost`, AGT-003). */
   getRemoteHost(connId: ConnId): { host: string; port: number } | null {
-    const connection = this.table.get(connId);
+    const connection = this[$table].get(connId);
     if (connection === undefined) {
-      this.unknownId('getRemoteHost', connId);
+      this[$unknownId]('getRemoteHost', connId);
       return null;
     }
     return { host: connection.remoteHost, port: connection.remotePort };
@@ -174,10 +191,10 @@ export abstract class StreamAgent<Extra = unknown, Message = Sendable> extends C
    */
   async stop(options: StopOptions = {}): Promise<StopReport> {
     checkStopOptions(options);
-    this.checkStop();
-    this.transition(ServiceState.Stopping);
-    const report = await this.closeAll(options);
-    await shutDown(this, this.listener);
+    this[$checkStop]();
+    this[$transition](ServiceState.Stopping);
+    const report = await this[$closeAll](options);
+    await shutDown(this, this[$listener]);
     return report;
   }
 }

@@ -1,5 +1,6 @@
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
 import type { FetchResult } from '../core/enums.ts';
+import { $table, $unknownId } from '../core/internals.ts';
 import type { AgentHooks, ConnId } from '../core/listener.ts';
 import { defineProperties, type OptionsOf } from '../core/properties.ts';
 import type { Sendable } from '../memory/sendable.ts';
@@ -84,9 +85,9 @@ export class TcpPullAgent<Extra = unknown> extends StreamAgent<Extra> {
   }
 
   #read(operation: 'fetch' | 'peek', connId: ConnId, length: number): Buffer | null {
-    const connection = this.table.get(connId);
+    const connection = this[$table].get(connId);
     const bytes = this.#reader.read(connection?.protocol, length, operation === 'peek');
-    if (connection === undefined) this.unknownId(operation, connId);
+    if (connection === undefined) this[$unknownId](operation, connId);
     return bytes;
   }
 }

@@ -12,6 +12,24 @@ import { isSignalAborted } from '../core/component.ts';
 import { timeoutAfter } from '../core/delay.ts';
 import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
+import {
+  $aborted,
+  $closing,
+  $connectionOf,
+  $createProtocol,
+  $failed,
+  $host,
+  $illegalState,
+  $isStopped,
+  $link,
+  $listener,
+  $nextConnectionId,
+  $refuse,
+  $released,
+  $security,
+  $settings,
+  $transition,
+} from '../core/internals.ts';
 import type { AnyHooks, ConnId } from '../core/listener.ts';
 import { checkOptions, foreignAddresses, type OptionRule } from '../core/option-names.ts';
 import { defineProperties, flag, integer, type TableOf } from '../core/properties.ts';
@@ -56,29 +74,29 @@ export abstract class StreamClient<Extra = unknown, Message = Sendable>
   /** @internal */
   static readonly [securityMaker]: SecurityMaker | null = null;
   /** TLS, or null for plain components. @internal */
-  readonly security: StreamSecurity | null;
+  readonly [$security]: StreamSecurity | null;
   /** @internal */
-  protected link: StreamConnection | null = null;
+  protected [$link]: StreamConnection | null = null;
   #face: TcpConnection<Extra, Message> | null = null;
   /** @internal */
-  protected readonly listener: AnyHooks;
+  protected readonly [$listener]: AnyHooks;
   #protocolModel: ProtocolModel;
   /** Null before the first start. */
   #protocols: ProtocolFactory | null = null;
   /** @internal */
-  protected host: ConnectionHost | null = null;
+  protected [$host]: ConnectionHost | null = null;
   #isStoppedByUser = false;
 
   constructor(listener: object, options: object | undefined, protocolModel: ProtocolModel) {
     super(options);
-    this.security = makeSecurity(new.target, this, options);
+    this[$security] = makeSecurity(new.target, this, options);
     this.#protocolModel = protocolModel;
     checkListener(listener, protocolModel.hooks);
-    this.listener = listener as AnyHooks;
+    this[$listener] = listener as AnyHooks;
   }
 
   override get isSecure(): boolean {
-    return this.security !== null;
+    return this[$security] !== null;
   }
 
   /**
@@ -99,35 +117,35 @@ export abstract class StreamClient<Extra = unknown, Message = Sendable>
     const target: ClientStartOptions =
       typeof host === 'object' && host !== null ? host : { ...options, host, port: port as number };
     checkOptions('start', typeof host === 'object' && host !== null ? host : options, startRules, foreignAddresses);
-    if (!this.isStopped) throw this.illegalState('start');
+    if (!this[$isStopped]) throw this[$illegalState]('start');
     const problem = checkTarget(target, 'start');
-    if (problem !== null) throw this.failed(problem);
-    const unready = this.security?.checkReady() ?? null;
-    if (unready !== null) throw this.failed(unready);
-    if (isSignalAborted(target.signal)) throw this.aborted('start', target.signal);
-    this.transition(ServiceState.Starting);
+    if (problem !== null) throw this[$failed](problem);
+    const unready = this[$security]?.checkReady() ?? null;
+    if (unready !== null) throw this[$failed](unready);
+    if (isSignalAborted(target.signal)) throw this[$aborted]('start', target.signal);
+    this[$transition](ServiceState.Starting);
     this.#isStoppedByUser = false;
     this.#protocols = this.#protocolModel({
-      settings: this.settings,
-      limits: () => this.host?.limits,
-      listener: this.listener,
+      settings: this[$settings],
+      limits: () => this[$host]?.limits,
+      listener: this[$listener],
       component: this,
     });
-    this.security?.begin(() => this.host!);
-    const run = new ConnectionHost(this, this.listener);
-    this.host = run;
+    this[$security]?.begin(() => this[$host]!);
+    const run = new ConnectionHost(this, this[$listener]);
+    this[$host] = run;
     const connection = new StreamConnection(run, ConnectionState.Connecting, (self) =>
       makeConnectingSocket(self, run.isFast),
     );
-    connection.id = this.nextConnectionId();
-    this.link = connection;
+    connection.id = this[$nextConnectionId]();
+    this[$link] = connection;
     await connect(this, run, connection, target, target.asyncConnect ?? false, this.syncConnectTimeout, () =>
-      this.transition(ServiceState.Started),
+      this[$transition](ServiceState.Started),
     );
   }
 
   /** @internal */
-  createProtocol(port: Port): Protocol {
+  [$createProtocol](port: Port): Protocol {
     return this.#protocols!(port);
   }
 
@@ -137,16 +155,16 @@ export abstract class StreamClient<Extra = unknown, Message = Sendable>
    */
   async stop(options: StopOptions = {}): Promise<void> {
     checkStopOptions(options);
-    const { link: connection } = this;
-    if (!this.hasStarted || connection === null) throw this.illegalState('stop');
+    const { [$link]: connection } = this;
+    if (!this.hasStarted || connection === null) throw this[$illegalState]('stop');
     const { drainTimeoutMs = 0, signal } = options;
     const isAborted = isSignalAborted(signal);
-    this.transition(ServiceState.Stopping);
+    this[$transition](ServiceState.Stopping);
     this.#isStoppedByUser = true;
     const stopped = this.wait();
     const cut = (): void => connection.close(SocketOperation.Close, 0);
     if (drainTimeoutMs > 0 && !isAborted && connection.isConnected) {
-      connection.drain(drainTimeoutMs, this.host!.active === connection);
+      connection.drain(drainTimeoutMs, this[$host]!.active === connection);
       signal?.addEventListener('abort', cut, { once: true });
     } else {
       cut();
@@ -158,17 +176,18 @@ export abstract class StreamClient<Extra = unknown, Message = Sendable>
   }
 
   /** @internal */
-  closing(_connection: StreamConnection): void {
-    if (this.hasStarted) this.transition(ServiceState.Stopping);
+  [$closing](_connection: StreamConnection): void {
+    if (this.hasStarted) this[$transition](ServiceState.Stopping);
   }
 
   /** @internal */
-  released(connection: StreamConnection): void {
-    if (this.link !== connection) return;
+  [$released](connection: StreamConnection): void {
+    if (this[$link] !== connection) return;
     // The last error of a run that the user stopped is not an error.
-    if (!this.#isStoppedByUser && connection.closeReason.error !== undefined) this.failed(connection.closeReason.error);
-    this.link = null;
-    this.transition(ServiceState.Stopped);
+    if (!this.#isStoppedByUser && connection.closeReason.error !== undefined)
+      this[$failed](connection.closeReason.error);
+    this[$link] = null;
+    this[$transition](ServiceState.Stopped);
   }
 
   /** Queues bytes (`Send`, CLI-003). As `TcpServer.send`; EPERM when not connected. */
@@ -186,24 +205,30 @@ export abstract class StreamClient<Extra = unknown, Message = Sendable>
   /** Sends a file with optional bytes before and behind it (`SendSmallFile`, TCP-C-001). As `TcpServer.sendSmallFile`. */
   async sendSmallFile(fileName: string | URL, head?: Sendable, tail?: Sendable): Promise<boolean> {
     if (this.#sendable('sendSmallFile') === null) return false;
-    const { link } = this;
+    const { [$link]: link } = this;
     const isSent = await this.connection!.sendSmallFile(fileName, head, tail);
     // The file is for the connection of the call, not for a later one.
-    if (isSent || this.link === link) return isSent;
+    if (isSent || this[$link] === link) return isSent;
     const message = 'the connection is closed';
-    return this.refuse('sendSmallFile', SocketErrorCode.IllegalState, Errno.EPERM, message, link!.id);
+    return this[$refuse]('sendSmallFile', SocketErrorCode.IllegalState, Errno.EPERM, message, link!.id);
   }
 
   #sendable(operation: string): StreamConnection | null {
-    const { link: connection } = this;
+    const { [$link]: connection } = this;
     if (connection?.isConnected === true) return connection;
-    this.refuse(operation, SocketErrorCode.IllegalState, Errno.EPERM, 'the client is not connected', this.connectionId);
+    this[$refuse](
+      operation,
+      SocketErrorCode.IllegalState,
+      Errno.EPERM,
+      'the client is not connected',
+      this.connectionId,
+    );
     return null;
   }
 
   /** The connection, with all that can be done with it; null while there is none. Inside `onClose` it is still there. */
   get connection(): TcpConnection<Extra, Message> | null {
-    const { link } = this;
+    const { [$link]: link } = this;
     if (link === null) return null;
     if (this.#face?.id !== link.id) this.#face = new TcpConnection<Extra, Message>(this, link);
     return this.#face!;
@@ -217,27 +242,27 @@ export abstract class StreamClient<Extra = unknown, Message = Sendable>
 
   /** Whether receiving is paused (`IsPauseReceive`, CLI-018). */
   get isPauseReceive(): boolean {
-    return this.link?.isPaused ?? false;
+    return this[$link]?.isPaused ?? false;
   }
 
   /** True between `onConnect` and `onClose` (`IsConnected`, CLI-019). */
   get isConnected(): boolean {
-    return this.link?.isConnected ?? false;
+    return this[$link]?.isConnected ?? false;
   }
 
   /** Bytes that were sent and not yet taken by the system (`GetPendingDataLength`, CLI-017). */
   get pendingDataLength(): number {
-    return this.link?.pendingBytes ?? 0;
+    return this[$link]?.pendingBytes ?? 0;
   }
 
   /** Local address, null while there is no socket (`GetLocalAddress`, CLI-015). */
   getLocalAddress(): SocketAddress | null {
-    return this.link === null ? null : localAddressOf(this.link.socket);
+    return this[$link] === null ? null : localAddressOf(this[$link].socket);
   }
 
   /** Host and port given to `start`, null when stopped (`GetRemoteHost`, CLI-016). */
   getRemoteHost(): { host: string; port: number } | null {
-    const { link: connection } = this;
+    const { [$link]: connection } = this;
     return connection === null ? null : { host: connection.remoteHost, port: connection.remotePort };
   }
 
@@ -263,13 +288,13 @@ export abstract class StreamClient<Extra = unknown, Message = Sendable>
 
   /** Snapshot of this run, or of the last one. */
   stats(): ComponentStats {
-    const host = this.host ?? new ConnectionHost(this, this.listener);
-    return host.stats(this.link === null ? 0 : 1, this.pendingDataLength);
+    const host = this[$host] ?? new ConnectionHost(this, this[$listener]);
+    return host.stats(this[$link] === null ? 0 : 1, this.pendingDataLength);
   }
 
   /** The connection, for adapters. @internal */
-  connectionOf(_connId?: ConnId): StreamConnection | undefined {
-    return this.link ?? undefined;
+  [$connectionOf](_connId?: ConnId): StreamConnection | undefined {
+    return this[$link] ?? undefined;
   }
 }
 

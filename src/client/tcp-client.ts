@@ -1,4 +1,5 @@
 import type { FetchResult } from '../core/enums.ts';
+import { $link } from '../core/internals.ts';
 import type { ClientHooks } from '../core/listener.ts';
 import { defineProperties, type OptionsOf } from '../core/properties.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
@@ -69,12 +70,12 @@ export class TcpPullClient<Extra = unknown> extends StreamClient<Extra> {
    * @throws RangeError if `length` is no whole number above 0.
    */
   fetch(length: number): Buffer | null {
-    return this.#reader.read(this.link?.protocol, length, false);
+    return this.#reader.read(this[$link]?.protocol, length, false);
   }
 
   /** As `fetch`, and leaves the bytes where they are: what is returned is a copy (`Peek`, PULL-C-002). */
   peek(length: number): Buffer | null {
-    return this.#reader.read(this.link?.protocol, length, true);
+    return this.#reader.read(this[$link]?.protocol, length, true);
   }
 
   /** HP-Socket's number of how the last `fetch` or `peek` ended (`EnFetchResult`). */

@@ -1,6 +1,7 @@
 import { type ArqSettings, nextConversationId } from '../arq/index.ts';
 import { SendPolicy } from '../core/enums.ts';
 import type { SocketError } from '../core/errors.ts';
+import { $connected, $failed, $link, $makeConnection, $prepareRun, $sendLimit, $settings } from '../core/internals.ts';
 import type { OptionsOf } from '../core/properties.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
@@ -37,16 +38,16 @@ export class UdpArqClient<Extra = unknown> extends DatagramClient<ArqConnection,
   }
 
   /** @internal */
-  protected override prepareRun(): void {
+  protected override [$prepareRun](): void {
     try {
-      this.#arq = arqSettings(this.settings, this.sendPolicy === SendPolicy.Direct);
+      this.#arq = arqSettings(this[$settings], this.sendPolicy === SendPolicy.Direct);
     } catch (error) {
-      throw this.failed(error as SocketError);
+      throw this[$failed](error as SocketError);
     }
   }
 
   /** @internal */
-  protected override makeConnection(run: UdpHost, peer: PeerAddress, now: number): ArqConnection {
+  protected override [$makeConnection](run: UdpHost, peer: PeerAddress, now: number): ArqConnection {
     return new ArqConnection(run, peer, true, now, { settings: this.#arq!, selfId: this.#conversationId() });
   }
 
@@ -55,23 +56,23 @@ export class UdpArqClient<Extra = unknown> extends DatagramClient<ArqConnection,
   }
 
   /** @internal */
-  protected override sendLimit(): number {
+  protected override [$sendLimit](): number {
     return this.maxMessageSize;
   }
 
   /** As the server's: drops the message if it could not begin to leave within `deadlineMs`. */
   sendWithin(data: Sendable, deadlineMs: number): boolean {
-    return this.connected('sendWithin')?.send('sendWithin', toBytes(data, 0, undefined), deadlineMs) ?? false;
+    return this[$connected]('sendWithin')?.send('sendWithin', toBytes(data, 0, undefined), deadlineMs) ?? false;
   }
 
   /** As the server's: sends one message unreliably, beside the reliable stream. */
   sendUnreliable(data: Sendable): boolean {
-    return this.connected('sendUnreliable')?.sendUnreliable(toBytes(data, 0, undefined)) ?? false;
+    return this[$connected]('sendUnreliable')?.sendUnreliable(toBytes(data, 0, undefined)) ?? false;
   }
 
   /** Segments (not messages) that wait or are unacknowledged; 0 when not connected (ARQ-C-023, AQ-043). */
   get waitingSendMessageCount(): number {
-    return this.link?.waitingSendCount ?? 0;
+    return this[$link]?.waitingSendCount ?? 0;
   }
 }
 

@@ -3,6 +3,20 @@ import { describe } from '../core/describe.ts';
 import { CastMode, SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
+import {
+  $arrived,
+  $bindSocket,
+  $bindTo,
+  $checkTarget,
+  $connectSocket,
+  $link,
+  $makeConnection,
+  $peerAddress,
+  $released,
+  $resolveTarget,
+  $startRules,
+  $wheel,
+} from '../core/internals.ts';
 import type { OptionRule, OptionRules } from '../core/option-names.ts';
 import { defineProperties, type OptionsOf, oneOf, type TableOf } from '../core/properties.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
@@ -88,17 +102,17 @@ export class UdpCast<Extra = unknown> extends DatagramClient<CastConnection, Ext
   #sender: SocketAddress | null = null;
 
   #lastSender(): SocketAddress | null {
-    this.#sender = this.link?.sender ?? this.#sender;
+    this.#sender = this[$link]?.sender ?? this.#sender;
     return this.#sender;
   }
 
   /** @internal */
-  protected override startRules(): OptionRules {
+  protected override [$startRules](): OptionRules {
     return startRules;
   }
 
   /** @internal */
-  protected override checkTarget(target: UdpCastStartOptions): SocketError | null {
+  protected override [$checkTarget](target: UdpCastStartOptions): SocketError | null {
     const { host = '', port, localAddress } = target;
     const problem = joinProblem(target);
     if (problem !== null) return invalidParam(problem);
@@ -112,7 +126,7 @@ export class UdpCast<Extra = unknown> extends DatagramClient<CastConnection, Ext
   }
 
   /** @internal */
-  protected override async resolveTarget(target: UdpCastStartOptions): Promise<{ address: string; family: number }> {
+  protected override async [$resolveTarget](target: UdpCastStartOptions): Promise<{ address: string; family: number }> {
     const { host = '', localAddress = '' } = target;
     const own = ownFamily(localAddress);
     const isBroadcast = this.castMode === CastMode.Broadcast;
@@ -126,16 +140,16 @@ export class UdpCast<Extra = unknown> extends DatagramClient<CastConnection, Ext
     }
     if (isBroadcast && (own === 'udp6' || host.includes(':'))) throw checkCastAddress(CastMode.Broadcast, host, true);
     if (host === '') return { address: IPV4_BROADCAST, family: 4 };
-    return super.resolveTarget(target);
+    return super[$resolveTarget](target);
   }
 
   /** On all own addresses, as a socket that is bound to one receives no casts on most systems (CA-001). @internal */
-  protected override bindSocket(run: UdpHost, { port }: UdpCastStartOptions, family: number): Promise<ClientSocket> {
-    return this.bindTo(run, family === 6 ? '::' : '0.0.0.0', port!, true);
+  protected override [$bindSocket](run: UdpHost, { port }: UdpCastStartOptions, family: number): Promise<ClientSocket> {
+    return this[$bindTo](run, family === 6 ? '::' : '0.0.0.0', port!, true);
   }
 
   /** @internal */
-  protected override async connectSocket(
+  protected override async [$connectSocket](
     socket: ClientSocket,
     address: string,
     { localAddress = '', joinOn, sources }: UdpCastStartOptions,
@@ -153,24 +167,24 @@ export class UdpCast<Extra = unknown> extends DatagramClient<CastConnection, Ext
   }
 
   /** @internal */
-  protected override peerAddress(address: string, port: number): PeerAddress {
+  protected override [$peerAddress](address: string, port: number): PeerAddress {
     return { sendAddress: address, remoteAddress: address, remotePort: port };
   }
 
   /** @internal */
-  protected override makeConnection(run: UdpHost, peer: PeerAddress, now: number): CastConnection {
+  protected override [$makeConnection](run: UdpHost, peer: PeerAddress, now: number): CastConnection {
     return new CastConnection(run, peer, true, now);
   }
 
   /** @internal */
-  protected override arrived(connection: CastConnection, bytes: Buffer, address: string, port: number): void {
-    connection.arrived(bytes, address, port, this.wheel.clock.now());
+  protected override [$arrived](connection: CastConnection, bytes: Buffer, address: string, port: number): void {
+    connection.arrived(bytes, address, port, this[$wheel].clock.now());
   }
 
   /** @internal */
-  override released(connection: CastConnection): void {
+  override [$released](connection: CastConnection): void {
     this.#lastSender();
-    super.released(connection);
+    super[$released](connection);
   }
 }
 

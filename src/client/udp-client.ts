@@ -1,3 +1,4 @@
+import { $makeConnection } from '../core/internals.ts';
 import { defineProperties, type OptionsOf } from '../core/properties.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
 import { UdpConnection } from '../udp/udp-connection.ts';
@@ -29,7 +30,7 @@ export class UdpClient<Extra = unknown> extends DatagramClient<UdpConnection, Ex
   }
 
   /** @internal */
-  protected override makeConnection(run: UdpHost, peer: PeerAddress, now: number): UdpConnection {
+  protected override [$makeConnection](run: UdpHost, peer: PeerAddress, now: number): UdpConnection {
     return new UdpConnection(run, peer, true, now);
   }
 }

@@ -6,6 +6,33 @@ import { shown } from '../core/describe.ts';
 import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
+import {
+  $aborted,
+  $arrived,
+  $bindSocket,
+  $bindTo,
+  $checkTarget,
+  $closing,
+  $connected,
+  $connectSocket,
+  $failed,
+  $host,
+  $illegalState,
+  $isStopped,
+  $link,
+  $listener,
+  $makeConnection,
+  $nextConnectionId,
+  $peerAddress,
+  $prepareRun,
+  $refuse,
+  $released,
+  $resolveTarget,
+  $sendLimit,
+  $startRules,
+  $transition,
+  $wheel,
+} from '../core/internals.ts';
 import { checkOptions, foreignAddresses, type OptionRules } from '../core/option-names.ts';
 import { defineProperties } from '../core/properties.ts';
 import { SingleSocket } from '../core/single-socket.ts';
@@ -37,11 +64,11 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
   implements UdpOwner
 {
   /** @internal */
-  protected readonly listener: object;
+  protected readonly [$listener]: object;
   /** The present run, or the last one. @internal */
-  protected host: UdpHost | null = null;
+  protected [$host]: UdpHost | null = null;
   /** @internal */
-  protected link: C | null = null;
+  protected [$link]: C | null = null;
   #face: DatagramConnection<Extra> | null = null;
   #remoteHost: { host: string; port: number } | null = null;
   #isStoppedByUser = false;
@@ -49,7 +76,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
   constructor(listener: object, options: object | undefined) {
     super(options);
     checkListener(listener);
-    this.listener = listener;
+    this[$listener] = listener;
   }
 
   /**
@@ -70,28 +97,28 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
     const target: UdpClientStartOptions =
       typeof host === 'object' && host !== null ? host : { ...options, host, port: port as number };
     const given = typeof host === 'object' && host !== null ? host : options;
-    checkOptions('start', given, this.startRules(), foreignAddresses);
-    if (!this.isStopped) throw this.illegalState('start');
-    const problem = this.checkTarget(target);
-    if (problem !== null) throw this.failed(problem);
-    this.prepareRun();
-    if (isSignalAborted(target.signal)) throw this.aborted('start', target.signal);
-    this.transition(ServiceState.Starting);
+    checkOptions('start', given, this[$startRules](), foreignAddresses);
+    if (!this[$isStopped]) throw this[$illegalState]('start');
+    const problem = this[$checkTarget](target);
+    if (problem !== null) throw this[$failed](problem);
+    this[$prepareRun]();
+    if (isSignalAborted(target.signal)) throw this[$aborted]('start', target.signal);
+    this[$transition](ServiceState.Starting);
     this.#isStoppedByUser = false;
-    const run = new UdpHost(this, this.listener);
-    this.host = run;
+    const run = new UdpHost(this, this[$listener]);
+    this[$host] = run;
     let socket: ClientSocket | null = null;
     let connection: C;
     try {
       // A resolver may take minutes.
-      const resolved = await whileStarting(this, target.signal, this.resolveTarget(target));
+      const resolved = await whileStarting(this, target.signal, this[$resolveTarget](target));
       this.#checkStarting(run, target);
       const { address, family } = resolved!;
-      socket = await this.bindSocket(run, target, family);
+      socket = await this[$bindSocket](run, target, family);
       this.#checkStarting(run, target);
       run.attach(socket);
-      connection = this.makeConnection(run, this.peerAddress(address, target.port!), this.wheel.clock.now());
-      connection.id = this.nextConnectionId();
+      connection = this[$makeConnection](run, this[$peerAddress](address, target.port!), this[$wheel].clock.now());
+      connection.id = this[$nextConnectionId]();
       connection.remoteHost = target.host || address;
       this.#remoteHost = { host: target.host || address, port: target.port! };
       const { listener } = run;
@@ -101,42 +128,42 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
       );
       if (refusal !== null) throw refusal;
       this.#checkStarting(run, target);
-      await this.connectSocket(socket, address, target);
+      await this[$connectSocket](socket, address, target);
       this.#checkStarting(run, target);
     } catch (error) {
       await socket?.close();
       throw this.#startFailed(run, error as SocketError);
     }
-    this.link = connection;
-    this.transition(ServiceState.Started);
+    this[$link] = connection;
+    this[$transition](ServiceState.Started);
     const opened = this.#open(connection, target);
     if (target.asyncConnect !== true) return opened;
     opened.catch(() => {}); // told by onClose
   }
 
   /** The options of `start`. @internal */
-  protected startRules(): OptionRules {
+  protected [$startRules](): OptionRules {
     return udpClientStartRules;
   }
 
   /** The error of a target that makes no sense, or null. @internal */
-  protected checkTarget(target: UdpClientStartOptions): SocketError | null {
+  protected [$checkTarget](target: UdpClientStartOptions): SocketError | null {
     return checkTarget(target);
   }
 
   /** @internal */
-  protected resolveTarget(target: UdpClientStartOptions): Promise<{ address: string; family: number }> {
+  protected [$resolveTarget](target: UdpClientStartOptions): Promise<{ address: string; family: number }> {
     return resolveTarget(target);
   }
 
   /** @internal */
-  protected bindSocket(run: UdpHost, target: UdpClientStartOptions, family: number): Promise<ClientSocket> {
+  protected [$bindSocket](run: UdpHost, target: UdpClientStartOptions, family: number): Promise<ClientSocket> {
     const address = target.localAddress || (family === 6 ? '::' : '0.0.0.0');
-    return this.bindTo(run, address, target.localPort ?? 0, false);
+    return this[$bindTo](run, address, target.localPort ?? 0, false);
   }
 
   /** @internal */
-  protected async bindTo(run: UdpHost, address: string, port: number, isShared: boolean): Promise<ClientSocket> {
+  protected async [$bindTo](run: UdpHost, address: string, port: number, isShared: boolean): Promise<ClientSocket> {
     const type = address.includes(':') ? 'udp6' : 'udp4';
     const socket: ClientSocket = new UdpSocket(socketOptions(this, type, run.isFast, false, isShared), {
       received: (bytes, from, fromPort) => this.#received(run, bytes, from, fromPort),
@@ -153,7 +180,11 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
   }
 
   /** Gives the socket its peer. @internal */
-  protected async connectSocket(socket: ClientSocket, address: string, target: UdpClientStartOptions): Promise<void> {
+  protected async [$connectSocket](
+    socket: ClientSocket,
+    address: string,
+    target: UdpClientStartOptions,
+  ): Promise<void> {
     try {
       await socket.connect(target.port!, address);
     } catch (cause) {
@@ -170,16 +201,16 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
 
   /** Throws if `stop` or the signal overtook the start. */
   #checkStarting(run: UdpHost, { signal }: UdpClientStartOptions): void {
-    if (this.host !== run || this.state !== ServiceState.Starting) throw startCancelled(this);
-    if (isSignalAborted(signal)) throw this.aborted('start', signal);
+    if (this[$host] !== run || this.state !== ServiceState.Starting) throw startCancelled(this);
+    if (isSignalAborted(signal)) throw this[$aborted]('start', signal);
   }
 
   #startFailed(run: UdpHost, error: SocketError): SocketError {
-    this.failed(error);
+    this[$failed](error);
     run.socket = null;
     this.#remoteHost = null;
-    if (this.state === ServiceState.Starting) this.transition(ServiceState.Stopping);
-    if (this.state === ServiceState.Stopping) this.transition(ServiceState.Stopped);
+    if (this.state === ServiceState.Starting) this[$transition](ServiceState.Stopping);
+    if (this.state === ServiceState.Stopping) this[$transition](ServiceState.Stopped);
     return error;
   }
 
@@ -187,7 +218,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
     let problem: SocketError | undefined;
     let isOpen = false;
     const abort = (): void => {
-      if (!isOpen) problem ??= this.aborted('start', signal);
+      if (!isOpen) problem ??= this[$aborted]('start', signal);
       connection.close(SocketOperation.Close, isOpen ? 0 : Errno.ECANCELED, problem, true);
       // An async onConnect that never answers is not waited for, no more than by a stop.
       if (!isOpen) setTimeout(() => connection.abandonHooks(), HOOK_GRACE_MS);
@@ -197,7 +228,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
       connection.onReleased = () => {
         signal?.removeEventListener('abort', abort);
         // A rejected start leaves the component stopped, so that it can be started again at once.
-        if (!isOpen) this.wait().then(() => reject(this.failed(problem ?? startCancelled(this))));
+        if (!isOpen) this.wait().then(() => reject(this[$failed](problem ?? startCancelled(this))));
       };
       connection.open('onConnect', undefined, (error) => {
         problem ??= error;
@@ -209,32 +240,32 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
   }
 
   /** Checks and fixes what a run needs from the properties. Throws if they do not go together. @internal */
-  protected prepareRun(): void {}
+  protected [$prepareRun](): void {}
 
   /** @internal */
-  protected abstract makeConnection(run: UdpHost, peer: PeerAddress, now: number): C;
+  protected abstract [$makeConnection](run: UdpHost, peer: PeerAddress, now: number): C;
 
   /** Where datagrams go. On a connected socket, that is nothing to be told with each. @internal */
-  protected peerAddress(address: string, port: number): PeerAddress {
+  protected [$peerAddress](address: string, port: number): PeerAddress {
     return { sendAddress: '', remoteAddress: normalizeAddress(address), remotePort: port };
   }
 
   #received(run: UdpHost, bytes: Buffer, address: string, port: number): void {
     run.datagramsIn++;
     run.bytesIn += bytes.length;
-    if (this.host === run && this.link !== null) this.arrived(this.link, bytes, address, port);
+    if (this[$host] === run && this[$link] !== null) this[$arrived](this[$link], bytes, address, port);
   }
 
   /** @internal */
-  protected arrived(connection: C, bytes: Buffer, address: string, port: number): void {
+  protected [$arrived](connection: C, bytes: Buffer, address: string, port: number): void {
     const { host } = connection;
-    if (host.socket?.isOfPeer(address, port) === true) connection.received(bytes, this.wheel.clock.now());
+    if (host.socket?.isOfPeer(address, port) === true) connection.received(bytes, this[$wheel].clock.now());
     else host.drops.unknownPeer++;
   }
 
   #receiveFailed(run: UdpHost, error: Error): void {
     run.receiveErrors++;
-    if (this.host === run) this.link?.systemFailed(errnoOf(error), SocketOperation.Receive, error);
+    if (this[$host] === run) this[$link]?.systemFailed(errnoOf(error), SocketOperation.Receive, error);
   }
 
   /**
@@ -243,12 +274,12 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
    */
   async stop(options: StopOptions = {}): Promise<void> {
     checkStopOptions(options);
-    if (!this.hasStarted) throw this.illegalState('stop');
+    if (!this.hasStarted) throw this[$illegalState]('stop');
     const { drainTimeoutMs = 0, signal } = options;
     const isAborted = isSignalAborted(signal);
     this.#isStoppedByUser = true;
-    const { link: connection } = this;
-    this.transition(ServiceState.Stopping);
+    const { [$link]: connection } = this;
+    this[$transition](ServiceState.Stopping);
     const stopped = this.wait();
     if (connection !== null) {
       const cut = (): void => connection.close(SocketOperation.Close, 0, undefined, true);
@@ -270,23 +301,24 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
 
   /** The connection, with all that can be done with it; null while there is none. Inside `onClose` it is still there. */
   get connection(): DatagramConnection<Extra> | null {
-    const { link } = this;
+    const { [$link]: link } = this;
     if (link === null) return null;
     if (this.#face?.id !== link.id) this.#face = new DatagramConnection<Extra>(this, link, true);
     return this.#face!;
   }
 
   /** @internal */
-  closing(_connection: UdpLifecycle): void {
-    if (this.hasStarted) this.transition(ServiceState.Stopping);
+  [$closing](_connection: UdpLifecycle): void {
+    if (this.hasStarted) this[$transition](ServiceState.Stopping);
   }
 
   /** @internal */
-  released(connection: UdpLifecycle): void {
-    if (this.link !== connection) return;
+  [$released](connection: UdpLifecycle): void {
+    if (this[$link] !== connection) return;
     // The last error of a run that the user stopped is not an error.
-    if (!this.#isStoppedByUser && connection.closeReason.error !== undefined) this.failed(connection.closeReason.error);
-    this.link = null;
+    if (!this.#isStoppedByUser && connection.closeReason.error !== undefined)
+      this[$failed](connection.closeReason.error);
+    this[$link] = null;
     this.#remoteHost = null;
     this.#closeSocket(connection.host);
   }
@@ -294,12 +326,12 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
   async #closeSocket(run: UdpHost): Promise<void> {
     const { socket } = run;
     if (socket !== null) {
-      const deadline = this.wheel.clock.now() + NOTIFY_WAIT_MS;
-      while (socket.queuedCount > 0 && this.wheel.clock.now() < deadline) await new Promise(setImmediate);
+      const deadline = this[$wheel].clock.now() + NOTIFY_WAIT_MS;
+      while (socket.queuedCount > 0 && this[$wheel].clock.now() < deadline) await new Promise(setImmediate);
       run.socket = null;
       await socket.close();
     }
-    this.transition(ServiceState.Stopped);
+    this[$transition](ServiceState.Stopped);
   }
 
   /**
@@ -308,28 +340,34 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
    * @returns as the server's `send`; EPERM when not connected.
    */
   send(data: Sendable, offset = 0, length?: number): boolean {
-    const connection = this.connected('send');
+    const connection = this[$connected]('send');
     return connection?.send('send', toBytes(data, offset, length)) ?? false;
   }
 
   /** Sends several pieces as one datagram or message (`SendPackets`, CLI-004). */
   sendPackets(packets: readonly Sendable[]): boolean {
-    const connection = this.connected('sendPackets');
+    const connection = this[$connected]('sendPackets');
     if (connection === null) return false;
-    const bytes = joinParts(this, packets, this.sendLimit(), connection.id);
+    const bytes = joinParts(this, packets, this[$sendLimit](), connection.id);
     return bytes !== null && connection.send('sendPackets', bytes);
   }
 
   /** Largest datagram or message. @internal */
-  protected sendLimit(): number {
+  protected [$sendLimit](): number {
     return this.maxDatagramSize;
   }
 
   /** @internal */
-  protected connected(operation: string): C | null {
-    const { link: connection } = this;
+  protected [$connected](operation: string): C | null {
+    const { [$link]: connection } = this;
     if (connection?.isConnected === true) return connection;
-    this.refuse(operation, SocketErrorCode.IllegalState, Errno.EPERM, 'the client is not connected', this.connectionId);
+    this[$refuse](
+      operation,
+      SocketErrorCode.IllegalState,
+      Errno.EPERM,
+      'the client is not connected',
+      this.connectionId,
+    );
     return null;
   }
 
@@ -338,29 +376,29 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
    * wait, at most `maxQueuedDatagrams`; more are dropped and counted. ARQ messages wait in the receive window.
    */
   pauseReceive(isPaused = true): boolean {
-    const connection = this.connected('pauseReceive');
+    const connection = this[$connected]('pauseReceive');
     connection?.pauseReceive(isPaused);
     return connection !== null;
   }
 
   /** Whether receiving is paused (`IsPauseReceive`, CLI-018). */
   get isPauseReceive(): boolean {
-    return this.link?.isPaused ?? false;
+    return this[$link]?.isPaused ?? false;
   }
 
   /** True between `onConnect` and `onClose` (`IsConnected`, CLI-019). */
   get isConnected(): boolean {
-    return this.link?.isConnected ?? false;
+    return this[$link]?.isConnected ?? false;
   }
 
   /** Bytes that were sent and not yet taken by the system (`GetPendingDataLength`, CLI-017). */
   get pendingDataLength(): number {
-    return this.link?.pendingBytes ?? 0;
+    return this[$link]?.pendingBytes ?? 0;
   }
 
   /** Own address, null while there is no socket (`GetLocalAddress`, CLI-015). */
   getLocalAddress(): SocketAddress | null {
-    const address = this.host?.socket?.address() ?? null;
+    const address = this[$host]?.socket?.address() ?? null;
     return address === null ? null : { address: address.address, port: address.port };
   }
 
@@ -371,12 +409,12 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
 
   /** Snapshot of this run, or of the last one. */
   stats(): UdpStats {
-    return (this.host ?? new UdpHost(this, this.listener)).stats(this.link === null ? 0 : 1);
+    return (this[$host] ?? new UdpHost(this, this[$listener])).stats(this[$link] === null ? 0 : 1);
   }
 
   /** Snapshot of the connection, null while there is none. */
   getConnectionStats(): UdpConnectionStats | null {
-    return this.link?.stats() ?? null;
+    return this[$link]?.stats() ?? null;
   }
 }
 

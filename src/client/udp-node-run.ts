@@ -5,6 +5,7 @@ import { describe, shown } from '../core/describe.ts';
 import { type ReuseAddressPolicy, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { notifyHook } from '../core/hooks.ts';
+import { $refuse, $reportHookError } from '../core/internals.ts';
 import { isIP } from '../core/ip.ts';
 import { isPort } from '../stream/stream-properties.ts';
 import { isFastPathAllowed } from '../transport/fast-io.ts';
@@ -129,7 +130,7 @@ export class NodeRun<N extends Component & UdpSocketProperties & { reuseAddressP
   send(operation: string, remoteAddress: string, port: number, bytes: Uint8Array): boolean {
     const socket = this.#socket!;
     const refuse = (code: SocketErrorCode, errno: number, message: string): false =>
-      this.#node.refuse(operation, code, errno, message);
+      this.#node[$refuse](operation, code, errno, message);
     if (typeof remoteAddress !== 'string' || remoteAddress === '')
       throw new TypeError(`remoteAddress must be a string, not ${describe(remoteAddress)}`);
     if (!isPort(port) || port === 0)
@@ -223,7 +224,7 @@ export class NodeRun<N extends Component & UdpSocketProperties & { reuseAddressP
   }
 
   #call(hook: string, call: () => unknown): void {
-    notifyHook(call, (thrown) => this.#node.reportHookError(this.#listener, hook, thrown, 0, false));
+    notifyHook(call, (thrown) => this.#node[$reportHookError](this.#listener, hook, thrown, 0, false));
   }
 
   /** Acts at the end of this turn: no hook runs inside the call that causes it. */

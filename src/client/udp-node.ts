@@ -6,6 +6,7 @@ import { describe } from '../core/describe.ts';
 import { CastMode, ReuseAddressPolicy, ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
+import { $aborted, $failed, $illegalState, $isStopped, $refuse, $transition } from '../core/internals.ts';
 import { checkOptions, type ForeignNames, foreignAddresses, type OptionRule } from '../core/option-names.ts';
 import { defineProperties, flag, integer, type OptionsOf, oneOf, type TableOf } from '../core/properties.ts';
 import { callPrepare, invalidParam, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
@@ -133,11 +134,11 @@ export class UdpNode<Extra = unknown> extends Component {
         ? host
         : { host: host ?? '', port: port ?? 0, castMode: castMode ?? CastMode.Unicast, castAddress: castAddress ?? '' };
     checkOptions('start', target, startRules, foreignNames);
-    if (!this.isStopped) throw this.illegalState('start');
+    if (!this[$isStopped]) throw this[$illegalState]('start');
     this.#check(target);
     const { signal } = target;
-    if (isSignalAborted(signal)) throw this.aborted('start', signal);
-    this.transition(ServiceState.Starting);
+    if (isSignalAborted(signal)) throw this[$aborted]('start', signal);
+    this[$transition](ServiceState.Starting);
     this.#castMode = target.castMode ?? CastMode.Unicast;
     let run: NodeRun<UdpNode<Extra>> | null = null;
     try {
@@ -166,15 +167,15 @@ export class UdpNode<Extra = unknown> extends Component {
       });
     } catch (error) {
       await run?.close();
-      this.failed(error as SocketError);
-      if (this.hasStarted) this.transition(ServiceState.Stopping);
+      this[$failed](error as SocketError);
+      if (this.hasStarted) this[$transition](ServiceState.Stopping);
       await shutDown(this, this.#listener);
       throw error;
     }
     run.open();
     this.#run = run;
     this.#lastRun = run;
-    this.transition(ServiceState.Started);
+    this[$transition](ServiceState.Started);
     stopOnAbort(this, signal);
     return this.getLocalAddress() as SocketAddress;
   }
@@ -182,7 +183,7 @@ export class UdpNode<Extra = unknown> extends Component {
   /** Throws if `stop` or the signal overtook the start. */
   #checkStarting({ signal }: UdpNodeStartOptions): void {
     if (this.state !== ServiceState.Starting) throw startCancelled(this);
-    if (isSignalAborted(signal)) throw this.aborted('start', signal);
+    if (isSignalAborted(signal)) throw this[$aborted]('start', signal);
   }
 
   #check(target: UdpNodeStartOptions): void {
@@ -198,7 +199,7 @@ export class UdpNode<Extra = unknown> extends Component {
             : joining === null
               ? null
               : invalidParam(joining);
-    if (problem !== null) throw this.failed(problem);
+    if (problem !== null) throw this[$failed](problem);
   }
 
   #addresses({ host = '', castAddress = '' }: UdpNodeStartOptions): { address: string; isIPv6: boolean } {
@@ -259,20 +260,20 @@ export class UdpNode<Extra = unknown> extends Component {
   #join(operation: string, packets: readonly Sendable[]): Uint8Array | null {
     const bytes = joinParts(this, packets, this.maxDatagramSize, 0);
     if (bytes === null || bytes.length > 0) return bytes;
-    this.refuse(operation, SocketErrorCode.InvalidParam, Errno.EMSGSIZE, 'the packets are empty together');
+    this[$refuse](operation, SocketErrorCode.InvalidParam, Errno.EMSGSIZE, 'the packets are empty together');
     return null;
   }
 
   #isCasting(operation: string): boolean {
     if (this.#castMode !== CastMode.Unicast) return true;
     const message = 'the node was started in unicast mode; start it with CastMode.Multicast or Broadcast';
-    return this.refuse(operation, SocketErrorCode.IllegalState, Errno.EPERM, message);
+    return this[$refuse](operation, SocketErrorCode.IllegalState, Errno.EPERM, message);
   }
 
   #send(operation: string, remoteAddress: string, port: number, bytes: Uint8Array): boolean {
     const run = this.#run;
     if (run === null || this.state !== ServiceState.Started) {
-      return this.refuse(operation, SocketErrorCode.IllegalState, Errno.EPERM, 'the node is not started');
+      return this[$refuse](operation, SocketErrorCode.IllegalState, Errno.EPERM, 'the node is not started');
     }
     return run.send(operation, remoteAddress, port, bytes);
   }
@@ -285,9 +286,9 @@ export class UdpNode<Extra = unknown> extends Component {
    */
   async stop(options: StopOptions = {}): Promise<void> {
     checkStopOptions(options);
-    if (!this.hasStarted) throw this.illegalState('stop');
+    if (!this.hasStarted) throw this[$illegalState]('stop');
     const isStarting = this.state === ServiceState.Starting;
-    this.transition(ServiceState.Stopping);
+    this[$transition](ServiceState.Stopping);
     if (isStarting) {
       // The start gives up, closes its socket and fires onShutdown.
       await this.wait();

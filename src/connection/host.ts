@@ -1,4 +1,5 @@
 import type { SendPolicy } from '../core/enums.ts';
+import { $createProtocol, $security, $settings, $wheel } from '../core/internals.ts';
 import type { AnyHooks } from '../core/listener.ts';
 import { type ComponentStats, type LimitCounters, newLimitCounters } from '../core/stats.ts';
 import type { TimerWheel } from '../core/timer-wheel.ts';
@@ -13,9 +14,9 @@ import type { StreamSecurity } from './security.ts';
 /** What a connection asks of the component that it belongs to. */
 export interface ConnectionOwner extends LifecycleOwner {
   /** TLS, or null for plain components. @internal */
-  readonly security: StreamSecurity | null;
+  readonly [$security]: StreamSecurity | null;
   /** Makes the protocol of a new connection. @internal */
-  createProtocol(port: Port): Protocol;
+  [$createProtocol](port: Port): Protocol;
 }
 
 /** Properties that the connections of a stream component read, as they stood when it started. */
@@ -82,15 +83,15 @@ export class ConnectionHost {
   constructor(owner: ConnectionOwner, listener: AnyHooks) {
     this.owner = owner;
     this.listener = listener;
-    const settings = { ...owner.settings } as unknown as StreamSettings;
+    const settings = { ...owner[$settings] } as unknown as StreamSettings;
     const highWaterMarkBytes = Math.min(
       settings.highWaterMarkBytes,
       settings.maxPendingBytes || Number.POSITIVE_INFINITY,
     );
     const lowWaterMarkBytes = Math.min(settings.lowWaterMarkBytes, highWaterMarkBytes);
     this.settings = { ...settings, highWaterMarkBytes, lowWaterMarkBytes };
-    this.wheel = owner.wheel;
-    this.security = owner.security;
+    this.wheel = owner[$wheel];
+    this.security = owner[$security];
     this.marksReceives = settings.markSilence || settings.idleTimeoutMs > 0;
     this.hasDeadlines =
       settings.idleTimeoutMs > 0 || settings.connectionTimeoutMs > 0 || settings.minReceiveBytesPerSecond > 0;

@@ -5,6 +5,7 @@ import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { internalError, type SocketError } from '../core/errors.ts';
 import { askHook, notifyHook, type OpeningConnection, type OpeningDone } from '../core/hooks.ts';
+import { $closing, $released, $reportHookError } from '../core/internals.ts';
 import type { AnyHooks } from '../core/listener.ts';
 import { type TimerWheel, WheelTimer } from '../core/timer-wheel.ts';
 import type { TurnTask } from '../core/turn-end.ts';
@@ -22,9 +23,9 @@ export interface CloseReason {
 /** The component that connections belong to, as their lives see it. */
 export interface LifecycleOwner extends Component {
   /** The connection is gone, `onClose` comes next if it is owed. @internal */
-  closing(connection: unknown): void;
+  [$closing](connection: unknown): void;
   /** The connection is gone, `onClose` was called: take it out of the tables. @internal */
-  released(connection: unknown): void;
+  [$released](connection: unknown): void;
 }
 
 /** What the lives of all connections of one run of a component share. */
@@ -209,7 +210,7 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
   refusedBy(hook: string, hasThrown: boolean, thrown: unknown, done: OpeningDone): void {
     const error = refusalError(this.id, hook, hasThrown, thrown);
     const isTold = this.tellsRefusal && this.wasLetIn;
-    if (hasThrown) this.host.owner.reportHookError(this.host.listener, hook, thrown, this.id, isTold);
+    if (hasThrown) this.host.owner[$reportHookError](this.host.listener, hook, thrown, this.id, isTold);
     this.wasLetIn = isTold;
     const errorCode = isTold && hasThrown ? SocketErrorCode.DataProc : Errno.ECANCELED;
     this.close(isTold ? SocketOperation.Receive : SocketOperation.Close, errorCode, error);
@@ -228,7 +229,7 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
   hookFailed(hook: string, thrown: unknown, operation: SocketOperation): void {
     const isTold = this.#state < ConnectionState.Closing && this.wasLetIn;
     this.close(operation, SocketErrorCode.DataProc, hookError(this.id, hook, 'failed', thrown));
-    this.host.owner.reportHookError(this.host.listener, hook, thrown, this.id, isTold);
+    this.host.owner[$reportHookError](this.host.listener, hook, thrown, this.id, isTold);
   }
 
   /**
@@ -285,17 +286,17 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
     const { listener, owner } = host;
     if (this.hasOpened) host.closed++;
     else host.refused++;
-    owner.closing(this);
+    owner[$closing](this);
     if (this.wasLetIn && listener.onClose !== undefined) {
       const { operation, errorCode } = this.closeReason;
       const info = this.#closeInfo();
       notifyHook(
         () => listener.onClose?.(owner, this.id, operation, errorCode, info),
-        (thrown) => owner.reportHookError(listener, 'onClose', thrown, this.id, false),
+        (thrown) => owner[$reportHookError](listener, 'onClose', thrown, this.id, false),
       );
     }
     this.releasing();
-    owner.released(this);
+    owner[$released](this);
     const { onReleased } = this;
     this.onReleased = null;
     onReleased?.();

@@ -2,6 +2,7 @@ import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import { type HookOutcome, mustSettle, settleHook } from '../core/hooks.ts';
+import { $createProtocol } from '../core/internals.ts';
 import { WheelTimer } from '../core/timer-wheel.ts';
 import { TokenBucket } from '../core/token-bucket.ts';
 import { loan } from '../memory/loan.ts';
@@ -68,7 +69,7 @@ export class ConnectionReceiver implements Port, ReceivingSide {
   constructor(connection: Link) {
     this.#connection = connection;
     const { host, openedAt } = connection;
-    this.protocol = host.owner.createProtocol(this);
+    this.protocol = host.owner[$createProtocol](this);
     this.#lends = host.settings.reuseReceiveMemory && this.protocol.deliversBytes;
     this.lastReceiveAt = openedAt;
     const { maxReceiveBytesPerSecond: bytes, maxReceiveMessagesPerSecond: messages } = host.settings;

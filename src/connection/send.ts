@@ -3,6 +3,7 @@ import type { Component } from '../core/component.ts';
 import { describe, shown } from '../core/describe.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoName, errnoOf } from '../core/errno.ts';
+import { $refuse } from '../core/internals.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { MAX_PACK_SIZE } from '../protocol/pack.ts';
 import { ConnectionState } from './state.ts';
@@ -45,7 +46,7 @@ export function sendPacketsOn(
     throw new TypeError(`packets must be an array of Buffers, Uint8Arrays or strings, not ${describe(packets)}`);
   }
   if (packets.length === 0) {
-    return component.refuse(
+    return component[$refuse](
       'sendPackets',
       SocketErrorCode.InvalidParam,
       Errno.EINVAL,
@@ -79,7 +80,7 @@ export async function readSmallFile(
   tail: Sendable | undefined,
 ): Promise<Sendable[] | null> {
   const refuse = (errno: number, message: string): null => {
-    component.refuse('sendSmallFile', SocketErrorCode.DataSend, errno, message, connId);
+    component[$refuse]('sendSmallFile', SocketErrorCode.DataSend, errno, message, connId);
     return null;
   };
   if (typeof fileName !== 'string' && !(fileName instanceof URL)) {
@@ -105,11 +106,17 @@ export async function readSmallFile(
 
 function canSendNow(component: Component, connection: StreamConnection): boolean {
   if (connection.state === ConnectionState.Connecting) {
-    return component.refuse('send', SocketErrorCode.IllegalState, Errno.EPERM, 'it is still connecting', connection.id);
+    return component[$refuse](
+      'send',
+      SocketErrorCode.IllegalState,
+      Errno.EPERM,
+      'it is still connecting',
+      connection.id,
+    );
   }
   if (connection.canSend) return true;
   if (connection.state === ConnectionState.Opening && !connection.isEnding) {
-    return component.refuse(
+    return component[$refuse](
       'send',
       SocketErrorCode.IllegalState,
       Errno.EPERM,
@@ -117,7 +124,7 @@ function canSendNow(component: Component, connection: StreamConnection): boolean
       connection.id,
     );
   }
-  return component.refuse('send', SocketErrorCode.IllegalState, Errno.EBADSLT, 'it is closing', connection.id);
+  return component[$refuse]('send', SocketErrorCode.IllegalState, Errno.EBADSLT, 'it is closing', connection.id);
 }
 
 function full(component: Component, connection: StreamConnection, length: number): false {
@@ -127,10 +134,10 @@ function full(component: Component, connection: StreamConnection, length: number
     pendingBytes === 0 || length > maxPendingBytes
       ? `${length} bytes are more than maxPendingBytes (${maxPendingBytes}) allows at once; send them in pieces, or raise it`
       : `${pendingBytes} bytes are pending, ${length} more would exceed maxPendingBytes; wait for onSendDrained`;
-  return component.refuse('send', SocketErrorCode.DataSend, Errno.ENOBUFS, message, connection.id);
+  return component[$refuse]('send', SocketErrorCode.DataSend, Errno.ENOBUFS, message, connection.id);
 }
 
 function impossible(component: Component, connection: StreamConnection, errno: number, length: number): false {
   const message = connection.protocol.explain(length);
-  return component.refuse('send', SocketErrorCode.InvalidParam, errno, message, connection.id);
+  return component[$refuse]('send', SocketErrorCode.InvalidParam, errno, message, connection.id);
 }

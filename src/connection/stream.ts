@@ -4,6 +4,7 @@ import { destroyedError, unsentError } from '../core/connection-errors.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
+import { $failed } from '../core/internals.ts';
 import { checkOptions, type OptionRule } from '../core/option-names.ts';
 import { flag } from '../core/properties.ts';
 import { sharedMemory } from '../memory/read-memory.ts';
@@ -47,7 +48,7 @@ function isTaken(component: Component): SocketError {
 }
 
 function refusedStream(component: Component, errno: number, message: string): SocketError {
-  return component.failed({ socketError: SocketErrorCode.IllegalState, errno, operation: 'createStream', message });
+  return component[$failed]({ socketError: SocketErrorCode.IllegalState, errno, operation: 'createStream', message });
 }
 
 /** Options of `createStream`. */

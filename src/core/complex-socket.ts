@@ -6,6 +6,7 @@ import { ConnectionTable } from './connection-table.ts';
 import { describe } from './describe.ts';
 import { OnSendSyncPolicy, ReuseAddressPolicy, SendPolicy, SocketErrorCode } from './enums.ts';
 import { Errno } from './errno.ts';
+import { $makeFace, $pendingBytesOfAll, $refuse, $resetTable, $table, $unknownId, $wheel } from './internals.ts';
 import type { ConnId } from './listener.ts';
 import { defineProperties, flag, integer, oneOf, type TableOf } from './properties.ts';
 import type { ConnectionStats } from './stats.ts';
@@ -68,12 +69,12 @@ export interface ComplexSocket<C extends ManagedConnection, Extra = unknown> ext
  */
 export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown> extends Component {
   /** @internal */
-  protected table: ConnectionTable<C>;
+  protected [$table]: ConnectionTable<C>;
   #faces = new WeakMap<C, Connection<Extra>>();
 
   constructor(options: object | undefined) {
     super(options);
-    this.table = new ConnectionTable<C>(this.maxConnectionCount);
+    this[$table] = new ConnectionTable<C>(this.maxConnectionCount);
   }
 
   /** Whether this is a TLS component (`IsSecure`, CS-011). */
@@ -83,12 +84,12 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
 
   /** Connections in use, connecting and closing ones included (`GetConnectionCount`, CS-014). */
   get connectionCount(): number {
-    return this.table.size;
+    return this[$table].size;
   }
 
   /** IDs of all connections (`GetAllConnectionIDs`, CS-015). */
   getAllConnectionIDs(): ConnId[] {
-    return Array.from(this.table.values(), (connection) => connection.id);
+    return Array.from(this[$table].values(), (connection) => connection.id);
   }
 
   /**
@@ -96,32 +97,32 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
    * ID; inside `onClose` it is still there.
    */
   connection(connId: ConnId): Connection<Extra> | null {
-    const connection = this.table.get(connId);
+    const connection = this[$table].get(connId);
     if (connection === undefined) return null;
     let face = this.#faces.get(connection);
     if (face === undefined) {
-      face = this.makeFace(connection);
+      face = this[$makeFace](connection);
       this.#faces.set(connection, face);
     }
     return face;
   }
 
   /** @internal */
-  protected makeFace(connection: C): Connection<Extra> {
+  protected [$makeFace](connection: C): Connection<Extra> {
     return new Connection(this, connection);
   }
 
   /** Attaches data to a connection, also inside `onClose` (`SetConnectionExtra`, CS-009). False for an unknown ID. */
   setConnectionExtra(connId: ConnId, extra: Extra | null): boolean {
-    const connection = this.table.get(connId);
-    if (connection === undefined) return this.unknownId('setConnectionExtra', connId);
+    const connection = this[$table].get(connId);
+    if (connection === undefined) return this[$unknownId]('setConnectionExtra', connId);
     connection.extra = extra ?? null;
     return true;
   }
 
   /** Data attached to a connection, null if none or the ID is unknown (`GetConnectionExtra`, CS-010). */
   getConnectionExtra(connId: ConnId): Extra | null {
-    return (this.table.get(connId)?.extra as Extra | null | undefined) ?? null;
+    return (this[$table].get(connId)?.extra as Extra | null | undefined) ?? null;
   }
 
   /**
@@ -131,14 +132,14 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
    * @returns false (EBADSLT) if the ID is unknown or already closed.
    */
   disconnect(connId: ConnId, options: boolean | DisconnectOptions = true): boolean {
-    return this.connection(connId)?.disconnect(options) ?? this.unknownId('disconnect', connId);
+    return this.connection(connId)?.disconnect(options) ?? this[$unknownId]('disconnect', connId);
   }
 
   /** Disconnects each connection that is at least `periodMs` old (`DisconnectLongConnections`, CS-006). */
   disconnectLongConnections(periodMs: number): boolean {
     if (!this.#isPeriod('disconnectLongConnections', periodMs)) return false;
-    const now = this.wheel.clock.now();
-    for (const connection of this.table.values()) {
+    const now = this[$wheel].clock.now();
+    for (const connection of this[$table].values()) {
       if (connection.isValid && now - connection.openedAt >= periodMs) connection.disconnect();
     }
     return true;
@@ -151,15 +152,15 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
   disconnectSilenceConnections(periodMs: number): boolean {
     if (!this.#isPeriod('disconnectSilenceConnections', periodMs)) return false;
     if (!this.markSilence) {
-      return this.refuse(
+      return this[$refuse](
         'disconnectSilenceConnections',
         SocketErrorCode.IllegalState,
         Errno.EPERM,
         'markSilence is off',
       );
     }
-    const now = this.wheel.clock.now();
-    for (const connection of this.table.values()) {
+    const now = this[$wheel].clock.now();
+    for (const connection of this[$table].values()) {
       if (connection.isValid && now - connection.lastReceiveAt >= periodMs) connection.disconnect();
     }
     return true;
@@ -169,7 +170,12 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
     if (typeof periodMs !== 'number' || Number.isNaN(periodMs))
       throw new TypeError(`periodMs must be a number, not ${describe(periodMs)}`);
     if (periodMs >= 0 && periodMs <= MAX_PERIOD_MS) return true;
-    return this.refuse(operation, SocketErrorCode.InvalidParam, Errno.EINVAL, `periodMs must be 0 to ${MAX_PERIOD_MS}`);
+    return this[$refuse](
+      operation,
+      SocketErrorCode.InvalidParam,
+      Errno.EINVAL,
+      `periodMs must be 0 to ${MAX_PERIOD_MS}`,
+    );
   }
 
   /**
@@ -178,7 +184,7 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
    */
   pauseReceive(connId: ConnId, isPaused = true): boolean {
     const connection = this.connection(connId);
-    if (connection === null) return this.unknownId('pauseReceive', connId);
+    if (connection === null) return this[$unknownId]('pauseReceive', connId);
     return isPaused ? connection.pause() : connection.resume();
   }
 
@@ -189,23 +195,23 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
 
   /** True from `onAccept` / `onConnect` until the connection closes, false inside `onClose` (`IsConnected`, CS-024). */
   isConnected(connId: ConnId): boolean {
-    return this.table.get(connId)?.isConnected ?? false;
+    return this[$table].get(connId)?.isConnected ?? false;
   }
 
   /** Milliseconds since accept or connect, null for an unknown ID (`GetConnectPeriod`, CS-016). */
   getConnectPeriod(connId: ConnId): number | null {
     const connection = this.#valid('getConnectPeriod', connId);
-    return connection === undefined ? null : Math.floor(this.wheel.clock.now() - connection.openedAt);
+    return connection === undefined ? null : Math.floor(this[$wheel].clock.now() - connection.openedAt);
   }
 
   /** Milliseconds since bytes last arrived, null for an unknown ID or with `markSilence` off (`GetSilencePeriod`, CS-017). */
   getSilencePeriod(connId: ConnId): number | null {
     if (!this.markSilence) {
-      this.refuse('getSilencePeriod', SocketErrorCode.IllegalState, Errno.EPERM, 'markSilence is off', connId);
+      this[$refuse]('getSilencePeriod', SocketErrorCode.IllegalState, Errno.EPERM, 'markSilence is off', connId);
       return null;
     }
     const connection = this.#valid('getSilencePeriod', connId);
-    return connection === undefined ? null : Math.floor(this.wheel.clock.now() - connection.lastReceiveAt);
+    return connection === undefined ? null : Math.floor(this[$wheel].clock.now() - connection.lastReceiveAt);
   }
 
   /** Local address of a connection, null for an unknown ID and inside `onClose` (`GetLocalAddress`, CS-018). */
@@ -218,9 +224,9 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
    * before it was accepted, and over Unix domain sockets.
    */
   getRemoteAddress(connId: ConnId): SocketAddress | null {
-    const connection = this.table.get(connId);
+    const connection = this[$table].get(connId);
     if (connection === undefined) {
-      this.unknownId('getRemoteAddress', connId);
+      this[$unknownId]('getRemoteAddress', connId);
       return null;
     }
     const { remoteAddress: address, remotePort: port } = connection;
@@ -237,20 +243,20 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
 
   /** Snapshot of one connection, null for an unknown ID. */
   getConnectionStats(connId: ConnId): ConnectionStats | null {
-    return this.table.get(connId)?.stats() ?? null;
+    return this[$table].get(connId)?.stats() ?? null;
   }
 
   #valid(operation: string, connId: ConnId): C | undefined {
-    const connection = this.table.get(connId);
+    const connection = this[$table].get(connId);
     if (connection?.isValid === true) return connection;
-    this.unknownId(operation, connId);
+    this[$unknownId](operation, connId);
     return undefined;
   }
 
   /** @internal */
-  protected unknownId(operation: string, connId: ConnId): false {
+  protected [$unknownId](operation: string, connId: ConnId): false {
     if (typeof connId !== 'number') throw new TypeError(`connId must be a number, not ${describe(connId)}`);
-    return this.refuse(
+    return this[$refuse](
       operation,
       SocketErrorCode.IllegalState,
       Errno.EBADSLT,
@@ -260,14 +266,14 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
   }
 
   /** Begins a run: IDs start at 1 again (CID-003). @internal */
-  protected resetTable(): void {
-    this.table = new ConnectionTable<C>(this.maxConnectionCount);
+  protected [$resetTable](): void {
+    this[$table] = new ConnectionTable<C>(this.maxConnectionCount);
   }
 
   /** Bytes pending on all connections. @internal */
-  protected pendingBytesOfAll(): number {
+  protected [$pendingBytesOfAll](): number {
     let sum = 0;
-    for (const connection of this.table.values()) sum += connection.pendingBytes;
+    for (const connection of this[$table].values()) sum += connection.pendingBytes;
     return sum;
   }
 }

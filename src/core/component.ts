@@ -3,6 +3,18 @@ import { describe } from './describe.ts';
 import { getSocketErrorDesc, ServiceState, SocketErrorCode } from './enums.ts';
 import { Errno, errnoName } from './errno.ts';
 import { internalError, SocketError, type SocketErrorInit } from './errors.ts';
+import {
+  $aborted,
+  $failed,
+  $illegalState,
+  $isStopped,
+  $refuse,
+  $reportHookError,
+  $settings,
+  $startEnded,
+  $transition,
+  $wheel,
+} from './internals.ts';
 import { checkOptions, type OptionRule } from './option-names.ts';
 import { applyOptions, defaultSettings } from './properties.ts';
 import { sharedTimerWheel, type TimerWheel } from './timer-wheel.ts';
@@ -40,9 +52,9 @@ interface Failure {
  */
 export abstract class Component implements AsyncDisposable {
   /** Values of the properties. @internal */
-  readonly settings: Record<string, unknown>;
+  readonly [$settings]: Record<string, unknown>;
   /** @internal */
-  readonly wheel: TimerWheel = sharedTimerWheel();
+  readonly [$wheel]: TimerWheel = sharedTimerWheel();
   #state: ServiceState = ServiceState.Stopped;
   #lastError: SocketErrorCode = SocketErrorCode.Ok;
   #lastSystemError = 0;
@@ -51,7 +63,7 @@ export abstract class Component implements AsyncDisposable {
   #startWaiters: (() => void)[] = [];
 
   constructor(options: object | undefined) {
-    this.settings = defaultSettings(this);
+    this[$settings] = defaultSettings(this);
     applyOptions(this as never, options);
   }
 
@@ -61,7 +73,7 @@ export abstract class Component implements AsyncDisposable {
   }
 
   /** @internal */
-  protected get isStopped(): boolean {
+  protected get [$isStopped](): boolean {
     return this.#state === ServiceState.Stopped;
   }
 
@@ -123,7 +135,7 @@ export abstract class Component implements AsyncDisposable {
         act();
       };
       const onStopped = (): void => done(() => resolve(true));
-      const onAbort = (): void => done(() => reject(this.aborted('wait', signal)));
+      const onAbort = (): void => done(() => reject(this[$aborted]('wait', signal)));
       if (isAborted) return onAbort();
       this.#waiters.add(onStopped);
       signal?.addEventListener('abort', onAbort, { once: true });
@@ -132,7 +144,7 @@ export abstract class Component implements AsyncDisposable {
   }
 
   /** Resolves when the component is not Starting, or no longer. @internal */
-  startEnded(): Promise<void> {
+  [$startEnded](): Promise<void> {
     if (this.#state !== ServiceState.Starting) return Promise.resolve();
     return new Promise((resolve) => this.#startWaiters.push(resolve));
   }
@@ -147,7 +159,7 @@ export abstract class Component implements AsyncDisposable {
   }
 
   /** Moves the state machine. @internal */
-  transition(to: ServiceState): void {
+  [$transition](to: ServiceState): void {
     const from = this.#state;
     const isLegal =
       (from === ServiceState.Stopped && to === ServiceState.Starting) ||
@@ -161,7 +173,7 @@ export abstract class Component implements AsyncDisposable {
   }
 
   /** Remembers `error` as the last one and returns it. @internal */
-  failed(init: SocketErrorInit | SocketError): SocketError {
+  [$failed](init: SocketErrorInit | SocketError): SocketError {
     const error = init instanceof SocketError ? init : new SocketError(init);
     this.#lastError = error.socketError;
     this.#lastSystemError = error.errno;
@@ -170,7 +182,7 @@ export abstract class Component implements AsyncDisposable {
   }
 
   /** As `failed` for calls that return false: costs no error object until someone asks. @internal */
-  refuse(operation: string, code: SocketErrorCode, errno: number, message: string, connId = 0): false {
+  [$refuse](operation: string, code: SocketErrorCode, errno: number, message: string, connId = 0): false {
     this.#lastError = code;
     this.#lastSystemError = errno;
     this.#lastFailure = { operation, errno, connId, message };
@@ -178,10 +190,10 @@ export abstract class Component implements AsyncDisposable {
   }
 
   /** @internal */
-  illegalState(operation: string): SocketError {
+  [$illegalState](operation: string): SocketError {
     const name = Object.keys(ServiceState)[this.#state]?.toLowerCase();
     const todo = operation === 'start' ? 'await stop() or wait() first' : 'start it first';
-    return this.failed({
+    return this[$failed]({
       socketError: SocketErrorCode.IllegalState,
       errno: Errno.EPERM,
       operation,
@@ -190,8 +202,8 @@ export abstract class Component implements AsyncDisposable {
   }
 
   /** @internal */
-  aborted(operation: string, signal: AbortSignal | undefined): SocketError {
-    return this.failed({
+  [$aborted](operation: string, signal: AbortSignal | undefined): SocketError {
+    return this[$failed]({
       socketError:
         operation === 'connect' || operation === 'start' ? SocketErrorCode.ConnectServer : SocketErrorCode.IllegalState,
       errno: Errno.ECANCELED,
@@ -202,7 +214,7 @@ export abstract class Component implements AsyncDisposable {
   }
 
   /** An error of a hook that no `onClose` can tell: to `onHookError` if there is one, else a process warning. @internal */
-  reportHookError(listener: object, hook: string, error: unknown, connId: number, isTold: boolean): void {
+  [$reportHookError](listener: object, hook: string, error: unknown, connId: number, isTold: boolean): void {
     const { onHookError } = listener as { onHookError?: (...args: unknown[]) => unknown };
     if (typeof onHookError === 'function') {
       try {

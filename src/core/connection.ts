@@ -2,6 +2,7 @@ import type { SocketAddress } from './address.ts';
 import type { Component } from './component.ts';
 import { SocketErrorCode } from './enums.ts';
 import { Errno } from './errno.ts';
+import { $refuse, $settings, $wheel } from './internals.ts';
 import type { ConnId } from './listener.ts';
 import { checkOptions, type OptionRule } from './option-names.ts';
 import { duration, flag } from './properties.ts';
@@ -98,13 +99,13 @@ export class Connection<Extra = unknown> {
 
   /** Milliseconds since accept or connect (`GetConnectPeriod`, CS-016). */
   get ageMs(): number {
-    return Math.floor(this.#component.wheel.clock.now() - this.#connection.openedAt);
+    return Math.floor(this.#component[$wheel].clock.now() - this.#connection.openedAt);
   }
 
   /** Milliseconds since bytes last arrived (`GetSilencePeriod`, CS-017); null with `markSilence` off. */
   get silenceMs(): number | null {
-    if (this.#component.settings.markSilence === false) return null;
-    return Math.floor(this.#component.wheel.clock.now() - this.#connection.lastReceiveAt);
+    if (this.#component[$settings].markSilence === false) return null;
+    return Math.floor(this.#component[$wheel].clock.now() - this.#connection.lastReceiveAt);
   }
 
   /** Numeric address of the peer, also inside `onClose` (`GetRemoteAddress`, CS-019). */
@@ -167,7 +168,7 @@ export class Connection<Extra = unknown> {
     const connection = this.#connection;
     if (!connection.isValid) return this.#isGone('pauseReceive');
     if (!connection.isConnected) {
-      return this.#component.refuse(
+      return this.#component[$refuse](
         'pauseReceive',
         SocketErrorCode.IllegalState,
         Errno.EPERM,
@@ -201,7 +202,7 @@ export class Connection<Extra = unknown> {
   }
 
   #isGone(operation: string): false {
-    return this.#component.refuse(
+    return this.#component[$refuse](
       operation,
       SocketErrorCode.IllegalState,
       Errno.EBADSLT,

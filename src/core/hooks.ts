@@ -1,6 +1,7 @@
 import { type Component, isThenable } from './component.ts';
 import { HandleResult } from './enums.ts';
 import type { SocketError } from './errors.ts';
+import { $reportHookError } from './internals.ts';
 
 /*
  * The one place that knows what a hook's answer means: nothing or any value is Ok, `HandleResult.Error` refuses, a throw or
@@ -171,7 +172,7 @@ export function prepareByHook(
       answered: () => resolve(null),
       refused: () => resolve(refused('answered HandleResult.Error')),
       failed: (thrown) => {
-        component.reportHookError(listener, hook, thrown, connId, isTold());
+        component[$reportHookError](listener, hook, thrown, connId, isTold());
         resolve(refused('failed', thrown));
       },
     });

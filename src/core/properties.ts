@@ -2,6 +2,7 @@ import { describe } from './describe.ts';
 import { ServiceState, SocketErrorCode } from './enums.ts';
 import { Errno } from './errno.ts';
 import { SocketError } from './errors.ts';
+import { $settings } from './internals.ts';
 import { unknownName } from './option-names.ts';
 
 /**
@@ -27,7 +28,7 @@ export type OptionsOf<Properties> = { [Name in keyof Properties]?: Properties[Na
 /** What the accessors work on. */
 interface PropertyOwner {
   readonly state: ServiceState;
-  readonly settings: Record<string, unknown>;
+  readonly [$settings]: Record<string, unknown>;
 }
 
 /** An integer in [min, max]; with `orZero`, also 0. */
@@ -97,7 +98,7 @@ export function defineProperties(prototype: object, table: PropertyTable): void 
       configurable: true,
       enumerable: true,
       get(this: PropertyOwner) {
-        return this.settings[name];
+        return this[$settings][name];
       },
       set(this: PropertyOwner, value: unknown) {
         if (this.state !== ServiceState.Stopped) {
@@ -109,7 +110,7 @@ export function defineProperties(prototype: object, table: PropertyTable): void 
           });
         }
         rule.check(name, value);
-        this.settings[name] = value;
+        this[$settings][name] = value;
       },
     });
   }
@@ -131,7 +132,7 @@ export function applyOptions(component: PropertyOwner, options: object | undefin
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw new TypeError(`the options of ${what} must be an object, not ${describe(options)}`);
   for (const [name, value] of Object.entries(options)) {
-    if (!Object.hasOwn(component.settings, name)) throw unknownName(what, name, Object.keys(component.settings));
+    if (!Object.hasOwn(component[$settings], name)) throw unknownName(what, name, Object.keys(component[$settings]));
     if (value !== undefined && !isOptionOnly(component, name))
       (component as unknown as Record<string, unknown>)[name] = value;
   }

@@ -1,5 +1,6 @@
 import { Component } from './component.ts';
 import { ReuseAddressPolicy, SendPolicy } from './enums.ts';
+import { $nextConnectionId } from './internals.ts';
 import type { ConnId } from './listener.ts';
 import { defineProperties, flag, integer, oneOf, type TableOf } from './properties.ts';
 
@@ -53,7 +54,7 @@ export abstract class SingleSocket<Extra = unknown> extends Component {
   }
 
   /** @internal */
-  protected nextConnectionId(): ConnId {
+  protected [$nextConnectionId](): ConnId {
     this.#connectionId = ++lastConnectionId;
     return this.#connectionId;
   }

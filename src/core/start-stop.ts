@@ -4,6 +4,7 @@ import { ServiceState, SocketErrorCode } from './enums.ts';
 import { Errno } from './errno.ts';
 import { internalError, SocketError } from './errors.ts';
 import { callHook, prepareByHook } from './hooks.ts';
+import { $failed, $reportHookError, $startEnded, $transition } from './internals.ts';
 
 /** The error of `start` for an argument that makes no sense. */
 export function invalidParam(message: string): SocketError {
@@ -51,7 +52,7 @@ export function whileStarting<T>(
     };
     const giveUp = (): void => done(() => resolve(null));
     signal?.addEventListener('abort', giveUp, { once: true });
-    component.startEnded().then(giveUp);
+    component[$startEnded]().then(giveUp);
     work.then(
       (value) => done(() => resolve(value)),
       (error: unknown) => done(() => reject(error)),
@@ -61,7 +62,7 @@ export function whileStarting<T>(
 
 /** The error of a start that `stop` overtook. */
 export function startCancelled(component: Component): SocketError {
-  return component.failed({
+  return component[$failed]({
     socketError: SocketErrorCode.IllegalState,
     errno: Errno.ECANCELED,
     operation: 'start',
@@ -117,10 +118,10 @@ export async function shutDown(component: Component, listener: object): Promise<
       answered: done,
       refused: done,
       failed: (thrown) => {
-        component.reportHookError(listener, 'onShutdown', thrown, 0, false);
+        component[$reportHookError](listener, 'onShutdown', thrown, 0, false);
         resolve();
       },
     });
   });
-  component.transition(ServiceState.Stopped);
+  component[$transition](ServiceState.Stopped);
 }

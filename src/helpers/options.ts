@@ -1,4 +1,5 @@
 import { ServiceState } from '../core/enums.ts';
+import { $settings } from '../core/internals.ts';
 import { applyOptions, type PropertyTable } from '../core/properties.ts';
 
 /**
@@ -10,7 +11,10 @@ export function readOptions<T>(owner: string, table: PropertyTable, options: obj
   for (const [name, rule] of Object.entries(table)) settings[name] = rule.default;
   if (options === undefined) return settings as T;
   const given: Record<string, unknown> = {};
-  applyOptions(Object.assign(given, { state: ServiceState.Stopped, settings, constructor: { name: owner } }), options);
+  applyOptions(
+    Object.assign(given, { state: ServiceState.Stopped, [$settings]: settings, constructor: { name: owner } }),
+    options,
+  );
   for (const [name, rule] of Object.entries(table)) {
     if (!Object.hasOwn(given, name)) continue;
     rule.check(name, given[name]);

@@ -5,6 +5,7 @@ import { describe } from '../core/describe.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
+import { $aborted, $failed } from '../core/internals.ts';
 import { checkOptions, type OptionRule } from '../core/option-names.ts';
 import { integer } from '../core/properties.ts';
 import { HttpClientProtocol, requestPath, type SentRequest } from './client-protocol.ts';
@@ -138,7 +139,7 @@ class PendingRequest implements SentRequest, MessageConsumer {
   fail(errno: number, message: string, isUntouched = false, cause?: unknown): void {
     if (this.isOver) return;
     this.isOver = true;
-    const error = this.#component.failed({
+    const error = this.#component[$failed]({
       socketError: SocketErrorCode.DataSend,
       errno,
       operation: 'request',
@@ -183,7 +184,7 @@ export async function requestOn(
 ): Promise<HttpResponse> {
   const protocol = connection?.protocol;
   if (!(protocol instanceof HttpClientProtocol) || !protocol.isHttpStarted) {
-    throw component.failed({
+    throw component[$failed]({
       socketError: SocketErrorCode.IllegalState,
       errno: Errno.EPERM,
       operation: 'request',
@@ -191,7 +192,7 @@ export async function requestOn(
     });
   }
   const { signal, timeoutMs = 0 } = init;
-  if (isSignalAborted(signal)) throw component.aborted('request', signal);
+  if (isSignalAborted(signal)) throw component[$aborted]('request', signal);
   const pending = new PendingRequest(component, protocol, init);
   const abort = (): void => pending.cancel(Errno.ECANCELED, 'the request was aborted by its signal', signal?.reason);
   signal?.addEventListener('abort', abort, { once: true });

@@ -2,6 +2,7 @@ import type { StreamConnection } from '../connection/stream-connection.ts';
 import type { Component } from '../core/component.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
+import { $connectionOf, $refuse, $unknownId } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { parseCookieHeader } from './cookie-header.ts';
 import type { HttpUpgradeType } from './enums.ts';
@@ -12,15 +13,15 @@ import type { BodyBytes } from './message-writer.ts';
 /** What the methods ask of the component that they are called on. */
 export interface ComplexHttpHost extends Component {
   readonly httpAutoStart: boolean;
-  connectionOf(connId: ConnId): StreamConnection | undefined;
-  unknownId(operation: string, connId: ConnId): false;
+  [$connectionOf](connId: ConnId): StreamConnection | undefined;
+  [$unknownId](operation: string, connId: ConnId): false;
 }
 
 const hostOf = (component: object): ComplexHttpHost => component as ComplexHttpHost;
 
 /** HTTP of a connection; undefined for an unknown ID, or behind an upgrade to another protocol. */
 export function protocolOf(component: object, connId: ConnId): HttpProtocol | undefined {
-  const protocol = hostOf(component).connectionOf(connId)?.protocol;
+  const protocol = hostOf(component)[$connectionOf](connId)?.protocol;
   return protocol instanceof HttpProtocol ? protocol : undefined;
 }
 
@@ -31,9 +32,9 @@ function headOf(component: object, connId: ConnId): MessageHead | undefined {
 /** A call on a connection that cannot be: notes why. @internal */
 export function refuseHttp(component: object, operation: string, connId: ConnId): false {
   const host = hostOf(component);
-  if (host.connectionOf(connId) === undefined) return host.unknownId(operation, connId);
+  if (host[$connectionOf](connId) === undefined) return host[$unknownId](operation, connId);
   const message = 'it does not speak HTTP any more, or it is closing';
-  return host.refuse(operation, SocketErrorCode.IllegalState, Errno.EPERM, message, connId);
+  return host[$refuse](operation, SocketErrorCode.IllegalState, Errno.EPERM, message, connId);
 }
 
 /**
@@ -50,9 +51,9 @@ export abstract class ComplexHttpMethods {
     const protocol = protocolOf(this, connId);
     if (protocol === undefined) return refuseHttp(this, 'startHttp', connId);
     const { IllegalState } = SocketErrorCode;
-    if (host.httpAutoStart) return host.refuse('startHttp', IllegalState, Errno.EPERM, 'httpAutoStart is on', connId);
+    if (host.httpAutoStart) return host[$refuse]('startHttp', IllegalState, Errno.EPERM, 'httpAutoStart is on', connId);
     if (protocol.startHttp()) return true;
-    return host.refuse('startHttp', IllegalState, Errno.EALREADY, 'it speaks HTTP already', connId);
+    return host[$refuse]('startHttp', IllegalState, Errno.EALREADY, 'it speaks HTTP already', connId);
   }
 
   /**

@@ -1,6 +1,7 @@
 import { StreamAgent } from '../agent/stream-agent.ts';
 import type { TcpAgentOptions } from '../agent/tcp-agent.ts';
 import type { StreamConnection } from '../connection/stream-connection.ts';
+import { $connectionOf, $context, $cookieFor } from '../core/internals.ts';
 import type { AgentHooks, ConnId } from '../core/listener.ts';
 import { defineProperties, type OptionsOf } from '../core/properties.ts';
 import { addMethods } from './add-methods.ts';
@@ -34,7 +35,7 @@ const model = requesterModel();
  */
 export class HttpAgent<Extra = unknown> extends StreamAgent<Extra> {
   /** What the connections of this run share. @internal */
-  context: HttpContext | null = null;
+  [$context]: HttpContext | null = null;
 
   constructor(listener: HttpAgentHooks<HttpAgent<Extra>>, options?: HttpAgentOptions) {
     super(listener, options, model);
@@ -50,19 +51,19 @@ export class HttpAgent<Extra = unknown> extends StreamAgent<Extra> {
    */
   async request(connId: ConnId, init: HttpRequestInit = {}): Promise<HttpResponse> {
     checkRequest('request', init);
-    const connection = this.connectionOf(connId);
+    const connection = this[$connectionOf](connId);
     const host = connection === undefined ? '' : hostOf(connection, this.isSecure);
-    const cookie = connection === undefined ? '' : this.cookieFor(connection, init.path ?? '/');
+    const cookie = connection === undefined ? '' : this[$cookieFor](connection, init.path ?? '/');
     return requestOn(this, connection, init, host, cookie);
   }
 
   /** What HTTP did in this run, and how often its limits struck. */
   httpStats(): HttpCounters {
-    return { ...(this.context?.counters ?? httpCounters()) };
+    return { ...(this[$context]?.counters ?? httpCounters()) };
   }
 
   /** @internal */
-  cookieFor(_connection: StreamConnection, _path: string): string {
+  [$cookieFor](_connection: StreamConnection, _path: string): string {
     return '';
   }
 }

@@ -1,6 +1,7 @@
 import { StreamClient } from '../client/stream-client.ts';
 import type { TcpClientOptions } from '../client/tcp-client.ts';
 import type { StreamConnection } from '../connection/stream-connection.ts';
+import { $context, $cookieFor, $link, $shownHead } from '../core/internals.ts';
 import type { ClientHooks } from '../core/listener.ts';
 import { defineProperties, type OptionsOf } from '../core/properties.ts';
 import type { ProtocolModelInit } from '../stream/protocol-models.ts';
@@ -27,7 +28,7 @@ export interface HttpClientHooks<S> extends ClientHooks<S, Buffer>, HttpHooks<S>
 export function requesterModel() {
   return withHooks((init: ProtocolModelInit) => {
     const context = httpContext(init, { consume: null, upgradeTo: null });
-    (init.component as unknown as { context: HttpContext | null }).context = context;
+    (init.component as unknown as { [$context]: HttpContext | null })[$context] = context;
     return (port) => new HttpClientProtocol(context, port);
   }, HTTP_HOOKS);
 }
@@ -47,7 +48,7 @@ const model = requesterModel();
  */
 export class HttpClient<Extra = unknown> extends StreamClient<Extra> {
   /** What the connections of this run share. @internal */
-  context: HttpContext | null = null;
+  [$context]: HttpContext | null = null;
 
   constructor(listener: HttpClientHooks<HttpClient<Extra>>, options?: HttpClientOptions) {
     super(listener, options, model);
@@ -63,24 +64,24 @@ export class HttpClient<Extra = unknown> extends StreamClient<Extra> {
    */
   async request(init: HttpRequestInit = {}): Promise<HttpResponse> {
     checkRequest('request', init);
-    const connection = this.link ?? undefined;
+    const connection = this[$link] ?? undefined;
     const host = connection === undefined ? '' : hostOf(connection, this.isSecure);
-    const cookie = connection === undefined ? '' : this.cookieFor(connection, init.path ?? '/');
+    const cookie = connection === undefined ? '' : this[$cookieFor](connection, init.path ?? '/');
     return requestOn(this, connection, init, host, cookie);
   }
 
   /** What HTTP did in this run, and how often its limits struck. */
   httpStats(): HttpCounters {
-    return { ...(this.context?.counters ?? httpCounters()) };
+    return { ...(this[$context]?.counters ?? httpCounters()) };
   }
 
   /** @internal */
-  get shownHead(): MessageHead | null {
+  get [$shownHead](): MessageHead | null {
     return singleProtocolOf(this)?.head ?? null;
   }
 
   /** @internal */
-  cookieFor(_connection: StreamConnection, _path: string): string {
+  [$cookieFor](_connection: StreamConnection, _path: string): string {
     return '';
   }
 }

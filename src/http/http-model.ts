@@ -1,3 +1,4 @@
+import { $reportHookError, $wheel } from '../core/internals.ts';
 import { sharedMemory } from '../memory/read-memory.ts';
 import type { ProtocolModel, ProtocolModelInit } from '../stream/protocol-models.ts';
 import { HttpContext, type HttpContextInit } from './context.ts';
@@ -45,14 +46,14 @@ export function httpContext(
     ...role,
     owner: component,
     listener: listener as AnyHttpHooks,
-    clock: component.wheel.clock,
+    clock: component[$wheel].clock,
     pool: sharedMemory().slabs,
     limits: limitsOf(settings),
     rules: httpRules(httpPolicy, changes),
     counters: httpCounters(),
     autoStart: httpAutoStart,
     localVersion,
-    reportHookError: (hook, error, connId) => component.reportHookError(listener, hook, error, connId, false),
+    reportHookError: (hook, error, connId) => component[$reportHookError](listener, hook, error, connId, false),
   });
 }
 

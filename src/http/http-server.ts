@@ -1,6 +1,16 @@
 import { describe } from '../core/describe.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
+import {
+  $connectionOf,
+  $context,
+  $listener,
+  $refuse,
+  $refuseFile,
+  $reportHookError,
+  $requestSettings,
+  $wheel,
+} from '../core/internals.ts';
 import type { ConnId, HookResult, ServerHooks } from '../core/listener.ts';
 import { defineProperties } from '../core/properties.ts';
 import type { StopReport } from '../core/stats.ts';
@@ -67,7 +77,7 @@ function serverProtocolOf(component: object, connId: ConnId): HttpServerProtocol
 const model = withHooks(
   (init: ProtocolModelInit) => {
     const server = init.component as HttpServer;
-    const settings = server.requestSettings();
+    const settings = server[$requestSettings]();
     const listener = init.listener as HttpServerHooks<unknown>;
     const frames =
       listener.onUpgrade === undefined ? null : frameProtocols(server, listener as FrameHooks, true, server.wsPolicy);
@@ -79,7 +89,7 @@ const model = withHooks(
           ? null
           : (protocol, type) => (type === HttpUpgradeType.WebSocket ? frames(protocol.port) : null),
     });
-    server.context = context;
+    server[$context] = context;
     return (port) => new HttpServerProtocol(context, port);
   },
   [...HTTP_HOOKS, 'onRequest', ...FRAME_HOOKS],
@@ -99,7 +109,7 @@ const model = withHooks(
  */
 export class HttpServer<Extra = unknown> extends StreamServer<Extra> {
   /** What the connections of this run share. @internal */
-  context: HttpContext | null = null;
+  [$context]: HttpContext | null = null;
   #work = new Set<Promise<void>>();
   #released = new Map<ConnId, WheelTimer>();
 
@@ -108,8 +118,8 @@ export class HttpServer<Extra = unknown> extends StreamServer<Extra> {
   }
 
   /** How requests are taken as a whole; null if only hooks get them. @internal */
-  requestSettings(): RequestSettings | null {
-    const listener = this.listener as HttpServerHooks<this>;
+  [$requestSettings](): RequestSettings | null {
+    const listener = this[$listener] as HttpServerHooks<this>;
     const { fetch } = listener;
     if (fetch !== undefined) {
       if (typeof fetch !== 'function') throw new TypeError(`fetch must be a function, not ${describe(fetch)}`);
@@ -139,17 +149,17 @@ export class HttpServer<Extra = unknown> extends StreamServer<Extra> {
   ): boolean {
     const bytes = toBytes(data, 0, undefined);
     const frame = { isFinal, reserved, opcode, mask: null, data: bytes, bodyLength };
-    return sendFrameOn(this, this.connectionOf(connId)?.protocol, connId, frame);
+    return sendFrameOn(this, this[$connectionOf](connId)?.protocol, connId, frame);
   }
 
   /** The current WebSocket frame, or the last one (`GetWSMessageState`, HTTP-M-020); null before the first. */
   getWSMessageState(connId: ConnId): WSMessageState | null {
-    return frameStateOf(this.connectionOf(connId)?.protocol);
+    return frameStateOf(this[$connectionOf](connId)?.protocol);
   }
 
   /** What HTTP did in this run, and how often its limits struck. */
   httpStats(): HttpCounters {
-    return { ...(this.context?.counters ?? httpCounters()) };
+    return { ...(this[$context]?.counters ?? httpCounters()) };
   }
 
   /**
@@ -192,10 +202,10 @@ export class HttpServer<Extra = unknown> extends StreamServer<Extra> {
     const protocol = serverProtocolOf(this, connId);
     if (protocol === undefined || !protocol.release()) return false;
     const expire = (): void => {
-      const connection = this.connectionOf(connId);
+      const connection = this[$connectionOf](connId);
       if (connection === undefined) return void this.#released.delete(connId);
       if (connection.pendingBytes > 0)
-        this.wheel.arm(timer, this.releaseDelay); // REL-002
+        this[$wheel].arm(timer, this.releaseDelay); // REL-002
       else {
         this.#released.delete(connId);
         connection.disconnect();
@@ -203,7 +213,7 @@ export class HttpServer<Extra = unknown> extends StreamServer<Extra> {
     };
     const timer = new WheelTimer(expire);
     this.#released.set(connId, timer);
-    this.wheel.arm(timer, this.releaseDelay);
+    this[$wheel].arm(timer, this.releaseDelay);
     return true;
   }
 
@@ -235,7 +245,7 @@ export class HttpServer<Extra = unknown> extends StreamServer<Extra> {
       () => void this.#work.delete(done),
       (thrown: unknown) => {
         this.#work.delete(done);
-        this.reportHookError(this.listener, 'waitUntil', thrown, 0, false);
+        this[$reportHookError](this[$listener], 'waitUntil', thrown, 0, false);
       },
     );
     this.#work.add(done);
@@ -246,7 +256,7 @@ export class HttpServer<Extra = unknown> extends StreamServer<Extra> {
    * end at once; work of `waitUntil` is waited for.
    */
   override async stop(options: StopOptions = {}): Promise<StopReport> {
-    for (const timer of this.#released.values()) this.wheel.cancel(timer); // REL-006
+    for (const timer of this.#released.values()) this[$wheel].cancel(timer); // REL-006
     this.#released.clear();
     const { drainTimeoutMs = 0, signal } = options;
     const stopped = super.stop(options);
@@ -260,8 +270,8 @@ export class HttpServer<Extra = unknown> extends StreamServer<Extra> {
   }
 
   /** @internal */
-  refuseFile(errno: number, message: string, connId: ConnId): false {
-    return this.refuse('sendLocalFile', SocketErrorCode.DataSend, errno || Errno.EPERM, message, connId);
+  [$refuseFile](errno: number, message: string, connId: ConnId): false {
+    return this[$refuse]('sendLocalFile', SocketErrorCode.DataSend, errno || Errno.EPERM, message, connId);
   }
 }
 

@@ -2,6 +2,7 @@ import { timeoutAfter } from '../core/delay.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
+import { $failed, $link, $shownHead, $wheel } from '../core/internals.ts';
 import type { OptionRule } from '../core/option-names.ts';
 import { defineProperties, flag, integer, type OptionsOf, type TableOf } from '../core/properties.ts';
 import { HttpClientProtocol } from './client-protocol.ts';
@@ -178,14 +179,14 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
     this.#usableUntil =
       hint === undefined
         ? Number.POSITIVE_INFINITY
-        : this.wheel.clock.now() + Math.max(0, Number(hint) * 1000 - KEEP_ALIVE_MARGIN_MS);
+        : this[$wheel].clock.now() + Math.max(0, Number(hint) * 1000 - KEEP_ALIVE_MARGIN_MS);
     return response;
   }
 
   /** Whether the connection is one to that host, and can be used again (SYN-013). */
   #fits(target: URL): boolean {
-    const { link } = this;
-    if (link === null || !link.isConnected || this.wheel.clock.now() >= this.#usableUntil) return false;
+    const { [$link]: link } = this;
+    if (link === null || !link.isConnected || this[$wheel].clock.now() >= this.#usableUntil) return false;
     const { protocol } = link;
     const isSame = link.remoteHost.toLowerCase() === hostOf(target) && link.remotePort === portOf(target);
     return isSame && protocol instanceof HttpClientProtocol && protocol.isReusable;
@@ -244,7 +245,7 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
   }
 
   #error(socketError: SocketErrorCode, errno: number, message: string, cause?: unknown): SocketError {
-    return this.failed({ socketError, errno, operation: 'openUrl', message: `no answer: ${message}`, cause });
+    return this[$failed]({ socketError, errno, operation: 'openUrl', message: `no answer: ${message}`, cause });
   }
 
   /** Forgets the last answer (`CleanupRequestResult`, HTTP-SY-002). @returns true. */
@@ -260,11 +261,11 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
 
   /** Status code of the last answer; behind `cleanupRequestResult` still what came last on the connection (SYN-007). */
   override getStatusCode(): number {
-    return (this.shownHead ?? singleProtocolOf(this)?.head)?.statusCode ?? 0;
+    return (this[$shownHead] ?? singleProtocolOf(this)?.head)?.statusCode ?? 0;
   }
 
   /** What the accessors show: the last answer (SYN-007). @internal */
-  override get shownHead(): MessageHead | null {
+  override get [$shownHead](): MessageHead | null {
     return this.#result?.head ?? null;
   }
 }

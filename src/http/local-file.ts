@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { describe, shown } from '../core/describe.ts';
 import { Errno, errnoName, errnoOf } from '../core/errno.ts';
+import { $refuseFile } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import type { HttpHeaders } from './header-list.ts';
 import type { HttpServerProtocol } from './server-protocol.ts';
@@ -26,7 +27,8 @@ export interface FileReport {
 }
 
 interface FileHost {
-  refuseFile(errno: number, message: string, connId: ConnId): false;
+  /** @internal */
+  [$refuseFile](errno: number, message: string, connId: ConnId): false;
 }
 
 const PIECE_BYTES = 64 * 1024;
@@ -48,11 +50,11 @@ export async function sendFileOn(
     file = await open(fileName);
   } catch (error) {
     const errno = errnoOf(error);
-    return host.refuseFile(errno, `the file ${shown(String(fileName))} cannot be read: ${errnoName(errno)}`, id);
+    return host[$refuseFile](errno, `the file ${shown(String(fileName))} cannot be read: ${errnoName(errno)}`, id);
   }
   try {
     const stat = await file.stat();
-    if (!stat.isFile()) return host.refuseFile(Errno.EISDIR, `${shown(String(fileName))} is not a file`, id);
+    if (!stat.isFile()) return host[$refuseFile](Errno.EISDIR, `${shown(String(fileName))} is not a file`, id);
     const { size, mtimeMs } = stat;
     const etag = `"${size.toString(16)}-${Math.floor(mtimeMs).toString(16)}"`;
     const modified = new Date(mtimeMs).toUTCString();
@@ -78,7 +80,7 @@ export async function sendFileOn(
     own.push(['Content-Length', String(to - from)]);
     const statusText = range === null ? options.statusText : null;
     if (!protocol.sendResponse(status, statusText, [...pairs(options.headers), ...own])) {
-      return host.refuseFile(Errno.EBADSLT, 'the connection is closing', id);
+      return host[$refuseFile](Errno.EBADSLT, 'the connection is closing', id);
     }
     if (head?.method === 'HEAD' || to === from) {
       return { status, bytes: 0 };
@@ -88,12 +90,12 @@ export async function sendFileOn(
       const { bytesRead } = await file.read(piece, 0, piece.length, at);
       if (bytesRead === 0) {
         protocol.abort('the file became shorter while it was sent');
-        return host.refuseFile(Errno.EIO, 'the file became shorter while it was sent', id);
+        return host[$refuseFile](Errno.EIO, 'the file became shorter while it was sent', id);
       }
       at += bytesRead;
       if (!protocol.write(piece.subarray(0, bytesRead))) {
         protocol.abort('the connection did not take the file');
-        return host.refuseFile(Errno.ECONNABORTED, 'the connection was closed while the file was sent', id);
+        return host[$refuseFile](Errno.ECONNABORTED, 'the connection was closed while the file was sent', id);
       }
       if (protocol.isFull) await protocol.whenRoom();
     }
@@ -103,7 +105,7 @@ export async function sendFileOn(
     const errno = errnoOf(error);
     if (errno === 0) throw error;
     protocol.abort('the file cannot be read');
-    return host.refuseFile(errno, `the file ${shown(String(fileName))} cannot be read: ${errnoName(errno)}`, id);
+    return host[$refuseFile](errno, `the file ${shown(String(fileName))} cannot be read: ${errnoName(errno)}`, id);
   } finally {
     await file.close();
   }
@@ -119,7 +121,7 @@ function answerWithout(
   const fields = [...pairs(options.headers), ...own];
   if (status === 416) fields.push(['Content-Length', '0']);
   if (!protocol.sendResponse(status, null, fields)) {
-    return host.refuseFile(Errno.EBADSLT, 'the connection is closing', protocol.port.id);
+    return host[$refuseFile](Errno.EBADSLT, 'the connection is closing', protocol.port.id);
   }
   return { status, bytes: 0 };
 }

@@ -1,5 +1,6 @@
 import type { StreamConnection } from '../connection/stream-connection.ts';
 import type { Component } from '../core/component.ts';
+import { $connectionOf, $cookieFor } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { HttpClientProtocol } from './client-protocol.ts';
 import { receivedCookies } from './client-response.ts';
@@ -11,9 +12,9 @@ import { sendRequestFile } from './send-request-file.ts';
 /** What the methods of agents and clients ask of the component that they are called on. */
 export interface RequesterHost extends Component {
   readonly isSecure: boolean;
-  connectionOf(connId: ConnId): StreamConnection | undefined;
+  [$connectionOf](connId: ConnId): StreamConnection | undefined;
   /** Value of `Cookie` for a request, '' for none. @internal */
-  cookieFor(connection: StreamConnection, path: string): string;
+  [$cookieFor](connection: StreamConnection, path: string): string;
 }
 
 /** HTTP of a connection that sends requests; undefined if it speaks none (yet, or any more). */
@@ -45,8 +46,8 @@ export function sendRequestOn(
   const host = component as RequesterHost;
   const protocol = clientProtocolOf(component, connId);
   if (protocol === undefined) return undefined;
-  const connection = host.connectionOf(connId)!;
-  const cookie = host.cookieFor(connection, path);
+  const connection = host[$connectionOf](connId)!;
+  const cookie = host[$cookieFor](connection, path);
   return protocol.sendRequest(method, path, { headers, body, host: hostOf(connection, host.isSecure), cookie });
 }
 
@@ -62,8 +63,8 @@ export function sendFileOn(
   const host = component as RequesterHost;
   const protocol = clientProtocolOf(component, connId);
   if (protocol === undefined) return undefined;
-  const connection = host.connectionOf(connId)!;
-  const cookie = host.cookieFor(connection, path);
+  const connection = host[$connectionOf](connId)!;
+  const cookie = host[$cookieFor](connection, path);
   return sendRequestFile(host, protocol, fileName, method, path, headers, hostOf(connection, host.isSecure), cookie);
 }
 

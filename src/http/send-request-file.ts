@@ -3,6 +3,7 @@ import type { Component } from '../core/component.ts';
 import { describe, shown } from '../core/describe.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoName, errnoOf } from '../core/errno.ts';
+import { $refuse } from '../core/internals.ts';
 import type { HttpClientProtocol } from './client-protocol.ts';
 import { requestPath } from './client-protocol.ts';
 import { pairsOf } from './client-request.ts';
@@ -26,7 +27,7 @@ export async function sendRequestFile(
   }
   const { id } = protocol.port;
   const refuse = (errno: number, message: string): false =>
-    component.refuse('sendLocalFile', SocketErrorCode.DataSend, errno, message, id);
+    component[$refuse]('sendLocalFile', SocketErrorCode.DataSend, errno, message, id);
   const name = shown(String(fileName));
   let file: FileHandle;
   try {

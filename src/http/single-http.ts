@@ -1,5 +1,6 @@
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
+import { $connectionOf, $refuse, $shownHead } from '../core/internals.ts';
 import { receivedCookies } from './client-response.ts';
 import { protocolOf } from './complex-http.ts';
 import type { HttpUpgradeType } from './enums.ts';
@@ -13,7 +14,7 @@ interface SingleHttpHost extends RequesterHost {
   readonly connectionId: number;
   readonly httpAutoStart: boolean;
   /** Head that the accessors read. @internal */
-  readonly shownHead: MessageHead | null;
+  readonly [$shownHead]: MessageHead | null;
 }
 
 const hostOf = (client: object): SingleHttpHost => client as SingleHttpHost;
@@ -25,9 +26,9 @@ export function singleProtocolOf(client: object): HttpProtocol | undefined {
 
 function refuse(client: object, operation: string): false {
   const host = hostOf(client);
-  const isConnected = host.connectionOf(0) !== undefined;
+  const isConnected = host[$connectionOf](0) !== undefined;
   const message = isConnected ? 'it does not speak HTTP, or it is closing' : 'the client is not connected';
-  return host.refuse(operation, SocketErrorCode.IllegalState, Errno.EPERM, message, host.connectionId);
+  return host[$refuse](operation, SocketErrorCode.IllegalState, Errno.EPERM, message, host.connectionId);
 }
 
 /**
@@ -44,9 +45,9 @@ export abstract class SingleHttpMethods {
     const protocol = singleProtocolOf(this);
     if (protocol === undefined) return refuse(this, 'startHttp');
     const { IllegalState } = SocketErrorCode;
-    if (host.httpAutoStart) return host.refuse('startHttp', IllegalState, Errno.EPERM, 'httpAutoStart is on');
+    if (host.httpAutoStart) return host[$refuse]('startHttp', IllegalState, Errno.EPERM, 'httpAutoStart is on');
     if (protocol.startHttp()) return true;
-    return host.refuse('startHttp', IllegalState, Errno.EALREADY, 'it speaks HTTP already');
+    return host[$refuse]('startHttp', IllegalState, Errno.EALREADY, 'it speaks HTTP already');
   }
 
   /**
@@ -131,27 +132,27 @@ export abstract class SingleHttpMethods {
 
   /** Status code of the response, 0 before there is one (`GetStatusCode`, HTTP-1-024). */
   getStatusCode(): number {
-    return hostOf(this).shownHead?.statusCode ?? 0;
+    return hostOf(this)[$shownHead]?.statusCode ?? 0;
   }
 
   /** Whether the connection becomes another protocol (`IsUpgrade`, HTTP-1-006). */
   isUpgrade(): boolean {
-    return hostOf(this).shownHead?.isUpgrade ?? false;
+    return hostOf(this)[$shownHead]?.isUpgrade ?? false;
   }
 
   /** Whether the connection may be used again behind the message (`IsKeepAlive`, HTTP-1-007). */
   isKeepAlive(): boolean {
-    return hostOf(this).shownHead?.isKeepAlive ?? false;
+    return hostOf(this)[$shownHead]?.isKeepAlive ?? false;
   }
 
   /** Version of the message, low byte major, high byte minor (`GetVersion`, HTTP-1-008); 0 without a message. */
   getVersion(): number {
-    return hostOf(this).shownHead?.version ?? 0;
+    return hostOf(this)[$shownHead]?.version ?? 0;
   }
 
   /** Value of `Content-Length`, 0 without (`GetContentLength`, HTTP-1-009). */
   getContentLength(): number {
-    return hostOf(this).shownHead?.contentLength ?? 0;
+    return hostOf(this)[$shownHead]?.contentLength ?? 0;
   }
 
   /** Value of `Content-Type` (`GetContentType`, HTTP-1-010). */
@@ -182,17 +183,17 @@ export abstract class SingleHttpMethods {
 
   /** First value of a field, whatever the case of its name; null if there is none (`GetHeader`, HTTP-1-015). */
   getHeader(name: string): string | null {
-    return hostOf(this).shownHead?.get(name) ?? null;
+    return hostOf(this)[$shownHead]?.get(name) ?? null;
   }
 
   /** All values of a field in order of arrival, never split at commas (`GetHeaders`, HTTP-1-016). */
   getHeaders(name: string): string[] {
-    return hostOf(this).shownHead?.getAll(name) ?? [];
+    return hostOf(this)[$shownHead]?.getAll(name) ?? [];
   }
 
   /** All fields in order of arrival, names as they came (`GetAllHeaders`, HTTP-1-017). */
   getAllHeaders(): [string, string][] {
-    return hostOf(this).shownHead?.entries() ?? [];
+    return hostOf(this)[$shownHead]?.entries() ?? [];
   }
 
   /** Names of all fields in order of arrival, duplicates included (`GetAllHeaderNames`, HTTP-1-018). */
@@ -207,7 +208,7 @@ export abstract class SingleHttpMethods {
 
   /** Cookies that the response sets (`GetAllCookies`, HTTP-1-020, HP-039). */
   getAllCookies(): Map<string, string> {
-    const head = hostOf(this).shownHead;
+    const head = hostOf(this)[$shownHead];
     return head === null ? new Map() : receivedCookies(head);
   }
 }

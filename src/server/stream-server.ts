@@ -9,6 +9,23 @@ import { describe, shown } from '../core/describe.ts';
 import { ReuseAddressPolicy, ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
+import {
+  $aborted,
+  $begin,
+  $checkStop,
+  $closeAll,
+  $failed,
+  $host,
+  $illegalState,
+  $isStarting,
+  $isStopped,
+  $listener,
+  $security,
+  $startFailed,
+  $table,
+  $transition,
+  $wheel,
+} from '../core/internals.ts';
 import { checkOptions, foreignAddresses, type OptionRule } from '../core/option-names.ts';
 import { custom, defineProperties, flag, integer, type TableOf } from '../core/properties.ts';
 import { socketPathProblem } from '../core/socket-path.ts';
@@ -89,14 +106,14 @@ export abstract class StreamServer<Extra = unknown, Message = Sendable> extends 
   async start(host?: string | null | ServerStartOptions, port?: number): Promise<SocketAddress> {
     const target: ServerStartOptions = typeof host === 'object' && host !== null ? host : startOptions(host, port);
     checkOptions('start', target, startRules, foreignAddresses);
-    if (!this.isStopped) throw this.illegalState('start');
+    if (!this[$isStopped]) throw this[$illegalState]('start');
     this.#check(target);
-    const unready = this.security?.checkReady() ?? null;
-    if (unready !== null) throw this.failed(unready);
+    const unready = this[$security]?.checkReady() ?? null;
+    if (unready !== null) throw this[$failed](unready);
     const { signal } = target;
-    if (isSignalAborted(signal)) throw this.aborted('start', signal);
-    const run = this.begin();
-    const admission = new Admission(this, run.limits, this.wheel.clock, target.path === undefined);
+    if (isSignalAborted(signal)) throw this[$aborted]('start', signal);
+    const run = this[$begin]();
+    const admission = new Admission(this, run.limits, this[$wheel].clock, target.path === undefined);
     const listener = new TcpListener(
       {
         accepted: (socket) => this.#accept(run, admission, socket),
@@ -106,14 +123,14 @@ export abstract class StreamServer<Extra = unknown, Message = Sendable> extends 
       run.security !== null,
     );
     this.#listener = listener;
-    let problem = await callPrepare(this, this.listener, 'onPrepareListen', signal, () =>
-      this.listener.onPrepareListen?.(this, listener.server),
+    let problem = await callPrepare(this, this[$listener], 'onPrepareListen', signal, () =>
+      this[$listener].onPrepareListen?.(this, listener.server),
     );
-    if (!this.isStarting(run)) throw startCancelled(this);
-    if (problem === null && isSignalAborted(signal)) problem = this.aborted('start', signal);
+    if (!this[$isStarting](run)) throw startCancelled(this);
+    if (problem === null && isSignalAborted(signal)) problem = this[$aborted]('start', signal);
     if (problem !== null) {
       this.#listener = null;
-      return this.startFailed(problem);
+      return this[$startFailed](problem);
     }
     try {
       await listener.listen({
@@ -124,25 +141,25 @@ export abstract class StreamServer<Extra = unknown, Message = Sendable> extends 
         reusePort: this.reuseAddressPolicy === ReuseAddressPolicy.AddrAndPort,
       });
     } catch (cause) {
-      if (!this.isStarting(run)) throw startCancelled(this);
+      if (!this[$isStarting](run)) throw startCancelled(this);
       this.#listener = null;
-      return this.startFailed(listenError(cause, target));
+      return this[$startFailed](listenError(cause, target));
     }
     const isAborted = isSignalAborted(signal);
-    if (!this.isStarting(run) || isAborted) {
-      const error = isAborted ? this.aborted('start', signal) : startCancelled(this);
+    if (!this[$isStarting](run) || isAborted) {
+      const error = isAborted ? this[$aborted]('start', signal) : startCancelled(this);
       await listener.close();
-      if (this.isStarting(run)) return this.startFailed(error);
+      if (this[$isStarting](run)) return this[$startFailed](error);
       throw error;
     }
-    this.transition(ServiceState.Started);
+    this[$transition](ServiceState.Started);
     stopOnAbort(this, signal);
     return this.getListenAddress() as SocketAddress;
   }
 
   #check(target: ServerStartOptions): void {
     const invalid = (message: string): SocketError =>
-      this.failed({ socketError: SocketErrorCode.InvalidParam, errno: Errno.EINVAL, operation: 'start', message });
+      this[$failed]({ socketError: SocketErrorCode.InvalidParam, errno: Errno.EINVAL, operation: 'start', message });
     const { host, port, path, fd, backlog } = target;
     if (fd !== undefined && !(Number.isInteger(fd) && fd >= 0))
       throw invalid(`fd must be the number of a file descriptor, 0 or more, not ${describe(fd)}`);
@@ -171,31 +188,31 @@ export abstract class StreamServer<Extra = unknown, Message = Sendable> extends 
    */
   async stop(options: StopOptions = {}): Promise<StopReport> {
     checkStopOptions(options);
-    this.checkStop();
-    this.transition(ServiceState.Stopping);
+    this[$checkStop]();
+    this[$transition](ServiceState.Stopping);
     const listener = this.#listener;
     this.#listener = null;
     const closed = listener?.close();
-    const report = await this.closeAll(options);
+    const report = await this[$closeAll](options);
     await closed;
-    await shutDown(this, this.listener);
+    await shutDown(this, this[$listener]);
     return report;
   }
 
   #accept(run: ConnectionHost, admission: Admission, accepted: AcceptedSocket): void {
-    if (this.host !== run || !this.hasStarted) return accepted.reject();
-    const key = admission.admit(accepted.address, this.table.size);
+    if (this[$host] !== run || !this.hasStarted) return accepted.reject();
+    const key = admission.admit(accepted.address, this[$table].size);
     if (key === null) {
       run.refused++;
       return accepted.reject();
     }
     const connection = new StreamConnection(run, ConnectionState.Opening, (self) =>
-      this.security === null ? accepted.makeSocket(self) : this.security.acceptSocket(accepted, self),
+      this[$security] === null ? accepted.makeSocket(self) : this[$security].acceptSocket(accepted, self),
     );
     connection.remoteAddress = accepted.address;
     connection.remotePort = accepted.port;
     tuneSocket(connection.socket, run.settings);
-    this.table.insert(connection);
+    this[$table].insert(connection);
     if (key !== '') connection.onReleased = () => admission.leave(key);
     connection.open('onAccept', connection.socket, () => {});
   }

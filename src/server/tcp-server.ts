@@ -1,5 +1,6 @@
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
 import type { FetchResult } from '../core/enums.ts';
+import { $table, $unknownId } from '../core/internals.ts';
 import type { ConnId, ServerHooks } from '../core/listener.ts';
 import { defineProperties, type OptionsOf } from '../core/properties.ts';
 import type { Sendable } from '../memory/sendable.ts';
@@ -82,9 +83,9 @@ export class TcpPullServer<Extra = unknown> extends StreamServer<Extra> {
   }
 
   #read(operation: 'fetch' | 'peek', connId: ConnId, length: number): Buffer | null {
-    const connection = this.table.get(connId);
+    const connection = this[$table].get(connId);
     const bytes = this.#reader.read(connection?.protocol, length, operation === 'peek');
-    if (connection === undefined) this.unknownId(operation, connId);
+    if (connection === undefined) this[$unknownId](operation, connId);
     return bytes;
   }
 }

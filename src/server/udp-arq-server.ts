@@ -16,6 +16,22 @@ import {
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
 import { SendPolicy, ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
+import {
+  $admit,
+  $failed,
+  $host,
+  $peers,
+  $prepareRun,
+  $receivedFrom,
+  $refuse,
+  $refusePeer,
+  $sendLimit,
+  $settings,
+  $table,
+  $unknownId,
+  $unknownPeer,
+  $wheel,
+} from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { flag, type OptionsOf } from '../core/properties.ts';
 import type { StopReport } from '../core/stats.ts';
@@ -71,26 +87,29 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     super(listener, withPreset(options));
   }
 
-  protected override prepareRun(): void {
+  /** @internal */
+  protected override [$prepareRun](): void {
     try {
-      this.#arq = arqSettings(this.settings, this.sendPolicy === SendPolicy.Direct);
+      this.#arq = arqSettings(this[$settings], this.sendPolicy === SendPolicy.Direct);
     } catch (error) {
-      throw this.failed(error as never);
+      throw this[$failed](error as never);
     }
     const hasCookies = this.arqCookies && !this.checkConv;
     this.#cookies = hasCookies ? new ArqCookies(this.#arq.handshakeTimeoutMs) : null;
     this.#strangers?.clear();
     this.#strangers = null;
     if (hasCookies) {
-      this.#strangers = new ArqStrangers(this.wheel, (address, port) => this.#disown(address, port));
+      this.#strangers = new ArqStrangers(this[$wheel], (address, port) => this.#disown(address, port));
     }
   }
 
-  protected override sendLimit(): number {
+  /** @internal */
+  protected override [$sendLimit](): number {
     return this.maxMessageSize;
   }
 
-  protected override unknownPeer(run: UdpHost, bytes: Buffer, address: string, port: number, now: number): void {
+  /** @internal */
+  protected override [$unknownPeer](run: UdpHost, bytes: Buffer, address: string, port: number, now: number): void {
     if (bytes.length > run.settings.maxDatagramSize) run.drops.oversize++;
     else if (isCloseNotify(bytes)) run.drops.unknownPeer++;
     else if (this.checkConv) this.#acceptStock(run, bytes, address, port, now);
@@ -101,7 +120,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
   /** HP-Socket's way: any first datagram makes a connection (UD-002). */
   #acceptAny(run: UdpHost, bytes: Buffer, address: string, port: number, now: number): void {
     const settings = this.#arq!;
-    const connection = this.admit(
+    const connection = this[$admit](
       run,
       address,
       port,
@@ -117,11 +136,11 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     const conv = bytes.length >= KCP_HEADER_BYTES ? bytes.readUInt32LE(0) : 0;
     if (!beginsConversation(bytes) || (this.conv !== 0 && this.conv !== conv)) {
       run.drops.unknownPeer++;
-      if (hasFecHeader(bytes)) this.refuse('receive', SocketErrorCode.DataProc, Errno.EPROTO, FEC_REFUSED);
+      if (hasFecHeader(bytes)) this[$refuse]('receive', SocketErrorCode.DataProc, Errno.EPROTO, FEC_REFUSED);
       return;
     }
     const start = { settings: this.#arq!, selfId: conv };
-    const connection = this.admit(run, address, port, (peer) => new ArqConnection(run, peer, false, now, start));
+    const connection = this[$admit](run, address, port, (peer) => new ArqConnection(run, peer, false, now, start));
     if (connection === null) return;
     connection.open('onAccept', { address: connection.remoteAddress, port: connection.remotePort }, () => {});
     connection.received(bytes, now);
@@ -129,8 +148,8 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
 
   /** Tells a peer that has no connection here so, by an ID that it cannot know (AQ-018). */
   #disown(address: string, port: number): void {
-    const { host } = this;
-    if (host === null || this.state !== ServiceState.Started || this.peers.find(address, port) !== undefined) return;
+    const { [$host]: host } = this;
+    if (host === null || this.state !== ServiceState.Started || this[$peers].find(address, port) !== undefined) return;
     writeHandshake(this.#question, nextConversationId(), 0, false);
     host.control(this.#question, port, address);
   }
@@ -170,7 +189,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
   #acceptProved(run: UdpHost, cookies: ArqCookies, address: string, port: number, now: number): void {
     const { selfId, peerId, isPeerComplete } = cookies;
     const start = { settings: this.#arq!, selfId, proved: { peerId, isPeerComplete } };
-    const connection = this.admit(run, address, port, (peer) => new ArqConnection(run, peer, false, now, start));
+    const connection = this[$admit](run, address, port, (peer) => new ArqConnection(run, peer, false, now, start));
     if (connection === null) return;
     // Not before: who was refused for now may come again with the same cookie.
     cookies.spend(now);
@@ -180,8 +199,9 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
   /**
    * With cookies, a handshake packet of another peer than the one connected (a client that was restarted and got the same
    * port, or a forgery) is treated like one of a stranger: who proves itself takes the connection's place.
+   * @internal
    */
-  protected override receivedFrom(connection: ArqConnection, bytes: Buffer, now: number): void {
+  protected override [$receivedFrom](connection: ArqConnection, bytes: Buffer, now: number): void {
     const cookies = this.#cookies;
     if (cookies === null || bytes.length !== HANDSHAKE_BYTES || !isStranger(connection, bytes)) {
       connection.received(bytes, now);
@@ -195,11 +215,12 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     if (verdict !== CookieVerdict.Proved || this.state !== ServiceState.Started) return;
     connection.supersede();
     connection.endNow();
-    const isFree = this.peers.find(address, port) === undefined;
+    const isFree = this[$peers].find(address, port) === undefined;
     if (isFree && this.hasStarted) this.#acceptProved(host, cookies, address, port, now);
   }
 
-  protected override refusePeer(run: UdpHost, address: string, port: number): void {
+  /** @internal */
+  protected override [$refusePeer](run: UdpHost, address: string, port: number): void {
     run.closeNotifiesOut++;
     run.control(CLOSE_NOTIFY, port, address);
   }
@@ -211,8 +232,8 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
    * @throws TypeError if that is no number.
    */
   sendWithin(connId: ConnId, data: Sendable, deadlineMs: number): boolean {
-    const connection = this.table.get(connId);
-    if (connection === undefined) return this.unknownId('sendWithin', connId);
+    const connection = this[$table].get(connId);
+    if (connection === undefined) return this[$unknownId]('sendWithin', connId);
     return connection.send('sendWithin', toBytes(data, 0, undefined), deadlineMs);
   }
 
@@ -223,16 +244,16 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
    *   `maxTransUnit - 24`), else as `send`.
    */
   sendUnreliable(connId: ConnId, data: Sendable): boolean {
-    const connection = this.table.get(connId);
-    if (connection === undefined) return this.unknownId('sendUnreliable', connId);
+    const connection = this[$table].get(connId);
+    if (connection === undefined) return this[$unknownId]('sendUnreliable', connId);
     return connection.sendUnreliable(toBytes(data, 0, undefined));
   }
 
   /** Segments (not messages) that wait or are unacknowledged, null for an unknown ID (ARQ-S-023, AQ-043). */
   getWaitingSendMessageCount(connId: ConnId): number | null {
-    const connection = this.table.get(connId);
+    const connection = this[$table].get(connId);
     if (connection === undefined || !connection.isValid) {
-      this.unknownId('getWaitingSendMessageCount', connId);
+      this[$unknownId]('getWaitingSendMessageCount', connId);
       return null;
     }
     return connection.waitingSendCount ?? 0;

@@ -8,6 +8,31 @@ import { describe } from '../core/describe.ts';
 import { ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
+import {
+  $aborted,
+  $admission,
+  $admit,
+  $closing,
+  $failed,
+  $host,
+  $illegalState,
+  $isStopped,
+  $listener,
+  $makeFace,
+  $peers,
+  $prepareRun,
+  $receivedFrom,
+  $refuse,
+  $refusePeer,
+  $released,
+  $resetTable,
+  $sendLimit,
+  $table,
+  $transition,
+  $unknownId,
+  $unknownPeer,
+  $wheel,
+} from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { checkOptions, foreignAddresses, type OptionRule } from '../core/option-names.ts';
 import { defineProperties, flag } from '../core/properties.ts';
@@ -60,19 +85,19 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   implements UdpOwner
 {
   /** @internal */
-  protected readonly listener: object;
+  protected readonly [$listener]: object;
   /** The present run, or the last one. @internal */
-  protected host: UdpHost | null = null;
+  protected [$host]: UdpHost | null = null;
   /** @internal */
-  protected peers = new UdpPeers<C>();
+  protected [$peers] = new UdpPeers<C>();
   /** @internal */
-  protected admission: Admission | null = null;
+  protected [$admission]: Admission | null = null;
   #emptyWait = new EmptyWait();
 
   constructor(listener: object, options: object | undefined) {
     super(options);
     checkListener(listener);
-    this.listener = listener;
+    this[$listener] = listener;
   }
 
   /**
@@ -85,22 +110,22 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
     const target: UdpServerStartOptions =
       typeof host === 'object' && host !== null ? host : { host: host ?? '', port: port ?? 0 };
     checkOptions('start', target, startRules, foreignAddresses);
-    if (!this.isStopped) throw this.illegalState('start');
+    if (!this[$isStopped]) throw this[$illegalState]('start');
     const { signal } = target;
     if (target.port !== undefined && !isPort(target.port)) {
-      throw this.failed(invalidParam(`port must be a whole number, 0 to 65535, not ${describe(target.port)}`));
+      throw this[$failed](invalidParam(`port must be a whole number, 0 to 65535, not ${describe(target.port)}`));
     }
     if (target.host !== undefined && typeof target.host !== 'string') {
-      throw this.failed(invalidParam(`host must be a string, not ${describe(target.host)}`));
+      throw this[$failed](invalidParam(`host must be a string, not ${describe(target.host)}`));
     }
-    this.prepareRun();
-    if (isSignalAborted(signal)) throw this.aborted('start', signal);
-    this.transition(ServiceState.Starting);
-    this.resetTable();
-    this.peers = new UdpPeers<C>();
-    const run = new UdpHost(this, this.listener);
-    this.host = run;
-    this.admission = new Admission(this, run.limits, this.wheel.clock);
+    this[$prepareRun]();
+    if (isSignalAborted(signal)) throw this[$aborted]('start', signal);
+    this[$transition](ServiceState.Starting);
+    this[$resetTable]();
+    this[$peers] = new UdpPeers<C>();
+    const run = new UdpHost(this, this[$listener]);
+    this[$host] = run;
+    this[$admission] = new Admission(this, run.limits, this[$wheel].clock);
     let socket: UdpSocket<UdpConnection | null> | null = null;
     try {
       socket = await this.#bind(run, target);
@@ -116,12 +141,12 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
     } catch (error) {
       if (socket !== null) await socket.close();
       run.socket = null;
-      this.failed(error as SocketError);
-      if (this.hasStarted) this.transition(ServiceState.Stopping);
-      await shutDown(this, this.listener);
+      this[$failed](error as SocketError);
+      if (this.hasStarted) this[$transition](ServiceState.Stopping);
+      await shutDown(this, this[$listener]);
       throw error;
     }
-    this.transition(ServiceState.Started);
+    this[$transition](ServiceState.Started);
     stopOnAbort(this, signal);
     return this.getListenAddress() as SocketAddress;
   }
@@ -150,15 +175,15 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   /** Throws if `stop` or the signal overtook the start. */
   #checkStarting({ signal }: UdpServerStartOptions): void {
     if (this.state !== ServiceState.Starting) throw startCancelled(this);
-    if (isSignalAborted(signal)) throw this.aborted('start', signal);
+    if (isSignalAborted(signal)) throw this[$aborted]('start', signal);
   }
 
   /** Checks and fixes what a run needs from the properties. Throws if they do not go together. @internal */
-  protected prepareRun(): void {}
+  protected [$prepareRun](): void {}
 
   /** Address that the server is bound to, null while it is not (`GetListenAddress`, SRV-002). */
   getListenAddress(): SocketAddress | null {
-    const address = this.hasStarted ? (this.host?.socket?.address() ?? null) : null;
+    const address = this.hasStarted ? (this[$host]?.socket?.address() ?? null) : null;
     return address === null ? null : { address: address.address, port: address.port };
   }
 
@@ -167,55 +192,55 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   #received(run: UdpHost, bytes: Buffer, address: string, port: number): void {
     run.datagramsIn++;
     run.bytesIn += bytes.length;
-    const connection = this.peers.find(address, port);
+    const connection = this[$peers].find(address, port);
     const now = run.wheel.clock.now();
     if (connection !== undefined) {
       if (connection.isLeaving) {
-        this.peers.delete(connection);
+        this[$peers].delete(connection);
       } else if (connection.isValid) {
-        this.receivedFrom(connection, bytes, now);
+        this[$receivedFrom](connection, bytes, now);
         return;
       }
       // It is closing, and this datagram begins a new connection: the old one ends first (EXO-005).
       connection.endNow();
-      if (this.peers.find(address, port) !== undefined) return;
+      if (this[$peers].find(address, port) !== undefined) return;
     }
-    if (this.state !== ServiceState.Started || this.host !== run) return;
-    this.unknownPeer(run, bytes, address, port, now);
+    if (this.state !== ServiceState.Started || this[$host] !== run) return;
+    this[$unknownPeer](run, bytes, address, port, now);
   }
 
   /** A datagram of a peer with a connection. @internal */
-  protected receivedFrom(connection: C, bytes: Buffer, now: number): void {
+  protected [$receivedFrom](connection: C, bytes: Buffer, now: number): void {
     connection.received(bytes, now);
   }
 
   /** A datagram from an address without a connection. @internal */
-  protected abstract unknownPeer(run: UdpHost, bytes: Buffer, address: string, port: number, now: number): void;
+  protected abstract [$unknownPeer](run: UdpHost, bytes: Buffer, address: string, port: number, now: number): void;
 
   /**
    * Lets a new peer in if the limits allow it, else tells it with a close notify (ORD-030) unless it is on no list or came
    * too fast: those get silence.
    * @internal
    */
-  protected admit(run: UdpHost, address: string, port: number, make: (peer: PeerAddress) => C): C | null {
+  protected [$admit](run: UdpHost, address: string, port: number, make: (peer: PeerAddress) => C): C | null {
     const remoteAddress = normalizeAddress(address);
     const before = run.limits.blockedAddresses + run.limits.acceptRate;
-    const key = this.admission!.admit(remoteAddress, this.table.size);
+    const key = this[$admission]!.admit(remoteAddress, this[$table].size);
     if (key === null) {
       run.refused++;
-      if (run.limits.blockedAddresses + run.limits.acceptRate === before) this.refusePeer(run, address, port);
+      if (run.limits.blockedAddresses + run.limits.acceptRate === before) this[$refusePeer](run, address, port);
       return null;
     }
     const connection = make({ sendAddress: address, remoteAddress, remotePort: port });
-    this.table.insert(connection);
-    this.peers.add(connection);
-    const { admission } = this;
+    this[$table].insert(connection);
+    this[$peers].add(connection);
+    const { [$admission]: admission } = this;
     if (key !== '') connection.onReleased = () => admission?.leave(key);
     return connection;
   }
 
   /** @internal */
-  protected abstract refusePeer(run: UdpHost, address: string, port: number): void;
+  protected abstract [$refusePeer](run: UdpHost, address: string, port: number): void;
 
   // ---- sending ---------------------------------------------------------------------------------------------------
 
@@ -224,7 +249,7 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   }
 
   /** @internal */
-  protected override makeFace(connection: C): DatagramConnection<Extra> {
+  protected override [$makeFace](connection: C): DatagramConnection<Extra> {
     return new DatagramConnection(this, connection, false);
   }
 
@@ -237,28 +262,28 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
    * @throws TypeError, RangeError for arguments that make no sense.
    */
   send(connId: ConnId, data: Sendable, offset = 0, length?: number): boolean {
-    const connection = this.table.get(connId);
-    if (connection === undefined) return this.unknownId('send', connId);
+    const connection = this[$table].get(connId);
+    if (connection === undefined) return this[$unknownId]('send', connId);
     return connection.send('send', toBytes(data, offset, length));
   }
 
   /** Sends several pieces as one datagram or message (`SendPackets`, CS-003). EMSGSIZE if they are too large together. */
   sendPackets(connId: ConnId, packets: readonly Sendable[]): boolean {
-    const connection = this.table.get(connId);
-    if (connection === undefined) return this.unknownId('sendPackets', connId);
-    const bytes = joinParts(this, packets, this.sendLimit(), connId);
+    const connection = this[$table].get(connId);
+    if (connection === undefined) return this[$unknownId]('sendPackets', connId);
+    const bytes = joinParts(this, packets, this[$sendLimit](), connId);
     return bytes !== null && connection.send('sendPackets', bytes);
   }
 
   /** Largest datagram or message. @internal */
-  protected sendLimit(): number {
+  protected [$sendLimit](): number {
     return this.maxDatagramSize;
   }
 
   /** Never possible with UDP: false, EPERM (CS-004). An async `onReceive` holds its peer's datagrams back. */
   override pauseReceive(connId: ConnId, _isPaused = true): boolean {
     const message = 'a UDP server cannot pause one peer; return a promise from onReceive instead';
-    return this.refuse('pauseReceive', SocketErrorCode.IllegalState, Errno.EPERM, message, connId);
+    return this[$refuse]('pauseReceive', SocketErrorCode.IllegalState, Errno.EPERM, message, connId);
   }
 
   /** Null (EPERM), as `pauseReceive` is not possible (CS-023). */
@@ -277,46 +302,46 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
    */
   async stop(options: StopOptions = {}): Promise<StopReport> {
     checkStopOptions(options);
-    if (!this.hasStarted) throw this.illegalState('stop');
-    const startedAt = this.wheel.clock.now();
+    if (!this.hasStarted) throw this[$illegalState]('stop');
+    const startedAt = this[$wheel].clock.now();
     const isStarting = this.state === ServiceState.Starting;
-    this.transition(ServiceState.Stopping);
+    this[$transition](ServiceState.Stopping);
     if (isStarting) {
       // The start gives up, closes its socket and fires onShutdown.
       await this.wait();
       return emptyReport();
     }
-    const report = await closeAll(this.table, this.#emptyWait, this.wheel.clock, options, null);
-    const socket = this.host?.socket ?? null;
+    const report = await closeAll(this[$table], this.#emptyWait, this[$wheel].clock, options, null);
+    const socket = this[$host]?.socket ?? null;
     if (socket !== null) {
-      const deadline = this.wheel.clock.now() + NOTIFY_WAIT_MS;
-      while (socket.queuedCount > 0 && this.wheel.clock.now() < deadline) await new Promise(setImmediate);
+      const deadline = this[$wheel].clock.now() + NOTIFY_WAIT_MS;
+      while (socket.queuedCount > 0 && this[$wheel].clock.now() < deadline) await new Promise(setImmediate);
       await socket.close();
     }
-    if (this.host !== null) this.host.socket = null;
-    await shutDown(this, this.listener);
-    report.durationMs = this.wheel.clock.now() - startedAt;
+    if (this[$host] !== null) this[$host].socket = null;
+    await shutDown(this, this[$listener]);
+    report.durationMs = this[$wheel].clock.now() - startedAt;
     return report;
   }
 
   /** @internal */
-  closing(_connection: UdpLifecycle): void {}
+  [$closing](_connection: UdpLifecycle): void {}
 
   /** @internal */
-  released(connection: UdpLifecycle): void {
-    this.peers.delete(connection as C);
-    this.table.delete(connection.id);
-    if (this.table.size === 0) this.#emptyWait.emptied();
+  [$released](connection: UdpLifecycle): void {
+    this[$peers].delete(connection as C);
+    this[$table].delete(connection.id);
+    if (this[$table].size === 0) this.#emptyWait.emptied();
   }
 
   /** Snapshot of this run, or of the last one. */
   stats(): UdpStats {
-    return (this.host ?? new UdpHost(this, this.listener)).stats(this.connectionCount);
+    return (this[$host] ?? new UdpHost(this, this[$listener])).stats(this.connectionCount);
   }
 
   /** Snapshot of one connection, null for an unknown ID. */
   override getConnectionStats(connId: ConnId): UdpConnectionStats | null {
-    return this.table.get(connId)?.stats() ?? null;
+    return this[$table].get(connId)?.stats() ?? null;
   }
 }
 

@@ -1,5 +1,6 @@
 import { CLOSE_NOTIFY, isCloseNotify } from '../arq/index.ts';
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
+import { $admit, $refusePeer, $unknownPeer } from '../core/internals.ts';
 import type { OptionsOf } from '../core/properties.ts';
 import { UdpConnection } from '../udp/udp-connection.ts';
 import type { UdpHost } from '../udp/udp-host.ts';
@@ -27,8 +28,8 @@ export class UdpServer<Extra = unknown> extends DatagramServer<UdpConnection, Ex
     super(listener, options);
   }
 
-  /** Any first datagram makes a connection (UD-002), but for oversize ones (ORD-029) and stray close notifies (ACC-015). */
-  protected override unknownPeer(run: UdpHost, bytes: Buffer, address: string, port: number, now: number): void {
+  /** Any first datagram makes a connection (UD-002), but for oversize ones (ORD-029) and stray close notifies (ACC-015). @internal */
+  protected override [$unknownPeer](run: UdpHost, bytes: Buffer, address: string, port: number, now: number): void {
     if (bytes.length > run.settings.maxDatagramSize) {
       run.drops.oversize++;
       return;
@@ -37,13 +38,14 @@ export class UdpServer<Extra = unknown> extends DatagramServer<UdpConnection, Ex
       run.drops.unknownPeer++;
       return;
     }
-    const connection = this.admit(run, address, port, (peer) => new UdpConnection(run, peer, false, now));
+    const connection = this[$admit](run, address, port, (peer) => new UdpConnection(run, peer, false, now));
     if (connection === null) return;
     connection.open('onAccept', { address: connection.remoteAddress, port: connection.remotePort }, () => {});
     connection.received(bytes, now);
   }
 
-  protected override refusePeer(run: UdpHost, address: string, port: number): void {
+  /** @internal */
+  protected override [$refusePeer](run: UdpHost, address: string, port: number): void {
     run.closeNotifiesOut++;
     run.control(CLOSE_NOTIFY, port, address);
   }

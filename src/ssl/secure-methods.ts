@@ -2,6 +2,7 @@ import type { StreamConnection } from '../connection/stream-connection.ts';
 import { Component } from '../core/component.ts';
 import { SocketErrorCode, type SSLSessionInfo } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
+import { $connectionOf, $refuse, $security, $unknownId } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { defineProperties, type PropertyTable } from '../core/properties.ts';
 import type { SSLContextOptions, SSLInfo, SSLMemoryContextOptions } from './options.ts';
@@ -12,19 +13,19 @@ import type { TlsSecurity } from './security.ts';
 
 /** What the methods ask of the component that they are called on. */
 interface SecureComponent extends Component {
-  readonly security: TlsSecurity;
+  readonly [$security]: TlsSecurity;
 }
 
 interface SecureComplex extends SecureComponent {
-  connectionOf(connId: ConnId): StreamConnection | undefined;
-  unknownId(operation: string, connId: ConnId): false;
+  [$connectionOf](connId: ConnId): StreamConnection | undefined;
+  [$unknownId](operation: string, connId: ConnId): false;
 }
 
 interface SecureSingle extends SecureComponent {
-  connectionOf(): StreamConnection | undefined;
+  [$connectionOf](): StreamConnection | undefined;
 }
 
-const tlsOf = (component: object): TlsSecurity => (component as SecureComponent).security;
+const tlsOf = (component: object): TlsSecurity => (component as SecureComponent)[$security];
 
 /** What all TLS components have (SSL-S, SSL-A, SSL-C). */
 export abstract class SecureMethods {
@@ -82,9 +83,9 @@ export abstract class SecureComplexMethods extends SecureMethods {
    */
   startSSLHandShake(connId: ConnId, surplus?: Uint8Array): boolean {
     const self = this as unknown as SecureComplex;
-    const connection = self.connectionOf(connId);
-    if (connection?.isValid !== true) return self.unknownId('startSSLHandShake', connId);
-    return self.security.startHandShake(connection, surplus);
+    const connection = self[$connectionOf](connId);
+    if (connection?.isValid !== true) return self[$unknownId]('startSSLHandShake', connId);
+    return self[$security].startHandShake(connection, surplus);
   }
 
   /**
@@ -93,18 +94,18 @@ export abstract class SecureComplexMethods extends SecureMethods {
    */
   getSSLSessionInfo(connId: ConnId, kind: SSLSessionInfo): unknown {
     const self = this as unknown as SecureComplex;
-    const connection = self.connectionOf(connId);
-    if (connection !== undefined) return self.security.inspect(connection, kind);
-    self.unknownId('getSSLSessionInfo', connId);
+    const connection = self[$connectionOf](connId);
+    if (connection !== undefined) return self[$security].inspect(connection, kind);
+    self[$unknownId]('getSSLSessionInfo', connId);
     return null;
   }
 
   /** Protocol, cipher, certificate and so on of a connection; null with `lastError` as `getSSLSessionInfo`. */
   getSSLInfo(connId: ConnId): SSLInfo | null {
     const self = this as unknown as SecureComplex;
-    const connection = self.connectionOf(connId);
-    if (connection !== undefined) return self.security.info(connection);
-    self.unknownId('getSSLInfo', connId);
+    const connection = self[$connectionOf](connId);
+    if (connection !== undefined) return self[$security].info(connection);
+    self[$unknownId]('getSSLInfo', connId);
     return null;
   }
 }
@@ -176,9 +177,9 @@ export abstract class SecureSingleMethods extends SecureMethods {
 
 function connectionOf(client: object, operation: string): StreamConnection | null {
   const self = client as SecureSingle;
-  const connection = self.connectionOf();
+  const connection = self[$connectionOf]();
   if (connection !== undefined) return connection;
-  self.refuse(operation, SocketErrorCode.IllegalState, Errno.EPERM, 'the client is not connected');
+  self[$refuse](operation, SocketErrorCode.IllegalState, Errno.EPERM, 'the client is not connected');
   return null;
 }
 

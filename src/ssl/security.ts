@@ -9,6 +9,7 @@ import { describe } from '../core/describe.ts';
 import { SocketErrorCode, type SSLSessionInfo } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
+import { $failed, $refuse, $settings, $wheel } from '../core/internals.ts';
 import { isIP } from '../core/ip.ts';
 import { useTlsProof } from '../transport/fast-path.ts';
 import type { AcceptedSocket } from '../transport/tcp-listener.ts';
@@ -54,7 +55,7 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
     maxHandshakes?: number;
     maxHandshakesPerAddress?: number;
   } {
-    return this.#component.settings as never;
+    return this.#component[$settings] as never;
   }
 
   get sendsCloseNotify(): boolean {
@@ -125,7 +126,7 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
     try {
       return change();
     } catch (thrown) {
-      throw thrown instanceof SocketError ? this.#component.failed(thrown) : thrown;
+      throw thrown instanceof SocketError ? this.#component[$failed](thrown) : thrown;
     }
   }
 
@@ -137,7 +138,7 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
     boundName(serverName);
     if (index >= this.contexts.count) {
       const message = `there is no context ${index}`;
-      return this.#component.refuse('bindSSLServerName', SocketErrorCode.InvalidParam, Errno.ENOANO, message);
+      return this.#component[$refuse]('bindSSLServerName', SocketErrorCode.InvalidParam, Errno.ENOANO, message);
     }
     this.contexts.bind(serverName, index);
     return true;
@@ -145,7 +146,7 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
 
   cleanup(): boolean {
     if (!this.#isStopped()) {
-      return this.#component.refuse(
+      return this.#component[$refuse](
         'cleanupSSLContext',
         SocketErrorCode.IllegalState,
         Errno.EPERM,
@@ -158,7 +159,7 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
   }
 
   #failed(operation: string, errno: number, message: string): SocketError {
-    return this.#component.failed(contextError(operation, errno, message));
+    return this.#component[$failed](contextError(operation, errno, message));
   }
 
   checkReady(): SocketError | null {
@@ -179,7 +180,7 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
     this.gate = new HandshakeGate(
       maxHandshakes || Number.POSITIVE_INFINITY,
       maxHandshakesPerAddress || Number.POSITIVE_INFINITY,
-      this.#component.wheel,
+      this.#component[$wheel],
       struck,
     );
   }
@@ -212,7 +213,7 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
 
   startHandShake(connection: StreamConnection, surplus: Uint8Array | undefined): boolean {
     const refuse = (errno: number, message: string): boolean =>
-      this.#component.refuse('startSSLHandShake', SocketErrorCode.IllegalState, errno, message, connection.id);
+      this.#component[$refuse]('startSSLHandShake', SocketErrorCode.IllegalState, errno, message, connection.id);
     if (this.#settings.sslAutoHandShake)
       return refuse(Errno.EPERM, 'the handshake is automatic; set sslAutoHandShake to false');
     if (connection.secure !== null) return refuse(Errno.EALREADY, 'its handshake was started already');
@@ -282,7 +283,7 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
     if (session === null) return null;
     const value = inspectSession(session, this.contexts.get(session.contextIndex), this.#settings.sslCipherList, kind);
     if (value === undefined) {
-      this.#component.refuse(
+      this.#component[$refuse](
         'getSSLSessionInfo',
         SocketErrorCode.InvalidParam,
         Errno.EINVAL,
@@ -300,7 +301,7 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
 
   #sessionOf(operation: string, connection: StreamConnection): TlsSession | null {
     if (connection.secure !== null) return connection.secure as TlsSession;
-    this.#component.refuse(operation, SocketErrorCode.IllegalState, Errno.EPERM, 'it has no TLS yet', connection.id);
+    this.#component[$refuse](operation, SocketErrorCode.IllegalState, Errno.EPERM, 'it has no TLS yet', connection.id);
     return null;
   }
 }

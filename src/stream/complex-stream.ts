@@ -9,6 +9,30 @@ import { checkListener } from '../core/check-listener.ts';
 import { ComplexSocket } from '../core/complex-socket.ts';
 import { ServiceState } from '../core/enums.ts';
 import type { SocketError } from '../core/errors.ts';
+import {
+  $begin,
+  $checkStop,
+  $closeAll,
+  $closing,
+  $connectionOf,
+  $createProtocol,
+  $failed,
+  $host,
+  $illegalState,
+  $isStarting,
+  $listener,
+  $makeFace,
+  $pendingBytesOfAll,
+  $released,
+  $resetTable,
+  $security,
+  $settings,
+  $startFailed,
+  $table,
+  $transition,
+  $unknownId,
+  $wheel,
+} from '../core/internals.ts';
 import type { AnyHooks, ConnId } from '../core/listener.ts';
 import { defineProperties } from '../core/properties.ts';
 import { EmptyWait, shutDown } from '../core/start-stop.ts';
@@ -29,11 +53,11 @@ export abstract class ComplexStream<Extra = unknown, Message = Sendable>
   /** @internal */
   static readonly [securityMaker]: SecurityMaker | null = null;
   /** TLS, or null for plain components. @internal */
-  readonly security: StreamSecurity | null;
+  readonly [$security]: StreamSecurity | null;
   /** @internal */
-  protected readonly listener: AnyHooks;
+  protected readonly [$listener]: AnyHooks;
   /** What the connections of this run share; null before the first start. @internal */
-  protected host: ConnectionHost | null = null;
+  protected [$host]: ConnectionHost | null = null;
   #protocolModel: ProtocolModel;
   /** Null before the first start. */
   #protocols: ProtocolFactory | null = null;
@@ -41,14 +65,14 @@ export abstract class ComplexStream<Extra = unknown, Message = Sendable>
 
   constructor(listener: object, options: object | undefined, protocolModel: ProtocolModel) {
     super(options);
-    this.security = makeSecurity(new.target, this, options);
+    this[$security] = makeSecurity(new.target, this, options);
     this.#protocolModel = protocolModel;
     checkListener(listener, protocolModel.hooks);
-    this.listener = listener as AnyHooks;
+    this[$listener] = listener as AnyHooks;
   }
 
   override get isSecure(): boolean {
-    return this.security !== null;
+    return this[$security] !== null;
   }
 
   /**
@@ -60,8 +84,8 @@ export abstract class ComplexStream<Extra = unknown, Message = Sendable>
    * @throws TypeError, RangeError for arguments that make no sense.
    */
   send(connId: ConnId, data: Message, offset = 0, length?: number): boolean {
-    const connection = this.table.get(connId);
-    if (connection === undefined) return this.unknownId('send', connId);
+    const connection = this[$table].get(connId);
+    if (connection === undefined) return this[$unknownId]('send', connId);
     return sendOn(this, connection, bytesOf(connection, data, offset, length));
   }
 
@@ -70,8 +94,8 @@ export abstract class ComplexStream<Extra = unknown, Message = Sendable>
    * them. Results as `send`; false (EINVAL) for an empty list.
    */
   sendPackets(connId: ConnId, packets: readonly Message[]): boolean {
-    const connection = this.table.get(connId);
-    if (connection === undefined) return this.unknownId('sendPackets', connId);
+    const connection = this[$table].get(connId);
+    if (connection === undefined) return this[$unknownId]('sendPackets', connId);
     return sendPacketsOn(this, connection, packets);
   }
 
@@ -82,7 +106,7 @@ export abstract class ComplexStream<Extra = unknown, Message = Sendable>
    */
   async sendSmallFile(connId: ConnId, fileName: string | URL, head?: Sendable, tail?: Sendable): Promise<boolean> {
     const connection = this.connection(connId);
-    if (connection === null) return this.unknownId('sendSmallFile', connId);
+    if (connection === null) return this[$unknownId]('sendSmallFile', connId);
     return connection.sendSmallFile(fileName, head, tail);
   }
 
@@ -91,7 +115,7 @@ export abstract class ComplexStream<Extra = unknown, Message = Sendable>
   }
 
   /** @internal */
-  protected override makeFace(connection: StreamConnection): TcpConnection<Extra, Message> {
+  protected override [$makeFace](connection: StreamConnection): TcpConnection<Extra, Message> {
     return new TcpConnection(this, connection);
   }
 
@@ -108,65 +132,65 @@ export abstract class ComplexStream<Extra = unknown, Message = Sendable>
 
   /** Snapshot of this run, or of the last one. */
   stats(): ComponentStats {
-    const host = this.host ?? new ConnectionHost(this, this.listener);
-    return host.stats(this.connectionCount, this.pendingBytesOfAll());
+    const host = this[$host] ?? new ConnectionHost(this, this[$listener]);
+    return host.stats(this.connectionCount, this[$pendingBytesOfAll]());
   }
 
   /** @internal */
-  createProtocol(port: Port): Protocol {
+  [$createProtocol](port: Port): Protocol {
     return this.#protocols!(port);
   }
 
   /** The connection behind an ID, for adapters. @internal */
-  connectionOf(connId: ConnId): StreamConnection | undefined {
-    return this.table.get(connId);
+  [$connectionOf](connId: ConnId): StreamConnection | undefined {
+    return this[$table].get(connId);
   }
 
   /** @internal */
-  closing(_connection: StreamConnection): void {}
+  [$closing](_connection: StreamConnection): void {}
 
   /** @internal */
-  released(connection: StreamConnection): void {
-    this.table.delete(connection.id);
-    if (this.table.size === 0) this.#emptyWait.emptied();
+  [$released](connection: StreamConnection): void {
+    this[$table].delete(connection.id);
+    if (this[$table].size === 0) this.#emptyWait.emptied();
   }
 
   /** What every start begins with. @internal */
-  protected begin(): ConnectionHost {
-    this.transition(ServiceState.Starting);
-    this.resetTable();
+  protected [$begin](): ConnectionHost {
+    this[$transition](ServiceState.Starting);
+    this[$resetTable]();
     this.#protocols = this.#protocolModel({
-      settings: this.settings,
-      limits: () => this.host?.limits,
-      listener: this.listener,
+      settings: this[$settings],
+      limits: () => this[$host]?.limits,
+      listener: this[$listener],
       component: this,
     });
-    this.security?.begin(() => this.host!);
-    this.host = new ConnectionHost(this, this.listener);
-    return this.host;
+    this[$security]?.begin(() => this[$host]!);
+    this[$host] = new ConnectionHost(this, this[$listener]);
+    return this[$host];
   }
 
   /** Whether `run` is the present one and still starting. @internal */
-  protected isStarting(run: ConnectionHost): boolean {
-    return this.host === run && this.state === ServiceState.Starting;
+  protected [$isStarting](run: ConnectionHost): boolean {
+    return this[$host] === run && this.state === ServiceState.Starting;
   }
 
   /** Throws if `stop` is not possible. @internal */
-  protected checkStop(): void {
-    if (!this.hasStarted) throw this.illegalState('stop');
+  protected [$checkStop](): void {
+    if (!this.hasStarted) throw this[$illegalState]('stop');
   }
 
   /** Closes all connections, gracefully if there is time for it, and waits until they are closed. @internal */
-  protected closeAll(options: StopOptions): Promise<StopReport> {
-    return closeAll(this.table, this.#emptyWait, this.wheel.clock, options, this.host?.active);
+  protected [$closeAll](options: StopOptions): Promise<StopReport> {
+    return closeAll(this[$table], this.#emptyWait, this[$wheel].clock, options, this[$host]?.active);
   }
 
   /** A start that failed after it had begun: `onShutdown` fires, then the error is the caller's (ACC-002). @internal */
-  protected async startFailed(error: SocketError): Promise<never> {
-    this.failed(error);
+  protected async [$startFailed](error: SocketError): Promise<never> {
+    this[$failed](error);
     if (this.hasStarted) {
-      this.transition(ServiceState.Stopping);
-      await shutDown(this, this.listener);
+      this[$transition](ServiceState.Stopping);
+      await shutDown(this, this[$listener]);
     }
     throw error;
   }

@@ -10,6 +10,7 @@ import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import { prepareByHook } from '../core/hooks.ts';
+import { $aborted, $failed } from '../core/internals.ts';
 import { isIP } from '../core/ip.ts';
 import type { OptionRule } from '../core/option-names.ts';
 import { socketPathProblem } from '../core/socket-path.ts';
@@ -113,7 +114,7 @@ export async function connect(
     connection.close(
       SocketOperation.Close,
       isSettled ? 0 : Errno.ECANCELED,
-      isSettled ? undefined : component.aborted('connect', signal),
+      isSettled ? undefined : component[$aborted]('connect', signal),
     );
     // An async onConnect that never answers is not waited for, no more than by a stop.
     if (!isSettled) setTimeout(() => connection.abandonHooks(), HOOK_GRACE_MS);
@@ -124,19 +125,19 @@ export async function connect(
   }
   const gone = (): Promise<null> => new Promise((resolve) => onRelease(connection, () => resolve(null)));
   if (run.isFast && !isFastPathSettled(run.security !== null)) await useFastSocket(run, connection, gone());
-  let problem: SocketError | null = isSignalAborted(signal) ? component.aborted('connect', signal) : null;
+  let problem: SocketError | null = isSignalAborted(signal) ? component[$aborted]('connect', signal) : null;
   // While that hook is thinking, the signal may be aborted, and the connection closed.
   if (problem === null && run.listener.onPrepareConnect !== undefined) {
     problem = await Promise.race([prepare(component, run, connection), gone()]);
   }
-  if (problem === null && isSignalAborted(signal)) problem = component.aborted('connect', signal);
+  if (problem === null && isSignalAborted(signal)) problem = component[$aborted]('connect', signal);
   if (problem === null && connection.state !== ConnectionState.Connecting) {
     problem = connection.closeReason.error ?? cancelled(connection);
   }
   if (problem !== null) {
     connection.close(SocketOperation.Connect, problem.errno, problem);
     if (!connection.isReleased) await gone();
-    throw component.failed(problem);
+    throw component[$failed](problem);
   }
   const { socket } = connection;
   return new Promise<void>((resolve, reject) => {
@@ -145,7 +146,7 @@ export async function connect(
       if (isSettled) return;
       isSettled = true;
       if (error === undefined) resolve();
-      else reject(component.failed(error));
+      else reject(component[$failed](error));
     };
     onRelease(connection, () => {
       settle(refusal ?? connection.closeReason.error ?? cancelled(connection));

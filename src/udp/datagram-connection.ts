@@ -2,6 +2,7 @@ import type { Component } from '../core/component.ts';
 import { Connection } from '../core/connection.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
+import { $refuse } from '../core/internals.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import type { UdpConnection } from './udp-connection.ts';
 
@@ -30,7 +31,7 @@ export class DatagramConnection<Extra = unknown> extends Connection<Extra> {
 
   #cannotPause(): false {
     const message = 'a UDP server cannot stop receiving from one peer only';
-    return this.#component.refuse('pauseReceive', SocketErrorCode.IllegalState, Errno.EPERM, message, this.id);
+    return this.#component[$refuse]('pauseReceive', SocketErrorCode.IllegalState, Errno.EPERM, message, this.id);
   }
 
   /**

@@ -5,6 +5,7 @@ import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoName } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import { callHook, notifyHook, type OpeningDone } from '../core/hooks.ts';
+import { $refuse } from '../core/internals.ts';
 import { QUEUED } from '../transport/udp-socket.ts';
 import { ArqBacklog, BacklogNews } from './udp-arq-backlog.ts';
 import { UdpConnection } from './udp-connection.ts';
@@ -244,7 +245,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
       message = 'the peer is not known to take unreliable messages; set the option unreliable at both ends';
     }
     const code = errno === Errno.EPERM ? SocketErrorCode.IllegalState : SocketErrorCode.InvalidParam;
-    return this.host.owner.refuse(operation, code, errno, message, this.id);
+    return this.host.owner[$refuse](operation, code, errno, message, this.id);
   }
 
   /** A datagram of the session. */

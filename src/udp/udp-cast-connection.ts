@@ -2,6 +2,7 @@ import type { SocketAddress } from '../core/address.ts';
 import { SocketErrorCode, type SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
+import { $refuse } from '../core/internals.ts';
 import { UdpConnection } from './udp-connection.ts';
 
 /** The connection of a `UdpCast`: sends to the group, receives from anybody; no heartbeats, no close notify (CA-006). */
@@ -40,7 +41,7 @@ export class CastConnection extends UdpConnection {
     if (bytes.length > 0) return super.send(operation, bytes);
     if (!this.isValid) return this.cannotSend(operation);
     if (host.transmit(this, bytes, 0, false) < 0) {
-      return host.owner.refuse(operation, SocketErrorCode.DataSend, Errno.ENOBUFS, 'the system refused it', this.id);
+      return host.owner[$refuse](operation, SocketErrorCode.DataSend, Errno.ENOBUFS, 'the system refused it', this.id);
     }
     this.messagesOut++;
     host.messagesOut++;

@@ -5,6 +5,7 @@ import { HandleResult, SocketErrorCode, SocketOperation } from '../core/enums.ts
 import { Errno } from '../core/errno.ts';
 import { describeSystemError } from '../core/errors.ts';
 import { type HookOutcome, notifyHook, type OpeningDone, settleHook } from '../core/hooks.ts';
+import { $refuse } from '../core/internals.ts';
 import { Heartbeat, sendHeartbeat } from './udp-heartbeat.ts';
 import type { UdpHost } from './udp-host.ts';
 import { type PeerAddress, UdpLifecycle } from './udp-lifecycle.ts';
@@ -228,7 +229,7 @@ export class UdpConnection extends UdpLifecycle implements ManagedConnection {
     if (this.state > ConnectionState.Open) return this.cannotSend(operation);
     if (length === 0 || length > host.settings.maxDatagramSize) {
       const message = `a datagram of ${length} bytes is not possible, allowed are 1 to ${host.settings.maxDatagramSize} (maxDatagramSize)`;
-      return host.owner.refuse(operation, SocketErrorCode.InvalidParam, Errno.EINVAL, message, this.id);
+      return host.owner[$refuse](operation, SocketErrorCode.InvalidParam, Errno.EINVAL, message, this.id);
     }
     const status = host.transmit(this, bytes, length, false);
     if (status < 0) return this.#sendRefused(operation, -status);
@@ -239,7 +240,7 @@ export class UdpConnection extends UdpLifecycle implements ManagedConnection {
 
   protected cannotSend(operation: string): false {
     const errno = this.isClient ? Errno.EPERM : Errno.EBADSLT;
-    return this.host.owner.refuse(operation, SocketErrorCode.IllegalState, errno, 'it is closing', this.id);
+    return this.host.owner[$refuse](operation, SocketErrorCode.IllegalState, errno, 'it is closing', this.id);
   }
 
   #sendRefused(operation: string, errno: number): false {
@@ -247,7 +248,7 @@ export class UdpConnection extends UdpLifecycle implements ManagedConnection {
       errno === Errno.ENOBUFS
         ? 'the system takes no more for now and the datagram was dropped; send slower, or raise maxSendQueueBytes'
         : describeSystemError('the system refused the datagram', errno);
-    return this.host.owner.refuse(operation, SocketErrorCode.DataSend, errno, message, this.id);
+    return this.host.owner[$refuse](operation, SocketErrorCode.DataSend, errno, message, this.id);
   }
 
   /** The system refused a datagram for a reason that will stay. */

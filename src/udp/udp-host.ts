@@ -1,6 +1,7 @@
 import type { LifecycleOwner } from '../connection/lifecycle.ts';
 import { SendPolicy } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
+import { $settings, $wheel } from '../core/internals.ts';
 import type { TimerWheel } from '../core/timer-wheel.ts';
 import { TurnEnd, type TurnTask } from '../core/turn-end.ts';
 import { copyBytes } from '../memory/slab-pool.ts';
@@ -68,9 +69,9 @@ export class UdpHost {
   constructor(owner: UdpOwner, listener: object) {
     this.owner = owner;
     this.listener = listener as AnyUdpHooks;
-    this.settings = { ...owner.settings } as unknown as UdpSettings;
-    this.wheel = owner.wheel;
-    this.#turnEnd = new TurnEnd(owner.wheel.clock);
+    this.settings = { ...owner[$settings] } as unknown as UdpSettings;
+    this.wheel = owner[$wheel];
+    this.#turnEnd = new TurnEnd(owner[$wheel].clock);
     this.reportsSends = typeof this.listener.onSend === 'function';
     this.isFast = this.settings.fastPath && isFastPathAllowed();
     this.isDirect = this.settings.sendPolicy === SendPolicy.Direct;

@@ -2,6 +2,7 @@ import type { Component } from '../core/component.ts';
 import { describe } from '../core/describe.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
+import { $refuse } from '../core/internals.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 
 /**
@@ -18,7 +19,7 @@ export function joinParts(
     throw new TypeError(`packets must be an array of Buffers, Uint8Arrays or strings, not ${describe(packets)}`);
   }
   const refuse = (errno: number, message: string): null => {
-    component.refuse('sendPackets', SocketErrorCode.InvalidParam, errno, message, connId);
+    component[$refuse]('sendPackets', SocketErrorCode.InvalidParam, errno, message, connId);
     return null;
   };
   if (packets.length === 0) return refuse(Errno.EINVAL, 'there are no packets');

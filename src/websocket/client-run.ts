@@ -1,6 +1,7 @@
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
+import { $connectionOf, $reportHookError, $settings, $wheel } from '../core/internals.ts';
 import { HttpContext } from '../http/context.ts';
 import { HttpVersion } from '../http/enums.ts';
 import { llhttp } from '../http/llhttp/llhttp.ts';
@@ -68,16 +69,16 @@ export class ClientRun {
     this.#component = component;
     this.#run = new WebSocketRun(component, listener, false, hasTopics);
     beginRun(component, this.#run);
-    const { handshakeTimeoutMs: ms } = component.settings as unknown as WebSocketProperties;
+    const { handshakeTimeoutMs: ms } = component[$settings] as unknown as WebSocketProperties;
     this.#context = new HttpContext({
       owner: component,
       listener: {
         onHeadersComplete: (_sender, connId) => {
-          const protocol = component.connectionOf(connId)?.protocol;
+          const protocol = component[$connectionOf](connId)?.protocol;
           if (protocol instanceof ClientHandshake) protocol.headComplete();
         },
       },
-      clock: component.wheel.clock,
+      clock: component[$wheel].clock,
       pool: sharedMemory().slabs,
       limits: { ...defaultLimits, headTimeoutMs: ms, responseTimeoutMs: ms },
       rules: httpRules('strict'),
@@ -86,7 +87,7 @@ export class ClientRun {
       localVersion: HttpVersion.V1_1,
       consume: null,
       upgradeTo: (http) => this.#upgradeTo(http as PendingHandshake),
-      reportHookError: (hook, error, connId) => component.reportHookError(listener, hook, error, connId, false),
+      reportHookError: (hook, error, connId) => component[$reportHookError](listener, hook, error, connId, false),
     });
   }
 
@@ -105,7 +106,7 @@ export class ClientRun {
     const wish = this.#run.compression?.options ?? null;
     return new PendingHandshake(this.#context, port, pending, wish, () => {
       return (
-        this.#component.connectionOf(port.id)?.closeReason.error ??
+        this.#component[$connectionOf](port.id)?.closeReason.error ??
         new SocketError({
           socketError: SocketErrorCode.ConnectServer,
           errno: Errno.ECONNABORTED,

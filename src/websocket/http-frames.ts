@@ -1,6 +1,7 @@
 import type { Component } from '../core/component.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
+import { $refuse } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { sharedMemory } from '../memory/read-memory.ts';
 import type { Port, Protocol } from '../protocol/protocol.ts';
@@ -47,7 +48,7 @@ export function sendFrameOn(
   frame: RawFrame,
 ): boolean {
   const refuse = (code: SocketErrorCode, errno: number, message: string): false =>
-    component.refuse('sendWSMessage', code, errno, message, connId);
+    component[$refuse]('sendWSMessage', code, errno, message, connId);
   if (!(protocol instanceof WebSocketFrameProtocol)) {
     return refuse(
       SocketErrorCode.IllegalState,

@@ -1,5 +1,6 @@
 import { describe } from '../core/describe.ts';
 import type { SocketError } from '../core/errors.ts';
+import { $illegalState } from '../core/internals.ts';
 import type { HeaderList } from './handshake.ts';
 import { CloseCode } from './opcode.ts';
 import { SslWebSocketClient, type SslWebSocketClientOptions, WebSocketClient } from './websocket-client.ts';
@@ -136,7 +137,7 @@ export class WebSocket extends EventTarget {
 
   /** Sends a message; what is sent after the end is dropped, as in browsers. @throws SocketError while it is connecting. */
   send(data: string | ArrayBuffer | ArrayBufferView): void {
-    if (this.#state === 0) throw this.#client.illegalState('send');
+    if (this.#state === 0) throw this.#client[$illegalState]('send');
     if (this.#state !== 1) return;
     if (typeof data === 'string') this.#client.send(data);
     else if (ArrayBuffer.isView(data))

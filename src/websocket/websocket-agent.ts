@@ -1,6 +1,7 @@
 import { StreamAgent, type StreamAgentProperties } from '../agent/stream-agent.ts';
 import { securityMaker } from '../connection/security.ts';
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
+import { $takePending } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { checkOptions, type OptionRule } from '../core/option-names.ts';
 import { withHooks } from '../http/http-model.ts';
@@ -67,7 +68,7 @@ const agentModel = withHooks(
   ({ component, listener }) => {
     const agent = component as WebSocketAgent;
     const run = new ClientRun(component as WebSocketComponent, listener as AnyWebSocketHooks, true);
-    return (port) => run.open(port, agent.takePending());
+    return (port) => run.open(port, agent[$takePending]());
   },
   ['onOpen', 'onMessage', 'onPing', 'onPong', 'onWSClose'],
 );
@@ -110,7 +111,7 @@ export class WebSocketAgent<Extra = unknown> extends StreamAgent<Extra> {
   }
 
   /** The handshake of the connection that is being made; `connect` without `open` asks for `/`. @internal */
-  takePending(): PendingOpen {
+  [$takePending](): PendingOpen {
     const pending = this.#pending ?? new PendingOpen(targetOf('ws://localhost/', [], []));
     this.#pending = null;
     return pending;

@@ -3,6 +3,7 @@ import type { StreamConnection } from '../connection/stream-connection.ts';
 import type { Component } from '../core/component.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
+import { $refuse } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { Opcode } from './opcode.ts';
@@ -21,7 +22,7 @@ export function notOpen(
   connId: ConnId,
 ): false {
   if (connection === undefined) {
-    return component.refuse(
+    return component[$refuse](
       operation,
       SocketErrorCode.IllegalState,
       Errno.EBADSLT,
@@ -31,7 +32,7 @@ export function notOpen(
   }
   const protocol = webSocketOf(connection);
   const message = protocol === null ? 'its opening handshake is not done' : 'the WebSocket is closing';
-  return component.refuse(operation, SocketErrorCode.IllegalState, Errno.EPERM, message, connId);
+  return component[$refuse](operation, SocketErrorCode.IllegalState, Errno.EPERM, message, connId);
 }
 
 /** Queues one message. Text is what a string is, unless `opcode` says otherwise. */
@@ -62,7 +63,7 @@ export function doOn(
   const protocol = webSocketOf(connection);
   if (protocol === null || !protocol.isOpen) return notOpen(component, operation, connection, connId);
   if (act(protocol)) return true;
-  return component.refuse(
+  return component[$refuse](
     operation,
     SocketErrorCode.DataSend,
     Errno.ENOBUFS,
@@ -82,7 +83,7 @@ export async function sendStreamOn(
   const protocol = webSocketOf(connection);
   if (protocol === null || !protocol.isOpen) return notOpen(component, 'sendStream', connection, connId);
   if (!protocol.beginFragments(isBinary ? Opcode.Binary : Opcode.Text)) {
-    return component.refuse(
+    return component[$refuse](
       'sendStream',
       SocketErrorCode.IllegalState,
       Errno.EBUSY,

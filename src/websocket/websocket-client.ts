@@ -2,6 +2,7 @@ import { StreamClient, type StreamClientProperties } from '../client/stream-clie
 import { securityMaker } from '../connection/security.ts';
 import { timeoutAfter } from '../core/delay.ts';
 import { HandleResult } from '../core/enums.ts';
+import { $connectionOf, $listener, $takePending } from '../core/internals.ts';
 import { checkOptions, type OptionRule } from '../core/option-names.ts';
 import { defineProperties } from '../core/properties.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
@@ -63,7 +64,7 @@ const clientModel = withHooks(
   ({ component, listener }) => {
     const client = component as WebSocketClient;
     const run = new ClientRun(component as unknown as WebSocketComponent, listener as AnyWebSocketHooks, false);
-    return (port) => run.open(port, client.takePending());
+    return (port) => run.open(port, client[$takePending]());
   },
   ['onOpen', 'onMessage', 'onPing', 'onPong', 'onWSClose', 'onReconnect'],
 );
@@ -136,8 +137,8 @@ export class WebSocketClient<Extra = unknown> extends StreamClient<Extra> {
       if (isOver) break;
       attempt++;
       try {
-        const { onReconnect } = this.listener as WebSocketClientHooks<this>;
-        const answer = await onReconnect?.call(this.listener, this, attempt, target);
+        const { onReconnect } = this[$listener] as WebSocketClientHooks<this>;
+        const answer = await onReconnect?.call(this[$listener], this, attempt, target);
         if (answer === HandleResult.Error || isOver) break;
         await this.#openOnce(target.url, { ...options, headers: target.headers });
         attempt = 0;
@@ -150,7 +151,7 @@ export class WebSocketClient<Extra = unknown> extends StreamClient<Extra> {
   }
 
   /** The handshake of the connection that is being made; `start` without `open` asks for `/`. @internal */
-  takePending(): PendingOpen {
+  [$takePending](): PendingOpen {
     const pending = this.#pending ?? new PendingOpen(targetOf('ws://localhost/', [], []));
     this.#pending = null;
     return pending;
@@ -166,12 +167,12 @@ export class WebSocketClient<Extra = unknown> extends StreamClient<Extra> {
   override send(data: Sendable, offset = 0, length?: number): boolean {
     const opcode = typeof data === 'string' ? Opcode.Text : Opcode.Binary;
     const part = offset === 0 && length === undefined ? data : toBytes(data, offset, length);
-    return sendMessageOn(this, this.connectionOf(), this.connectionId, part, opcode);
+    return sendMessageOn(this, this[$connectionOf](), this.connectionId, part, opcode);
   }
 
   /** Queues a text message; bytes have to be UTF-8. */
   sendText(text: Sendable): boolean {
-    return sendMessageOn(this, this.connectionOf(), this.connectionId, text, Opcode.Text);
+    return sendMessageOn(this, this[$connectionOf](), this.connectionId, text, Opcode.Text);
   }
 
   /** Sends what a source brings as one message in fragments, at the speed of the peer. As `WebSocketServer.sendStream`. */
@@ -179,45 +180,45 @@ export class WebSocketClient<Extra = unknown> extends StreamClient<Extra> {
     source: AsyncIterable<Sendable> | Iterable<Sendable>,
     options: { isBinary?: boolean | undefined } = {},
   ): Promise<boolean> {
-    return sendStreamOn(this, this.connectionOf(), this.connectionId, source, options.isBinary ?? true);
+    return sendStreamOn(this, this[$connectionOf](), this.connectionId, source, options.isBinary ?? true);
   }
 
   /** Sends a ping. @throws RangeError for more than 125 bytes. */
   ping(data: Sendable = ''): boolean {
     const bytes = toBytes(data, 0, undefined);
-    return doOn(this, 'ping', this.connectionOf(), this.connectionId, (protocol) => protocol.ping(bytes));
+    return doOn(this, 'ping', this[$connectionOf](), this.connectionId, (protocol) => protocol.ping(bytes));
   }
 
   /** Sends a pong that nobody asked for. @throws RangeError for more than 125 bytes. */
   pong(data: Sendable = ''): boolean {
     const bytes = toBytes(data, 0, undefined);
-    return doOn(this, 'pong', this.connectionOf(), this.connectionId, (protocol) => protocol.pong(bytes));
+    return doOn(this, 'pong', this[$connectionOf](), this.connectionId, (protocol) => protocol.pong(bytes));
   }
 
   /** Begins the closing handshake, and ends connecting again. As `WebSocketServer.close`. */
   close(code: number = CloseCode.Normal, reason = ''): boolean {
     this.#stopTrying?.();
-    return doOn(this, 'close', this.connectionOf(), this.connectionId, (protocol) => protocol.close(code, reason));
+    return doOn(this, 'close', this[$connectionOf](), this.connectionId, (protocol) => protocol.close(code, reason));
   }
 
   /** Whether the handshake is done and no close frame was sent or came. */
   get isOpen(): boolean {
-    return webSocketOf(this.connectionOf())?.isOpen ?? false;
+    return webSocketOf(this[$connectionOf]())?.isOpen ?? false;
   }
 
   /** The sub-protocol that was agreed on, '' for none; null if there is no WebSocket. */
   get subProtocol(): string | null {
-    return webSocketOf(this.connectionOf())?.subProtocol ?? null;
+    return webSocketOf(this[$connectionOf]())?.subProtocol ?? null;
   }
 
   /** Whether permessage-deflate was agreed on. */
   get isCompressing(): boolean {
-    return webSocketOf(this.connectionOf())?.isCompressing ?? false;
+    return webSocketOf(this[$connectionOf]())?.isCompressing ?? false;
   }
 
   /** How the WebSocket would end if its connection broke now; null if there is none. */
   getEnd(): WebSocketEnd | null {
-    return webSocketOf(this.connectionOf())?.end ?? null;
+    return webSocketOf(this[$connectionOf]())?.end ?? null;
   }
 
   /** What its WebSockets did in this run, or the last one. */

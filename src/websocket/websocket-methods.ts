@@ -1,5 +1,6 @@
 import type { StreamConnection } from '../connection/stream-connection.ts';
 import type { Component } from '../core/component.ts';
+import { $connectionOf } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { defineProperties, type PropertyTable } from '../core/properties.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
@@ -19,7 +20,7 @@ export interface PublishOptions {
 /** What the methods ask of the component that they are called on. */
 interface ManyConnections extends Component {
   getAllConnectionIDs(): ConnId[];
-  connectionOf(connId: ConnId): StreamConnection | undefined;
+  [$connectionOf](connId: ConnId): StreamConnection | undefined;
 }
 
 const self = (component: object): ManyConnections => component as ManyConnections;
@@ -58,12 +59,12 @@ export abstract class WebSocketMethods {
   send(connId: ConnId, data: Sendable, offset = 0, length?: number): boolean {
     const opcode = typeof data === 'string' ? Opcode.Text : Opcode.Binary;
     const part = offset === 0 && length === undefined ? data : toBytes(data, offset, length);
-    return sendMessageOn(self(this), self(this).connectionOf(connId), connId, part, opcode);
+    return sendMessageOn(self(this), self(this)[$connectionOf](connId), connId, part, opcode);
   }
 
   /** Queues a text message (WSS-012); bytes have to be UTF-8. Results as `send`. */
   sendText(connId: ConnId, text: Sendable): boolean {
-    return sendMessageOn(self(this), self(this).connectionOf(connId), connId, text, Opcode.Text);
+    return sendMessageOn(self(this), self(this)[$connectionOf](connId), connId, text, Opcode.Text);
   }
 
   /**
@@ -76,19 +77,19 @@ export abstract class WebSocketMethods {
     source: AsyncIterable<Sendable> | Iterable<Sendable>,
     options: { isBinary?: boolean | undefined } = {},
   ): Promise<boolean> {
-    return sendStreamOn(self(this), self(this).connectionOf(connId), connId, source, options.isBinary ?? true);
+    return sendStreamOn(self(this), self(this)[$connectionOf](connId), connId, source, options.isBinary ?? true);
   }
 
   /** Sends a ping (WSS-012). @throws RangeError for more than 125 bytes. */
   ping(connId: ConnId, data: Sendable = ''): boolean {
     const bytes = toBytes(data, 0, undefined);
-    return doOn(self(this), 'ping', self(this).connectionOf(connId), connId, (protocol) => protocol.ping(bytes));
+    return doOn(self(this), 'ping', self(this)[$connectionOf](connId), connId, (protocol) => protocol.ping(bytes));
   }
 
   /** Sends a pong that nobody asked for (WSS-012): pings are answered by themselves. @throws RangeError for more than 125 bytes. */
   pong(connId: ConnId, data: Sendable = ''): boolean {
     const bytes = toBytes(data, 0, undefined);
-    return doOn(self(this), 'pong', self(this).connectionOf(connId), connId, (protocol) => protocol.pong(bytes));
+    return doOn(self(this), 'pong', self(this)[$connectionOf](connId), connId, (protocol) => protocol.pong(bytes));
   }
 
   /**
@@ -98,29 +99,29 @@ export abstract class WebSocketMethods {
    * @throws RangeError for other codes and longer reasons.
    */
   close(connId: ConnId, code: number = CloseCode.Normal, reason = ''): boolean {
-    return doOn(self(this), 'close', self(this).connectionOf(connId), connId, (protocol) =>
+    return doOn(self(this), 'close', self(this)[$connectionOf](connId), connId, (protocol) =>
       protocol.close(code, reason),
     );
   }
 
   /** Whether the handshake of a connection is done and no close frame was sent or came. */
   isOpen(connId: ConnId): boolean {
-    return webSocketOf(self(this).connectionOf(connId))?.isOpen ?? false;
+    return webSocketOf(self(this)[$connectionOf](connId))?.isOpen ?? false;
   }
 
   /** The sub-protocol that was agreed on, '' for none; null if there is no WebSocket (WSS-007). */
   getSubProtocol(connId: ConnId): string | null {
-    return webSocketOf(self(this).connectionOf(connId))?.subProtocol ?? null;
+    return webSocketOf(self(this)[$connectionOf](connId))?.subProtocol ?? null;
   }
 
   /** Whether permessage-deflate was agreed on. */
   isCompressing(connId: ConnId): boolean {
-    return webSocketOf(self(this).connectionOf(connId))?.isCompressing ?? false;
+    return webSocketOf(self(this)[$connectionOf](connId))?.isCompressing ?? false;
   }
 
   /** How a WebSocket would end if its connection broke now; null if there is none. Also inside `onClose`. */
   getEnd(connId: ConnId): WebSocketEnd | null {
-    return webSocketOf(self(this).connectionOf(connId))?.end ?? null;
+    return webSocketOf(self(this)[$connectionOf](connId))?.end ?? null;
   }
 
   /**
@@ -128,7 +129,7 @@ export abstract class WebSocketMethods {
    * @returns false with `lastError` if it is no open WebSocket, or has `maxTopicsPerConnection` topics.
    */
   subscribe(connId: ConnId, topic: string): boolean {
-    const connection = self(this).connectionOf(connId);
+    const connection = self(this)[$connectionOf](connId);
     if (webSocketOf(connection)?.isOpen !== true) return notOpen(self(this), 'subscribe', connection, connId);
     return topicsOf(this)?.subscribe(connId, topic, () => new ConnectionSubscriber(connection!)) ?? false;
   }
@@ -173,7 +174,7 @@ export abstract class WebSocketMethods {
     let count = 0;
     for (const connId of self(this).getAllConnectionIDs()) {
       if (connId === options.except) continue;
-      if (webSocketOf(self(this).connectionOf(connId))?.sendShared(message) === true) count++;
+      if (webSocketOf(self(this)[$connectionOf](connId))?.sendShared(message) === true) count++;
     }
     return count;
   }

@@ -1,5 +1,6 @@
 import type { StreamConnection } from '../connection/stream-connection.ts';
 import type { Component } from '../core/component.ts';
+import { $connectionOf, $reportHookError, $settings } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { sharedMemory } from '../memory/read-memory.ts';
 import { Compression, type CompressionStats } from './compression.ts';
@@ -17,7 +18,7 @@ import {
 
 /** A component whose connections can be found by ID. */
 export interface WebSocketComponent extends Component {
-  connectionOf(connId: ConnId): StreamConnection | undefined;
+  [$connectionOf](connId: ConnId): StreamConnection | undefined;
 }
 
 /** What the WebSockets of a component did. */
@@ -39,7 +40,7 @@ export class WebSocketRun {
   openCount = 0;
 
   constructor(component: WebSocketComponent, listener: AnyWebSocketHooks, isServer: boolean, hasTopics: boolean) {
-    const settings = component.settings as unknown as WebSocketProperties & TopicProperties;
+    const settings = component[$settings] as unknown as WebSocketProperties & TopicProperties;
     this.compression = settings.compression ? new Compression(compressionOptions(settings)) : null;
     this.topics = hasTopics
       ? new Topics(
@@ -64,7 +65,7 @@ export class WebSocketRun {
       closeTimeoutMs: settings.closeTimeoutMs,
       counters: this.counters,
       hooks: this.#hooksOf(component, listener),
-      isPaused: (id) => component.connectionOf(id)?.isPaused === true,
+      isPaused: (id) => component[$connectionOf](id)?.isPaused === true,
     };
   }
 
@@ -83,11 +84,11 @@ export class WebSocketRun {
           const result = listener.onWSClose(component, id, code, reason, wasClean);
           if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') {
             Promise.resolve(result).catch((error: unknown) =>
-              component.reportHookError(listener, 'onWSClose', error, id, false),
+              component[$reportHookError](listener, 'onWSClose', error, id, false),
             );
           }
         } catch (error) {
-          component.reportHookError(listener, 'onWSClose', error, id, false);
+          component[$reportHookError](listener, 'onWSClose', error, id, false);
         }
       },
     };
@@ -97,7 +98,7 @@ export class WebSocketRun {
     if (listener.onPing !== undefined) hooks.ping = (id, data) => listener.onPing!(component, id, data);
     if (listener.onPong !== undefined) hooks.pong = (id, data) => listener.onPong!(component, id, data);
     const { topics } = this;
-    const { maxSubscriberPendingBytes } = component.settings as unknown as TopicProperties;
+    const { maxSubscriberPendingBytes } = component[$settings] as unknown as TopicProperties;
     if (topics !== null) {
       hooks.wrote = (id, pendingBytes) => {
         if (pendingBytes <= maxSubscriberPendingBytes) topics.drained(id);

@@ -1,5 +1,6 @@
 import { securityMaker } from '../connection/security.ts';
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
+import { $connectionOf, $reportHookError, $wheel } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { HttpContext } from '../http/context.ts';
 import { HttpUpgradeType, HttpVersion } from '../http/enums.ts';
@@ -65,7 +66,7 @@ const serverModel = withHooks(
     const run = new WebSocketRun(component, listener, true, true);
     const { onUpgradeRequest } = listener;
     const reportHookError = (hook: string, error: unknown, connId: ConnId): void =>
-      component.reportHookError(listener, hook, error, connId, false);
+      component[$reportHookError](listener, hook, error, connId, false);
     const upgrade = new ServerUpgrade({
       subProtocols,
       allowedOrigins,
@@ -88,7 +89,8 @@ const serverModel = withHooks(
             hook: 'onRequest',
           };
     beginRun(component, run);
-    const find = (connId: ConnId): HttpServerProtocol => component.connectionOf(connId)!.protocol as HttpServerProtocol;
+    const find = (connId: ConnId): HttpServerProtocol =>
+      component[$connectionOf](connId)!.protocol as HttpServerProtocol;
     const context = new HttpContext({
       owner: component,
       listener: {
@@ -100,7 +102,7 @@ const serverModel = withHooks(
         },
         onMessageComplete: (_sender, connId) => void upgrade.messageComplete(find(connId), connId),
       },
-      clock: component.wheel.clock,
+      clock: component[$wheel].clock,
       pool: sharedMemory().slabs,
       limits: { ...defaultLimits, headTimeoutMs: handshakeTimeoutMs, keepAliveTimeoutMs: handshakeTimeoutMs },
       rules: httpRules('strict'),

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { $connectionOf } from '../../src/core/internals.ts';
 import { type CloseInfo, HandleResult, ServiceState, SocketError } from '../../src/index.ts';
 import { Random } from '../tools/random.ts';
 import { seed } from '../tools/seed.ts';
@@ -88,7 +89,7 @@ async function stopped(name: string, component: AnyComponent): Promise<void> {
   if (await component.wait(10_000)) return;
   const ids = 'getAllConnectionIDs' in component ? component.getAllConnectionIDs() : [component.connectionId];
   const states = ids.map((id) => {
-    const connection = component.connectionOf(id);
+    const connection = component[$connectionOf](id);
     return `${id} in state ${connection?.state}, ${connection?.socket.destroyed ? 'destroyed' : 'not destroyed'}`;
   });
   throw new Error(`${name} does not stop (state ${component.state}): connections ${states.join('; ') || 'none'}`);
@@ -292,7 +293,7 @@ class Chaos {
         'server',
         complexHandle(() => server),
         (id) => server.getRemoteAddress(id)?.port ?? 0,
-        (id) => server.connectionOf(id),
+        (id) => server[$connectionOf](id),
       ) as never,
       this.#options(),
     );
@@ -301,7 +302,7 @@ class Chaos {
         'agent',
         complexHandle(() => agent),
         (id) => agent.getLocalAddress(id)?.port ?? 0,
-        (id) => agent.connectionOf(id),
+        (id) => agent[$connectionOf](id),
       ) as never,
       this.#options(),
     );
@@ -319,7 +320,7 @@ class Chaos {
             fetchAll: () => this.#fetchAll(client, id, end),
           }),
           () => client.getLocalAddress()?.port ?? 0,
-          (id) => (client.connectionId === id ? client.connectionOf(id) : undefined),
+          (id) => (client.connectionId === id ? client[$connectionOf](id) : undefined),
         ) as never,
         this.#options(),
       );
@@ -401,7 +402,7 @@ class Chaos {
   /** Pull components keep what nobody fetched. */
   #fetchAll(component: AnyComponent, id: number, end: End): void {
     if (this.#family.model !== 'pull' || end.isClosed) return;
-    const length = component.connectionOf(id)?.protocol.bufferedBytes ?? 0;
+    const length = component[$connectionOf](id)?.protocol.bufferedBytes ?? 0;
     if (length > 0) this.#check(() => end.took(bytesOf(component, id, length)));
   }
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { $settings } from '../../src/core/internals.ts';
 import {
   Errno,
   ServiceState,
@@ -17,12 +18,12 @@ import {
 
 const host = '127.0.0.1';
 
-type Settable = Record<string, unknown> & { settings: Record<string, unknown> };
+type Settable = Record<string, unknown> & { [$settings]: Record<string, unknown> };
 
 /** Tries every property of a component that runs: each refuses, whatever the value is, and keeps its own. */
 function expectLocked(component: object): void {
   const settable = component as Settable;
-  const names = Object.keys(settable.settings);
+  const names = Object.keys(settable[$settings]);
   expect(names.length).toBeGreaterThan(5);
   for (const name of names) {
     const before = settable[name];
@@ -50,7 +51,7 @@ function expectLocked(component: object): void {
 /** Every property takes its own value back. */
 function expectOpen(component: object): void {
   const settable = component as Settable;
-  for (const name of Object.keys(settable.settings)) {
+  for (const name of Object.keys(settable[$settings])) {
     const before = settable[name];
     settable[name] = before;
     expect(settable[name]).toBe(before);
@@ -107,7 +108,7 @@ test('a component that failed to start takes new values, and starts with them', 
 });
 
 test('every property is listed as an own option, and enumerable', () => {
-  const names = Object.keys((new TcpPackServer({}) as unknown as Settable).settings);
+  const names = Object.keys((new TcpPackServer({}) as unknown as Settable)[$settings]);
   for (const name of ['maxPackSize', 'packHeaderFlag', 'maxConnectionCount', 'sendPolicy', 'socketBufferSize']) {
     expect(names).toContain(name);
   }

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { $settings } from '../../src/core/internals.ts';
 import {
   Errno,
   SocketError,
@@ -95,7 +96,7 @@ describe('the option ssl', () => {
   test('is no property, and keeps no key', () => {
     const server = new SslServer({}, { ssl: identity });
     expect('ssl' in server).toBe(false);
-    expect(JSON.stringify(server.settings)).not.toContain('PRIVATE');
+    expect(JSON.stringify(server[$settings])).not.toContain('PRIVATE');
   });
 
   const wrong: [string, () => unknown, typeof TypeError | typeof RangeError | typeof SocketError, RegExp][] = [

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { $connectionOf } from '../../src/core/internals.ts';
 import {
   Errno,
   HandleResult,
@@ -122,7 +123,7 @@ async function open(kind: (typeof roles)[number], hooks: Hooks = {}, options: ob
     sendSmallFile: (file, head, tail) => client.sendSmallFile(file, head, tail),
     pause: (isPaused) => client.pauseReceive(isPaused),
     pending: () => client.pendingDataLength,
-    buffered: () => client.connectionOf()?.stats().bufferedBytes ?? 0,
+    buffered: () => client[$connectionOf]()?.stats().bufferedBytes ?? 0,
     get failure() {
       return { code: client.lastError, errno: client.lastSystemError };
     },

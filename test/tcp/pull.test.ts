@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { $connectionOf } from '../../src/core/internals.ts';
 import {
   Errno,
   FetchResult,
@@ -104,7 +105,7 @@ async function open(kind: (typeof roles)[number], hooks: Hooks = {}, options: ob
     peek: (length) => client.peek(length) ?? client.lastFetchResult,
     pause: (isPaused) => client.pauseReceive(isPaused),
     send: (data) => client.send(data),
-    buffered: () => client.connectionOf()?.stats().bufferedBytes ?? 0,
+    buffered: () => client[$connectionOf]()?.stats().bufferedBytes ?? 0,
     struck: () => client.stats().limits.pullBuffer,
     end: async () => [await client[Symbol.asyncDispose](), await bare[Symbol.asyncDispose]()],
   };

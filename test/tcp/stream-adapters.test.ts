@@ -4,6 +4,7 @@ import net from 'node:net';
 import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { describe, expect, test, vi } from 'vitest';
+import { $connectionOf } from '../../src/core/internals.ts';
 import {
   type ConnectionStream,
   SocketError,
@@ -96,7 +97,7 @@ describe('createStream', () => {
     const { port } = await server.start('127.0.0.1', 0);
     const client = new TcpClient({
       onConnect(client) {
-        client.connectionOf()?.socket.resetAndDestroy();
+        client[$connectionOf]()?.socket.resetAndDestroy();
       },
     });
     await client.start('127.0.0.1', port).catch(() => {});

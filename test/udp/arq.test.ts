@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { $host } from '../../src/core/internals.ts';
 import {
   HandleResult,
   SocketErrorCode,
@@ -202,7 +203,7 @@ test('AQ-018: a client notices that its server was restarted', async () => {
   const client = new UdpArqClient(recorder.hooks as never);
   await client.start('127.0.0.1', port);
   // The server dies without a word.
-  (server as unknown as { host: { control: unknown } }).host.control = () => 0;
+  (server as unknown as { [$host]: { control: unknown } })[$host].control = () => 0;
   await server.stop();
   const again = new UdpArqServer(new Recorder().hooks as never);
   await again.start('127.0.0.1', port);
@@ -223,7 +224,7 @@ test('UD-002 AQ-018: an idle client of a server that was killed and restarted no
   client.send('hello');
   await recorder.until('onReceive');
   await eventually(() => first.getWaitingSendMessageCount(1) === 0);
-  (first as unknown as { host: { control: unknown } }).host.control = () => 0; // killed: no notify
+  (first as unknown as { [$host]: { control: unknown } })[$host].control = () => 0; // killed: no notify
   await first.stop();
   const second = time.drive(new UdpArqServer(new Recorder().hooks as never));
   await second.start('127.0.0.1', port);
@@ -297,7 +298,7 @@ test('AQ-018: a client that missed the close notify is reset, not given a sessio
   client.send('one');
   await clientRecorder.until('onReceive');
   // The close notify is lost.
-  const { host } = server as unknown as { host: { control: unknown } };
+  const { [$host]: host } = server as unknown as { [$host]: { control: unknown } };
   const { control } = host;
   host.control = () => 0;
   server.disconnect(1);

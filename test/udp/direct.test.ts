@@ -10,11 +10,12 @@ afterEach(() => {
 /** The modules as a new process would have them: nothing is proved yet. */
 async function fresh() {
   vi.resetModules();
-  const [direct, { UdpServer, UdpClient }] = await Promise.all([
+  const [direct, { UdpServer, UdpClient }, { $host }] = await Promise.all([
     import('../../src/transport/udp-direct.ts'),
     import('../../src/index.ts'),
+    import('../../src/core/internals.ts'),
   ]);
-  return { direct, UdpServer, UdpClient };
+  return { direct, UdpServer, UdpClient, $host };
 }
 
 function handleOf(socket: dgram.Socket): UdpHandle {
@@ -102,10 +103,10 @@ test.skipIf(process.env.HP_SOCKET_FAST_PATH === 'off')(
   'a handle that begins to throw later: datagrams go the documented way, and nothing throws',
   async () => {
     const modules = await fresh();
-    const { UdpServer } = modules;
+    const { UdpServer, $host } = modules;
     const server = new UdpServer({ onReceive: (sender, id, data) => void sender.send(id, data) });
     const { port } = await server.start('127.0.0.1', 0);
-    const { socket } = (server as unknown as { host: { socket: { socket: dgram.Socket } } }).host.socket;
+    const { socket } = (server as unknown as Record<symbol, { socket: { socket: dgram.Socket } }>)[$host]!.socket;
     const handle = handleOf(socket);
     const { send } = handle;
     let refusals = 0;

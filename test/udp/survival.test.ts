@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
+import { $host } from '../../src/core/internals.ts';
 import { UdpArqClient, UdpArqServer, UdpClient, UdpServer } from '../../src/index.ts';
 import { CLOSE_NOTIFY, eventually, ManualTime, push, pushedIn, RawPeer, Recorder, turns } from './tools.ts';
 
@@ -267,7 +268,7 @@ test('UD-008 UD-009 CLS-019: ARQ peers that vanish are noticed at both ends by t
   await turns();
   // From here on nothing leaves either of them.
   for (const each of [server, client])
-    (each as unknown as { host: { socket: { send: unknown } } }).host.socket.send = () => 0;
+    (each as unknown as { [$host]: { socket: { send: unknown } } })[$host].socket.send = () => 0;
   time.pass(1970);
   await turns();
   expect([recorder.of('onClose').length, clientSide.of('onClose').length]).toEqual([0, 0]);
@@ -285,7 +286,7 @@ test('the system without buffers: datagrams are dropped and counted; other error
   const peer = await RawPeer.open(port);
   await peer.send('01');
   await peer.until(1);
-  const { socket } = (server as unknown as { host: { socket: { send: unknown } } }).host;
+  const { socket } = (server as unknown as { [$host]: { socket: { send: unknown } } })[$host];
   const { send } = socket;
   socket.send = () => -105; // ENOBUFS
   expect([server.send(1, 'x'), server.lastSystemError]).toEqual([false, 105]);
@@ -308,7 +309,7 @@ test('the send queue is bounded', async () => {
   const peer = await RawPeer.open(port);
   await peer.send('01');
   await eventually(() => server.connectionCount === 1);
-  const host = (server as unknown as { host: { socket: object } }).host;
+  const host = (server as unknown as { [$host]: { socket: object } })[$host];
   const { socket } = host;
   host.socket = Object.create(socket, { queuedCount: { value: 1 }, queuedBytes: { value: 65_530 } });
   expect([server.send(1, Buffer.alloc(7)), server.lastSystemError]).toEqual([false, 105]);

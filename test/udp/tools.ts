@@ -2,6 +2,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import type { Clock } from '../../src/core/clock.ts';
 import type { CloseInfo } from '../../src/core/close-info.ts';
+import { $wheel } from '../../src/core/internals.ts';
 import { type TimerHost, TimerWheel } from '../../src/core/timer-wheel.ts';
 
 export const CLOSE_NOTIFY = Buffer.from('beb61febda5246ba923359dbbfe6c8e4', 'hex');
@@ -188,7 +189,7 @@ export class ManualTime implements Clock, TimerHost {
 
   /** Makes a component, before it starts, live in this time. */
   drive<T extends object>(component: T): T {
-    (component as { wheel: TimerWheel }).wheel = this.wheel;
+    (component as unknown as { [$wheel]: TimerWheel })[$wheel] = this.wheel;
     return component;
   }
 }

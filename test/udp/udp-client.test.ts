@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
+import { $host } from '../../src/core/internals.ts';
 import { HandleResult, ServiceState, SocketErrorCode, SocketOperation, UdpClient, UdpServer } from '../../src/index.ts';
 import { CLOSE_NOTIFY, eventually, ManualTime, RawPeer, Recorder, turns } from './tools.ts';
 
@@ -299,7 +300,7 @@ test('UD-018: a heartbeat that the system refuses is counted and ends nothing', 
   const server = await rawServer();
   const client = time.drive(new UdpClient({}, { detectInterval: 1000 }));
   await client.start('127.0.0.1', server.port);
-  const host = (client as unknown as { host: { socket: { send: unknown } } }).host;
+  const host = (client as unknown as { [$host]: { socket: { send: unknown } } })[$host];
   const { send } = host.socket;
   host.socket.send = () => -1; // EPERM, as a firewall answers
   time.pass(1000);

@@ -5,6 +5,15 @@ import { ServiceState, SocketErrorCode } from '../../core/enums.ts';
 import { Errno } from '../../core/errno.ts';
 import type { SocketErrorName } from '../../core/error-names.ts';
 import { SocketError } from '../../core/errors.ts';
+import {
+  $aborted,
+  $failed,
+  $illegalState,
+  $isStopped,
+  $reportHookError,
+  $settings,
+  $transition,
+} from '../../core/internals.ts';
 import { defineProperties } from '../../core/properties.ts';
 import { startCancelled, stopOnAbort } from '../../core/start-stop.ts';
 import { RejectedPolicy } from '../enums.ts';
@@ -134,14 +143,14 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
   async start(threadCount = 0, options: ThreadPoolStartOptions = {}): Promise<void> {
     const settings = readOptions<Required<ThreadPoolStartOptions>>('start', startTable, options);
     const target = resolveThreadCount(threadCount);
-    if (!this.isStopped) throw this.illegalState('start');
+    if (!this[$isStopped]) throw this[$illegalState]('start');
     const signal = options.signal;
-    if (isSignalAborted(signal)) throw this.aborted('start', signal);
-    this.transition(ServiceState.Starting);
+    if (isSignalAborted(signal)) throw this[$aborted]('start', signal);
+    this[$transition](ServiceState.Starting);
     this.#adopt(settings);
     this.#callHook('onStartup');
     const { stackSizeBytes } = settings;
-    const { resourceLimits, execArgv, workerData, niceness } = this.settings as unknown as Settings;
+    const { resourceLimits, execArgv, workerData, niceness } = this[$settings] as unknown as Settings;
     const stack = stackSizeBytes === 0 ? {} : { stackSizeMb: stackSizeBytes / 1024 / 1024 };
     this.#crew = new Crew(
       this.#crewOwner,
@@ -155,16 +164,16 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
     const failure = await this.#fillCrew(this.#crew, target);
     if (this.state !== ServiceState.Starting) throw startCancelled(this);
     if (failure === null) {
-      this.transition(ServiceState.Started);
+      this[$transition](ServiceState.Started);
       return;
     }
-    const error = this.failed({
+    const error = this[$failed]({
       socketError: SocketErrorCode.WorkerThreadCreate,
       operation: 'start',
       message: 'start failed because a thread did not start; its error is the cause',
       cause: failure,
     });
-    this.transition(ServiceState.Stopping);
+    this[$transition](ServiceState.Stopping);
     await this.#shutDown();
     throw error;
   }
@@ -207,7 +216,7 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
   async adjustThreadCount(threadCount: number): Promise<void> {
     const target = resolveThreadCount(threadCount);
     const crew = this.#crew;
-    if (this.state !== ServiceState.Started || crew === null) throw this.illegalState('adjustThreadCount');
+    if (this.state !== ServiceState.Started || crew === null) throw this[$illegalState]('adjustThreadCount');
     crew.target = target;
     if (this.#queue.size === 0) crew.trim();
     crew.fill();
@@ -221,8 +230,8 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
    */
   async stop(options: ThreadPoolStopOptions = {}): Promise<ThreadPoolStopReport> {
     const { maxWaitMs, signal } = readOptions<Required<ThreadPoolStopOptions>>('stop', stopTable, options);
-    if (!this.hasStarted) throw this.illegalState('stop');
-    this.transition(ServiceState.Stopping);
+    if (!this.hasStarted) throw this[$illegalState]('stop');
+    this[$transition](ServiceState.Stopping);
     this.#onReady?.(null);
     for (let task = this.#waiting.shift(); task !== null; task = this.#waiting.shift()) {
       this.#end(task);
@@ -288,7 +297,7 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
   }
 
   #adopt(settings: Required<ThreadPoolStartOptions>): void {
-    const { module, taskTimeoutMs, maxWaitingSubmits } = this.settings as unknown as Settings;
+    const { module, taskTimeoutMs, maxWaitingSubmits } = this[$settings] as unknown as Settings;
     this.#moduleUrl = module === null ? null : moduleUrl('module', module);
     this.#taskTimeoutMs = taskTimeoutMs;
     this.#maxWaitingSubmits = maxWaitingSubmits;
@@ -340,8 +349,8 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
   ): Promise<unknown> {
     const settings = options === undefined ? undefined : readOptions<SubmitOptions>('submit', submitTable, options);
     const signal = options?.signal;
-    if (this.state !== ServiceState.Started) return Promise.reject(this.illegalState('submit'));
-    if (isSignalAborted(signal)) return Promise.reject(this.aborted('submit', signal));
+    if (this.state !== ServiceState.Started) return Promise.reject(this[$illegalState]('submit'));
+    if (isSignalAborted(signal)) return Promise.reject(this[$aborted]('submit', signal));
     return new Promise((resolve, reject) => {
       const timeoutMs = options?.timeoutMs ?? this.#taskTimeoutMs;
       const task = new Task(ref, argument, kind, options?.transfer, timeoutMs, resolve, reject);
@@ -465,7 +474,7 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
 
   /** All of them get the same error: 100,000 with a stack each would take seconds. */
   #cancel(tasks: ReadonlySet<Task>, signal: AbortSignal): void {
-    const error = this.aborted('submit', signal);
+    const error = this[$aborted]('submit', signal);
     for (const task of tasks) {
       if (task.place === TaskPlace.Queued) this.#queue.remove(task);
       else if (task.place === TaskPlace.Waiting) this.#waiting.remove(task);
@@ -546,11 +555,11 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
     this.#crew = null;
     for (const grown of this.#growths.splice(0)) grown();
     this.#callHook('onShutdown');
-    this.transition(ServiceState.Stopped);
+    this[$transition](ServiceState.Stopped);
   }
 
   #refusal(errno: number, message: string, cause?: unknown): SocketError {
-    return this.failed({
+    return this[$failed]({
       ...refusals[errno]!,
       errno,
       operation: 'submit',
@@ -565,10 +574,10 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
     try {
       const result = listener[hook](this, ...args);
       if (isThenable(result)) {
-        result.then(undefined, (error: unknown) => this.reportHookError(this.#listener, hook, error, 0, false));
+        result.then(undefined, (error: unknown) => this[$reportHookError](this.#listener, hook, error, 0, false));
       }
     } catch (error) {
-      this.reportHookError(this.#listener, hook, error, 0, false);
+      this[$reportHookError](this.#listener, hook, error, 0, false);
     }
   }
 }
