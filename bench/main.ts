@@ -36,7 +36,7 @@ async function main(): Promise<number> {
     for (const { id, title } of works) process.stdout.write(`${id.padEnd(20)} ${title}\n`);
     return 0;
   }
-  compileContenders();
+  compileContenders(options.run.against === undefined ? [] : [options.run.against]);
   const results: WorkResult[] = [];
   for (const [index, work] of works.entries()) {
     const heading = `[${index + 1}/${works.length}] ${work.title}`;
@@ -72,9 +72,13 @@ function select({ only, run }: Options): Work[] {
     const isExact = allWorks.some((work) => work.id === word || work.area === word);
     return isExact ? id === word || area === word : id.includes(word);
   };
-  return allWorks
-    .filter((work) => !words || words.some((word) => isMeant(work, word)))
-    .filter(({ against }) => !run.selfCheck || against !== undefined);
+  return (
+    allWorks
+      .filter((work) => !words || words.some((word) => isMeant(work, word)))
+      .filter(({ against }) => !run.selfCheck || against !== undefined)
+      // What is judged by its own value starts its own processes, of this checkout only.
+      .filter(({ against }) => run.against === undefined || against !== undefined)
+  );
 }
 
 /** On a terminal one line that is written over; elsewhere (a log) only the finished line. */

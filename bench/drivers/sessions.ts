@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Child } from '../harness/child.ts';
+import { fromCheckout } from '../harness/compile.ts';
 import type { Pair, RunSettings, Sample } from '../harness/work.ts';
 
 /** A load that is ready to run against one contender, and can be halted and taken up again. */
@@ -39,7 +40,7 @@ export function takeTurns(
   warmUpFactor = 1,
 ): (run: RunSettings) => Promise<Pair> {
   return async (run) => {
-    const first = await openBaseline();
+    const first = await (run.against === undefined ? openBaseline() : fromCheckout(run.against, openSubject));
     try {
       const second = await (run.selfCheck ? openBaseline : openSubject)();
       try {

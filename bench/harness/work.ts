@@ -1,3 +1,4 @@
+import { fromCheckout } from './compile.ts';
 import { NotBuiltError } from './contract.ts';
 import { type Summary, summarize } from './statistics.ts';
 
@@ -21,6 +22,8 @@ export interface RunSettings {
   readonly shrink: number;
   /** Measure the baseline in both places; every ratio must then come out as about 1. */
   readonly selfCheck: boolean;
+  /** Path of another checkout whose library is the baseline; undefined: the baseline of the work. */
+  readonly against: string | undefined;
 }
 
 /** How a work is judged. */
@@ -85,7 +88,7 @@ export async function runWork(
     ...(baselines.length > 0 && { baseline: summarize(baselines) }),
     subject: summarize(pairs.map((pair) => pair.subject.value)),
     judged,
-    verdict: run.selfCheck ? judgeSelfCheck(work, judged.median) : judge(work, judged.median),
+    verdict: verdictOf(work, judged.median, run),
   };
 }
 
@@ -99,6 +102,11 @@ export function judgedValue(work: Work, { baseline, subject }: Pair): number {
     default:
       return subject.value;
   }
+}
+
+function verdictOf(work: Work, value: number, run: RunSettings): WorkResult['verdict'] {
+  if (run.against !== undefined) return 'no bar';
+  return run.selfCheck ? judgeSelfCheck(work, value) : judge(work, value);
 }
 
 function judge(work: Work, value: number): WorkResult['verdict'] {
@@ -123,7 +131,9 @@ export function alternate(
   measure: (module: string, run: RunSettings) => Promise<Sample>,
 ): (run: RunSettings) => Promise<Pair> {
   return async (run) => ({
-    baseline: await measure(baseline, run),
+    baseline: await (run.against === undefined
+      ? measure(baseline, run)
+      : fromCheckout(run.against, () => measure(subject, run))),
     subject: await measure(run.selfCheck ? baseline : subject, run),
   });
 }
