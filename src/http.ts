@@ -1,6 +1,6 @@
 /** HTTP and HTTPS: `hp-socket/http`. */
-export type { HttpRequestInit, RequestBody } from './http/client-request.ts';
-export { HttpResponse } from './http/client-response.ts';
+
+export { HttpResponse, HttpResponseHead, HttpStreamResponse } from './http/client-response.ts';
 export {
   HttpParseErrorCode,
   HttpParseResult,
@@ -14,7 +14,7 @@ export { LightResponse } from './http/fetch/light-response.ts';
 export { overrideGlobalObjects } from './http/fetch/override.ts';
 export { type ServeOptions, serve } from './http/fetch/serve.ts';
 export type { HttpHeaders } from './http/header-list.ts';
-export { HttpAgent, type HttpAgentHooks, type HttpAgentOptions } from './http/http-agent.ts';
+export { HttpAgent, type HttpAgentHooks, type HttpAgentOptions, type HttpUrlOptions } from './http/http-agent.ts';
 export { HttpClient, type HttpClientHooks, type HttpClientOptions } from './http/http-client.ts';
 export type { HttpProperties, HttpServerProperties } from './http/http-properties.ts';
 export { HttpServer, type HttpServerHooks, type HttpServerOptions } from './http/http-server.ts';
@@ -32,6 +32,9 @@ export type { HttpHookResult, HttpHooks } from './http/listener.ts';
 export type { FileOptions, FileReport } from './http/local-file.ts';
 export type { BodyBytes } from './http/message-writer.ts';
 export type { HttpPolicy, HttpRules } from './http/policy.ts';
+export type { HttpPoolProperties, HttpPoolStats } from './http/pool/pool-settings.ts';
+export type { HttpRequestInit, HttpRequestOptions, RequestBody } from './http/request-options.ts';
+export { HttpResponseBody } from './http/response-body.ts';
 export type { AnswerBody, AnswerInit } from './http/server-answer.ts';
 export { HttpFields, HttpRequest } from './http/server-request.ts';
 export type { HttpCounters, HttpLimits } from './http/settings.ts';

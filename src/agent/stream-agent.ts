@@ -10,6 +10,7 @@ import {
   $begin,
   $checkStop,
   $closeAll,
+  $dial,
   $failed,
   $host,
   $illegalState,
@@ -151,6 +152,15 @@ export abstract class StreamAgent<Extra = unknown, Message = Sendable> extends C
       agentConnectRules,
       foreignAddresses,
     );
+    return (await this.#dial(target, this.#isAsync)).id;
+  }
+
+  /** As `connect`, for options that were checked; resolves when the connection is open. @internal */
+  [$dial](target: AgentConnectOptions<Extra>): Promise<StreamConnection> {
+    return this.#dial(target, false);
+  }
+
+  async #dial(target: AgentConnectOptions<Extra>, isAsync: boolean): Promise<StreamConnection> {
     if (this.state !== ServiceState.Started) throw this[$illegalState]('connect');
     if (this.#localAddress !== '' && target.path === undefined) target.localAddress ??= this.#localAddress;
     const problem = checkTarget(target, 'connect');
@@ -169,9 +179,9 @@ export abstract class StreamAgent<Extra = unknown, Message = Sendable> extends C
       makeConnectingSocket(self, run.isFast),
     );
     connection.extra = target.extra ?? null;
-    const connId = this[$table].insert(connection);
-    await connect(this, run, connection, target, this.#isAsync, this.syncConnectTimeout, () => {});
-    return connId;
+    this[$table].insert(connection);
+    await connect(this, run, connection, target, isAsync, this.syncConnectTimeout, () => {});
+    return connection;
   }
 
   /** The host given to `connect`, not resolved, and the port; null for an unknown ID (`GetRemoteHost`, AGT-003). */

@@ -20,6 +20,7 @@ export const $connectionOf: unique symbol = Symbol('connectionOf');
 export const $context: unique symbol = Symbol('context');
 export const $cookieFor: unique symbol = Symbol('cookieFor');
 export const $createProtocol: unique symbol = Symbol('createProtocol');
+export const $dial: unique symbol = Symbol('dial');
 export const $failed: unique symbol = Symbol('failed');
 export const $host: unique symbol = Symbol('host');
 export const $illegalState: unique symbol = Symbol('illegalState');

@@ -31,6 +31,13 @@ export interface SentRequest {
   abandoned?(reason: string, errno: number, isUntouched: boolean): void;
 }
 
+/** Told of a connection as it becomes free, and when it is gone. */
+export interface ConnectionWatcher {
+  /** A read is dealt with. */
+  settled(): void;
+  gone(): void;
+}
+
 /** What a request is made of, beside method and path. */
 export interface RequestParts {
   readonly headers?: HttpHeaders | null;
@@ -96,6 +103,12 @@ export class HttpClientProtocol extends HttpProtocol {
     super(context, port, RESPONSE);
   }
 
+  /** Answers that were complete. */
+  answerCount = 0;
+  #idleLimitMs = 0;
+  /** Told how the connection is doing: a pool. */
+  watcher: ConnectionWatcher | null = null;
+
   /** The last request that was sent, for cookies (REQ-008). */
   lastRequest: SentRequest | null = null;
 
@@ -104,7 +117,7 @@ export class HttpClientProtocol extends HttpProtocol {
   }
 
   protected override get idleMs(): number {
-    return 0;
+    return this.#idleLimitMs;
   }
 
   // ---- sending ---------------------------------------------------------------------------------------------------
@@ -128,7 +141,16 @@ export class HttpClientProtocol extends HttpProtocol {
   send(request: SentRequest, parts: RequestParts): boolean {
     const length = bodyLength(parts.body);
     const head = requestHead(request.method, request.path, parts, length, this.context.localVersion);
-    if (!sendMessage(this.port, head, parts.body, length)) return false;
+    return this.sendWithHead(request, head, parts.body, length);
+  }
+
+  /**
+   * Sends a request whose head was made before.
+   * @param length Length of `body` in bytes.
+   * @returns false if the bytes could not be queued.
+   */
+  sendWithHead(request: SentRequest, head: string, body: BodyBytes, length: number): boolean {
+    if (!sendMessage(this.port, head, body, length)) return false;
     this.requestSent(request);
     return true;
   }
@@ -137,6 +159,7 @@ export class HttpClientProtocol extends HttpProtocol {
   requestSent(request: SentRequest): void {
     this.requests.push(request);
     this.lastRequest = request;
+    this.deadlines.clear(Stage.Idle);
     if (this.requests.length === 1) this.deadlines.set(Stage.Answer, this.context.limits.responseTimeoutMs);
   }
 
@@ -196,15 +219,37 @@ export class HttpClientProtocol extends HttpProtocol {
     else next();
   }
 
+  /** Whether nothing came, or is arriving, that nobody asked for: it would be taken for the answer to what is sent next. */
+  get isSilent(): boolean {
+    return !this.#hadUnasked && (this.requests.length > 0 || this.phase === Phase.Idle);
+  }
+
   /** Whether another request may be sent, and its answer will be taken for its own. */
   get isReusable(): boolean {
-    return this.phase === Phase.Idle && this.requests.length === 0 && !this.#hadUnasked && this.port.isOpen;
+    if (this.phase !== Phase.Idle || this.requests.length > 0 || this.#hadUnasked) return false;
+    return !this.#isDraining && !this.isOver && this.port.isOpen;
+  }
+
+  /** From now on the connection may be idle for `ms` milliseconds, 0 for ever. */
+  idleLimit(ms: number): void {
+    this.#idleLimitMs = ms;
+    if (!this.isParsing && this.isReusable) this.deadlines.set(Stage.Idle, ms);
+  }
+
+  /** Nothing more is asked: what was queued is sent, then the connection ends. */
+  finish(): void {
+    if (!this.isOver) this.end();
   }
 
   // ---- receiving -------------------------------------------------------------------------------------------------
 
   protected override mayBegin(): boolean {
     return true;
+  }
+
+  protected override settled(): void {
+    super.settled();
+    this.watcher?.settled();
   }
 
   protected override checkHead(head: MessageHead): Refusal | null {
@@ -257,6 +302,7 @@ export class HttpClientProtocol extends HttpProtocol {
 
   protected override messageDone(head: MessageHead): boolean {
     if (!this.#isFinalHead) return true;
+    this.answerCount++;
     this.requests.shift();
     if (!head.isKeepAlive) {
       this.#abandon('the connection is not kept alive behind the answer before', Errno.ECONNABORTED, true);
@@ -279,6 +325,7 @@ export class HttpClientProtocol extends HttpProtocol {
 
   protected override endedIdle(): AtEnd {
     // No answer will come, so that a drain must not wait for one.
+    this.phase = Phase.Over;
     this.#abandon('the peer ended the connection before the answer began', Errno.ECONNABORTED, true);
     return AtEnd.Drain;
   }
@@ -303,6 +350,7 @@ export class HttpClientProtocol extends HttpProtocol {
       this.#errno || Errno.ECONNABORTED,
       isUntouched && !isLate,
     );
+    this.watcher?.gone();
   }
 
   /** The requests that are left get no answer. Of those behind the first, nothing can have arrived. */
@@ -316,6 +364,12 @@ export class HttpClientProtocol extends HttpProtocol {
 
   protected override roleExpired(stage: Stage): void {
     const { counters } = this.context;
+    if (stage === Stage.Idle) {
+      if (this.requests.length > 0 || this.phase !== Phase.Idle) return;
+      counters.keepAliveTimeouts++;
+      this.phase = Phase.Over;
+      return this.end();
+    }
     if (stage === Stage.Head) counters.headTimeouts++;
     else if (stage === Stage.Body) counters.bodyRateTimeouts++;
     else if (stage === Stage.Answer) counters.responseTimeouts++;

@@ -119,3 +119,12 @@ export function hasHeader(headers: HttpHeaders | null | undefined, name: string)
     : Object.keys(headers);
   return names.some((one) => typeof one === 'string' && one.toLowerCase() === name);
 }
+
+/** Fields as a list of pairs. */
+export function pairsOf(headers: HttpHeaders | null): (readonly [string, string])[] {
+  if (headers === null) return [];
+  if (Array.isArray(headers)) return [...(headers as readonly (readonly [string, string])[])];
+  return Object.entries(headers as Record<string, string | readonly string[]>).flatMap(([name, value]) =>
+    typeof value === 'object' ? value.map((one) => [name, one] as const) : [[name, value] as const],
+  );
+}

@@ -7,13 +7,14 @@ import { defineProperties, type OptionsOf } from '../core/properties.ts';
 import type { ProtocolModelInit } from '../stream/protocol-models.ts';
 import { addMethods } from './add-methods.ts';
 import { HttpClientProtocol } from './client-protocol.ts';
-import { checkRequest, type HttpRequestInit, requestOn } from './client-request.ts';
-import type { HttpResponse } from './client-response.ts';
+import { requestOn } from './client-request.ts';
+import type { HttpResponse, HttpStreamResponse } from './client-response.ts';
 import type { HttpContext } from './context.ts';
 import { HTTP_HOOKS, httpContext, withHooks } from './http-model.ts';
 import { type HttpProperties, httpProperties } from './http-properties.ts';
 import type { HttpHooks } from './listener.ts';
 import type { MessageHead } from './message-head.ts';
+import { checkRequest, type HttpRequestInit, type Streamed } from './request-options.ts';
 import { hostOf } from './requester.ts';
 import { type HttpCounters, httpCounters } from './settings.ts';
 import { SingleHttpMethods, singleProtocolOf } from './single-http.ts';
@@ -55,14 +56,16 @@ export class HttpClient<Extra = unknown> extends StreamClient<Extra> {
   }
 
   /**
-   * Sends a request when those before it are answered, and collects its answer, up to `maxBodyBytes`. The hooks about the answer
-   * fire as well.
+   * Sends a request when those before it are answered, and collects its answer, up to `maxBodyBytes`, or streams it
+   * (`responseBody: 'stream'`). The hooks about the answer fire as well.
    * @returns The first answer that is not interim, whatever its status.
    * @throws SocketError: IllegalState (EPERM, not connected), DataSend with ECONNABORTED (the connection closed before the answer
    *   was complete), EBADMSG (it was not understood), EMSGSIZE (longer than `maxBodyBytes`), ETIMEDOUT, ECANCELED (`signal`).
    *   TypeError, RangeError for what cannot be sent.
    */
-  async request(init: HttpRequestInit = {}): Promise<HttpResponse> {
+  request(init: HttpRequestInit & Streamed): Promise<HttpStreamResponse>;
+  request(init?: HttpRequestInit): Promise<HttpResponse>;
+  async request(init: HttpRequestInit = {}): Promise<HttpResponse | HttpStreamResponse> {
     checkRequest('request', init);
     const connection = this[$link] ?? undefined;
     const host = connection === undefined ? '' : hostOf(connection, this.isSecure);

@@ -6,14 +6,24 @@ import { $failed, $link, $shownHead, $wheel } from '../core/internals.ts';
 import type { OptionRule } from '../core/option-names.ts';
 import { defineProperties, flag, integer, type OptionsOf, type TableOf } from '../core/properties.ts';
 import { HttpClientProtocol } from './client-protocol.ts';
-import { checkRequest, type HttpRequestInit, isUntouched } from './client-request.ts';
-import type { HttpResponse } from './client-response.ts';
-import { ACCEPTED_CODINGS, decodeContent } from './content-decoding.ts';
+import { HttpResponse, HttpStreamResponse } from './client-response.ts';
+import { ACCEPTED_CODINGS, decodeContent, decodeStream } from './content-decoding.ts';
 import { HttpUpgradeType } from './enums.ts';
 import { type HttpHeaders, hasHeader } from './header-list.ts';
 import { HttpClient, type HttpClientHooks, type HttpClientOptions } from './http-client.ts';
+import { keepAliveMs } from './keep-alive.ts';
 import type { MessageHead } from './message-head.ts';
+import { isIdempotent, isUntouched } from './pending-request.ts';
 import { headersBehind, isRedirect, methodBehind } from './redirects.ts';
+import {
+  checkRequest,
+  type HttpRequestInit,
+  type HttpRequestOptions,
+  isAtHand,
+  requestRules,
+  type Streamed,
+} from './request-options.ts';
+import { noUrl, type RequestTarget, targetOf } from './request-target.ts';
 import { singleProtocolOf } from './single-http.ts';
 
 /** Properties of HTTP sync clients. */
@@ -29,8 +39,12 @@ export interface HttpSyncProperties {
 /** Options of an HTTP sync client: any of its properties. */
 export type HttpSyncClientOptions = HttpClientOptions & OptionsOf<HttpSyncProperties>;
 
+/** Bytes of the body of a redirect that are read, so that the connection can be used again. */
+const DISCARD_BYTES = 64 * 1024;
+
 /** How `openUrl` asks. */
-export interface OpenUrlOptions extends Pick<HttpRequestInit, 'headers' | 'body' | 'signal' | 'onInterim'> {
+export interface OpenUrlOptions
+  extends Pick<HttpRequestOptions, 'headers' | 'body' | 'signal' | 'onInterim' | 'expectContinue' | 'responseBody'> {
   /** Most redirects that are followed. Default 0: they are answers like others (SYN-015). */
   maxRedirects?: number | undefined;
   /** Whether a new connection is made even if there is one to that host (SYN-013). Default false. */
@@ -40,14 +54,11 @@ export interface OpenUrlOptions extends Pick<HttpRequestInit, 'headers' | 'body'
 }
 
 const openRules = {
+  ...requestRules,
   maxRedirects: integer(0, 0, 100),
   forceReconnect: flag(false),
   decompress: flag(true),
-} satisfies Partial<Record<keyof OpenUrlOptions, OptionRule>>;
-
-/** A connection that the server will close soon is not used any more: how much sooner. */
-const KEEP_ALIVE_MARGIN_MS = 1000;
-const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'TRACE']);
+} satisfies Record<keyof OpenUrlOptions | keyof HttpRequestOptions, OptionRule>;
 
 /**
  * HP-Socket's `HttpSyncClient`, whose blocking calls are promises here: opens URLs, one after the other, on a connection that is
@@ -61,7 +72,7 @@ const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE',
  * ```
  */
 export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
-  #result: HttpResponse | null = null;
+  #result: HttpResponse | HttpStreamResponse | null = null;
   /** The calls before, which the next waits for (SYN-009). */
   #turn: Promise<unknown> = Promise.resolve();
   /** When the connection is too old to be used again. */
@@ -80,72 +91,100 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
    *   ETIMEDOUT, or the errno of connecting; InvalidParam EPERM (`httpAutoStart` is off); DataSend with ETIMEDOUT, ECONNABORTED,
    *   EBADMSG (not understood, or not decodable), EMSGSIZE (`maxBodyBytes`, `maxDecodedBytes`), ELOOP (`maxRedirects`), ECANCELED.
    */
-  openUrl(method: string, url: string | URL, options: OpenUrlOptions = {}): Promise<HttpResponse> {
+  openUrl(method: string, url: string | URL, options: OpenUrlOptions & Streamed): Promise<HttpStreamResponse>;
+  openUrl(method: string, url: string | URL, options?: OpenUrlOptions): Promise<HttpResponse>;
+  openUrl(method: string, url: string | URL, options: OpenUrlOptions = {}): Promise<HttpResponse | HttpStreamResponse> {
     checkRequest('openUrl', { method, ...options }, openRules);
     const opened = this.#turn.then(() => this.#open(method.toUpperCase(), String(url), options));
-    this.#turn = opened.catch(() => {});
+    // A streamed answer holds the connection until it is read.
+    this.#turn = opened
+      .then((response) => (response instanceof HttpStreamResponse ? response.body.over : undefined))
+      .catch(() => {});
     return opened;
   }
 
-  async #open(method: string, url: string, options: OpenUrlOptions): Promise<HttpResponse> {
+  async #open(method: string, text: string, options: OpenUrlOptions): Promise<HttpResponse | HttpStreamResponse> {
     this.#result = null;
     const { maxRedirects = 0, decompress = true } = options;
     let { headers = null, body } = options;
     let isForced = options.forceReconnect ?? false;
-    let target = this.#targetOf(url);
+    let target = this.#targetOf(text);
     for (let redirectCount = 0; ; redirectCount++) {
       const response = await this.#fetch(method, target, { ...options, headers, body }, isForced);
       isForced = false;
       const location = isRedirect(response.status) && maxRedirects > 0 ? response.header('location') : undefined;
-      if (location === undefined) return this.#finish(response, target, redirectCount, decompress);
+      if (location === undefined) return this.#finish(response, target.url, redirectCount, decompress);
+      if (response instanceof HttpStreamResponse) await response.body.discard(DISCARD_BYTES);
       if (redirectCount === maxRedirects) {
         throw this.#error(SocketErrorCode.DataSend, Errno.ELOOP, `more than ${maxRedirects} redirects (maxRedirects)`);
       }
-      let next: URL;
+      let next: RequestTarget;
       try {
-        next = this.#targetOf(new URL(location, target).href);
+        next = this.#targetOf(new URL(location, target.url).href);
       } catch (error) {
-        throw error instanceof SocketError ? error : this.#noUrl();
+        throw error instanceof SocketError ? error : noUrl(this, 'openUrl');
       }
       const nextMethod = methodBehind(response.status, method);
       const losesBody = nextMethod !== method;
       if (losesBody) body = undefined;
-      else if (!isReplayable(body)) {
+      else if (!isAtHand(body)) {
         throw this.#error(SocketErrorCode.DataSend, Errno.EPROTO, 'a redirect asks for a body that was streamed');
       }
-      headers = headersBehind(headers, next.origin === target.origin, losesBody);
+      headers = headersBehind(headers, next.url.origin === target.url.origin, losesBody);
       method = nextMethod;
       target = next;
     }
   }
 
-  async #finish(response: HttpResponse, target: URL, redirectCount: number, decodes: boolean): Promise<HttpResponse> {
+  async #finish(
+    response: HttpResponse | HttpStreamResponse,
+    url: URL,
+    redirectCount: number,
+    decodes: boolean,
+  ): Promise<HttpResponse | HttpStreamResponse> {
+    const codings = decodes ? response.headers.getAll('content-encoding') : [];
+    if (response instanceof HttpStreamResponse) {
+      this.#result = decodeStream(response, codings, this.maxDecodedBytes, url.href, redirectCount, (isLong, cause) =>
+        this.#undecodable(isLong, cause),
+      );
+      return this.#result;
+    }
     let { body } = response;
-    if (decodes) {
+    if (codings.length > 0) {
       try {
-        body = await decodeContent(body, response.headers.getAll('content-encoding'), this.maxDecodedBytes);
+        body = await decodeContent(body, codings, this.maxDecodedBytes);
       } catch (cause) {
-        const isLong = (cause as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE';
-        const message = isLong
-          ? `the decoded body is longer than maxDecodedBytes (${this.maxDecodedBytes})`
-          : 'the body is not what its Content-Encoding says';
-        throw this.#error(SocketErrorCode.DataSend, isLong ? Errno.EMSGSIZE : Errno.EBADMSG, message, cause);
+        throw this.#undecodable((cause as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE', cause);
       }
     }
-    this.#result = response.with(body, target.href, redirectCount);
+    this.#result = response.with(body, url.href, redirectCount);
     return this.#result;
   }
 
+  #undecodable(isLong: boolean, cause: unknown): SocketError {
+    const message = isLong
+      ? `the decoded body is longer than maxDecodedBytes (${this.maxDecodedBytes})`
+      : 'the body is not what its Content-Encoding says';
+    return this.#error(SocketErrorCode.DataSend, isLong ? Errno.EMSGSIZE : Errno.EBADMSG, message, cause);
+  }
+
   /** One request and its answer, over the connection that is there, or a new one. */
-  async #fetch(method: string, target: URL, options: OpenUrlOptions, isForced: boolean): Promise<HttpResponse> {
-    const { headers = null, body, signal, onInterim, decompress = true } = options;
+  async #fetch(
+    method: string,
+    target: RequestTarget,
+    options: OpenUrlOptions,
+    isForced: boolean,
+  ): Promise<HttpResponse | HttpStreamResponse> {
+    const { headers = null, body, signal, onInterim, expectContinue, responseBody, decompress = true } = options;
     const init: HttpRequestInit = {
       method,
-      path: target.pathname + target.search,
+      path: target.path,
       headers: decompress ? accepting(headers) : headers,
       body,
       signal,
       onInterim,
+      expectContinue,
+      responseBody,
       timeoutMs: this.requestTimeout,
     };
     const isReused = !isForced && this.#fits(target);
@@ -153,7 +192,7 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
     try {
       return await this.#ask(init);
     } catch (error) {
-      if (!isReused || !isUntouched(error) || !idempotent.has(method) || !isReplayable(body)) throw error;
+      if (!isReused || !isUntouched(error) || !isIdempotent(method) || !isAtHand(body)) throw error;
       await this.#connect(target, signal);
       return this.#ask(init);
     }
@@ -163,32 +202,31 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
    * As `HttpClient.request`, within `requestTimeout` unless `timeoutMs` says otherwise, and for the accessors (SYN-003, SYN-007).
    * @throws SocketError as `openUrl`; EPERM if it is not connected (SYN-005).
    */
-  override async request(init: HttpRequestInit = {}): Promise<HttpResponse> {
+  override request(init: HttpRequestInit & Streamed): Promise<HttpStreamResponse>;
+  override request(init?: HttpRequestInit): Promise<HttpResponse>;
+  override async request(init: HttpRequestInit = {}): Promise<HttpResponse | HttpStreamResponse> {
     this.#result = null;
     this.#result = await this.#ask({ timeoutMs: this.requestTimeout, ...init });
     return this.#result;
   }
 
-  async #ask(init: HttpRequestInit): Promise<HttpResponse> {
-    const response = await super.request(init);
+  async #ask(init: HttpRequestInit): Promise<HttpResponse | HttpStreamResponse> {
+    const response: HttpResponse | HttpStreamResponse = await super.request(init);
     if (response.isUpgrade && this.getUpgradeType() !== HttpUpgradeType.WebSocket) {
       await this.#close(); // UPG-011
       throw this.#error(SocketErrorCode.DataSend, Errno.EBADMSG, 'the connection became a protocol that is not known');
     }
-    const hint = /(?:^|[,\s])timeout\s*=\s*(\d{1,9})/i.exec(response.header('keep-alive') ?? '')?.[1];
-    this.#usableUntil =
-      hint === undefined
-        ? Number.POSITIVE_INFINITY
-        : this[$wheel].clock.now() + Math.max(0, Number(hint) * 1000 - KEEP_ALIVE_MARGIN_MS);
+    const hint = keepAliveMs(response.head);
+    this.#usableUntil = hint === undefined ? Number.POSITIVE_INFINITY : this[$wheel].clock.now() + hint;
     return response;
   }
 
   /** Whether the connection is one to that host, and can be used again (SYN-013). */
-  #fits(target: URL): boolean {
+  #fits(target: RequestTarget): boolean {
     const { [$link]: link } = this;
     if (link === null || !link.isConnected || this[$wheel].clock.now() >= this.#usableUntil) return false;
     const { protocol } = link;
-    const isSame = link.remoteHost.toLowerCase() === hostOf(target) && link.remotePort === portOf(target);
+    const isSame = link.remoteHost.toLowerCase() === target.host && link.remotePort === target.port;
     return isSame && protocol instanceof HttpClientProtocol && protocol.isReusable;
   }
 
@@ -197,14 +235,14 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
     await this.wait();
   }
 
-  async #connect(target: URL, signal: AbortSignal | undefined): Promise<void> {
+  async #connect(target: RequestTarget, signal: AbortSignal | undefined): Promise<void> {
     await this.#close();
     const { connectTimeout } = this;
     const late = new AbortController();
     const timer = connectTimeout === 0 ? undefined : timeoutAfter(connectTimeout, () => late.abort());
     try {
       const signals = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]);
-      await this.start(hostOf(target), portOf(target), { signal: signals });
+      await this.start(target.host, target.port, { signal: signals });
       this.#usableUntil = Number.POSITIVE_INFINITY;
     } catch (error) {
       if (!late.signal.aborted) throw error;
@@ -220,28 +258,11 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
   }
 
   /** Checks a URL (SYN-002, SYN-011, SYN-012). */
-  #targetOf(text: string): URL {
+  #targetOf(text: string): RequestTarget {
     if (!this.httpAutoStart) {
       throw this.#error(SocketErrorCode.InvalidParam, Errno.EPERM, 'httpAutoStart is off');
     }
-    const authority = /^https?:\/\/([A-Za-z0-9[][^/?#\\]*)/i.exec(text)?.[1];
-    if (authority === undefined || authority.includes('@') || authority.endsWith(':')) throw this.#noUrl();
-    let target: URL;
-    try {
-      target = new URL(text);
-    } catch {
-      throw this.#noUrl();
-    }
-    if ((target.protocol === 'https:') !== this.isSecure) {
-      const needed = this.isSecure ? 'https:' : 'http:';
-      throw this.#error(SocketErrorCode.ConnectServer, Errno.EPROTO, `this component opens ${needed} URLs only`);
-    }
-    return target;
-  }
-
-  #noUrl(): SocketError {
-    const message = 'the URL must be http://host or https://host, without user name';
-    return this.#error(SocketErrorCode.ConnectServer, Errno.EADDRNOTAVAIL, message);
+    return targetOf(this, this.isSecure, text, 'openUrl');
   }
 
   #error(socketError: SocketErrorCode, errno: number, message: string, cause?: unknown): SocketError {
@@ -254,9 +275,9 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
     return true;
   }
 
-  /** Body of the last answer, empty without one (`GetResponseBody`, HTTP-SY-007). */
+  /** Body of the last answer, empty without one, or if it is streamed (`GetResponseBody`, HTTP-SY-007). */
   getResponseBody(): Buffer {
-    return this.#result?.body ?? Buffer.alloc(0);
+    return this.#result instanceof HttpResponse ? this.#result.body : Buffer.alloc(0);
   }
 
   /** Status code of the last answer; behind `cleanupRequestResult` still what came last on the connection (SYN-007). */
@@ -280,18 +301,4 @@ defineProperties(HttpSyncClient.prototype, {
 function accepting(headers: HttpHeaders | null): HttpHeaders | null {
   if (hasHeader(headers, 'accept-encoding')) return headers;
   return headersBehind(headers, true, false).concat([['Accept-Encoding', ACCEPTED_CODINGS]]);
-}
-
-function isReplayable(body: HttpRequestInit['body']): boolean {
-  return body === undefined || body === null || typeof body === 'string' || body instanceof Uint8Array;
-}
-
-function hostOf(target: URL): string {
-  const { hostname } = target;
-  return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
-}
-
-function portOf(target: URL): number {
-  if (target.port !== '') return Number(target.port);
-  return target.protocol === 'https:' ? 443 : 80;
 }

@@ -1,5 +1,4 @@
-import { pairsOf } from './client-request.ts';
-import type { HttpHeaders } from './header-list.ts';
+import { type HttpHeaders, pairsOf } from './header-list.ts';
 
 /** Fields that are for one origin only. */
 const credentials: ReadonlySet<string> = new Set(['authorization', 'cookie', 'cookie2', 'proxy-authorization']);

@@ -6,8 +6,7 @@ import { Errno, errnoName, errnoOf } from '../core/errno.ts';
 import { $refuse } from '../core/internals.ts';
 import type { HttpClientProtocol } from './client-protocol.ts';
 import { requestPath } from './client-protocol.ts';
-import { pairsOf } from './client-request.ts';
-import { type HttpHeaders, hasHeader } from './header-list.ts';
+import { type HttpHeaders, hasHeader, pairsOf } from './header-list.ts';
 
 const PIECE_BYTES = 64 * 1024;
 

@@ -1,0 +1,140 @@
+import type { StreamConnection } from '../../connection/stream-connection.ts';
+import type { Component } from '../../core/component.ts';
+import { timeoutAfter } from '../../core/delay.ts';
+import { Errno } from '../../core/errno.ts';
+import type { PendingRequest } from '../pending-request.ts';
+import { type RequestTarget, targetOf } from '../request-target.ts';
+import { Origin, type OriginHost } from './origin.ts';
+import type { HttpPoolProperties, HttpPoolStats, PoolCounters } from './pool-settings.ts';
+
+/** URLs whose parts are remembered. */
+const MAX_TARGETS = 512;
+/** A longer URL is not worth its memory. */
+const MAX_TARGET_LENGTH = 512;
+
+/** What a pool asks of its agent. */
+export interface PoolHost {
+  readonly component: Component;
+  readonly isSecure: boolean;
+  readonly settings: HttpPoolProperties;
+  connect(host: string, port: number, serverName: string | undefined): Promise<StreamConnection>;
+}
+
+/** The connections of an agent for requests by URL, by origin. */
+export class HttpPool implements OriginHost {
+  readonly component: Component;
+  readonly settings: HttpPoolProperties;
+  readonly counters: PoolCounters = { connected: 0, retries: 0, queueFull: 0, queueTimeouts: 0 };
+  isOpen = true;
+  #host: PoolHost;
+  #origins = new Map<string, Origin>();
+  #targets = new Map<string, RequestTarget>();
+  /** Whether nothing new is taken. */
+  #isDraining = false;
+  #drained: (() => void) | null = null;
+
+  constructor(host: PoolHost) {
+    this.#host = host;
+    this.component = host.component;
+    this.settings = host.settings;
+  }
+
+  /** The parts of a URL. @throws SocketError as `targetOf`. */
+  targetOf(url: string): RequestTarget {
+    let target = this.#targets.get(url);
+    if (target === undefined) {
+      target = targetOf(this.component, this.#host.isSecure, url, 'request');
+      if (url.length <= MAX_TARGET_LENGTH) {
+        if (this.#targets.size >= MAX_TARGETS) this.#targets.clear();
+        this.#targets.set(url, target);
+      }
+    }
+    return target;
+  }
+
+  /** Sends a request when a connection is free, or can be made. */
+  dispatch(request: PendingRequest, target: RequestTarget, serverName: string | undefined): void {
+    if (this.#isDraining) return request.fail(Errno.ECANCELED, 'the agent is stopping');
+    const { authority, host, port } = target;
+    const key = serverName === undefined ? authority : `${authority} ${serverName}`;
+    let origin = this.#origins.get(key);
+    if (origin === undefined) {
+      origin = new Origin(this, key, host, port, serverName);
+      this.#origins.set(key, origin);
+    }
+    origin.dispatch(request);
+  }
+
+  again(origin: Origin, request: PendingRequest): void {
+    const { key } = origin;
+    const present = this.#origins.get(key) ?? origin;
+    this.#origins.set(key, present);
+    present.dispatch(request);
+  }
+
+  connect(origin: Origin): Promise<StreamConnection> {
+    return this.#host.connect(origin.host, origin.port, origin.serverName);
+  }
+
+  changed(origin: Origin): void {
+    if (origin.isEmpty && this.#origins.get(origin.key) === origin) this.#origins.delete(origin.key);
+    if (this.#drained !== null && !this.isBusy) this.#drained();
+  }
+
+  /** Whether requests are on their way, or wait. */
+  get isBusy(): boolean {
+    for (const origin of this.#origins.values()) if (origin.queued > 0 || origin.inFlight > 0) return true;
+    return false;
+  }
+
+  /** Takes no more requests, and waits until there are none, `timeoutMs` milliseconds or until `signal` is aborted. */
+  async drain(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    this.#isDraining = true;
+    if (!this.isBusy || signal?.aborted === true) return;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.#drained = resolve;
+      timer = timeoutAfter(timeoutMs, resolve);
+      signal?.addEventListener('abort', () => resolve(), { once: true });
+    });
+    clearTimeout(timer);
+    this.#drained = null;
+  }
+
+  /** Nothing is sent any more; what waits fails. */
+  close(): void {
+    this.#isDraining = true;
+    this.isOpen = false;
+    for (const origin of this.#origins.values()) origin.close('the agent was stopped');
+    this.#drained?.();
+  }
+
+  stats(): HttpPoolStats {
+    const stats = { origins: 0, connections: 0, idle: 0, connecting: 0, queued: 0, inFlight: 0, ...this.counters };
+    for (const origin of this.#origins.values()) {
+      stats.origins++;
+      stats.connections += origin.connections.size;
+      stats.idle += origin.idle;
+      stats.connecting += origin.connecting;
+      stats.queued += origin.queued;
+      stats.inFlight += origin.inFlight;
+    }
+    return stats;
+  }
+}
+
+/** Of an agent that has made no request by URL. */
+export function noPoolStats(): HttpPoolStats {
+  return {
+    origins: 0,
+    connections: 0,
+    idle: 0,
+    connecting: 0,
+    queued: 0,
+    inFlight: 0,
+    connected: 0,
+    retries: 0,
+    queueFull: 0,
+    queueTimeouts: 0,
+  };
+}

@@ -1,0 +1,113 @@
+import { Errno } from '../../core/errno.ts';
+import type { ConnectionWatcher, HttpClientProtocol } from '../client-protocol.ts';
+import { keepAliveMs } from '../keep-alive.ts';
+import type { MessageHead } from '../message-head.ts';
+import type { PendingRequest, RequestOwner } from '../pending-request.ts';
+
+/** Where a connection belongs to; it owns the requests that no connection has. */
+export interface ConnectionHome extends RequestOwner {
+  /** It is free: it takes what waits. */
+  free(connection: PooledConnection): void;
+  /** More may be sent behind what is on its way. */
+  refill(connection: PooledConnection): void;
+  /** It is gone, or left the pool. */
+  lost(connection: PooledConnection): void;
+  /** Sends a request once more whose connection went untouched. @returns false if it may not be repeated. */
+  retry(request: PendingRequest): boolean;
+  /** A request is over. */
+  changed(): void;
+}
+
+/** A connection of a pool, and the requests that are on their way on it. */
+export class PooledConnection implements ConnectionWatcher, RequestOwner {
+  /** Requests that were sent and are not over. */
+  inFlight = 0;
+  #home: ConnectionHome;
+  #protocol: HttpClientProtocol;
+  #keepAliveMs: number;
+  /** Whether it waits among the free ones. */
+  #isFree = true;
+  #isGone = false;
+  /** Whether the server is about to close it. */
+  #isExpiring = false;
+  /** Whether all that is on its way may be repeated, so that more may be sent behind it. */
+  #isPipelinable = true;
+
+  constructor(home: ConnectionHome, protocol: HttpClientProtocol, idleMs: number) {
+    this.#home = home;
+    this.#protocol = protocol;
+    this.#keepAliveMs = idleMs;
+    protocol.watcher = this;
+    protocol.idleLimit(idleMs);
+  }
+
+  /** Whether it can take a request, and will take the answer for its own. */
+  get isUsable(): boolean {
+    return !this.#isExpiring && this.#protocol.isReusable && !this.#protocol.isTaken;
+  }
+
+  /** Whether a request may be sent behind those that are not answered. */
+  get isPipelinable(): boolean {
+    return this.inFlight > 0 && this.#isPipelinable && this.#protocol.isSilent && this.#protocol.port.isOpen;
+  }
+
+  /** Sends a request. @returns false if nothing of it was sent, and another connection may take it. */
+  send(request: PendingRequest): boolean {
+    request.owner = this;
+    this.inFlight++;
+    if (request.sendTo(this.#protocol)) {
+      this.#isFree = false;
+      this.#isPipelinable = this.#isPipelinable && request.isRepeatable;
+      return true;
+    }
+    this.inFlight--;
+    request.owner = this.#home;
+    if (!this.#protocol.port.isOpen) return false;
+    request.fail(Errno.ENOBUFS, 'it is longer than what may wait to be sent (maxPendingBytes)');
+    return true;
+  }
+
+  // ---- RequestOwner ----------------------------------------------------------------------------------------------
+
+  requestOver(_request: PendingRequest, head: MessageHead | null): void {
+    this.inFlight--;
+    if (head !== null) {
+      const hint = keepAliveMs(head);
+      this.#isExpiring = hint === 0;
+      this.#protocol.idleLimit(hint ?? this.#keepAliveMs);
+      if (head.isUpgrade) this.#leave(); // it is the caller's
+    }
+    this.#home.changed();
+  }
+
+  mayRetry(request: PendingRequest): boolean {
+    // A connection that never answered anything is not one that the server had grown tired of.
+    if (this.#protocol.answerCount === 0 || !this.#home.retry(request)) return false;
+    this.inFlight--;
+    return true;
+  }
+
+  // ---- ConnectionWatcher -----------------------------------------------------------------------------------------
+
+  settled(): void {
+    if (this.inFlight > 0) {
+      if (this.isPipelinable) this.#home.refill(this);
+      return;
+    }
+    if (this.#isFree) return;
+    this.#isPipelinable = true;
+    if (!this.isUsable) return this.#protocol.finish();
+    this.#isFree = true;
+    this.#home.free(this);
+  }
+
+  gone(): void {
+    if (!this.#isGone) this.#leave();
+  }
+
+  #leave(): void {
+    this.#isGone = true;
+    this.#protocol.watcher = null;
+    this.#home.lost(this);
+  }
+}
