@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { testCertificate } from '../certificates.ts';
 import { connectPlain, connectTls } from '../drivers/connections.ts';
+import { openHttpAnswers } from '../drivers/http-answers.ts';
 import { browserRequest, type HttpLoad, openHttp, postRequest } from '../drivers/http-load.ts';
 import { measureIdleMemory } from '../drivers/memory.ts';
 import { takeTurns } from '../drivers/sessions.ts';
@@ -141,6 +142,16 @@ export const httpWorks: readonly Work[] = [
           connect: connectTls,
           settings: secure,
         }),
+    ),
+  ),
+  row(
+    'http-agent',
+    'HttpAgent request(url), 64 connections, answers of 1 KiB',
+    'undici request',
+    1,
+    takeTurns(
+      () => openHttpAnswers('baselines/undici-request.ts', 64, 1024),
+      () => openHttpAnswers('subjects/http-agent.ts', 64, 1024),
     ),
   ),
   {
