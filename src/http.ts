@@ -1,6 +1,24 @@
 /** HTTP and HTTPS: `hp-socket/http`. */
 
 export { HttpResponse, HttpResponseHead, HttpStreamResponse } from './http/client-response.ts';
+export { type Cookie, CookieSameSite } from './http/cookies/cookie.ts';
+export {
+  currentUtcTime,
+  expiresToMaxAge,
+  makeExpiresStr,
+  maxAgeToExpires,
+  parseExpires,
+} from './http/cookies/cookie-date.ts';
+export {
+  type CookieAttributes,
+  CookieManager,
+  type CookieManagerOptions,
+  type CookieQuery,
+  type CookieStats,
+  cookieToString,
+  sharedCookies,
+} from './http/cookies/cookie-manager.ts';
+export type { RegistrableDomain } from './http/cookies/public-suffix.ts';
 export {
   HttpParseErrorCode,
   HttpParseResult,
