@@ -42,12 +42,17 @@ export interface LifecycleHost {
 
 const gracefully: CloseReason = { operation: SocketOperation.Close, errorCode: 0, error: undefined, droppedBytes: 0 };
 
-/** What is true of a connection's life; bits of one number, since there may be a million connections. */
+/**
+ * What is true of a connection's life; bits of one number, since there may be a million connections and a field takes 8
+ * bytes of each. Subclasses have bits of their own, from `FIRST_FACT_OF_SUBCLASS` on.
+ */
 const LET_IN = 1;
 const COUNTED = 2;
 const ABANDONED = 4;
 const RELEASED = 8;
 const ENDED_BY_PEER = 16;
+const SCHEDULED = 32;
+export const FIRST_FACT_OF_SUBCLASS = 64;
 
 /**
  * The life of one connection, stream or datagram: it opens by hooks that may refuse it, is let in, closes, and is released
@@ -55,7 +60,6 @@ const ENDED_BY_PEER = 16;
  */
 export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningConnection, TurnTask {
   id = 0;
-  isScheduled = false;
   extra: unknown = null;
   /** The host given to `connect` or `start`, agents and clients. */
   remoteHost = '';
@@ -67,7 +71,8 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
   /** Called once when the connection begins to close. */
   onClosing: (() => void) | null = null;
   #state: ConnectionState;
-  #facts = 0;
+  /** Bits of what is true of it. */
+  protected facts = 0;
 
   /** @param now The present, as the wheel's clock tells it. */
   constructor(host: Host, state: ConnectionState, now: number) {
@@ -110,6 +115,20 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
 
   // ---- state -----------------------------------------------------------------------------------------------------
 
+  /** Sets or clears bits of `facts`. */
+  protected mark(bits: number, isSo: boolean): void {
+    this.facts = isSo ? this.facts | bits : this.facts & ~bits;
+  }
+
+  /** Whether the end of the turn is going to call `turnEnded`. */
+  get isScheduled(): boolean {
+    return (this.facts & SCHEDULED) !== 0;
+  }
+
+  set isScheduled(isSo: boolean) {
+    this.mark(SCHEDULED, isSo);
+  }
+
   get state(): ConnectionState {
     return this.#state;
   }
@@ -126,26 +145,26 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
 
   /** Whether `onClose` is owed: set once the first hooks have let the connection in. */
   get wasLetIn(): boolean {
-    return (this.#facts & LET_IN) !== 0;
+    return (this.facts & LET_IN) !== 0;
   }
 
   set wasLetIn(isSo: boolean) {
-    this.#facts = isSo ? this.#facts | LET_IN : this.#facts & ~LET_IN;
+    this.mark(LET_IN, isSo);
   }
 
   /** Whether it was counted as opened. */
   get hasOpened(): boolean {
-    return (this.#facts & COUNTED) !== 0;
+    return (this.facts & COUNTED) !== 0;
   }
 
   /** Whether the connection is gone: its hooks are over, its ID is free. */
   get isReleased(): boolean {
-    return (this.#facts & RELEASED) !== 0;
+    return (this.facts & RELEASED) !== 0;
   }
 
   /** Whether opening hooks that have not answered are no longer waited for. */
   protected get isAbandoned(): boolean {
-    return (this.#facts & ABANDONED) !== 0;
+    return (this.facts & ABANDONED) !== 0;
   }
 
   move(to: ConnectionState): void {
@@ -202,7 +221,7 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
   /** It is let in, over TLS also its handshake is done. */
   countOpened(): void {
     if (this.hasOpened) return;
-    this.#facts |= COUNTED;
+    this.facts |= COUNTED;
     this.host.opened++;
   }
 
@@ -257,12 +276,12 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
 
   /** The peer has ended the connection, and this side had not. */
   protected endedByPeer(): void {
-    this.#facts |= ENDED_BY_PEER;
+    this.facts |= ENDED_BY_PEER;
   }
 
   #closeInfo(): CloseInfo {
     const { operation, errorCode, error, droppedBytes } = this.closeReason;
-    const by = endedBy(error, (this.#facts & ENDED_BY_PEER) !== 0);
+    const by = endedBy(error, (this.facts & ENDED_BY_PEER) !== 0);
     return { operation, errorCode, code: error?.code ?? null, error: error ?? null, droppedBytes, endedBy: by };
   }
 
@@ -274,14 +293,14 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
 
   /** Gives up waiting for a hook that does not answer: the connection, once closed, counts as not let in. */
   abandonHooks(): void {
-    this.#facts |= ABANDONED;
+    this.facts |= ABANDONED;
     if (this.#state === ConnectionState.Closed) this.release();
   }
 
   /** `onClose` if it is owed, then the ID is free. */
   release(): void {
     if (this.isReleased) return;
-    this.#facts |= RELEASED;
+    this.facts |= RELEASED;
     const { host } = this;
     const { listener, owner } = host;
     if (this.hasOpened) host.closed++;

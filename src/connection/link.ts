@@ -88,5 +88,6 @@ export interface Link extends TurnTask {
   drainPatiently(): void;
   close(operation: SocketOperation, errorCode: number, error?: SocketError): void;
   socketFailed(cause: Error): void;
+  socketEnded(): void;
   socketClosed(): void;
 }

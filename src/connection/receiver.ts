@@ -25,6 +25,21 @@ export const PAUSED_BY_DRAIN = 32;
 const MAY_LOOK = PAUSED_BY_USER | PAUSED_BY_DRAIN;
 /** Bytes that are read ahead for the `signal` of a connection. */
 const READ_AHEAD_BYTES = 64 * 1024;
+
+/** Facts of a receiver; bits of one number, since there may be a million connections. */
+/** The peer sent its FIN. */
+const HAS_ENDED = 1;
+/** The connection knows of it: everything before it has been delivered. */
+const HAS_TOLD_END = 2;
+/** A protocol is being given bytes, or what it kept. */
+const IS_DELIVERING = 4;
+/** Large reads land in the same memory over and over. */
+const LENDS = 8;
+/** Bytes may be held so that the end of the peer is noticed while receiving stands still. */
+const READS_AHEAD = 16;
+/** A pending hook does not keep the end of the peer from being looked for. */
+const ENDS_DURING_HOOK = 32;
+
 const NOTHING: readonly Buffer[] = [];
 
 /** Receive rates of one connection; only there if the component limits them. */
@@ -46,31 +61,22 @@ export class ConnectionReceiver implements Port, ReceivingSide {
   messagesIn = 0;
   /** Time of the last read; of the opening before the first. */
   lastReceiveAt: number;
-  /** Whether the peer sent its FIN. */
-  hasEnded = false;
   /** Why receiving stands still. */
   pauses = 0;
-  /** Whether the connection knows of the FIN: everything before it has been delivered. */
-  hasToldEnd = false;
   #connection: Link;
-  #isDelivering = false;
+  #facts = 0;
   #window: ReadWindow | null = null;
   #nextBuffer: Buffer | undefined = undefined;
-  /** Whether large reads land in the same memory over and over. */
-  #lends: boolean;
   #rates: ReceiveRates | null = null;
   #outcome: HookOutcome | null = null;
   /** Bytes that came although receiving stands still: TLS hands on all that it has decrypted. */
   #held: Buffer[] | null = null;
-  /** Bytes that may be held so that the end of the peer is noticed while receiving stands still; 0 for none. */
-  #aheadBytes = 0;
-  #mayLook = MAY_LOOK;
 
   constructor(connection: Link) {
     this.#connection = connection;
     const { host, openedAt } = connection;
     this.protocol = host.owner[$createProtocol](this);
-    this.#lends = host.settings.reuseReceiveMemory && this.protocol.deliversBytes;
+    if (host.settings.reuseReceiveMemory && this.protocol.deliversBytes) this.#facts |= LENDS;
     this.lastReceiveAt = openedAt;
     const { maxReceiveBytesPerSecond: bytes, maxReceiveMessagesPerSecond: messages } = host.settings;
     if (bytes > 0 || messages > 0) {
@@ -85,6 +91,16 @@ export class ConnectionReceiver implements Port, ReceivingSide {
 
   get id(): number {
     return this.#connection.id;
+  }
+
+  /** Whether the peer sent its FIN. */
+  get hasEnded(): boolean {
+    return (this.#facts & HAS_ENDED) !== 0;
+  }
+
+  /** Whether the connection knows of the FIN: everything before it has been delivered. */
+  get hasToldEnd(): boolean {
+    return (this.#facts & HAS_TOLD_END) !== 0;
   }
 
   get isOpen(): boolean {
@@ -127,7 +143,7 @@ export class ConnectionReceiver implements Port, ReceivingSide {
       this.#nextBuffer = host.read.shared;
       host.read.close();
       this.received(buffer.subarray(0, length), Lifetime.Forever);
-    } else if (this.#lends && !loan.isOpen) {
+    } else if ((this.#facts & LENDS) !== 0 && !loan.isOpen) {
       this.#lend(this.#window, length);
     } else {
       const bytes = this.#window.take(length);
@@ -135,7 +151,7 @@ export class ConnectionReceiver implements Port, ReceivingSide {
       this.received(bytes, Lifetime.Forever);
     }
     // A read that goes on though receiving stands still lands in `#held`.
-    const readsOn = this.pauses === 0 || this.#aheadBytes > 0 || this.#awaitsOnlyEnd;
+    const readsOn = this.pauses === 0 || (this.#facts & READS_AHEAD) !== 0 || this.#awaitsOnlyEnd;
     return readsOn && this.#connection.state < ConnectionState.Closing;
   }
 
@@ -169,9 +185,9 @@ export class ConnectionReceiver implements Port, ReceivingSide {
     }
     const outer = host.active;
     host.active = connection;
-    this.#isDelivering = true;
+    this.#facts |= IS_DELIVERING;
     this.protocol.receive(bytes, lifetime);
-    this.#isDelivering = false;
+    this.#facts &= ~IS_DELIVERING;
     host.active = outer;
     connection.sender?.readDelivered();
     if (host.settings.messageTimeoutMs > 0 && connection.state < ConnectionState.Closing) {
@@ -194,20 +210,20 @@ export class ConnectionReceiver implements Port, ReceivingSide {
 
   /** Stops reading, unless something wants to know when the peer is gone, and little is held so far. */
   #standStill(): void {
-    if (this.#aheadBytes === 0) {
+    if ((this.#facts & READS_AHEAD) === 0) {
       if (!this.#awaitsOnlyEnd) this.#connection.socket.pause();
       return;
     }
     let heldBytes = 0;
     for (const { length } of this.#held ?? NOTHING) heldBytes += length;
-    if (heldBytes >= this.#aheadBytes) this.#connection.socket.pause();
+    if (heldBytes >= READ_AHEAD_BYTES) this.#connection.socket.pause();
     else this.#connection.socket.resume();
   }
 
   /** From now on reads on, within bounds, while receiving stands still, so that a reset of the peer is noticed. */
   readAhead(): void {
-    this.#aheadBytes = READ_AHEAD_BYTES;
-    if (this.pauses !== 0 && !this.#isDelivering && this.isOpen) this.#standStill();
+    this.#facts |= READS_AHEAD;
+    if (this.pauses !== 0 && (this.#facts & IS_DELIVERING) === 0 && this.isOpen) this.#standStill();
   }
 
   /** Delivers held bytes until there are none or receiving stands still again. They were counted when they came. */
@@ -318,13 +334,14 @@ export class ConnectionReceiver implements Port, ReceivingSide {
     connection.deadlines.armProtocol(0, () => {});
     this.protocol.closed();
     this.protocol = next;
-    this.#lends = connection.host.settings.reuseReceiveMemory && next.deliversBytes;
+    const lends = connection.host.settings.reuseReceiveMemory && next.deliversBytes;
+    this.#facts = lends ? this.#facts | LENDS : this.#facts & ~LENDS;
     if (rest !== null) {
       // They were counted when they came, and are again when `next` gets them.
       this.bytesIn -= rest.length;
       connection.host.bytesIn -= rest.length;
       this.#held = this.#held === null ? [rest] : [rest, ...this.#held];
-      if (!this.#isDelivering) this.#resumeSoon();
+      if ((this.#facts & IS_DELIVERING) === 0) this.#resumeSoon();
     }
     if (this.isOpen) next.opened();
   }
@@ -364,7 +381,7 @@ export class ConnectionReceiver implements Port, ReceivingSide {
   pause(isPaused: boolean): void {
     if (isPaused) {
       this.pauses |= PAUSED_BY_USER;
-      if (!this.#isDelivering && this.#connection.state >= ConnectionState.Open) this.#standStill();
+      if ((this.#facts & IS_DELIVERING) === 0 && this.#connection.state >= ConnectionState.Open) this.#standStill();
       if (this.#connection.isShutDown) this.#connection.resumeAtTurnEnd();
     } else if ((this.pauses & PAUSED_BY_USER) !== 0) {
       this.pauses &= ~PAUSED_BY_USER;
@@ -380,12 +397,12 @@ export class ConnectionReceiver implements Port, ReceivingSide {
   /** Stops at once, for a reason of the transport. */
   stopFor(reason: number): void {
     this.pauses |= reason;
-    if (!this.#isDelivering) this.#connection.socket.pause();
+    if ((this.#facts & IS_DELIVERING) === 0) this.#connection.socket.pause();
   }
 
   /** A pending hook is not waited for when the peer ends: it waits itself for the end of this connection. */
   endDuringHook(): void {
-    this.#mayLook |= PAUSED_BY_HOOK;
+    this.#facts |= ENDS_DURING_HOOK;
   }
 
   /** Delivers what was received before the drain began; nothing new is read. */
@@ -412,7 +429,7 @@ export class ConnectionReceiver implements Port, ReceivingSide {
 
   /** Resumes at the end of this turn: what is kept is delivered by hooks, and no call fires a hook from inside itself. */
   #resumeSoon(): void {
-    if (this.#isDelivering) return;
+    if ((this.#facts & IS_DELIVERING) !== 0) return;
     this.#connection.resumeAtTurnEnd();
   }
 
@@ -434,9 +451,9 @@ export class ConnectionReceiver implements Port, ReceivingSide {
     const { host } = this.#connection;
     const outer = host.active;
     host.active = this.#connection;
-    this.#isDelivering = true;
+    this.#facts |= IS_DELIVERING;
     this.protocol.resume();
-    this.#isDelivering = false;
+    this.#facts &= ~IS_DELIVERING;
     host.active = outer;
   }
 
@@ -452,8 +469,9 @@ export class ConnectionReceiver implements Port, ReceivingSide {
 
   get #awaitsOnlyEnd(): boolean {
     const { state, isShutDown } = this.#connection;
-    const mayLook = isShutDown && state === ConnectionState.Draining && (this.pauses & ~this.#mayLook) === 0;
-    return mayLook && !this.#isDelivering && this.#held === null && !this.protocol.hasBacklog;
+    const ignored = (this.#facts & ENDS_DURING_HOOK) === 0 ? MAY_LOOK : MAY_LOOK | PAUSED_BY_HOOK;
+    const mayLook = isShutDown && state === ConnectionState.Draining && (this.pauses & ~ignored) === 0;
+    return mayLook && (this.#facts & IS_DELIVERING) === 0 && this.#held === null && !this.protocol.hasBacklog;
   }
 
   /** Time in which nothing was read does not count against the peer. */
@@ -465,20 +483,22 @@ export class ConnectionReceiver implements Port, ReceivingSide {
   #mayDeliver(): boolean {
     const { state } = this.#connection;
     return (
-      this.pauses === 0 && !this.#isDelivering && (state === ConnectionState.Open || state === ConnectionState.Draining)
+      this.pauses === 0 &&
+      (this.#facts & IS_DELIVERING) === 0 &&
+      (state === ConnectionState.Open || state === ConnectionState.Draining)
     );
   }
 
   /** The peer sent a FIN; it counts when everything before it has been delivered. */
   peerFinished(): void {
-    this.hasEnded = true;
+    this.#facts |= HAS_ENDED;
     if (this.#mayDeliver() && !this.protocol.hasBacklog && this.#held === null) this.#tellEnd();
     else this.#awaitEnd();
   }
 
   #tellEnd(): void {
     if (this.hasToldEnd) return;
-    this.hasToldEnd = true;
+    this.#facts |= HAS_TOLD_END;
     const verdict = this.protocol.ended();
     if (verdict === AtEnd.Drain) this.#connection.peerEnded();
     else if (verdict === AtEnd.Truncated) this.#connection.peerEndedEarly(this.protocol.bufferedBytes);

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import { setSocketOwner, socketOwner } from '../transport/socket-owner.ts';
+import { OwnedSocket } from '../transport/handle-socket.ts';
+import { type SocketOwner, setSocketOwner, socketOwner } from '../transport/socket-owner.ts';
 import type { StreamSettings } from './host.ts';
 import type { Link } from './link.ts';
 
@@ -11,13 +12,23 @@ export function connectionOfSocket(socket: Socket): Link {
 /** Sends the events of a socket, but for its reads, to `connection`. */
 export function listenToSocket(socket: Socket, connection: Link): void {
   setSocketOwner(socket, connection);
+  if (socket instanceof OwnedSocket) return;
   socket.on('error', onError);
   socket.on('end', onEnd);
   socket.on('close', onClose);
 }
 
-/** Hears no more of a socket that another one is going to wrap. Its failures reach whoever wraps it. */
+/** The owner of a socket that another one wraps: its failures reach the connection by way of that one. */
+const nobody: SocketOwner = {
+  receiver: { readInto: () => true, nextReadBuffer: () => undefined, readOwn() {} },
+  socketFailed() {},
+  socketEnded() {},
+  socketClosed() {},
+};
+
+/** Hears no more of a socket that another one is going to wrap. */
 export function forgetSocket(socket: Socket): void {
+  if (socket instanceof OwnedSocket) return setSocketOwner(socket, nobody);
   socket.off('error', onError);
   socket.off('end', onEnd);
   socket.off('close', onClose);
@@ -42,8 +53,7 @@ function onError(this: Socket, error: Error): void {
 }
 
 function onEnd(this: Socket): void {
-  const connection = connectionOfSocket(this);
-  if (connection.secure === null || !connection.secure.peerEnded()) connection.receiver.peerFinished();
+  connectionOfSocket(this).socketEnded();
 }
 
 function onClose(this: Socket): void {

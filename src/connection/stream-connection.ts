@@ -12,7 +12,7 @@ import type { Consumer } from './consumer.ts';
 import { ConnectionDeadlines } from './deadlines.ts';
 import { armDraining, askEnd } from './ending.ts';
 import type { ConnectionHost } from './host.ts';
-import { Lifecycle } from './lifecycle.ts';
+import { FIRST_FACT_OF_SUBCLASS, Lifecycle } from './lifecycle.ts';
 import type { Link } from './link.ts';
 import { ConnectionReceiver, PAUSED_BY_DRAIN, PAUSED_BY_SECURITY } from './receiver.ts';
 import type { SecureSession } from './security.ts';
@@ -23,42 +23,47 @@ import { ConnectionState } from './state.ts';
 /** Milliseconds that a connection which closes may take to get its last bytes and its close_notify to the system. */
 export const GOODBYE_MS = 100;
 
+/** Facts of a stream connection, in the same number as those of its life. */
+const MAY_SEND_WHILE_OPENING = FIRST_FACT_OF_SUBCLASS;
+const AWAITS_SENT = FIRST_FACT_OF_SUBCLASS << 1;
+const IS_ENDING = FIRST_FACT_OF_SUBCLASS << 2;
+const IS_SHUT_DOWN = FIRST_FACT_OF_SUBCLASS << 3;
+/** What a resumed receiver kept is delivered at the end of this turn. */
+const MUST_RESUME = FIRST_FACT_OF_SUBCLASS << 4;
+/** It disconnects at the end of this turn. */
+const DISCONNECTS = FIRST_FACT_OF_SUBCLASS << 5;
+/** Its socket is closed, and what came before the peer's end is still to be delivered. */
+const OUTLIVES_SOCKET = FIRST_FACT_OF_SUBCLASS << 6;
+const HAS_SAID_GOODBYE = FIRST_FACT_OF_SUBCLASS << 7;
+
+/** What few connections have, made when one of it is first set. */
+class Seldom {
+  serverName = '';
+  endNote: SocketError | undefined = undefined;
+  /** Lets the connection in though an opening hook has not answered. */
+  goOn: (() => void) | null = null;
+  holds = 0;
+  /** Why a write failed, while the last words of the peer are read. */
+  failure: Error | null = null;
+  /** Bytes that the failed write, and what was queued behind it, did not bring to the peer. */
+  lostBytes = 0;
+}
+
 /**
  * One TCP or TLS connection of any component: its state, how it closes, and the parts that it is made of. What an idle
  * connection does not need (a send queue, deadlines) is made when it is needed.
  */
 export class StreamConnection extends Lifecycle<ConnectionHost> implements Link {
-  /** Over TLS: whether clear text may be sent before the handshake, because that is started by hand. */
-  canSendWhileOpening = false;
   remoteAddress = '';
   remotePort = 0;
-  /** The server name given to `connect` (option `serverName`, or behind `^`), over TLS. */
-  serverName = '';
   readonly receiver: ConnectionReceiver;
   sender: ConnectionSender | null = null;
   socket: Socket;
   /** TLS of this connection; null on plain ones, and while it is in clear text. */
   secure: SecureSession | null = null;
   consumer: Consumer | null = null;
-  /** Whether `allSent` is to be called when everything that is queued has been written. */
-  awaitsSent = false;
-  /** What `onClose` is to tell about an end that is graceful as far as the system knows. */
-  endNote: SocketError | undefined = undefined;
-  /** Whether it drains, or will when its opening hooks are done. */
-  isEnding = false;
-  /** Whether everything was sent and a FIN after it. */
-  isShutDown = false;
   #deadlines: ConnectionDeadlines | null = null;
-  #mustResume = false;
-  #disconnects = false;
-  /** Lets the connection in though an opening hook has not answered. */
-  #goOn: (() => void) | null = null;
-  #outlivesSocket = false;
-  #holds = 0;
-  #hasSaidGoodbye = false;
-  /** Why a write failed, while the last words of the peer are read. */
-  #failure: Error | null = null;
-  #lostBytes = 0;
+  #seldom: Seldom | null = null;
 
   /** @param makeSocket Makes the socket; reads of it are to go to the connection that it is given. */
   constructor(host: ConnectionHost, state: ConnectionState, makeSocket: (connection: StreamConnection) => Socket) {
@@ -66,6 +71,71 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
     this.receiver = new ConnectionReceiver(this);
     this.socket = makeSocket(this);
     listenToSocket(this.socket, this);
+  }
+
+  // ---- facts -----------------------------------------------------------------------------------------------------
+
+  /** Over TLS: whether clear text may be sent before the handshake, because that is started by hand. */
+  get canSendWhileOpening(): boolean {
+    return (this.facts & MAY_SEND_WHILE_OPENING) !== 0;
+  }
+
+  set canSendWhileOpening(isSo: boolean) {
+    this.mark(MAY_SEND_WHILE_OPENING, isSo);
+  }
+
+  /** Whether `allSent` is to be called when everything that is queued has been written. */
+  get awaitsSent(): boolean {
+    return (this.facts & AWAITS_SENT) !== 0;
+  }
+
+  set awaitsSent(isSo: boolean) {
+    this.mark(AWAITS_SENT, isSo);
+  }
+
+  /** Whether it drains, or will when its opening hooks are done. */
+  get isEnding(): boolean {
+    return (this.facts & IS_ENDING) !== 0;
+  }
+
+  /** Whether everything was sent and a FIN after it. */
+  get isShutDown(): boolean {
+    return (this.facts & IS_SHUT_DOWN) !== 0;
+  }
+
+  /** The server name given to `connect` (option `serverName`, or behind `^`), over TLS. */
+  get serverName(): string {
+    return this.#seldom?.serverName ?? '';
+  }
+
+  set serverName(name: string) {
+    if (name !== this.serverName) this.#useSeldom().serverName = name;
+  }
+
+  /** What `onClose` is to tell about an end that is graceful as far as the system knows. */
+  get endNote(): SocketError | undefined {
+    return this.#seldom?.endNote;
+  }
+
+  set endNote(error: SocketError | undefined) {
+    this.#useSeldom().endNote = error;
+  }
+
+  #useSeldom(): Seldom {
+    this.#seldom ??= new Seldom();
+    return this.#seldom;
+  }
+
+  get #failure(): Error | null {
+    return this.#seldom?.failure ?? null;
+  }
+
+  get #disconnects(): boolean {
+    return (this.facts & DISCONNECTS) !== 0;
+  }
+
+  get #outlivesSocket(): boolean {
+    return (this.facts & OUTLIVES_SOCKET) !== 0;
   }
 
   /** Stops listening to the socket, so that another one can wrap it. */
@@ -106,7 +176,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   }
 
   get pendingBytes(): number {
-    return this.sender === null ? 0 : this.sender.pendingBytes + this.#lostBytes;
+    return this.sender === null ? 0 : this.sender.pendingBytes + (this.#seldom?.lostBytes ?? 0);
   }
 
   /** Local address, null once the socket is closed. */
@@ -188,7 +258,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   }
 
   awaitHook(goOn: (() => void) | null): void {
-    this.#goOn = goOn;
+    if (goOn !== null || this.#seldom !== null) this.#useSeldom().goOn = goOn;
     this.receiver.markHook(goOn !== null);
     if (goOn !== null && this.consumer !== null) queueMicrotask(goOn);
   }
@@ -199,7 +269,8 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
    */
   attachConsumer(consumer: Consumer): void {
     this.consumer = consumer;
-    if (this.#goOn !== null) queueMicrotask(this.#goOn);
+    const goOn = this.#seldom?.goOn ?? null;
+    if (goOn !== null) queueMicrotask(goOn);
     else if (this.receiver.awaitsHook) {
       this.receiver.markHook(false); // of onReceive
       this.resumeAtTurnEnd();
@@ -225,14 +296,14 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
 
   /** Delivers what a resumed receiver kept, at the end of this turn. */
   resumeAtTurnEnd(): void {
-    this.#mustResume = true;
+    this.facts |= MUST_RESUME;
     this.host.schedule(this);
   }
 
   turnEnded(): void {
     this.sender?.turnEnded();
-    if (this.#mustResume) {
-      this.#mustResume = false;
+    if ((this.facts & MUST_RESUME) !== 0) {
+      this.facts &= ~MUST_RESUME;
       this.receiver.resume();
     }
     if (this.awaitsSent && this.pendingBytes === 0) this.allSent();
@@ -304,7 +375,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
 
   /** `Disconnect`: at the end of this turn, what is queued is offered to the system once more, then the connection closes. */
   disconnect(): void {
-    this.#disconnects = true;
+    this.facts |= DISCONNECTS;
     this.host.schedule(this);
   }
 
@@ -321,7 +392,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
     if (this.state < ConnectionState.Open && !this.canSend && !this.isEnding) return this.disconnect();
     if (this.state > ConnectionState.Draining) return;
     armDraining(this, timeoutMs, isPatient);
-    this.isEnding = true;
+    this.facts |= IS_ENDING;
     if (ignoresHook) this.receiver.endDuringHook();
     if (this.state === ConnectionState.Open && !ignoresHook && this.isHeld) this.#awaitAnswers();
     else if (this.state >= ConnectionState.Open) this.#sayGoodbye();
@@ -329,17 +400,20 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
 
   /** Whether an answer is still to come: a hook's promise is pending, a stream or an iterator is not done, or `hold` was called. */
   get isHeld(): boolean {
-    return this.#holds > 0 || this.receiver.awaitsHook || this.consumer?.isDone === false;
+    return (
+      (this.#seldom !== null && this.#seldom.holds > 0) || this.receiver.awaitsHook || this.consumer?.isDone === false
+    );
   }
 
   /** Keeps the connection from draining until the release that is returned is called. */
   hold(): () => void {
-    this.#holds++;
+    const seldom = this.#useSeldom();
+    seldom.holds++;
     let isReleased = false;
     return () => {
       if (isReleased) return;
       isReleased = true;
-      this.#holds--;
+      seldom.holds--;
       this.answerMade();
     };
   }
@@ -361,8 +435,8 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   /** A protocol with a goodbye of its own says it, and ends the connection when it has been answered. */
   #sayGoodbye(): void {
     if (this.state === ConnectionState.Draining) return this.#beginDraining();
-    if (this.#hasSaidGoodbye) return;
-    this.#hasSaidGoodbye = true;
+    if ((this.facts & HAS_SAID_GOODBYE) !== 0) return;
+    this.facts |= HAS_SAID_GOODBYE;
     if (this.protocol.drain()) this.#beginDraining();
   }
 
@@ -384,7 +458,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   /** Sends a FIN: everything before it is with the system. */
   shutDown(): void {
     if (this.isShutDown) return;
-    this.isShutDown = true;
+    this.facts |= IS_SHUT_DOWN;
     if (this.secure === null) this.socket.end();
     else this.secure.end();
     if (this.receiver.pauses !== 0) this.resumeAtTurnEnd();
@@ -400,12 +474,11 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
     if (this.#failure !== null) return true;
     if (this.state < ConnectionState.Open || this.secure !== null || socket.destroyed || receiver.hasEnded)
       return false;
-    this.#failure = cause;
-    this.#lostBytes = this.pendingBytes;
+    const lostBytes = this.pendingBytes;
+    Object.assign(this.#useSeldom(), { failure: cause, lostBytes });
     this.sender!.queue.clear();
     this.awaitsSent = false;
-    this.isEnding = true;
-    this.isShutDown = true;
+    this.facts |= IS_ENDING | IS_SHUT_DOWN;
     if (this.state === ConnectionState.Open) this.move(ConnectionState.Draining);
     this.deadlines.armStage(GOODBYE_MS, () => this.#closeForFailure());
     if (receiver.pauses === 0) socket.resume();
@@ -457,12 +530,17 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
     if (this.#outlivesSocket) setImmediate(() => this.socketClosed());
   }
 
+  /** The peer's FIN. TLS has a word of its own for the end. */
+  socketEnded(): void {
+    if (this.secure === null || !this.secure.peerEnded()) this.receiver.peerFinished();
+  }
+
   /** The socket is closed. */
   socketClosed(): void {
     if (this.state === ConnectionState.Closed) return;
     // Node closes a socket when both ends have ended, also while what came before the peer's still waits to be delivered.
     if (this.state === ConnectionState.Draining && this.receiver.owesEnd) {
-      this.#outlivesSocket = true;
+      this.facts |= OUTLIVES_SOCKET;
       return;
     }
     if (this.#failure !== null && this.state < ConnectionState.Closing) this.#closeForFailure();

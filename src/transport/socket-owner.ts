@@ -14,6 +14,12 @@ export interface SocketReader {
 /** What a socket of ours belongs to: a connection. */
 export interface SocketOwner {
   readonly receiver: SocketReader;
+  /** 'error'. */
+  socketFailed(error: Error): void;
+  /** 'end'. */
+  socketEnded(): void;
+  /** 'close'. */
+  socketClosed(): void;
 }
 
 /** The owner of a socket, under a symbol, so that all sockets can share their handlers. */
@@ -36,8 +42,8 @@ export function listenToStrayReads(listener: () => void): void {
   onStrayRead = listener;
 }
 
-/** Whom a socket belongs to, as `setSocketOwner` was told. */
-export function socketOwner<T extends SocketOwner>(socket: Socket): T {
+/** Whom a socket belongs to, as `setSocketOwner` was told; undefined if it was not. */
+export function socketOwner<T extends SocketOwner | undefined>(socket: Socket): T {
   return (socket as Tagged)[ownerTag] as T;
 }
 

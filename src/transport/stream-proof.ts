@@ -117,6 +117,14 @@ export class ProofEnd implements SocketOwner, SocketReader, DirectWriteOwner {
   /** Called when `stops` stopped the reading. */
   stopped: () => void = () => {};
 
+  socketFailed(error: Error): void {
+    this.#run.fail(error);
+  }
+
+  socketEnded(): void {}
+
+  socketClosed(): void {}
+
   /** Resolves with the status of the write under way. */
   completion(): Promise<number> {
     return new Promise((resolve) => {

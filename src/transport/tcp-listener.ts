@@ -104,6 +104,14 @@ export class TcpListener {
   }
 }
 
+/** The address that came last: behind a load balancer, connections share a few, and the system gives each a string of its own. */
+let lastAddress = '';
+
+function sharedAddress(address: string): string {
+  if (address !== lastAddress) lastAddress = address;
+  return lastAddress;
+}
+
 /** Fast path: a handle, made into a socket that reads through `onread`. */
 class HandleSocket implements AcceptedSocket {
   readonly address: string;
@@ -114,7 +122,7 @@ class HandleSocket implements AcceptedSocket {
     this.#handle = handle;
     const peer: { address?: string; port?: number } = {};
     handle.getpeername?.(peer);
-    this.address = normalizeAddress(peer.address ?? '');
+    this.address = sharedAddress(normalizeAddress(peer.address ?? ''));
     this.port = peer.port ?? 0;
   }
 
@@ -147,7 +155,7 @@ class DocumentedSocket implements AcceptedSocket {
 
   constructor(socket: net.Socket) {
     this.#socket = socket;
-    this.address = normalizeAddress(socket.remoteAddress ?? '');
+    this.address = sharedAddress(normalizeAddress(socket.remoteAddress ?? ''));
     this.port = socket.remotePort ?? 0;
   }
 
