@@ -21,6 +21,7 @@ export {
   WebSocketClient,
   type WebSocketClientOptions,
 } from './websocket/websocket-client.ts';
+export { WebSocketConnection } from './websocket/websocket-connection.ts';
 export type {
   UpgradeAcceptance,
   UpgradeDecision,

@@ -244,15 +244,29 @@ export class ConnectionReceiver implements Port, ReceivingSide {
     return Buffer.concat(rest === null ? held : [rest, ...held]);
   }
 
-  deliver(data: unknown): boolean {
+  count(): boolean {
     const connection = this.#connection;
-    const { host } = connection;
     if (this.#rates !== null) {
       this.#limitRate(this.#rates.messages, 1);
       if (connection.state >= ConnectionState.Closing) return false;
     }
     this.messagesIn++;
-    host.messagesIn++;
+    connection.host.messagesIn++;
+    return true;
+  }
+
+  get hasConsumer(): boolean {
+    return this.#connection.consumer !== null;
+  }
+
+  get mayDeliver(): boolean {
+    return this.pauses === 0 && this.isOpen;
+  }
+
+  deliver(data: unknown): boolean {
+    if (!this.count()) return false;
+    const connection = this.#connection;
+    const { host } = connection;
     if (connection.consumer !== null) {
       loan.keep(); // a stream or an iterator hands it on later
       if (!connection.consumer.deliver(data)) this.pauses |= PAUSED_BY_CONSUMER;

@@ -43,6 +43,15 @@ export interface Port {
    * @returns false to stop for now, because receiving was paused or the connection closes: keep the rest until `resume`.
    */
   deliver(data: unknown): boolean;
+  /** Whether a stream or an iterator takes what `deliver` hands on, in the place of hooks. */
+  readonly hasConsumer: boolean;
+  /**
+   * Counts a message that a hook of the protocol gets, in the place of `deliver`: statistics, and the rate of messages.
+   * @returns false if the connection closes because of it.
+   */
+  count(): boolean;
+  /** Whether the next message may be delivered: nothing asked for a pause, and the connection is open. */
+  readonly mayDeliver: boolean;
   /**
    * What a hook of the protocol answered. Call it only for results that are neither undefined nor `HandleResult.Ok`.
    * `HandleResult.Error` closes the connection; a promise pauses it, and when that is settled `answered` gets its value,

@@ -133,7 +133,7 @@ export class WebSocketFrameProtocol implements Protocol, FrameSink {
 
   header(header: FrameHeader): boolean {
     const { hooks, sender } = this.#context;
-    if (hooks.onWSMessageHeader === undefined) return this.#port.isOpen;
+    if (hooks.onWSMessageHeader === undefined) return this.#port.mayDeliver;
     const { isFinal, reserved, opcode, length } = header;
     let result: unknown;
     try {
@@ -146,7 +146,7 @@ export class WebSocketFrameProtocol implements Protocol, FrameSink {
 
   body(data: Buffer): boolean {
     const { hooks, sender } = this.#context;
-    if (hooks.onWSMessageBody === undefined) return this.#port.isOpen;
+    if (hooks.onWSMessageBody === undefined) return this.#port.mayDeliver;
     let result: unknown;
     try {
       result = hooks.onWSMessageBody(sender, this.#port.id, data);
@@ -158,7 +158,7 @@ export class WebSocketFrameProtocol implements Protocol, FrameSink {
 
   complete(): boolean {
     const { hooks, sender } = this.#context;
-    if (hooks.onWSMessageComplete === undefined) return this.#port.isOpen;
+    if (hooks.onWSMessageComplete === undefined) return this.#port.mayDeliver;
     let result: unknown;
     try {
       result = hooks.onWSMessageComplete(sender, this.#port.id);
@@ -173,7 +173,7 @@ export class WebSocketFrameProtocol implements Protocol, FrameSink {
   }
 
   #settle(hook: string, result: unknown): boolean {
-    return result === undefined || isPlainlyOk(result) ? this.#port.isOpen : this.#port.settle(hook, result);
+    return result === undefined || isPlainlyOk(result) ? this.#port.mayDeliver : this.#port.settle(hook, result);
   }
 }
 

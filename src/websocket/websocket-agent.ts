@@ -1,7 +1,8 @@
 import { StreamAgent, type StreamAgentProperties } from '../agent/stream-agent.ts';
 import { securityMaker } from '../connection/security.ts';
+import type { StreamConnection } from '../connection/stream-connection.ts';
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
-import { $takePending } from '../core/internals.ts';
+import { $makeFace, $takePending } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { checkOptions, type OptionRule } from '../core/option-names.ts';
 import { withHooks } from '../http/http-model.ts';
@@ -13,6 +14,7 @@ import type { StreamProperties } from '../stream/stream-properties.ts';
 import { targetOf } from './client-handshake.ts';
 import { ClientRun, PendingOpen } from './client-run.ts';
 import type { HeaderList } from './handshake.ts';
+import { WebSocketConnection } from './websocket-connection.ts';
 import type { AnyWebSocketHooks, WebSocketAgentHooks } from './websocket-listener.ts';
 import { addWebSocketMembers, WebSocketMethods } from './websocket-methods.ts';
 import {
@@ -88,6 +90,16 @@ export class WebSocketAgent<Extra = unknown> extends StreamAgent<Extra> {
 
   constructor(listener: WebSocketAgentHooks<WebSocketAgent<Extra>>, options?: WebSocketAgentOptions) {
     super(listener, options, agentModel);
+  }
+
+  /** One WebSocket, with all that can be done with it; null for an unknown ID. */
+  override connection(connId: ConnId): WebSocketConnection<Extra> | null {
+    return super.connection(connId) as WebSocketConnection<Extra> | null;
+  }
+
+  /** @internal */
+  override [$makeFace](connection: StreamConnection): WebSocketConnection<Extra> {
+    return new WebSocketConnection(this, connection);
   }
 
   /**

@@ -1,4 +1,4 @@
-import { sendOn } from '../connection/send.ts';
+import { sendOn, sendPacketsOn } from '../connection/send.ts';
 import type { StreamConnection } from '../connection/stream-connection.ts';
 import type { Component } from '../core/component.ts';
 import { SocketErrorCode } from '../core/enums.ts';
@@ -6,12 +6,15 @@ import { Errno } from '../core/errno.ts';
 import { $refuse } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
+import { MAX_HEADER_BYTES } from './frame-header.ts';
 import { Opcode } from './opcode.ts';
 import type { WebSocketProtocol } from './websocket-protocol.ts';
 import { webSocketOf } from './websocket-run.ts';
 
 /** Fragments wait while more than this is pending. */
 const STREAM_PENDING_BYTES = 256 * 1024;
+/** Longest fragment that a stream is cut into. */
+const FRAGMENT_BYTES = 64 * 1024;
 const EMPTY = Buffer.alloc(0);
 
 /** Notes that a connection is no open WebSocket. Always false. */
@@ -62,7 +65,10 @@ export function doOn(
 ): boolean {
   const protocol = webSocketOf(connection);
   if (protocol === null || !protocol.isOpen) return notOpen(component, operation, connection, connId);
-  if (act(protocol)) return true;
+  return act(protocol) || noRoom(component, operation, connId);
+}
+
+function noRoom(component: Component, operation: string, connId: ConnId): false {
   return component[$refuse](
     operation,
     SocketErrorCode.DataSend,
@@ -70,6 +76,28 @@ export function doOn(
     'too much is pending (maxPendingBytes); wait for onSendDrained',
     connId,
   );
+}
+
+/** Whether a message is text: it is a string, or several. */
+export function isText(data: Sendable | readonly Sendable[]): boolean {
+  return typeof data === 'string' || (Array.isArray(data) && data.every((part) => typeof part === 'string'));
+}
+
+/** Queues several pieces as one message: text if all of them are strings. */
+export function sendMessagePartsOn(
+  component: Component,
+  connection: StreamConnection | undefined,
+  connId: ConnId,
+  packets: readonly Sendable[],
+): boolean {
+  const protocol = webSocketOf(connection);
+  if (protocol === null) return notOpen(component, 'sendPackets', connection, connId);
+  protocol.sendOpcode = isText(packets) ? Opcode.Text : Opcode.Binary;
+  try {
+    return sendPacketsOn(component, connection!, packets);
+  } finally {
+    protocol.sendOpcode = Opcode.Binary;
+  }
 }
 
 /** Sends what a source brings as one message in fragments, and waits while the peer does not keep up. */
@@ -91,17 +119,69 @@ export async function sendStreamOn(
       connId,
     );
   }
+  const sender = new FragmentSender(component, connection!, protocol);
   try {
-    for await (const piece of source) {
-      const bytes = toBytes(piece, 0, undefined);
-      if (bytes.length === 0) continue;
-      if (!protocol.sendFragment(bytes, false)) return notOpen(component, 'sendStream', connection, connId);
-      if (connection!.pendingBytes > STREAM_PENDING_BYTES && !(await protocol.whenPending(STREAM_PENDING_BYTES))) {
-        return notOpen(component, 'sendStream', connection, connId);
-      }
-    }
-    return protocol.sendFragment(EMPTY, true) || notOpen(component, 'sendStream', connection, connId);
+    for await (const piece of source) if (!(await sender.send(sender.bytesOf(piece)))) return false;
+    return (await sender.send(sender.takeHalf())) && sender.finish();
   } finally {
     protocol.abandonFragments();
+  }
+}
+
+/** Sends the fragments of one message, none larger than there is room for. */
+class FragmentSender {
+  #component: Component;
+  #connection: StreamConnection;
+  #protocol: WebSocketProtocol;
+  #maxPendingBytes: number;
+  #maxFragmentBytes: number;
+  /** First half of a character that a string ended with. */
+  #half = '';
+
+  constructor(component: Component, connection: StreamConnection, protocol: WebSocketProtocol) {
+    this.#component = component;
+    this.#connection = connection;
+    this.#protocol = protocol;
+    // What is pending and one fragment more always fit into `maxPendingBytes`.
+    const half = Math.floor((connection.host.settings.maxPendingBytes || Number.POSITIVE_INFINITY) / 2);
+    this.#maxPendingBytes = Math.min(STREAM_PENDING_BYTES, half);
+    this.#maxFragmentBytes = Math.max(1, Math.min(FRAGMENT_BYTES, half - MAX_HEADER_BYTES));
+  }
+
+  /** A piece as bytes. A character that two strings share is not torn. */
+  bytesOf(piece: Sendable): Uint8Array {
+    if (typeof piece !== 'string') return toBytes(piece, 0, undefined);
+    const text = this.#half + piece;
+    const last = text.charCodeAt(text.length - 1);
+    const isTorn = last >= 0xd800 && last <= 0xdbff;
+    this.#half = isTorn ? text.slice(-1) : '';
+    return Buffer.from(isTorn ? text.slice(0, -1) : text);
+  }
+
+  /** What is left of a text that ended in the middle of a character. */
+  takeHalf(): Uint8Array {
+    const half = this.#half;
+    this.#half = '';
+    return Buffer.from(half);
+  }
+
+  async send(bytes: Uint8Array): Promise<boolean> {
+    for (let at = 0; at < bytes.length; at += this.#maxFragmentBytes) {
+      if (this.#connection.pendingBytes > this.#maxPendingBytes) {
+        if (!(await this.#protocol.whenPending(this.#maxPendingBytes))) return this.#refuse();
+      }
+      const end = Math.min(bytes.length, at + this.#maxFragmentBytes);
+      if (!this.#protocol.sendFragment(bytes.subarray(at, end), false)) return this.#refuse();
+    }
+    return true;
+  }
+
+  finish(): boolean {
+    return this.#protocol.sendFragment(EMPTY, true) || this.#refuse();
+  }
+
+  #refuse(): false {
+    if (!this.#protocol.isOpen) return notOpen(this.#component, 'sendStream', this.#connection, this.#connection.id);
+    return noRoom(this.#component, 'sendStream', this.#connection.id);
   }
 }

@@ -18,7 +18,8 @@ import { targetOf } from './client-handshake.ts';
 import { ClientRun, PendingOpen } from './client-run.ts';
 import { CloseCode, Opcode } from './opcode.ts';
 import { openRules, pendingOpen, type WebSocketOpenOptions } from './websocket-agent.ts';
-import { doOn, sendMessageOn, sendStreamOn } from './websocket-calls.ts';
+import { doOn, sendMessageOn, sendMessagePartsOn, sendStreamOn } from './websocket-calls.ts';
+import { WebSocketConnection } from './websocket-connection.ts';
 import type { AnyWebSocketHooks, WebSocketClientHooks } from './websocket-listener.ts';
 import { type WebSocketProperties, webSocketProperties } from './websocket-properties.ts';
 import type { WebSocketEnd } from './websocket-protocol.ts';
@@ -80,6 +81,7 @@ const clientModel = withHooks(
  */
 export class WebSocketClient<Extra = unknown> extends StreamClient<Extra> {
   #pending: PendingOpen | null = null;
+  #face: WebSocketConnection<Extra> | null = null;
   /** Ends the attempts to connect again; null if there are none. */
   #stopTrying: (() => void) | null = null;
 
@@ -168,6 +170,19 @@ export class WebSocketClient<Extra = unknown> extends StreamClient<Extra> {
     const opcode = typeof data === 'string' ? Opcode.Text : Opcode.Binary;
     const part = offset === 0 && length === undefined ? data : toBytes(data, offset, length);
     return sendMessageOn(this, this[$connectionOf](), this.connectionId, part, opcode);
+  }
+
+  /** Queues several pieces as one message: text if all of them are strings. */
+  override sendPackets(packets: readonly Sendable[]): boolean {
+    return sendMessagePartsOn(this, this[$connectionOf](), this.connectionId, packets);
+  }
+
+  /** The WebSocket, with all that can be done with it; null while there is none. */
+  override get connection(): WebSocketConnection<Extra> | null {
+    const connection = this[$connectionOf]();
+    if (connection === undefined) return null;
+    if (this.#face?.id !== connection.id) this.#face = new WebSocketConnection<Extra>(this, connection);
+    return this.#face;
   }
 
   /** Queues a text message; bytes have to be UTF-8. */

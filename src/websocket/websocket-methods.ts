@@ -6,8 +6,9 @@ import { defineProperties, type PropertyTable } from '../core/properties.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { CloseCode, Opcode } from './opcode.ts';
 import { SharedMessage } from './shared-message.ts';
-import type { Subscriber, Topics } from './topics.ts';
-import { doOn, notOpen, sendMessageOn, sendStreamOn } from './websocket-calls.ts';
+import { subscribeOn } from './subscriptions.ts';
+import type { Topics } from './topics.ts';
+import { doOn, sendMessageOn, sendMessagePartsOn, sendStreamOn } from './websocket-calls.ts';
 import type { WebSocketEnd } from './websocket-protocol.ts';
 import { runOf, type WebSocketStats, webSocketOf } from './websocket-run.ts';
 
@@ -25,29 +26,6 @@ interface ManyConnections extends Component {
 
 const self = (component: object): ManyConnections => component as ManyConnections;
 
-/** One connection as a subscriber of topics. */
-class ConnectionSubscriber implements Subscriber {
-  readonly connId: ConnId;
-  #connection: StreamConnection;
-
-  constructor(connection: StreamConnection) {
-    this.connId = connection.id;
-    this.#connection = connection;
-  }
-
-  get pendingBytes(): number {
-    return this.#connection.pendingBytes;
-  }
-
-  send(message: SharedMessage): boolean {
-    return webSocketOf(this.#connection)?.sendShared(message) ?? false;
-  }
-
-  close(code: number, reason: string): void {
-    webSocketOf(this.#connection)?.close(code, reason);
-  }
-}
-
 /** What WebSocket servers and agents have for their connections. Put into them by `addWebSocketMembers`. */
 export abstract class WebSocketMethods {
   /**
@@ -60,6 +38,11 @@ export abstract class WebSocketMethods {
     const opcode = typeof data === 'string' ? Opcode.Text : Opcode.Binary;
     const part = offset === 0 && length === undefined ? data : toBytes(data, offset, length);
     return sendMessageOn(self(this), self(this)[$connectionOf](connId), connId, part, opcode);
+  }
+
+  /** Queues several pieces as one message: text if all of them are strings. Results as `send`; EINVAL for an empty list. */
+  sendPackets(connId: ConnId, packets: readonly Sendable[]): boolean {
+    return sendMessagePartsOn(self(this), self(this)[$connectionOf](connId), connId, packets);
   }
 
   /** Queues a text message (WSS-012); bytes have to be UTF-8. Results as `send`. */
@@ -129,9 +112,7 @@ export abstract class WebSocketMethods {
    * @returns false with `lastError` if it is no open WebSocket, or has `maxTopicsPerConnection` topics.
    */
   subscribe(connId: ConnId, topic: string): boolean {
-    const connection = self(this)[$connectionOf](connId);
-    if (webSocketOf(connection)?.isOpen !== true) return notOpen(self(this), 'subscribe', connection, connId);
-    return topicsOf(this)?.subscribe(connId, topic, () => new ConnectionSubscriber(connection!)) ?? false;
+    return subscribeOn(self(this), self(this)[$connectionOf](connId), connId, topic);
   }
 
   /** @returns false if it was not subscribed. */

@@ -48,8 +48,6 @@ export interface WebSocketContext extends MessageRules {
   readonly pongTimeoutMs: number;
   /** Time that the closing handshake may take. */
   readonly closeTimeoutMs: number;
-  /** Whether the user paused receiving: the silence is not the peer's then. */
-  isPaused(id: number): boolean;
   readonly counters: WebSocketCounters;
 }
 
@@ -108,8 +106,6 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   /** Whether something came since the timer looked last. */
   #hasReceived = false;
   #awaitsPong = false;
-  /** Whether the port said stop: what is not read is no silence of the peer. */
-  #isStopped = false;
   #unwrittenPongs = 0;
   /** Payload of a ping that is answered when there is room. */
   #lastPing: Buffer | null = null;
@@ -161,7 +157,6 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   }
 
   resume(): void {
-    this.#isStopped = false;
     this.#reader.resume();
   }
 
@@ -242,6 +237,10 @@ export class WebSocketProtocol implements Protocol, MessageSink {
 
   get bufferedBytes(): number {
     return this.#reader.bufferedBytes;
+  }
+
+  get isMidMessage(): boolean {
+    return !this.#reader.isBetweenMessages;
   }
 
   // ---- what the component does with it -----------------------------------------------------------------------------
@@ -352,26 +351,28 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     }
     const { hooks, textAsString } = this.#context;
     const message = isBinary || !textAsString ? bytes : bytes.toString();
-    if (hooks.message === undefined) return this.#noteStop(this.#port.deliver(message));
+    const port = this.#port;
+    if (hooks.message === undefined || port.hasConsumer) return port.deliver(message);
+    if (!port.count()) return false;
     let result: unknown;
     try {
-      result = hooks.message(this.#port.id, message, isBinary);
+      result = hooks.message(port.id, message, isBinary);
     } catch (thrown) {
-      return this.#noteStop(this.#port.threw('onMessage', thrown));
+      return port.threw('onMessage', thrown);
     }
-    if (result === undefined || isPlainlyOk(result)) return this.#port.isOpen;
-    return this.#noteStop(this.#port.settle('onMessage', result));
+    if (result === undefined || isPlainlyOk(result)) return port.mayDeliver;
+    return port.settle('onMessage', result);
   }
 
   control(opcode: number, data: Buffer): boolean {
     const { hooks } = this.#context;
     if (opcode === Opcode.Pong) {
       this.#awaitsPong = false;
-      return hooks.pong === undefined ? this.#port.isOpen : this.#call('onPong', hooks.pong, Buffer.from(data));
+      return hooks.pong === undefined ? this.#port.mayDeliver : this.#call('onPong', hooks.pong, Buffer.from(data));
     }
     // Nothing may follow our close frame.
     if (this.#state === State.Open) this.#answerPing(data);
-    return hooks.ping === undefined ? this.#port.isOpen : this.#call('onPing', hooks.ping, Buffer.from(data));
+    return hooks.ping === undefined ? this.#port.mayDeliver : this.#call('onPing', hooks.ping, Buffer.from(data));
   }
 
   /** The peer's close frame. */
@@ -411,15 +412,10 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     try {
       result = hook.call(this.#context.hooks, this.#port.id, data as Buffer);
     } catch (thrown) {
-      return this.#noteStop(this.#port.threw(name, thrown));
+      return this.#port.threw(name, thrown);
     }
-    if (result === undefined || isPlainlyOk(result)) return this.#port.isOpen;
-    return this.#noteStop(this.#port.settle(name, result));
-  }
-
-  #noteStop(goesOn: boolean): boolean {
-    if (!goesOn) this.#isStopped = true;
-    return goesOn;
+    if (result === undefined || isPlainlyOk(result)) return this.#port.mayDeliver;
+    return this.#port.settle(name, result);
   }
 
   /**
@@ -444,7 +440,8 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   #checkLiveness(): void {
     const { pingIntervalMs, pongTimeoutMs, counters } = this.#context;
     if (this.#state !== State.Open) return;
-    if (this.#hasReceived || this.#isStopped || this.#context.isPaused(this.#port.id)) {
+    // What is not read is no silence of the peer.
+    if (this.#hasReceived || !this.#port.mayDeliver) {
       this.#hasReceived = false;
       this.#awaitsPong = false;
       this.#port.deadline(pingIntervalMs, this.#liveness);

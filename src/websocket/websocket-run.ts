@@ -65,7 +65,6 @@ export class WebSocketRun {
       closeTimeoutMs: settings.closeTimeoutMs,
       counters: this.counters,
       hooks: this.#hooksOf(component, listener),
-      isPaused: (id) => component[$connectionOf](id)?.isPaused === true,
     };
   }
 

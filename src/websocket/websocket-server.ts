@@ -1,6 +1,7 @@
 import { securityMaker } from '../connection/security.ts';
+import type { StreamConnection } from '../connection/stream-connection.ts';
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
-import { $connectionOf, $reportHookError, $wheel } from '../core/internals.ts';
+import { $connectionOf, $makeFace, $reportHookError, $wheel } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { HttpContext } from '../http/context.ts';
 import { HttpUpgradeType, HttpVersion } from '../http/enums.ts';
@@ -18,6 +19,7 @@ import { addMembers, SecureServerMethods } from '../ssl/secure-methods.ts';
 import { serverTls } from '../ssl/security.ts';
 import type { StreamProperties } from '../stream/stream-properties.ts';
 import { ServerUpgrade } from './server-upgrade.ts';
+import { WebSocketConnection } from './websocket-connection.ts';
 import type { AnyWebSocketHooks, WebSocketRequest, WebSocketServerHooks } from './websocket-listener.ts';
 import { addWebSocketMembers, WebSocketMethods } from './websocket-methods.ts';
 import {
@@ -143,6 +145,16 @@ const serverModel = withHooks(
 export class WebSocketServer<Extra = unknown> extends StreamServer<Extra> {
   constructor(listener: WebSocketServerHooks<WebSocketServer<Extra>>, options?: WebSocketServerOptions) {
     super(listener, options, serverModel);
+  }
+
+  /** One WebSocket, with all that can be done with it; null for an unknown ID. */
+  override connection(connId: ConnId): WebSocketConnection<Extra> | null {
+    return super.connection(connId) as WebSocketConnection<Extra> | null;
+  }
+
+  /** @internal */
+  override [$makeFace](connection: StreamConnection): WebSocketConnection<Extra> {
+    return new WebSocketConnection(this, connection);
   }
 
   /** The request that opened a WebSocket: path, query, headers (WSS-015); null for an unknown ID. Also inside `onWSClose`. */

@@ -38,6 +38,12 @@ export class FakePort implements Port {
     return this.isOpen && !this.isPaused && this.#waiting === 0;
   }
 
+  readonly hasConsumer = false;
+
+  count(): boolean {
+    return this.isOpen;
+  }
+
   deliver(data: unknown): boolean {
     this.delivered.push(data as Buffer);
     return this.mayDeliver;

@@ -15,6 +15,11 @@ import type { Role } from './support.ts';
 export class FakePort implements Port {
   readonly id = 7;
   isOpen = true;
+  hasConsumer = false;
+  /** Whether the user paused receiving. */
+  isPaused = false;
+  /** Messages that were counted. */
+  counted = 0;
   /** What happened, in order: `end`, `violate 74 ...`, `threw ...`, `refused ...`. */
   readonly log: string[] = [];
   readonly delivered: unknown[] = [];
@@ -41,6 +46,15 @@ export class FakePort implements Port {
   deliver(data: unknown): boolean {
     this.delivered.push(data);
     return this.isOpen;
+  }
+
+  count(): boolean {
+    this.counted++;
+    return this.isOpen;
+  }
+
+  get mayDeliver(): boolean {
+    return this.isOpen && this.pending === null && !this.isPaused;
   }
 
   settle(hook: string, result: unknown, answered?: (value: unknown) => void): boolean {
@@ -156,7 +170,6 @@ export function makePeer(
     pingIntervalMs: 0,
     pongTimeoutMs: 5000,
     closeTimeoutMs: 3000,
-    isPaused: () => false,
     counters: newWebSocketCounters(),
     hooks: {
       message: (_id, data, isBinary) => {

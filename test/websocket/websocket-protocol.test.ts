@@ -280,11 +280,11 @@ describe.each(roles)('a WebSocket of the %s', (role) => {
     });
 
     it('do not blame the peer for what this side does not read', () => {
-      let isPaused = true;
-      const peer = makePeer(role, { pingIntervalMs: 1000, isPaused: () => isPaused });
+      const peer = makePeer(role, { pingIntervalMs: 1000 });
+      peer.port.isPaused = true;
       for (let i = 0; i < 5; i++) peer.port.expire();
       expect(sentBy(peer, role)).toEqual([]);
-      isPaused = false;
+      peer.port.isPaused = false;
       peer.port.expire();
       expect(sentBy(peer, role)).toEqual(['ping:']);
     });

@@ -1,0 +1,116 @@
+import type { StreamConnection } from '../connection/stream-connection.ts';
+import { TcpConnection } from '../connection/tcp-connection.ts';
+import type { Component } from '../core/component.ts';
+import { type Sendable, toBytes } from '../memory/sendable.ts';
+import { CloseCode, Opcode } from './opcode.ts';
+import { subscribeOn } from './subscriptions.ts';
+import { doOn, sendMessageOn, sendMessagePartsOn, sendStreamOn } from './websocket-calls.ts';
+import type { WebSocketRequest } from './websocket-listener.ts';
+import type { WebSocketEnd } from './websocket-protocol.ts';
+import { runOf, webSocketOf } from './websocket-run.ts';
+
+/**
+ * One WebSocket: what there is for every connection, and messages, pings and topics. On an HTTP server it is also a connection that
+ * has not become a WebSocket; there, `send` sends bytes as they are until it has.
+ */
+export class WebSocketConnection<Extra = unknown> extends TcpConnection<Extra> {
+  readonly #component: Component;
+  readonly #connection: StreamConnection;
+  readonly #sendsRaw: boolean;
+
+  /** @internal */
+  constructor(component: Component, connection: StreamConnection, sendsRaw = false) {
+    super(component, connection);
+    this.#component = component;
+    this.#connection = connection;
+    this.#sendsRaw = sendsRaw;
+  }
+
+  get #isRaw(): boolean {
+    return this.#sendsRaw && webSocketOf(this.#connection) === null;
+  }
+
+  /** Queues a message: text if it is a string, binary if it is bytes. As `WebSocketServer.send`. */
+  override send(data: Sendable, offset = 0, length?: number): boolean {
+    if (this.#isRaw) return super.send(data, offset, length);
+    const opcode = typeof data === 'string' ? Opcode.Text : Opcode.Binary;
+    const part = offset === 0 && length === undefined ? data : toBytes(data, offset, length);
+    return sendMessageOn(this.#component, this.#connection, this.id, part, opcode);
+  }
+
+  /** Queues several pieces as one message: text if all of them are strings. */
+  override sendPackets(packets: readonly Sendable[]): boolean {
+    if (this.#isRaw) return super.sendPackets(packets);
+    return sendMessagePartsOn(this.#component, this.#connection, this.id, packets);
+  }
+
+  /** Queues a text message; bytes have to be UTF-8. */
+  sendText(text: Sendable): boolean {
+    return sendMessageOn(this.#component, this.#connection, this.id, text, Opcode.Text);
+  }
+
+  /** Sends what a source brings as one message in fragments, at the speed of the peer. As `WebSocketServer.sendStream`. */
+  sendStream(
+    source: AsyncIterable<Sendable> | Iterable<Sendable>,
+    options: { isBinary?: boolean | undefined } = {},
+  ): Promise<boolean> {
+    return sendStreamOn(this.#component, this.#connection, this.id, source, options.isBinary ?? true);
+  }
+
+  /** Sends a ping. @throws RangeError for more than 125 bytes. */
+  ping(data: Sendable = ''): boolean {
+    const bytes = toBytes(data, 0, undefined);
+    return doOn(this.#component, 'ping', this.#connection, this.id, (protocol) => protocol.ping(bytes));
+  }
+
+  /** Sends a pong that nobody asked for. @throws RangeError for more than 125 bytes. */
+  pong(data: Sendable = ''): boolean {
+    const bytes = toBytes(data, 0, undefined);
+    return doOn(this.#component, 'pong', this.#connection, this.id, (protocol) => protocol.pong(bytes));
+  }
+
+  /** Begins the closing handshake. As `WebSocketServer.close`. */
+  close(code: number = CloseCode.Normal, reason = ''): boolean {
+    return doOn(this.#component, 'close', this.#connection, this.id, (protocol) => protocol.close(code, reason));
+  }
+
+  /** Whether the handshake is done and no close frame was sent or came. */
+  get isOpen(): boolean {
+    return webSocketOf(this.#connection)?.isOpen ?? false;
+  }
+
+  /** The sub-protocol that was agreed on, '' for none; null if there is no WebSocket. */
+  get subProtocol(): string | null {
+    return webSocketOf(this.#connection)?.subProtocol ?? null;
+  }
+
+  /** Whether permessage-deflate was agreed on. */
+  get isCompressing(): boolean {
+    return webSocketOf(this.#connection)?.isCompressing ?? false;
+  }
+
+  /** How the WebSocket would end if its connection broke now; null if there is none. Also inside `onClose`. */
+  get end(): WebSocketEnd | null {
+    return webSocketOf(this.#connection)?.end ?? null;
+  }
+
+  /** The request that opened it; null on agents and clients. Also inside `onWSClose`. */
+  get request(): WebSocketRequest | null {
+    return runOf(this.#component)?.upgrade?.requestOf(this.id) ?? null;
+  }
+
+  /** Subscribes it to a topic. As `WebSocketServer.subscribe`. */
+  subscribe(topic: string): boolean {
+    return subscribeOn(this.#component, this.#connection, this.id, topic);
+  }
+
+  /** @returns false if it was not subscribed. */
+  unsubscribe(topic: string): boolean {
+    return runOf(this.#component)?.topics?.unsubscribe(this.id, topic) ?? false;
+  }
+
+  /** Its topics. */
+  get topics(): string[] {
+    return runOf(this.#component)?.topics?.topicsOf(this.id) ?? [];
+  }
+}
