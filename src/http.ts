@@ -27,7 +27,7 @@ export {
   HttpVersion,
   httpParseResultNumber,
 } from './http/enums.ts';
-export type { FetchHandler, FetchInfo } from './http/fetch/fetch-handler.ts';
+export type { FetchHandler, FetchInfo, FetchUpgradeOptions } from './http/fetch/fetch-handler.ts';
 export { LightResponse } from './http/fetch/light-response.ts';
 export { overrideGlobalObjects } from './http/fetch/override.ts';
 export { type ServeOptions, serve } from './http/fetch/serve.ts';

@@ -22,6 +22,7 @@ export {
   type WebSocketClientOptions,
 } from './websocket/websocket-client.ts';
 export { WebSocketConnection } from './websocket/websocket-connection.ts';
+export { WebSocketHub } from './websocket/websocket-hub.ts';
 export type {
   UpgradeAcceptance,
   UpgradeDecision,
@@ -29,6 +30,7 @@ export type {
   WebSocketAgentHooks,
   WebSocketClientHooks,
   WebSocketHooksOf,
+  WebSocketHubHooks,
   WebSocketRequest,
   WebSocketServerHooks,
 } from './websocket/websocket-listener.ts';
@@ -37,6 +39,7 @@ export type {
   TopicProperties,
   WebSocketProperties,
   WebSocketServerProperties,
+  WebSocketServing,
 } from './websocket/websocket-properties.ts';
 export type { WebSocketCounters, WebSocketEnd } from './websocket/websocket-protocol.ts';
 export type { WebSocketStats } from './websocket/websocket-run.ts';

@@ -4,6 +4,7 @@
  * What a class alone needs is `#private`; what another class or module must reach is named here.
  */
 export const $aborted: unique symbol = Symbol('aborted');
+export const $acceptWebSocket: unique symbol = Symbol('acceptWebSocket');
 export const $admission: unique symbol = Symbol('admission');
 export const $admit: unique symbol = Symbol('admit');
 export const $arrived: unique symbol = Symbol('arrived');
@@ -57,3 +58,4 @@ export const $transition: unique symbol = Symbol('transition');
 export const $unknownId: unique symbol = Symbol('unknownId');
 export const $unknownPeer: unique symbol = Symbol('unknownPeer');
 export const $wheel: unique symbol = Symbol('wheel');
+export const $webSockets: unique symbol = Symbol('webSockets');

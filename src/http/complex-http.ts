@@ -4,6 +4,8 @@ import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { $connectionOf, $refuse, $unknownId } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
+import type { WSMessageState } from '../websocket/frame-protocol.ts';
+import { frameStateOf } from '../websocket/http-frames.ts';
 import { parseCookieHeader } from './cookie-header.ts';
 import type { HttpUpgradeType } from './enums.ts';
 import { HttpProtocol } from './http-protocol.ts';
@@ -112,6 +114,11 @@ export abstract class ComplexHttpMethods {
   getParseErrorCode(connId: ConnId): { code: number; description: string } {
     const protocol = protocolOf(this, connId);
     return { code: protocol?.parseErrorCode ?? 0, description: protocol?.parseErrorText ?? '' };
+  }
+
+  /** The current WebSocket frame, or the last one (`GetWSMessageState`, HTTP-M-020); null before the first. */
+  getWSMessageState(connId: ConnId): WSMessageState | null {
+    return frameStateOf(hostOf(this)[$connectionOf](connId)?.protocol);
   }
 
   /** First value of a field, whatever the case of its name; null if there is none (`GetHeader`, HTTP-M-014). */

@@ -37,6 +37,8 @@ export interface HttpContextInit {
   readonly localVersion: number;
   /** Takes messages as a whole; null if only hooks do. @returns Null for a message that it does not want. */
   readonly consume: ((protocol: HttpProtocol, head: MessageHead) => MessageConsumer | null) | null;
+  /** Whether, without a hook `onUpgrade`, only WebSockets may leave HTTP: other upgrades are ignored, tunnels refused. */
+  readonly takesOnlyWebSockets?: boolean;
   /** The protocol behind an upgrade that was accepted; null for bytes to `onReceive`. */
   readonly upgradeTo: ((protocol: HttpProtocol, type: HttpUpgradeType) => Protocol | null) | null;
   /** A hook failed in a way that does not concern the connection. */
@@ -61,8 +63,10 @@ export class HttpContext {
   readonly lenient: number;
   /** Whether a hook is there for anything before `onHeadersComplete`. */
   readonly hasHeadHooks: boolean;
-  /** Whether somebody takes connections that leave HTTP. */
+  /** Whether somebody takes connections that leave HTTP for anything. */
   readonly takesUpgrades: boolean;
+  /** Whether somebody takes those that become WebSockets. */
+  readonly takesWebSockets: boolean;
 
   constructor(init: HttpContextInit) {
     this.owner = init.owner;
@@ -80,6 +84,8 @@ export class HttpContext {
     this.lenient = lenientFlags(init.rules);
     const { onMessageBegin, onRequestLine, onStatusLine, onHeader } = init.listener;
     this.hasHeadHooks = [onMessageBegin, onRequestLine, onStatusLine, onHeader].some((hook) => hook !== undefined);
-    this.takesUpgrades = init.listener.onUpgrade !== undefined || init.upgradeTo !== null;
+    const hasHook = init.listener.onUpgrade !== undefined;
+    this.takesUpgrades = hasHook || (init.upgradeTo !== null && init.takesOnlyWebSockets !== true);
+    this.takesWebSockets = hasHook || init.upgradeTo !== null;
   }
 }

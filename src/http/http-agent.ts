@@ -27,7 +27,7 @@ import { ComplexHttpMethods } from './complex-http.ts';
 import type { HttpContext } from './context.ts';
 import { requesterModel } from './http-client.ts';
 import { type HttpProperties, httpProperties } from './http-properties.ts';
-import type { HttpHooks } from './listener.ts';
+import type { HttpHooks, WSFrameHooks } from './listener.ts';
 import { PendingRequest } from './pending-request.ts';
 import { HttpPool, noPoolStats } from './pool/pool.ts';
 import { type HttpPoolProperties, type HttpPoolStats, poolProperties } from './pool/pool-settings.ts';
@@ -60,7 +60,7 @@ const urlRules = {
 } satisfies Record<keyof HttpUrlOptions, OptionRule>;
 
 /** Hooks of an HTTP agent: those of a TCP agent, and those about messages. */
-export interface HttpAgentHooks<S> extends AgentHooks<S, Buffer>, HttpHooks<S> {}
+export interface HttpAgentHooks<S> extends AgentHooks<S, Buffer>, HttpHooks<S>, WSFrameHooks<S> {}
 
 const model = requesterModel();
 

@@ -5,14 +5,17 @@ import { $context, $cookieFor, $link, $shownHead } from '../core/internals.ts';
 import type { ClientHooks } from '../core/listener.ts';
 import { defineProperties, type OptionsOf } from '../core/properties.ts';
 import type { ProtocolModelInit } from '../stream/protocol-models.ts';
+import type { FrameHooks } from '../websocket/frame-protocol.ts';
+import { FRAME_HOOKS, frameProtocols, type WSPolicy } from '../websocket/http-frames.ts';
 import { addMethods } from './add-methods.ts';
 import { HttpClientProtocol } from './client-protocol.ts';
 import { requestOn } from './client-request.ts';
 import type { HttpResponse, HttpStreamResponse } from './client-response.ts';
 import type { HttpContext } from './context.ts';
+import { HttpUpgradeType } from './enums.ts';
 import { HTTP_HOOKS, httpContext, withHooks } from './http-model.ts';
 import { type HttpProperties, httpProperties } from './http-properties.ts';
-import type { HttpHooks } from './listener.ts';
+import type { HttpHooks, WSFrameHooks } from './listener.ts';
 import type { MessageHead } from './message-head.ts';
 import { checkRequest, type HttpRequestInit, type Streamed } from './request-options.ts';
 import { hostOf } from './requester.ts';
@@ -23,15 +26,26 @@ import { SingleHttpMethods, singleProtocolOf } from './single-http.ts';
 export type HttpClientOptions = TcpClientOptions & OptionsOf<HttpProperties>;
 
 /** Hooks of an HTTP client: those of a TCP client, and those about messages. */
-export interface HttpClientHooks<S> extends ClientHooks<S, Buffer>, HttpHooks<S> {}
+export interface HttpClientHooks<S> extends ClientHooks<S, Buffer>, HttpHooks<S>, WSFrameHooks<S> {}
 
 /** What agents and clients share: the HTTP of one run. */
 export function requesterModel() {
-  return withHooks((init: ProtocolModelInit) => {
-    const context = httpContext(init, { consume: null, upgradeTo: null });
-    (init.component as unknown as { [$context]: HttpContext | null })[$context] = context;
-    return (port) => new HttpClientProtocol(context, port);
-  }, HTTP_HOOKS);
+  return withHooks(
+    (init: ProtocolModelInit) => {
+      const { listener, component } = init;
+      const { wsPolicy } = init.settings as { wsPolicy: WSPolicy };
+      // Without the hook onUpgrade, what comes behind an upgrade belongs to whoever sent the request.
+      const frames = frameProtocols(component, listener as FrameHooks, false, wsPolicy);
+      const context = httpContext(init, {
+        consume: null,
+        upgradeTo:
+          frames === null ? null : ({ port }, type) => (type === HttpUpgradeType.WebSocket ? frames(port) : null),
+      });
+      (init.component as unknown as { [$context]: HttpContext | null })[$context] = context;
+      return (port) => new HttpClientProtocol(context, port);
+    },
+    [...HTTP_HOOKS, ...FRAME_HOOKS],
+  );
 }
 
 const model = requesterModel();

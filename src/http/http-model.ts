@@ -28,7 +28,8 @@ export const HTTP_HOOKS: readonly string[] = Object.keys(hooks);
 /** What an HTTP component shares among the connections of one run. */
 export function httpContext(
   { settings, listener, component }: ProtocolModelInit,
-  role: Pick<HttpContextInit, 'consume' | 'upgradeTo'>,
+  role: Pick<HttpContextInit, 'consume' | 'upgradeTo' | 'takesOnlyWebSockets'>,
+  hooks: AnyHttpHooks = listener as AnyHttpHooks,
 ): HttpContext {
   llhttp(); // is compiled here, and not when the first request comes
   const {
@@ -45,7 +46,7 @@ export function httpContext(
   return new HttpContext({
     ...role,
     owner: component,
-    listener: listener as AnyHttpHooks,
+    listener: hooks,
     clock: component[$wheel].clock,
     pool: sharedMemory().slabs,
     limits: limitsOf(settings),

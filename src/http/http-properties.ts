@@ -1,5 +1,6 @@
 import { describe, quote } from '../core/describe.ts';
 import { custom, flag, integer, oneOf, type PropertyTable } from '../core/properties.ts';
+import { servingRule, type WebSocketServing } from '../websocket/websocket-properties.ts';
 import { HttpVersion } from './enums.ts';
 import { type HttpPolicy, type HttpRules, RULE_NAMES } from './policy.ts';
 import { defaultLimits, type HttpLimits } from './settings.ts';
@@ -14,12 +15,14 @@ export interface HttpProperties extends Writable<HttpLimits> {
   httpPolicy: HttpPolicy;
   /** Single rules that differ from `httpPolicy`, true for strict. Default none. */
   httpRules: Partial<HttpRules>;
+  /** Which WebSocket frames the frame hooks get: `'strict'`, the default, those that RFC 6455 allows; `'hp'` any, masked rightly. */
+  wsPolicy: 'strict' | 'hp';
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Properties of every HTTP server. */
-export interface HttpServerProperties extends HttpProperties {
+export interface HttpServerProperties<S = unknown> extends HttpProperties {
   /** Milliseconds after `release` until the connection closes, 100 to 60,000 (HTTP-RS-006). Default 3000. */
   releaseDelay: number;
   /**
@@ -27,8 +30,11 @@ export interface HttpServerProperties extends HttpProperties {
    * handler reads the body as it arrives.
    */
   requestBody: 'collect' | 'stream';
-  /** Which WebSocket frames the frame hooks get: `'strict'`, the default, those that RFC 6455 allows; `'hp'` any, masked rightly. */
-  wsPolicy: 'strict' | 'hp';
+  /**
+   * Serves WebSockets on the same port: hooks and options as of `WebSocketServer`, or true. Null, the default: none, but for
+   * the hooks `onUpgrade` and `onWSMessage...`.
+   */
+  ws: WebSocketServing<S> | true | null;
 }
 
 const maxMs = 0x7fffffff;
@@ -38,6 +44,7 @@ export const httpProperties: PropertyTable = {
   httpAutoStart: flag(true),
   httpPolicy: oneOf('strict', ['strict', 'hp']),
   httpRules: custom({}, checkRules),
+  wsPolicy: oneOf('strict', ['strict', 'hp']),
   headTimeoutMs: integer(defaultLimits.headTimeoutMs, 0, maxMs),
   keepAliveTimeoutMs: integer(defaultLimits.keepAliveTimeoutMs, 0, maxMs),
   minBodyBytesPerSecond: integer(defaultLimits.minBodyBytesPerSecond, 0),
@@ -56,7 +63,7 @@ export const httpServerProperties: PropertyTable = {
   ...httpProperties,
   releaseDelay: integer(3000, 100, 60_000),
   requestBody: oneOf('collect', ['collect', 'stream']),
-  wsPolicy: oneOf('strict', ['strict', 'hp']),
+  ws: servingRule,
 };
 
 /** @throws TypeError for an unknown rule, or a value that is neither true nor false. */

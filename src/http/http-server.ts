@@ -1,18 +1,23 @@
+import type { StreamConnection } from '../connection/stream-connection.ts';
+import { checkListener } from '../core/check-listener.ts';
 import { describe } from '../core/describe.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import {
+  $acceptWebSocket,
   $connectionOf,
   $context,
   $listener,
+  $makeFace,
   $refuse,
   $refuseFile,
   $reportHookError,
   $requestSettings,
+  $webSockets,
   $wheel,
 } from '../core/internals.ts';
 import type { ConnId, HookResult, ServerHooks } from '../core/listener.ts';
-import { defineProperties } from '../core/properties.ts';
+import { checkOptions, type OptionRule } from '../core/option-names.ts';
 import type { StopReport } from '../core/stats.ts';
 import type { StopOptions } from '../core/stop-options.ts';
 import { WheelTimer } from '../core/timer-wheel.ts';
@@ -20,45 +25,39 @@ import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { StreamServer } from '../server/stream-server.ts';
 import type { TcpServerOptions } from '../server/tcp-server.ts';
 import type { ProtocolModelInit } from '../stream/protocol-models.ts';
-import type { FrameHooks, WSMessageState } from '../websocket/frame-protocol.ts';
-import { FRAME_HOOKS, frameProtocols, frameStateOf, sendFrameOn } from '../websocket/http-frames.ts';
+import { type FrameHooks, WebSocketFrameProtocol } from '../websocket/frame-protocol.ts';
+import { FRAME_HOOKS, frameProtocols, sendFrameOn } from '../websocket/http-frames.ts';
+import type { Refusal } from '../websocket/server-upgrade.ts';
+import { ServedWebSockets } from '../websocket/serving.ts';
+import { WebSocketConnection } from '../websocket/websocket-connection.ts';
+import { HubMethods, hubsOf } from '../websocket/websocket-hub.ts';
+import { type AnyWebSocketHooks, HUB_HOOKS } from '../websocket/websocket-listener.ts';
+import { addWebSocketMembers, WebSocketMethods } from '../websocket/websocket-methods.ts';
+import { servingSettings } from '../websocket/websocket-properties.ts';
+import { webSocketOf } from '../websocket/websocket-run.ts';
 import { addMethods } from './add-methods.ts';
 import { ComplexHttpMethods, protocolOf, refuseHttp } from './complex-http.ts';
-import type { HttpContext } from './context.ts';
+import type { HttpContext, HttpContextInit } from './context.ts';
 import { HttpUpgradeType, type HttpUrlField } from './enums.ts';
-import { answerByFetch, type FetchHandler } from './fetch/fetch-handler.ts';
+import { answerByFetch, type FetchHandler, type FetchUpgradeOptions } from './fetch/fetch-handler.ts';
 import type { HttpHeaders } from './header-list.ts';
 import { HTTP_HOOKS, httpContext, withHooks } from './http-model.ts';
 import { type HttpServerProperties, httpServerProperties } from './http-properties.ts';
-import type { HttpHooks } from './listener.ts';
+import type { HttpProtocol } from './http-protocol.ts';
+import type { HttpHooks, WSFrameHooks } from './listener.ts';
 import { type FileOptions, type FileReport, sendFileOn } from './local-file.ts';
+import type { MessageHead } from './message-head.ts';
 import type { BodyBytes } from './message-writer.ts';
 import { HttpServerProtocol } from './server-protocol.ts';
 import { HttpRequest, type RequestSettings } from './server-request.ts';
 import { type HttpCounters, httpCounters } from './settings.ts';
+import { UpgradingProtocol } from './upgrading-protocol.ts';
 
 /** Options of every HTTP server: any of its properties. */
-export type HttpServerOptions = TcpServerOptions & Partial<HttpServerProperties>;
+export type HttpServerOptions = TcpServerOptions & Partial<HttpServerProperties<HttpServer>>;
 
 /** Hooks of an HTTP server: those of a TCP server, those about messages, and whole requests. */
-export interface HttpServerHooks<S> extends ServerHooks<S, Buffer>, HttpHooks<S> {
-  /**
-   * The header of a WebSocket frame (EV-H-12), on a connection that `onUpgrade` let become one; with none of these three hooks, its
-   * bytes go to `onReceive`. `mask` has four bytes. Frames are not answered, put together or inflated (WS-004).
-   */
-  onWSMessageHeader?(
-    sender: S,
-    connId: ConnId,
-    isFinal: boolean,
-    reserved: number,
-    opcode: number,
-    mask: Buffer | null,
-    bodyLength: number,
-  ): HookResult;
-  /** A piece of the payload, unmasked (EV-H-13). None for an empty one. */
-  onWSMessageBody?(sender: S, connId: ConnId, data: Buffer): HookResult;
-  /** The end of the frame (EV-H-14). */
-  onWSMessageComplete?(sender: S, connId: ConnId): HookResult;
+export interface HttpServerHooks<S> extends ServerHooks<S, Buffer>, HttpHooks<S>, WSFrameHooks<S> {
   /**
    * A request with its body (see `requestBody`). Answer it with `request.respond`, now or later; answers leave in the order of
    * the requests. What it throws, or its promise is rejected with, becomes 500 and goes to `onHookError`.
@@ -74,6 +73,13 @@ function serverProtocolOf(component: object, connId: ConnId): HttpServerProtocol
   return protocol instanceof HttpServerProtocol ? protocol : undefined;
 }
 
+const upgradeRules = {
+  subProtocol: true,
+  headers: true,
+  hooks: true,
+  extra: true,
+} satisfies Record<keyof FetchUpgradeOptions, OptionRule>;
+
 const model = withHooks(
   (init: ProtocolModelInit) => {
     const server = init.component as HttpServer;
@@ -81,16 +87,44 @@ const model = withHooks(
     const listener = init.listener as HttpServerHooks<unknown>;
     const frames =
       listener.onUpgrade === undefined ? null : frameProtocols(server, listener as FrameHooks, true, server.wsPolicy);
-    const context = httpContext(init, {
-      consume:
-        settings === null ? null : (protocol, head) => HttpRequest.take(protocol as HttpServerProtocol, head, settings),
-      upgradeTo:
-        frames === null
-          ? null
-          : (protocol, type) => (type === HttpUpgradeType.WebSocket ? frames(protocol.port) : null),
+    const framesOf: HttpContextInit['upgradeTo'] =
+      frames === null ? null : ({ port }, type) => (type === HttpUpgradeType.WebSocket ? frames(port) : null);
+    const take = (protocol: HttpProtocol, head: MessageHead) =>
+      HttpRequest.take(protocol as HttpServerProtocol, head, settings!);
+    const { ws } = server;
+    if (ws === null) {
+      server[$webSockets] = null;
+      const context = httpContext(init, { consume: settings === null ? null : take, upgradeTo: framesOf });
+      server[$context] = context;
+      return (port) => new HttpServerProtocol(context, port);
+    }
+    const hooks = ws === true ? {} : ws;
+    const webSockets = new ServedWebSockets({
+      component: server,
+      listener: init.listener,
+      hooks: hooks as AnyWebSocketHooks,
+      settings: servingSettings(hooks),
+      hubs: hubsOf(server),
+      asksFetch: listener.fetch !== undefined,
     });
+    server[$webSockets] = webSockets;
+    const { upgrade } = webSockets;
+    const find = (connId: ConnId) => server[$connectionOf](connId)!.protocol as HttpServerProtocol;
+    const context = httpContext(
+      init,
+      {
+        consume:
+          settings === null
+            ? null
+            : (protocol, head) => (upgrade.hasVerdict(protocol.port.id) ? null : take(protocol, head)),
+        upgradeTo: (protocol, type) =>
+          webSockets.upgradeTo(protocol as HttpServerProtocol, type) ?? framesOf?.(protocol, type) ?? null,
+        takesOnlyWebSockets: true,
+      },
+      webSockets.hooksOver(listener, find),
+    );
     server[$context] = context;
-    return (port) => new HttpServerProtocol(context, port);
+    return (port) => new UpgradingProtocol(context, port, webSockets);
   },
   [...HTTP_HOOKS, 'onRequest', ...FRAME_HOOKS],
 );
@@ -110,11 +144,42 @@ const model = withHooks(
 export class HttpServer<Extra = unknown> extends StreamServer<Extra> {
   /** What the connections of this run share. @internal */
   [$context]: HttpContext | null = null;
+  /** Its WebSockets in this run; null without the option `ws`. @internal */
+  [$webSockets]: ServedWebSockets | null = null;
   #work = new Set<Promise<void>>();
   #released = new Map<ConnId, WheelTimer>();
 
   constructor(listener: HttpServerHooks<HttpServer<Extra>>, options?: HttpServerOptions) {
     super(listener, options, model);
+  }
+
+  /** One connection, with all that can be done with it; null for an unknown ID. */
+  override connection(connId: ConnId): WebSocketConnection<Extra> | null {
+    return super.connection(connId) as WebSocketConnection<Extra> | null;
+  }
+
+  /** @internal */
+  override [$makeFace](connection: StreamConnection): WebSocketConnection<Extra> {
+    return new WebSocketConnection(this, connection, true);
+  }
+
+  /**
+   * Queues bytes as they are (`Send`, CS-002); on a connection that `ws` made a WebSocket of, a message: text if it is a string.
+   * As `TcpServer.send` and `WebSocketServer.send`.
+   */
+  override send(connId: ConnId, data: Sendable, offset = 0, length?: number): boolean {
+    const isWebSocket = this[$webSockets] !== null && webSocketOf(this[$connectionOf](connId)) !== null;
+    return isWebSocket
+      ? WebSocketMethods.prototype.send.call(this, connId, data, offset, length)
+      : super.send(connId, data, offset, length);
+  }
+
+  /** Queues several pieces in a row (`SendPackets`, CS-003); on a WebSocket, as one message: text if all of them are strings. */
+  override sendPackets(connId: ConnId, packets: readonly Sendable[]): boolean {
+    const isWebSocket = this[$webSockets] !== null && webSocketOf(this[$connectionOf](connId)) !== null;
+    return isWebSocket
+      ? WebSocketMethods.prototype.sendPackets.call(this, connId, packets)
+      : super.sendPackets(connId, packets);
   }
 
   /** How requests are taken as a whole; null if only hooks get them. @internal */
@@ -150,11 +215,6 @@ export class HttpServer<Extra = unknown> extends StreamServer<Extra> {
     const bytes = toBytes(data, 0, undefined);
     const frame = { isFinal, reserved, opcode, mask: null, data: bytes, bodyLength };
     return sendFrameOn(this, this[$connectionOf](connId)?.protocol, connId, frame);
-  }
-
-  /** The current WebSocket frame, or the last one (`GetWSMessageState`, HTTP-M-020); null before the first. */
-  getWSMessageState(connId: ConnId): WSMessageState | null {
-    return frameStateOf(this[$connectionOf](connId)?.protocol);
   }
 
   /** What HTTP did in this run, and how often its limits struck. */
@@ -195,12 +255,13 @@ export class HttpServer<Extra = unknown> extends StreamServer<Extra> {
 
   /**
    * Closes a connection `releaseDelay` later, when everything is sent; a byte that arrives before closes it at once
-   * (`Release`, HTTP-RS-004, REL-001 to REL-006).
+   * (`Release`, HTTP-RS-004, REL-001 to REL-006, WS-014).
    * @returns false for an unknown ID, the second time, and before `startHttp`.
    */
   release(connId: ConnId): boolean {
-    const protocol = serverProtocolOf(this, connId);
-    if (protocol === undefined || !protocol.release()) return false;
+    const protocol = this[$connectionOf](connId)?.protocol;
+    const isReleasable = protocol instanceof HttpServerProtocol || protocol instanceof WebSocketFrameProtocol;
+    if (!isReleasable || !protocol.release()) return false;
     const expire = (): void => {
       const connection = this[$connectionOf](connId);
       if (connection === undefined) return void this.#released.delete(connId);
@@ -239,6 +300,18 @@ export class HttpServer<Extra = unknown> extends StreamServer<Extra> {
     return protocolOf(this, connId)?.head?.method ?? '';
   }
 
+  /** @internal */
+  [$acceptWebSocket](request: HttpRequest, options: FetchUpgradeOptions): Refusal | null {
+    checkOptions('upgradeWebSocket', options, upgradeRules);
+    const { hooks, extra, ...acceptance } = options;
+    if (hooks !== undefined) checkListener(hooks, HUB_HOOKS);
+    if (this[$webSockets] === null) {
+      throw new TypeError('the server has no WebSockets: give serve the option websocket, or the server the option ws');
+    }
+    if (extra !== undefined) this.setConnectionExtra(request.connId, extra as Extra);
+    return this[$webSockets].accept(request, acceptance, (hooks as AnyWebSocketHooks | undefined) ?? null);
+  }
+
   /** Work that goes on behind an answer: a draining stop waits for it, as long as it may. */
   waitUntil(work: PromiseLike<unknown>): void {
     const done = Promise.resolve(work).then(
@@ -275,8 +348,12 @@ export class HttpServer<Extra = unknown> extends StreamServer<Extra> {
   }
 }
 
-export interface HttpServer<Extra = unknown> extends ComplexHttpMethods, HttpServerProperties {}
-defineProperties(HttpServer.prototype, httpServerProperties);
+export interface HttpServer<Extra = unknown>
+  extends ComplexHttpMethods,
+    HttpServerProperties<HttpServer>,
+    WebSocketMethods,
+    HubMethods {}
+addWebSocketMembers([HttpServer], [WebSocketMethods, HubMethods], httpServerProperties);
 addMethods([HttpServer], ComplexHttpMethods);
 
 /** Fulfilled and aborted after `ms` milliseconds, or when `signal` is aborted. */

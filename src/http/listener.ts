@@ -53,5 +53,29 @@ export interface HttpHooks<S> {
   onParseError?(sender: S, connId: ConnId, errorCode: number, description: string): HttpHookResult;
 }
 
+/**
+ * The hooks about WebSocket frames, on connections that were upgraded: on servers by the hook `onUpgrade`, on agents and clients by an
+ * answer 101. With none of them, the bytes go to `onReceive`.
+ */
+export interface WSFrameHooks<S> {
+  /**
+   * The header of a WebSocket frame (EV-H-12). `mask` has four bytes, or is null for a frame that is not masked. Frames are not
+   * answered, put together or inflated (WS-004).
+   */
+  onWSMessageHeader?(
+    sender: S,
+    connId: ConnId,
+    isFinal: boolean,
+    reserved: number,
+    opcode: number,
+    mask: Buffer | null,
+    bodyLength: number,
+  ): HookResult;
+  /** A piece of the payload, unmasked (EV-H-13). None for an empty one. */
+  onWSMessageBody?(sender: S, connId: ConnId, data: Buffer): HookResult;
+  /** The end of the frame (EV-H-14). */
+  onWSMessageComplete?(sender: S, connId: ConnId): HookResult;
+}
+
 /** The hooks as the protocol calls them. */
 export type AnyHttpHooks = HttpHooks<unknown>;

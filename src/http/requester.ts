@@ -2,6 +2,8 @@ import type { StreamConnection } from '../connection/stream-connection.ts';
 import type { Component } from '../core/component.ts';
 import { $connectionOf, $cookieFor } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
+import { type Sendable, toBytes } from '../memory/sendable.ts';
+import { sendFrameOn } from '../websocket/http-frames.ts';
 import { HttpClientProtocol } from './client-protocol.ts';
 import { receivedCookies } from './client-response.ts';
 import { protocolOf, refuseHttp } from './complex-http.ts';
@@ -84,6 +86,28 @@ export abstract class ComplexRequesterMethods {
     body: BodyBytes = null,
   ): boolean {
     return sendRequestOn(this, connId, method, path, headers, body) || refuseHttp(this, 'sendRequest', connId);
+  }
+
+  /**
+   * Sends one WebSocket frame, as it is given (`SendWSMessage`, HTTP-RQ-001, WS-007 to WS-010).
+   * @param reserved RSV1 to RSV3 as a number, RSV1 = 4.
+   * @param mask Four bytes; null for a frame that is not masked, which servers refuse. What `send` sends behind it is not masked.
+   * @param bodyLength Length to announce, if more than `data` follows by `send`.
+   * @returns false with `lastError`: EPERM (no WebSocket with frame hooks), EINVAL (`bodyLength` less than the data), ENOBUFS.
+   * @throws RangeError for a mask that has not four bytes.
+   */
+  sendWSMessage(
+    connId: ConnId,
+    isFinal: boolean,
+    reserved: number,
+    opcode: number,
+    mask: Uint8Array | null,
+    data: Sendable = '',
+    bodyLength = 0,
+  ): boolean {
+    const host = this as unknown as RequesterHost;
+    const frame = { isFinal, reserved, opcode, mask, data: toBytes(data, 0, undefined), bodyLength };
+    return sendFrameOn(host, host[$connectionOf](connId)?.protocol, connId, frame);
   }
 
   /**

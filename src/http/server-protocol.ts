@@ -1,6 +1,6 @@
 import { Errno } from '../core/errno.ts';
 import type { SendQueue } from '../memory/send-queue.ts';
-import { AtEnd, type Port } from '../protocol/protocol.ts';
+import { AtEnd, type Port, type Protocol } from '../protocol/protocol.ts';
 import { type Answer, type AnswerOutput, AnswerQueue } from './answer-queue.ts';
 import type { HttpContext } from './context.ts';
 import { HttpParseErrorCode } from './enums.ts';
@@ -94,6 +94,11 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
   #watchers: Set<GoneWatcher> | null = null;
   /** Lets a connection go on that waits for room among the unanswered requests. */
   #makeRoom: (() => void) | null = null;
+  #switched: Answer | null = null;
+  /** Told when one request alone is unanswered. */
+  #whenAnswered: (() => void) | null = null;
+  /** Whether the youngest request may become a WebSocket. */
+  #mayUpgrade = false;
 
   constructor(context: HttpContext, port: Port) {
     super(context, port, REQUEST);
@@ -107,12 +112,60 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
       this.port.violate(Errno.ECANCELED, 'bytes arrived after release');
       return false;
     }
-    if (this.#owed < this.context.limits.maxPipelinedRequests || this.#makeRoom !== null) return true;
+    if (this.#owed < this.#maxOwed || this.#makeRoom !== null) return true;
     this.context.counters.pipelineFull++;
     const { promise, resolve } = withResolvers();
     this.#makeRoom = resolve;
     this.port.settle('onRequest', promise);
     return false;
+  }
+
+  /** Requests that may be unanswered while another begins. What comes behind one that may become a WebSocket may be its frames. */
+  get #maxOwed(): number {
+    return this.#mayUpgrade ? 1 : this.context.limits.maxPipelinedRequests;
+  }
+
+  /** Whether the request whose head was read asks for a WebSocket. */
+  get isWebSocketRequest(): boolean {
+    return this.head !== null && isForWebSocket(this.head);
+  }
+
+  /** The request whose head was read is answered by whom may make a WebSocket of it: nothing behind it is parsed until then. */
+  awaitsUpgrade(): void {
+    this.#mayUpgrade = true;
+  }
+
+  /** Resolves when everything before the request that arrives is answered, or the connection is gone; undefined if it is. */
+  whenAnswered(): Promise<void> | undefined {
+    if (this.#owed <= 1 || !this.port.isOpen) return undefined;
+    return new Promise((resolve) => {
+      this.#whenAnswered = resolve;
+    });
+  }
+
+  /**
+   * Answers a request that was taken as a whole with 101, and lets another protocol take the connection.
+   * @returns false if it was answered already, or something before it was not, or the connection is closing.
+   */
+  switchTo(answer: Answer, headers: HttpHeaders, make: () => Protocol): boolean {
+    const isReady = this.phase === Phase.Idle || this.phase === Phase.Over;
+    if (!isReady || answer.hasBegun || !answer.isItsTurn || this.isReleased || this.isOver || !this.port.isOpen)
+      return false;
+    if (this.#isDraining || this.#hasPeerEnded) return false;
+    const head = responseHead(101, null, headers, 0, this.context.localVersion, true);
+    if (!answer.write(head)) return false;
+    this.phase = Phase.Gone;
+    this.#switched = answer;
+    answer.complete();
+    this.context.counters.upgrades++;
+    this.deadlines.clearAll();
+    this.port.become(make());
+    return true;
+  }
+
+  /** Whether this was the answer with which another protocol took the connection. */
+  isSwitchedBy(answer: Answer): boolean {
+    return this.#switched === answer;
   }
 
   /** Requests that are not answered yet. */
@@ -121,11 +174,11 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
   }
 
   protected override checkHead(head: MessageHead): Refusal | null {
-    const { rules, limits, takesUpgrades, counters } = this.context;
+    const { rules, limits, takesUpgrades, takesWebSockets, counters } = this.context;
     const refusal = checkRequest(head, rules);
     if (refusal !== null) return refusal;
     head.isTunnel = head.methodNumber === METHOD_CONNECT;
-    if (!takesUpgrades && head.isUpgrade) {
+    if (head.isUpgrade && !takesUpgrades && !(takesWebSockets && isForWebSocket(head))) {
       if (head.isTunnel) return noTunnel;
       head.isUpgrade = false; // a server may ignore it (RFC 9110 7.8)
     }
@@ -310,6 +363,8 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
   }
 
   #answerLeft(): void {
+    if (this.#owed === 0) this.#mayUpgrade = false;
+    if (this.#whenAnswered !== null && this.#owed <= 1) this.#tellAnswered();
     if (this.#owed === 0) {
       this.deadlines.clear(Stage.Answer);
       if (!this.isParsing && this.phase === Phase.Idle) this.deadlines.set(Stage.Idle, this.idleMs);
@@ -317,7 +372,7 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
       this.deadlines.set(Stage.Answer, this.context.limits.responseTimeoutMs);
     }
     this.#endIfDone();
-    if (this.#makeRoom !== null && this.#owed < this.context.limits.maxPipelinedRequests) {
+    if (this.#makeRoom !== null && this.#owed < this.#maxOwed) {
       const go = this.#makeRoom;
       this.#makeRoom = null;
       go();
@@ -354,6 +409,12 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
     this.#sentBytes = 0;
     if (this.#awaitingRoom.length > 0 && pendingBytes <= STREAM_WINDOW_BYTES / 2) this.#tellRoom();
     super.wrote(pendingBytes);
+  }
+
+  #tellAnswered(): void {
+    const resolve = this.#whenAnswered;
+    this.#whenAnswered = null;
+    resolve?.();
   }
 
   #tellRoom(): void {
@@ -400,6 +461,7 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
     super.closed();
     this.answers.dropAll();
     this.#makeRoom = null;
+    this.#tellAnswered();
     this.#tellRoom();
     const watchers = this.#watchers;
     this.#watchers = null;
@@ -453,6 +515,11 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
     this.#lastWords = finalAnswer(503);
     this.#endIfDone();
   }
+}
+
+/** Whether the first `Upgrade` field is for a WebSocket (UPG-003). */
+function isForWebSocket(head: MessageHead): boolean {
+  return head.methodNumber !== METHOD_CONNECT && head.get('upgrade')?.toLowerCase() === 'websocket';
 }
 
 function withResolvers(): { promise: Promise<void>; resolve: () => void } {

@@ -151,6 +151,11 @@ export class HttpRequest implements AsyncIterable<Buffer> {
     return this.head.isKeepAlive;
   }
 
+  /** Whether its connection became a WebSocket. @internal */
+  get isUpgraded(): boolean {
+    return this.protocol.isSwitchedBy(this.answer);
+  }
+
   /** Whether an answer can still be given. */
   get isAnswerable(): boolean {
     return !this.answer.hasBegun && !this.answer.isDropped && this.protocol.port.isOpen;

@@ -1,6 +1,9 @@
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { $connectionOf, $refuse, $shownHead } from '../core/internals.ts';
+import { type Sendable, toBytes } from '../memory/sendable.ts';
+import type { WSMessageState } from '../websocket/frame-protocol.ts';
+import { frameStateOf, sendFrameOn } from '../websocket/http-frames.ts';
 import { receivedCookies } from './client-response.ts';
 import { protocolOf } from './complex-http.ts';
 import type { HttpUpgradeType } from './enums.ts';
@@ -179,6 +182,32 @@ export abstract class SingleHttpMethods {
   getParseErrorCode(): { code: number; description: string } {
     const protocol = singleProtocolOf(this);
     return { code: protocol?.parseErrorCode ?? 0, description: protocol?.parseErrorText ?? '' };
+  }
+
+  /**
+   * Sends one WebSocket frame, as it is given (`SendWSMessage`, HTTP-1-001, WS-007 to WS-010).
+   * @param reserved RSV1 to RSV3 as a number, RSV1 = 4.
+   * @param mask Four bytes; null for a frame that is not masked, which servers refuse. What `send` sends behind it is not masked.
+   * @param bodyLength Length to announce, if more than `data` follows by `send`.
+   * @returns false with `lastError`: EPERM (no WebSocket with frame hooks), EINVAL (`bodyLength` less than the data), ENOBUFS.
+   * @throws RangeError for a mask that has not four bytes.
+   */
+  sendWSMessage(
+    isFinal: boolean,
+    reserved: number,
+    opcode: number,
+    mask: Uint8Array | null,
+    data: Sendable = '',
+    bodyLength = 0,
+  ): boolean {
+    const host = hostOf(this);
+    const frame = { isFinal, reserved, opcode, mask, data: toBytes(data, 0, undefined), bodyLength };
+    return sendFrameOn(host, host[$connectionOf](0)?.protocol, host.connectionId, frame);
+  }
+
+  /** The current WebSocket frame, or the last one (`GetWSMessageState`, HTTP-1-021); null before the first. */
+  getWSMessageState(): WSMessageState | null {
+    return frameStateOf(hostOf(this)[$connectionOf](0)?.protocol);
   }
 
   /** First value of a field, whatever the case of its name; null if there is none (`GetHeader`, HTTP-1-015). */

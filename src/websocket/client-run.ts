@@ -11,8 +11,8 @@ import { sharedMemory } from '../memory/read-memory.ts';
 import type { Port, Protocol } from '../protocol/protocol.ts';
 import { ClientHandshake, type ClientTarget } from './client-handshake.ts';
 import type { AnyWebSocketHooks } from './websocket-listener.ts';
-import type { WebSocketProperties } from './websocket-properties.ts';
-import { WebSocketProtocol } from './websocket-protocol.ts';
+import type { TopicProperties, WebSocketProperties } from './websocket-properties.ts';
+import { type WebSocketContext, WebSocketProtocol } from './websocket-protocol.ts';
 import { beginRun, type WebSocketComponent, WebSocketRun } from './websocket-run.ts';
 
 /** A WebSocket that is being opened: where, and who waits for it. */
@@ -61,15 +61,18 @@ class PendingHandshake extends ClientHandshake {
 /** What agents and clients share: connections that ask for a WebSocket as soon as they are there. */
 export class ClientRun {
   readonly #run: WebSocketRun;
+  readonly #shared: WebSocketContext;
   readonly #component: WebSocketComponent;
   readonly #context: HttpContext;
 
   constructor(component: WebSocketComponent, listener: AnyWebSocketHooks, hasTopics: boolean) {
     llhttp(); // is compiled here, and not when the first answer comes
     this.#component = component;
-    this.#run = new WebSocketRun(component, listener, false, hasTopics);
+    const settings = component[$settings] as unknown as WebSocketProperties & Partial<TopicProperties>;
+    this.#run = new WebSocketRun(component, listener, settings, false, hasTopics);
+    this.#shared = this.#run.contextFor(listener);
     beginRun(component, this.#run);
-    const { handshakeTimeoutMs: ms } = component[$settings] as unknown as WebSocketProperties;
+    const { handshakeTimeoutMs: ms } = settings;
     this.#context = new HttpContext({
       owner: component,
       listener: {
@@ -98,7 +101,7 @@ export class ClientRun {
     const deflate = agreement.deflate === null ? null : this.#run.compression!.open(agreement.deflate, false);
     // The caller goes on in a microtask, when the hook onOpen was called.
     http.pending.resolve();
-    return new WebSocketProtocol(this.#run.context, http.port, agreement.protocol, deflate);
+    return new WebSocketProtocol(this.#shared, http.port, agreement.protocol, deflate);
   }
 
   /** The protocol of a new connection. */

@@ -52,6 +52,7 @@ export class WebSocketFrameProtocol implements Protocol, FrameSink {
   readonly #context: FrameContext;
   readonly #port: Port;
   readonly #reader: FrameReader;
+  #isReleased = false;
 
   constructor(context: FrameContext, port: Port) {
     this.#context = context;
@@ -81,7 +82,15 @@ export class WebSocketFrameProtocol implements Protocol, FrameSink {
 
   opened(): void {}
 
+  /** No more frames: what arrives from now on closes the connection (`Release`, WS-014). @returns false the second time. */
+  release(): boolean {
+    if (this.#isReleased) return false;
+    this.#isReleased = true;
+    return true;
+  }
+
   receive(bytes: Buffer, lifetime: Lifetime): void {
+    if (this.#isReleased) return this.#port.violate(Errno.ECANCELED, 'bytes arrived after release');
     this.#reader.receive(bytes, lifetime);
   }
 

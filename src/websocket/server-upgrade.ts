@@ -13,16 +13,30 @@ import {
   type UpgradeOffer,
 } from './handshake.ts';
 import type { UpgradeAcceptance, UpgradeDenial, WebSocketRequest } from './websocket-listener.ts';
+import type { WebSocketContext } from './websocket-protocol.ts';
+
+/** Who serves the WebSockets of a path. */
+export interface UpgradeRoute {
+  /** What its WebSockets share. */
+  readonly context: WebSocketContext;
+  /** Asks the user; null if nobody wants to be asked. */
+  readonly decide: ((connId: ConnId, request: WebSocketRequest) => unknown) | null;
+}
+
+/** What a request that is refused is answered with. */
+export interface Refusal {
+  readonly status: number;
+  readonly headers: HeaderList;
+  readonly body: string;
+}
 
 /** How one component upgrades requests. */
 export interface UpgradeRules {
   readonly subProtocols: readonly string[];
   readonly allowedOrigins: readonly string[] | null;
   readonly compression: Compression | null;
-  /** Asks the user; null if nobody wants to be asked. */
-  readonly decide: ((connId: ConnId, request: WebSocketRequest) => unknown) | null;
-  /** Whether somebody serves this path; null for all. */
-  readonly hasPath: ((path: string) => boolean) | null;
+  /** Who serves a path; null if nobody does. */
+  route(path: string): UpgradeRoute | null;
   /** A hook threw while it decided. */
   reportHookError(hook: string, error: unknown, connId: ConnId): void;
 }
@@ -34,8 +48,9 @@ type Verdict =
       readonly headers: HeaderList;
       readonly agreement: Agreement;
       readonly request: WebSocketRequest;
+      readonly context: WebSocketContext;
     }
-  | { readonly isAccepted: false; readonly status: number; readonly headers: HeaderList; readonly body: string };
+  | ({ readonly isAccepted: false } & Refusal);
 
 /** What is known of an open WebSocket from its request. */
 export class UpgradeRequestView implements WebSocketRequest {
@@ -45,7 +60,7 @@ export class UpgradeRequestView implements WebSocketRequest {
   readonly origin: string | undefined;
   #head: { get(name: string): string | undefined; entries(): [string, string][] };
 
-  constructor(protocol: HttpServerProtocol, offer: UpgradeOffer) {
+  constructor(protocol: HttpServerProtocol, offer: Pick<UpgradeOffer, 'protocols' | 'origin'>) {
     const head = protocol.head!;
     const target = head.start;
     const from = target.startsWith('/') ? 0 : Math.max(0, target.indexOf('/', target.indexOf('//') + 2));
@@ -105,8 +120,31 @@ export class ServerUpgrade {
    * @param protocol The HTTP of the connection, whose `head` is the request.
    */
   headComplete(protocol: HttpServerProtocol, connId: ConnId): unknown {
+    const offer = this.#offerOf(protocol);
+    if (isRefusal(offer)) return this.#deny(protocol, connId, offer.status, offer.headers, offer.message);
+    const request = new UpgradeRequestView(protocol, offer);
+    const route = this.#rules.route(request.path);
+    if (route === null) return this.#deny(protocol, connId, 404, [], 'there is no WebSocket at this path');
+    const { context, decide } = route;
+    if (decide === null) return this.#decided(protocol, connId, offer, request, context, undefined);
+    let decision: unknown;
+    try {
+      decision = decide(connId, request);
+      if (typeof (decision as PromiseLike<unknown> | undefined)?.then !== 'function') {
+        return this.#decided(protocol, connId, offer, request, context, decision);
+      }
+    } catch (thrown) {
+      return this.#failed(protocol, connId, thrown);
+    }
+    return Promise.resolve(decision).then(
+      (value) => this.#decided(protocol, connId, offer, request, context, value),
+      (thrown: unknown) => this.#failed(protocol, connId, thrown),
+    );
+  }
+
+  #offerOf(protocol: HttpServerProtocol): ReturnType<typeof checkUpgradeRequest> {
     const head = protocol.head!;
-    const offer = checkUpgradeRequest(
+    return checkUpgradeRequest(
       {
         method: head.method,
         majorVersion: head.version & 255,
@@ -118,26 +156,41 @@ export class ServerUpgrade {
       },
       this.#rules.allowedOrigins,
     );
-    if (isRefusal(offer)) return this.#deny(protocol, connId, offer.status, offer.headers, offer.message);
-    const request = new UpgradeRequestView(protocol, offer);
-    const { decide, hasPath } = this.#rules;
-    if (hasPath !== null && !hasPath(request.path)) {
-      return this.#deny(protocol, connId, 404, [], 'there is no WebSocket at this path');
-    }
-    if (decide === null) return this.#decided(protocol, connId, offer, request, undefined);
-    let decision: unknown;
-    try {
-      decision = decide(connId, request);
-      if (typeof (decision as PromiseLike<unknown> | undefined)?.then !== 'function') {
-        return this.#decided(protocol, connId, offer, request, decision);
-      }
-    } catch (thrown) {
-      return this.#failed(protocol, connId, thrown);
-    }
-    return Promise.resolve(decision).then(
-      (value) => this.#decided(protocol, connId, offer, request, value),
-      (thrown: unknown) => this.#failed(protocol, connId, thrown),
+  }
+
+  /** The request that is being read, whether it may become a WebSocket or not. */
+  viewOf(protocol: HttpServerProtocol): WebSocketRequest {
+    return new UpgradeRequestView(protocol, { protocols: [], origin: protocol.head!.get('origin') });
+  }
+
+  /** What an upgrade of the request that was read last would be answered with. @throws TypeError as `answerUpgrade`. */
+  plan(
+    protocol: HttpServerProtocol,
+    acceptance: UpgradeAcceptance,
+  ): Refusal | { headers: HeaderList; agreement: Agreement; view: WebSocketRequest } {
+    const offer = this.#offerOf(protocol);
+    if (isRefusal(offer)) return { status: offer.status, headers: offer.headers, body: offer.message };
+    return { ...this.#accept(protocol, offer, acceptance), view: new UpgradeRequestView(protocol, offer) };
+  }
+
+  #accept(
+    protocol: HttpServerProtocol,
+    offer: UpgradeOffer,
+    { subProtocol, headers = [] }: UpgradeAcceptance,
+  ): { headers: HeaderList; agreement: Agreement } {
+    const extensions = protocol.head!.getAll('sec-websocket-extensions');
+    const answer = answerUpgrade(
+      offer,
+      subProtocol ?? chooseProtocol(offer.protocols, this.#rules.subProtocols),
+      extensions.length === 0 ? undefined : extensions.join(', '),
+      this.#rules.compression,
     );
+    return { headers: [...answer.headers, ...headers], agreement: answer.agreement };
+  }
+
+  /** A request became a WebSocket. */
+  remember(connId: ConnId, request: WebSocketRequest): void {
+    this.#requests.set(connId, request);
   }
 
   #failed(protocol: HttpServerProtocol, connId: ConnId, thrown: unknown): void {
@@ -150,6 +203,7 @@ export class ServerUpgrade {
     connId: ConnId,
     offer: UpgradeOffer,
     request: WebSocketRequest,
+    context: WebSocketContext,
     decision: unknown,
   ): void {
     if (decision === HandleResult.Error) {
@@ -164,22 +218,9 @@ export class ServerUpgrade {
       }
       return this.#deny(protocol, connId, status, headers, body);
     }
-    const { subProtocol, headers = [] } = given as UpgradeAcceptance;
     try {
-      const answer = answerUpgrade(
-        offer,
-        subProtocol ?? chooseProtocol(offer.protocols, this.#rules.subProtocols),
-        request.header('sec-websocket-extensions') === undefined
-          ? undefined
-          : protocol.head!.getAll('sec-websocket-extensions').join(', '),
-        this.#rules.compression,
-      );
-      this.#verdicts.set(connId, {
-        isAccepted: true,
-        headers: [...answer.headers, ...headers],
-        agreement: answer.agreement,
-        request,
-      });
+      const accepted = this.#accept(protocol, offer, given as UpgradeAcceptance);
+      this.#verdicts.set(connId, { isAccepted: true, ...accepted, request, context });
     } catch (thrown) {
       this.#failed(protocol, connId, thrown);
     }
@@ -208,13 +249,16 @@ export class ServerUpgrade {
     return true;
   }
 
-  /** The request may upgrade: sends the answer. @returns What was agreed on; null if nothing was. */
-  upgrade(protocol: HttpServerProtocol, connId: ConnId): Agreement | null {
+  /** The request may upgrade: sends the answer. @returns What was agreed on, and with whom; null if nothing was. */
+  upgrade(
+    protocol: HttpServerProtocol,
+    connId: ConnId,
+  ): { readonly agreement: Agreement; readonly context: WebSocketContext } | null {
     const verdict = this.#verdicts.get(connId);
     if (verdict?.isAccepted !== true) return null;
     this.#verdicts.delete(connId);
     if (!protocol.sendResponse(101, null, verdict.headers as HttpHeaders)) return null;
     this.#requests.set(connId, verdict.request);
-    return verdict.agreement;
+    return verdict;
   }
 }

@@ -131,7 +131,7 @@ export class WebSocketAgent<Extra = unknown> extends StreamAgent<Extra> {
 }
 
 export interface WebSocketAgent<Extra = unknown> extends WebSocketMethods, WebSocketProperties, TopicProperties {}
-addWebSocketMembers([WebSocketAgent], WebSocketMethods, { ...webSocketProperties, ...topicProperties });
+addWebSocketMembers([WebSocketAgent], [WebSocketMethods], { ...webSocketProperties, ...topicProperties });
 
 /** Options of a WebSocket agent over TLS: any of its properties, and its TLS. */
 export type SslWebSocketAgentOptions = WebSocketAgentOptions & Partial<SslComplexProperties> & SslClientContext;

@@ -71,6 +71,26 @@ export interface WebSocketServerHooks<S> extends Omit<ServerHooks<S, Buffer>, 'o
   onRequest?(sender: S, connId: ConnId, request: HttpRequest): HookResult;
 }
 
+/** Names of the hooks of a hub. */
+export const HUB_HOOKS: readonly string[] = [
+  'onOpen',
+  'onMessage',
+  'onPing',
+  'onPong',
+  'onWSClose',
+  'onUpgradeRequest',
+];
+
+/** Hooks of the WebSockets of one path. */
+export interface WebSocketHubHooks<S> extends WebSocketHooksOf<S> {
+  /** A client asks for a WebSocket at this path. Without this hook that of the server is asked. */
+  onUpgradeRequest?(
+    sender: S,
+    connId: ConnId,
+    request: WebSocketRequest,
+  ): UpgradeDecision | PromiseLike<UpgradeDecision>;
+}
+
 /** Hooks of a WebSocket agent. */
 export interface WebSocketAgentHooks<S> extends Omit<AgentHooks<S, Buffer>, 'onReceive'>, WebSocketHooksOf<S> {}
 

@@ -5,10 +5,11 @@ import type { ConnId } from '../core/listener.ts';
 import { defineProperties, type PropertyTable } from '../core/properties.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { CloseCode, Opcode } from './opcode.ts';
-import { SharedMessage } from './shared-message.ts';
 import { subscribeOn } from './subscriptions.ts';
 import type { Topics } from './topics.ts';
 import { doOn, sendMessageOn, sendMessagePartsOn, sendStreamOn } from './websocket-calls.ts';
+import { broadcastTo } from './websocket-hub.ts';
+import type { WebSocketRequest } from './websocket-listener.ts';
 import type { WebSocketEnd } from './websocket-protocol.ts';
 import { runOf, type WebSocketStats, webSocketOf } from './websocket-run.ts';
 
@@ -148,16 +149,15 @@ export abstract class WebSocketMethods {
 
   /** Sends a message to all open WebSockets of this component. @returns How many get it. */
   broadcast(data: Sendable, options: PublishOptions = {}): number {
-    const message = new SharedMessage(
-      toBytes(data, 0, undefined),
-      typeof data === 'string' ? Opcode.Text : Opcode.Binary,
-    );
-    let count = 0;
-    for (const connId of self(this).getAllConnectionIDs()) {
-      if (connId === options.except) continue;
-      if (webSocketOf(self(this)[$connectionOf](connId))?.sendShared(message) === true) count++;
-    }
-    return count;
+    const bytes = toBytes(data, 0, undefined);
+    return broadcastTo(self(this), self(this).getAllConnectionIDs(), bytes, typeof data === 'string', options.except);
+  }
+
+  /**
+   * The request that opened a WebSocket: path, query, headers (WSS-015); null for an unknown ID, and on agents. Also inside `onWSClose`.
+   */
+  getRequest(connId: ConnId): WebSocketRequest | null {
+    return runOf(this)?.upgrade?.requestOf(connId) ?? null;
   }
 
   /** What its WebSockets did in this run, or the last one. */
@@ -173,13 +173,15 @@ function topicsOf(component: object): Topics | null {
 /** Puts the methods and properties of WebSockets into component classes. */
 export function addWebSocketMembers(
   components: readonly { readonly prototype: object }[],
-  methods: { readonly prototype: object },
+  methods: readonly { readonly prototype: object }[],
   properties: PropertyTable,
 ): void {
   for (const { prototype } of components) {
-    for (const name of Reflect.ownKeys(methods.prototype)) {
-      if (name === 'constructor') continue;
-      Object.defineProperty(prototype, name, Object.getOwnPropertyDescriptor(methods.prototype, name)!);
+    for (const source of methods) {
+      for (const name of Reflect.ownKeys(source.prototype)) {
+        if (Object.hasOwn(prototype, name)) continue;
+        Object.defineProperty(prototype, name, Object.getOwnPropertyDescriptor(source.prototype, name)!);
+      }
     }
     defineProperties(prototype, properties);
   }

@@ -1,9 +1,12 @@
+import { checkListener } from '../core/check-listener.ts';
 import { describe } from '../core/describe.ts';
+import { unknownName } from '../core/option-names.ts';
 import { custom, flag, integer, oneOf, type PropertyTable } from '../core/properties.ts';
 import type { CompressionOptions } from './compression.ts';
 import { parseProtocols } from './handshake.ts';
 import { LocalTopicBus, type TopicBus } from './topic-bus.ts';
 import type { SlowSubscriberPolicy } from './topics.ts';
+import { HUB_HOOKS, type WebSocketHubHooks } from './websocket-listener.ts';
 
 const MEBIBYTE = 1024 * 1024;
 const MAX_MS = 0x7fffffff;
@@ -110,6 +113,36 @@ export const webSocketServerProperties: PropertyTable = {
     }
   }),
 };
+
+/** How an HTTP server serves WebSockets: hooks, and any of the properties of `WebSocketServer`. */
+export interface WebSocketServing<S>
+  extends WebSocketHubHooks<S>,
+    Partial<WebSocketProperties & WebSocketServerProperties & TopicProperties> {}
+
+const servingProperties: PropertyTable = { ...webSocketProperties, ...webSocketServerProperties, ...topicProperties };
+
+/** The option `ws`: null for no WebSockets, true for the default of each property. */
+export const servingRule = custom(null, (name, value) => {
+  if (value === null || value === true) return;
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    throw new TypeError(`${name} must be an object with hooks and options, true or null, not ${describe(value)}`);
+  }
+  const known = [...HUB_HOOKS, ...Object.keys(servingProperties)];
+  for (const [key, given] of Object.entries(value as object)) {
+    if (!known.includes(key)) throw unknownName(name, key, known);
+    if (given !== undefined) servingProperties[key]?.check(`${name}.${key}`, given);
+  }
+  checkListener(value, HUB_HOOKS);
+});
+
+/** What the option `ws` asks for, with the default of each property that it leaves out. */
+export function servingSettings(serving: object): WebSocketProperties & WebSocketServerProperties & TopicProperties {
+  const settings: Record<string, unknown> = {};
+  for (const [name, rule] of Object.entries(servingProperties)) {
+    settings[name] = (serving as Record<string, unknown>)[name] ?? rule.default;
+  }
+  return settings as unknown as WebSocketProperties & WebSocketServerProperties & TopicProperties;
+}
 
 /** The compression that these properties ask for. */
 export function compressionOptions(properties: WebSocketProperties): CompressionOptions {

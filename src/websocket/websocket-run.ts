@@ -1,6 +1,7 @@
 import type { StreamConnection } from '../connection/stream-connection.ts';
 import type { Component } from '../core/component.ts';
-import { $connectionOf, $reportHookError, $settings } from '../core/internals.ts';
+import { notifyHook } from '../core/hooks.ts';
+import { $connectionOf, $reportHookError } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { sharedMemory } from '../memory/read-memory.ts';
 import { Compression, type CompressionStats } from './compression.ts';
@@ -29,9 +30,15 @@ export interface WebSocketStats extends WebSocketCounters {
   topics: TopicStats | null;
 }
 
+/** Keeps account of the open WebSockets of some path. */
+export interface Members {
+  opened(connId: ConnId): void;
+  closed(connId: ConnId): void;
+}
+
 /** What the WebSockets of one run of a component share, from `start` to the next. */
 export class WebSocketRun {
-  readonly context: WebSocketContext;
+  readonly #shared: Omit<WebSocketContext, 'hooks'>;
   readonly compression: Compression | null;
   readonly topics: Topics | null;
   readonly counters = newWebSocketCounters();
@@ -39,20 +46,33 @@ export class WebSocketRun {
   upgrade: ServerUpgrade | null = null;
   openCount = 0;
 
-  constructor(component: WebSocketComponent, listener: AnyWebSocketHooks, isServer: boolean, hasTopics: boolean) {
-    const settings = component[$settings] as unknown as WebSocketProperties & TopicProperties;
+  readonly #component: WebSocketComponent;
+  readonly #listener: object;
+  readonly #maxSubscriberPendingBytes: number;
+
+  /** @param listener The component's own, which is told of hooks that failed. */
+  constructor(
+    component: WebSocketComponent,
+    listener: object,
+    settings: WebSocketProperties & Partial<TopicProperties>,
+    isServer: boolean,
+    hasTopics: boolean,
+  ) {
+    this.#component = component;
+    this.#listener = listener;
+    this.#maxSubscriberPendingBytes = settings.maxSubscriberPendingBytes ?? 0;
     this.compression = settings.compression ? new Compression(compressionOptions(settings)) : null;
     this.topics = hasTopics
       ? new Topics(
           {
-            policy: settings.slowSubscriberPolicy,
-            maxSubscriberPendingBytes: settings.maxSubscriberPendingBytes,
-            maxTopicsPerConnection: settings.maxTopicsPerConnection,
+            policy: settings.slowSubscriberPolicy!,
+            maxSubscriberPendingBytes: settings.maxSubscriberPendingBytes!,
+            maxTopicsPerConnection: settings.maxTopicsPerConnection!,
           },
-          busOf(settings),
+          busOf(settings as TopicProperties),
         )
       : null;
-    this.context = {
+    this.#shared = {
       isServer,
       expectsMask: isServer,
       allowedReserved: 0,
@@ -64,31 +84,31 @@ export class WebSocketRun {
       pongTimeoutMs: settings.pongTimeoutMs,
       closeTimeoutMs: settings.closeTimeoutMs,
       counters: this.counters,
-      hooks: this.#hooksOf(component, listener),
     };
   }
 
-  #hooksOf(component: WebSocketComponent, listener: AnyWebSocketHooks): WebSocketHooks {
+  /**
+   * What the WebSockets share that the same hooks are told of.
+   * @param members Keeps account of those that are open.
+   */
+  contextFor(listener: AnyWebSocketHooks, members: Members | null = null): WebSocketContext {
+    return { ...this.#shared, hooks: this.#hooksOf(listener, members) };
+  }
+
+  #hooksOf(listener: AnyWebSocketHooks, members: Members | null): WebSocketHooks {
+    const component = this.#component;
     const hooks: WebSocketHooks = {
       open: (id) => {
         this.openCount++;
+        members?.opened(id);
         return listener.onOpen?.(component, id);
       },
       closed: (id, { code, reason, wasClean }) => {
         this.openCount--;
         this.topics?.removed(id);
+        if (listener.onWSClose !== undefined) this.#tellEnd(listener, id, code, reason, wasClean);
+        members?.closed(id);
         this.upgrade?.closed(id);
-        if (listener.onWSClose === undefined) return;
-        try {
-          const result = listener.onWSClose(component, id, code, reason, wasClean);
-          if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') {
-            Promise.resolve(result).catch((error: unknown) =>
-              component[$reportHookError](listener, 'onWSClose', error, id, false),
-            );
-          }
-        } catch (error) {
-          component[$reportHookError](listener, 'onWSClose', error, id, false);
-        }
       },
     };
     if (listener.onMessage !== undefined) {
@@ -97,13 +117,18 @@ export class WebSocketRun {
     if (listener.onPing !== undefined) hooks.ping = (id, data) => listener.onPing!(component, id, data);
     if (listener.onPong !== undefined) hooks.pong = (id, data) => listener.onPong!(component, id, data);
     const { topics } = this;
-    const { maxSubscriberPendingBytes } = component[$settings] as unknown as TopicProperties;
     if (topics !== null) {
       hooks.wrote = (id, pendingBytes) => {
-        if (pendingBytes <= maxSubscriberPendingBytes) topics.drained(id);
+        if (pendingBytes <= this.#maxSubscriberPendingBytes) topics.drained(id);
       };
     }
     return hooks;
+  }
+
+  #tellEnd(hooks: AnyWebSocketHooks, id: ConnId, code: number, reason: string, wasClean: boolean): void {
+    const failed = (error: unknown): void =>
+      this.#component[$reportHookError](this.#listener, 'onWSClose', error, id, false);
+    notifyHook(() => hooks.onWSClose!(this.#component, id, code, reason, wasClean), failed);
   }
 
   stats(): WebSocketStats {

@@ -4,23 +4,24 @@ import type { ComplexSocketProperties } from '../core/complex-socket.ts';
 import { $connectionOf, $makeFace, $reportHookError, $wheel } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { HttpContext } from '../http/context.ts';
-import { HttpUpgradeType, HttpVersion } from '../http/enums.ts';
+import { HttpVersion } from '../http/enums.ts';
 import { withHooks } from '../http/http-model.ts';
 import { llhttp } from '../http/llhttp/llhttp.ts';
 import { httpRules } from '../http/policy.ts';
-import { HttpServerProtocol } from '../http/server-protocol.ts';
+import type { HttpServerProtocol } from '../http/server-protocol.ts';
 import { HttpRequest, type RequestSettings } from '../http/server-request.ts';
 import { defaultLimits, httpCounters } from '../http/settings.ts';
+import { UpgradingProtocol } from '../http/upgrading-protocol.ts';
 import { sharedMemory } from '../memory/read-memory.ts';
-import type { Port } from '../protocol/protocol.ts';
 import { StreamServer, type StreamServerProperties } from '../server/stream-server.ts';
 import { type SslServerProperties, sslServerProperties } from '../ssl/properties.ts';
 import { addMembers, SecureServerMethods } from '../ssl/secure-methods.ts';
 import { serverTls } from '../ssl/security.ts';
 import type { StreamProperties } from '../stream/stream-properties.ts';
-import { ServerUpgrade } from './server-upgrade.ts';
+import { ServedWebSockets, type ServingSettings } from './serving.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
-import type { AnyWebSocketHooks, WebSocketRequest, WebSocketServerHooks } from './websocket-listener.ts';
+import { HubMethods, hubsOf } from './websocket-hub.ts';
+import type { AnyWebSocketHooks, WebSocketServerHooks } from './websocket-listener.ts';
 import { addWebSocketMembers, WebSocketMethods } from './websocket-methods.ts';
 import {
   type TopicProperties,
@@ -30,8 +31,7 @@ import {
   webSocketProperties,
   webSocketServerProperties,
 } from './websocket-properties.ts';
-import { WebSocketProtocol } from './websocket-protocol.ts';
-import { beginRun, runOf, type WebSocketComponent, WebSocketRun } from './websocket-run.ts';
+import type { WebSocketComponent } from './websocket-run.ts';
 
 /** Options of a WebSocket server: any of its properties. */
 export type WebSocketServerOptions = Partial<
@@ -43,44 +43,21 @@ export type WebSocketServerOptions = Partial<
     TopicProperties
 >;
 
-/** HTTP of a connection that is to become a WebSocket. */
-class UpgradingProtocol extends HttpServerProtocol {
-  #upgrade: ServerUpgrade;
-
-  constructor(context: HttpContext, port: Port, upgrade: ServerUpgrade) {
-    super(context, port);
-    this.#upgrade = upgrade;
-  }
-
-  override closed(): void {
-    super.closed();
-    this.#upgrade.forgetVerdict(this.port.id);
-  }
-}
-
 const serverModel = withHooks(
   ({ settings, component: owner, listener: user }) => {
     const listener = user as AnyWebSocketHooks;
     llhttp(); // is compiled here, and not when the first request comes
     const component = owner as WebSocketComponent;
-    const { subProtocols, allowedOrigins, handshakeTimeoutMs } = settings as unknown as WebSocketServerProperties &
-      WebSocketProperties;
-    const run = new WebSocketRun(component, listener, true, true);
-    const { onUpgradeRequest } = listener;
-    const reportHookError = (hook: string, error: unknown, connId: ConnId): void =>
-      component[$reportHookError](listener, hook, error, connId, false);
-    const upgrade = new ServerUpgrade({
-      subProtocols,
-      allowedOrigins,
-      compression: run.compression,
-      decide:
-        onUpgradeRequest === undefined
-          ? null
-          : (connId, request) => onUpgradeRequest.call(listener, component, connId, request),
-      hasPath: null,
-      reportHookError,
+    const { handshakeTimeoutMs } = settings as unknown as ServingSettings;
+    const webSockets = new ServedWebSockets({
+      component,
+      listener: user,
+      hooks: listener,
+      settings: settings as unknown as ServingSettings,
+      hubs: hubsOf(owner),
+      asksFetch: false,
     });
-    run.upgrade = upgrade;
+    const { upgrade } = webSockets;
     const { onRequest } = listener;
     const requests: RequestSettings | null =
       onRequest === undefined
@@ -90,7 +67,6 @@ const serverModel = withHooks(
             streamsBody: false,
             hook: 'onRequest',
           };
-    beginRun(component, run);
     const find = (connId: ConnId): HttpServerProtocol =>
       component[$connectionOf](connId)!.protocol as HttpServerProtocol;
     const context = new HttpContext({
@@ -100,7 +76,9 @@ const serverModel = withHooks(
           const protocol = find(connId);
           // What asks for no WebSocket is answered by onRequest, or, without that, told what this server is for.
           if (requests !== null && protocol.head?.isUpgrade !== true) return undefined;
-          return upgrade.headComplete(protocol, connId);
+          const wait = protocol.whenAnswered();
+          if (wait === undefined) return upgrade.headComplete(protocol, connId);
+          return wait.then(() => upgrade.headComplete(protocol, connId));
         },
         onMessageComplete: (_sender, connId) => void upgrade.messageComplete(find(connId), connId),
       },
@@ -116,17 +94,10 @@ const serverModel = withHooks(
           ? null
           : (http, head) =>
               upgrade.hasVerdict(http.port.id) ? null : HttpRequest.take(http as HttpServerProtocol, head, requests),
-      upgradeTo: (http, type) => {
-        if (type !== HttpUpgradeType.WebSocket) return null;
-        const { port } = http;
-        const agreement = upgrade.upgrade(http as HttpServerProtocol, port.id);
-        if (agreement === null) return null;
-        const deflate = agreement.deflate === null ? null : run.compression!.open(agreement.deflate, true);
-        return new WebSocketProtocol(run.context, port, agreement.protocol, deflate);
-      },
-      reportHookError,
+      upgradeTo: (http, type) => webSockets.upgradeTo(http as HttpServerProtocol, type),
+      reportHookError: (hook, error, connId) => component[$reportHookError](listener, hook, error, connId, false),
     });
-    return (port) => new UpgradingProtocol(context, port, upgrade);
+    return (port) => new UpgradingProtocol(context, port, webSockets);
   },
   ['onOpen', 'onMessage', 'onPing', 'onPong', 'onWSClose', 'onUpgradeRequest', 'onRequest'],
 );
@@ -156,20 +127,16 @@ export class WebSocketServer<Extra = unknown> extends StreamServer<Extra> {
   override [$makeFace](connection: StreamConnection): WebSocketConnection<Extra> {
     return new WebSocketConnection(this, connection);
   }
-
-  /** The request that opened a WebSocket: path, query, headers (WSS-015); null for an unknown ID. Also inside `onWSClose`. */
-  getRequest(connId: ConnId): WebSocketRequest | null {
-    return runOf(this)?.upgrade?.requestOf(connId) ?? null;
-  }
 }
 
 export interface WebSocketServer<Extra = unknown>
   extends WebSocketMethods,
+    HubMethods,
     WebSocketProperties,
     WebSocketServerProperties,
     TopicProperties {}
 
-addWebSocketMembers([WebSocketServer], WebSocketMethods, {
+addWebSocketMembers([WebSocketServer], [WebSocketMethods, HubMethods], {
   ...webSocketProperties,
   ...webSocketServerProperties,
   ...topicProperties,

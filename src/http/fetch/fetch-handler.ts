@@ -1,4 +1,8 @@
+import { $acceptWebSocket } from '../../core/internals.ts';
 import type { ConnId } from '../../core/listener.ts';
+import type { Refusal } from '../../websocket/server-upgrade.ts';
+import type { UpgradeAcceptance, WebSocketHooksOf } from '../../websocket/websocket-listener.ts';
+import type { WebSocketMethods } from '../../websocket/websocket-methods.ts';
 import type { HttpHeaders } from '../header-list.ts';
 import type { HttpRequest } from '../server-request.ts';
 import { LightRequest } from './light-request.ts';
@@ -12,6 +16,22 @@ export interface FetchInfo {
   readonly request: HttpRequest;
   /** Work that goes on behind the answer: a draining stop waits for it. */
   waitUntil(work: PromiseLike<unknown>): void;
+  /**
+   * Makes a WebSocket of the connection: the answer 101 leaves at once, and `onOpen` is called. Needs the option `websocket` of
+   * `serve`, or `ws` of the server.
+   * @returns What the handler is to return: if the request does not ask for a WebSocket as it should, its refusal (426, 400).
+   * @throws TypeError without that option, for a sub-protocol that was not offered, and headers that cannot be sent; Error if the
+   *   request was answered already.
+   */
+  upgradeWebSocket(options?: FetchUpgradeOptions): Response;
+}
+
+/** How `upgradeWebSocket` answers. */
+export interface FetchUpgradeOptions extends UpgradeAcceptance {
+  /** Hooks of this WebSocket alone, instead of those of the server. */
+  hooks?: WebSocketHooksOf<WebSocketMethods> | undefined;
+  /** Data attached to the connection: `getConnectionExtra`. */
+  extra?: unknown;
 }
 
 /** A handler as service workers, Bun and Hono have it. */
@@ -21,6 +41,8 @@ export type FetchHandler = (request: Request, info: FetchInfo) => Response | Pro
 export interface FetchHost {
   readonly isSecure: boolean;
   waitUntil(work: PromiseLike<unknown>): void;
+  /** Makes a WebSocket of a connection. @returns Null, or with what the request has to be refused. */
+  [$acceptWebSocket](request: HttpRequest, options: FetchUpgradeOptions): Refusal | null;
 }
 
 class Info implements FetchInfo {
@@ -38,6 +60,14 @@ class Info implements FetchInfo {
 
   waitUntil(work: PromiseLike<unknown>): void {
     this.#host.waitUntil(work);
+  }
+
+  upgradeWebSocket(options: FetchUpgradeOptions = {}): Response {
+    const refusal = this.#host[$acceptWebSocket](this.request, options);
+    // Of an upgrade that is done nothing is sent any more; it may pass through middleware that makes a new response of it.
+    if (refusal === null) return new GlobalResponse(null);
+    const { status, headers, body } = refusal;
+    return new GlobalResponse(body, { status, headers });
   }
 }
 
@@ -63,6 +93,7 @@ async function awaitResponse(request: HttpRequest, result: unknown): Promise<unk
 
 /** Sends a `Response`: a light one as it is, the body of a real one as it is made. */
 function sendResponse(request: HttpRequest, response: Response): unknown {
+  if (request.isUpgraded) return undefined;
   const parts = partsOf(response);
   if (parts !== null) {
     const { status, body, headers } = parts;

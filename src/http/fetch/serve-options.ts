@@ -13,6 +13,7 @@ export function checkServerOptions(options: ServeOptions): ServeOptions {
   if (onError !== undefined && typeof onError !== 'function') {
     throw new TypeError(`onError must be a function, not ${describe(onError)}`);
   }
+  if (Object.hasOwn(options, 'ws')) throw new TypeError('serve has the option websocket in the place of ws');
   if (tls !== undefined && (typeof tls !== 'object' || tls === null)) {
     throw new TypeError(`tls must be an object, not ${describe(tls)}`);
   }

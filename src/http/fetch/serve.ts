@@ -1,4 +1,5 @@
 import type { SSLContextOptions, SSLMemoryContextOptions } from '../../ssl/options.ts';
+import type { WebSocketServing } from '../../websocket/websocket-properties.ts';
 import { HttpServer, type HttpServerOptions } from '../http-server.ts';
 import { HttpsServer, type HttpsServerOptions } from '../https-server.ts';
 import type { FetchHandler } from './fetch-handler.ts';
@@ -6,7 +7,13 @@ import { overrideGlobalObjects } from './override.ts';
 import { checkServerOptions } from './serve-options.ts';
 
 /** How `serve` listens. The rest are properties of `HttpServer`. */
-export interface ServeOptions extends HttpServerOptions {
+export interface ServeOptions extends Omit<HttpServerOptions, 'ws'> {
+  /**
+   * WebSockets on the same port: hooks and options, or true. The handler gets their requests like any other, and opens them by
+   * `info.upgradeWebSocket()`; those of a hub's path (`addHub`), and all of them if there is a hook `onUpgradeRequest`, do not
+   * come to the handler.
+   */
+  websocket?: WebSocketServing<HttpServer> | boolean;
   /** Local address; default `0.0.0.0`. */
   host?: string;
   /** Port; 0, the default, lets the system choose: `getListenAddress` tells. */
@@ -29,6 +36,14 @@ export interface ServeOptions extends HttpServerOptions {
  * ```ts
  * const server = await serve((request) => new Response(`Hello, ${new URL(request.url).pathname}`), { port: 8080 });
  * ```
+ *
+ * With WebSockets on the same port:
+ *
+ * ```ts
+ * await serve((request, info) => (request.url.endsWith('/echo') ? info.upgradeWebSocket() : new Response('page')), {
+ *   websocket: { onMessage: (server, connId, data, isBinary) => server.send(connId, isBinary ? data : String(data)) },
+ * });
+ * ```
  * @returns The started server; stop it with `server.stop({ drainTimeoutMs: 10_000 })`.
  * @throws TypeError, RangeError for wrong options; SocketError as `start`.
  */
@@ -44,8 +59,10 @@ export async function serve(
     overrideGlobalObjects: overrides,
     signal,
     onError,
-    ...properties
+    websocket = false,
+    ...rest
   } = checkServerOptions(options);
+  const properties: HttpServerOptions = websocket === false ? rest : { ...rest, ws: websocket };
   const fetch = typeof handler === 'function' ? handler : handler.fetch.bind(handler);
   const listener = {
     fetch,

@@ -1,0 +1,149 @@
+/** What HPSocket.Net's WebSocketServer and WebSocketAgent do, as far as it is the same here, and where it is not on purpose. */
+import { once } from 'node:events';
+import { afterEach, expect, it } from 'vitest';
+import WebSocket from 'ws';
+import { targetOf } from '../../src/websocket/client-handshake.ts';
+import { CloseCode, SslWebSocketAgent, WebSocketAgent, WebSocketClient, WebSocketServer } from '../../src/websocket.ts';
+
+const running: { stop(): Promise<unknown>; hasStarted: boolean }[] = [];
+
+afterEach(async () => {
+  for (const component of running.splice(0).reverse()) if (component.hasStarted) await component.stop();
+});
+
+type Arguments = ConstructorParameters<typeof WebSocketServer>;
+
+async function serve(...args: Arguments): Promise<{ server: WebSocketServer; port: number }> {
+  const server = new WebSocketServer(...args);
+  running.push(server);
+  const { port } = await server.start('127.0.0.1', 0);
+  return { server, port };
+}
+
+it('takes ws: and wss: URLs, with their ports by default, and nothing else [WSS-001] [WSA-001]', async () => {
+  const { port } = await serve({});
+  const agent = new WebSocketAgent({});
+  running.push(agent);
+  await agent.start();
+  for (const url of ['/relative', 'ftp://127.0.0.1/', `ws://127.0.0.1:${port}/#part`, 'ws://', `ws://a:b@127.0.0.1/`]) {
+    await expect(agent.open(url)).rejects.toThrow(TypeError);
+  }
+  await expect(agent.open(`wss://127.0.0.1:${port}/`)).rejects.toThrow(/Ssl/);
+  await expect(new SslWebSocketAgent({}).open('ws://127.0.0.1/')).rejects.toThrow(/wss/);
+  await expect(agent.open('ws://127.0.0.1:0/')).rejects.toMatchObject({ code: 'HP_INVALID_PARAM' });
+  expect(targetOf('ws://127.0.0.1/', [], []).port).toBe(80);
+  expect(targetOf('wss://127.0.0.1/', [], []).port).toBe(443);
+  const id = await agent.open(`ws://127.0.0.1:${port}/path?query`);
+  expect(agent.isOpen(id)).toBe(true);
+});
+
+it('sends what the agent is given with the request: headers, sub-protocols, and from which address [WSA-001]', async () => {
+  const { server, port } = await serve({}, { subProtocols: ['b'] });
+  const agent = new WebSocketAgent({});
+  running.push(agent);
+  await agent.start();
+  await agent.open(`ws://127.0.0.1:${port}/`, {
+    headers: [
+      ['User-Agent', 'mine'],
+      ['Cookie', 'a=b'],
+    ],
+    subProtocols: ['a', 'b'],
+    localAddress: '127.0.0.2',
+  });
+  const [connId] = server.getAllConnectionIDs();
+  const request = server.getRequest(connId!)!;
+  expect([request.header('user-agent'), request.header('cookie')]).toEqual(['mine', 'a=b']);
+  expect(server.getSubProtocol(connId!)).toBe('b');
+  expect(server.getRemoteAddress(connId!)?.address).toBe('127.0.0.2');
+});
+
+it('has its settings as properties: messages are limited, silence is noticed, nothing is compressed [WSS-003]', () => {
+  const server = new WebSocketServer({});
+  expect(server).toMatchObject({
+    compression: false,
+    maxMessageBytes: 16 * 1024 * 1024,
+    pingIntervalMs: 30_000,
+    subProtocols: [],
+  });
+  server.maxMessageBytes = 100;
+  expect(() => {
+    server.pingIntervalMs = -1;
+  }).toThrow(RangeError);
+});
+
+it('accepts the first offer of permessage-deflate that it understands, unless compression is off [WSS-008]', async () => {
+  const offer = async (port: number, extensions: string): Promise<string | undefined> => {
+    const client = new WebSocket(`ws://127.0.0.1:${port}/`, {
+      perMessageDeflate: false,
+      headers: { 'Sec-WebSocket-Extensions': extensions },
+    });
+    client.on('error', () => {}); // it did not offer what it is answered
+    const [response] = (await once(client, 'upgrade')) as [import('node:http').IncomingMessage];
+    client.terminate();
+    return response.headers['sec-websocket-extensions'];
+  };
+  const { port } = await serve({}, { compression: true });
+  expect(await offer(port, 'x-other, permessage-deflate; client_max_window_bits')).toMatch(/^permessage-deflate/);
+  expect(await offer(port, 'permessage-deflate; unknown, permessage-deflate; server_no_context_takeover')).toBe(
+    'permessage-deflate; server_no_context_takeover',
+  );
+  expect(await offer(port, 'x-other')).toBeUndefined();
+  const { port: none } = await serve({}, { compression: true, compressionClientTakeover: false });
+  expect(await offer(none, 'permessage-deflate')).toBe('permessage-deflate; client_no_context_takeover');
+  const { port: off } = await serve({});
+  expect(await offer(off, 'permessage-deflate')).toBeUndefined();
+});
+
+it('calls onMessage once for each message, however many frames it has, and refuses larger ones than allowed [WSS-010]', async () => {
+  const got: string[] = [];
+  const { port } = await serve(
+    { onMessage: (_server, _id, data, isBinary) => void got.push(`${isBinary} ${data}`) },
+    { maxMessageBytes: 40, compression: true },
+  );
+  const client = new WebSocket(`ws://127.0.0.1:${port}/`, { perMessageDeflate: { threshold: 0 } });
+  await once(client, 'open');
+  for (const compress of [false, true]) {
+    client.send('in ', { fin: false, compress });
+    client.send('three', { fin: false, compress });
+    client.send('!', { fin: true, compress });
+  }
+  client.send('in one', { compress: true });
+  await expect.poll(() => got).toEqual(['false in three!', 'false in three!', 'false in one']);
+  client.send('x'.repeat(41), { compress: true });
+  expect((await once(client, 'close'))[0]).toBe(CloseCode.MessageTooBig);
+});
+
+it('agents and clients answer a ping before onPing, and a close frame by one, then they disconnect [WSA-006]', async () => {
+  const log: string[] = [];
+  const { server, port } = await serve({
+    onPong: (_server, _id, data) => void log.push(`server pong ${data}`),
+    onWSClose: (_server, _id, code, _reason, wasClean) => void log.push(`server close ${code} ${wasClean}`),
+  });
+  const note = {
+    onPing: (_sender: unknown, _id: number, data: Buffer) => void log.push(`ping ${data}`),
+    onWSClose: (_sender: unknown, _id: number, code: number) => void log.push(`close ${code}`),
+    onClose: (_sender: unknown, _id: number, _operation: number, errorCode: number) =>
+      void log.push(`over ${errorCode}`),
+  };
+  const agent = new WebSocketAgent(note);
+  running.push(agent);
+  await agent.start();
+  await agent.open(`ws://127.0.0.1:${port}/`);
+  for (const open of [
+    () => Promise.resolve(),
+    async () => {
+      const client = new WebSocketClient(note);
+      await client.open(`ws://127.0.0.1:${port}/`);
+    },
+  ]) {
+    await open();
+    const [connId] = server.getAllConnectionIDs();
+    log.length = 0;
+    server.ping(connId!, 'p');
+    await expect.poll(() => [...log].sort()).toEqual(['ping p', 'server pong p']);
+    log.length = 0;
+    server.close(connId!, 4001, 'bye');
+    await expect.poll(() => [...log].sort()).toEqual(['close 4001', 'over 0', 'server close 4001 true']);
+    await expect.poll(() => server.connectionCount).toBe(0);
+  }
+});
