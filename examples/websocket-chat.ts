@@ -1,6 +1,7 @@
 // A chat: one port serves the page and its WebSockets. Run it and open the page: npx tsx examples/websocket-chat.ts 8080
 // Without a port it talks to itself, and ends.
-import { WebSocketClient, WebSocketServer } from 'hp-socket/websocket';
+import { HttpServer } from 'hp-socket/http';
+import { WebSocketClient } from 'hp-socket/websocket';
 
 const page = `<!doctype html><meta charset="utf-8"><title>Chat</title>
 <ul id="log"></ul><form id="form"><input id="text" autofocus autocomplete="off"><button>Send</button></form>
@@ -12,17 +13,18 @@ const page = `<!doctype html><meta charset="utf-8"><title>Chat</title>
   form.onsubmit = (event) => { event.preventDefault(); socket.send(text.value); text.value = ''; };
 </script>`;
 
-const chat = new WebSocketServer(
+const chat = new HttpServer(
   {
-    onUpgradeRequest: (_server, _connId, request) => request.path === '/chat' || { status: 404 },
-    onOpen: (server, connId) => server.subscribe(connId, 'chat'),
-    onMessage: (server, connId, text) => server.publish('chat', `${connId}: ${text.toString()}`),
     onRequest(_server, _connId, request) {
       request.respond({ headers: [['Content-Type', 'text/html; charset=utf-8']], body: page });
     },
   },
-  { textAsString: true, compression: true },
+  { ws: { compression: true, maxMessageBytes: 4 * 1024 * 1024 } },
 );
+chat.addHub('/chat', {
+  onOpen: (server, connId) => server.subscribe(connId, 'chat'),
+  onMessage: (server, connId, text) => server.publish('chat', `${connId}: ${text.toString()}`),
+});
 const [port = 0] = process.argv.slice(2).map(Number);
 const address = await chat.start('127.0.0.1', port);
 console.log(`http://127.0.0.1:${address.port}/`);
