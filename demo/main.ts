@@ -8,13 +8,14 @@ import { httpScenarios } from './scenarios/http.ts';
 import { sslScenarios } from './scenarios/ssl.ts';
 import { tcpScenarios } from './scenarios/tcp.ts';
 import { udpScenarios } from './scenarios/udp.ts';
+import { webSocketScenarios } from './scenarios/websocket.ts';
 import { formatTable, type TimedRow } from './table.ts';
 
 const socketScenarios: Scenario[] = [...tcpScenarios, ...sslScenarios, ...udpScenarios];
 /** `sockets` as an argument leaves out HTTP and the helpers, which runtimes other than Node are not tried with. */
 const scenarios = process.argv.includes('sockets')
   ? socketScenarios
-  : [...socketScenarios, ...httpScenarios, ...helperScenarios];
+  : [...socketScenarios, ...httpScenarios, ...webSocketScenarios, ...helperScenarios];
 const rows: TimedRow[] = [];
 let failures = 0;
 
