@@ -20,6 +20,7 @@ rooms.ssl = [...belowRoles, ...roles];
 // One storey: HttpServer has the frame hooks, and WebSocket components begin with HTTP. Their files make no circles.
 rooms.http = [...belowRoles, ...roles, 'ssl', 'websocket'];
 rooms.websocket = [...belowRoles, ...roles, 'ssl', 'http'];
+rooms.forward = [...belowRoles, ...roles, 'ssl'];
 rooms.cluster = [...belowRoles, ...roles, 'ssl', 'http', 'websocket'];
 
 const sockets = '^(node:)?(net|tls|dgram)$';

@@ -47,6 +47,7 @@ describe('importing hp-socket/', () => {
       ['UdpArqServer', 'UdpArqClientListener'],
       /^(Tcp(?!Connection)|Ssl[AC]|SslS|UdpNode|UdpServer|Http)/,
     ],
+    ['forward', ['dgram'], ['PortForwarder', 'PortForwarderListener'], /^(Tcp(?!Connection)|Ssl[AC]|SslS|Udp|Http)/],
   ])('%s loads nothing of %j', async (subpath, unwanted, wanted, others) => {
     const { builtins, names } = await loadedBy(subpath);
     expect(builtins).toContain('net');
@@ -57,7 +58,7 @@ describe('importing hp-socket/', () => {
 
   test('the whole has what all of them have', async () => {
     const whole = new Set((await loadedBy('index')).names);
-    for (const subpath of ['tcp', 'ssl', 'udp', 'arq']) {
+    for (const subpath of ['tcp', 'ssl', 'udp', 'arq', 'forward']) {
       expect((await loadedBy(subpath)).names.filter((name) => !whole.has(name))).toEqual([]);
     }
   });

@@ -2,6 +2,7 @@ import { measureAgentAgainstServer } from '../drivers/closed-loop.ts';
 import { connectPlain } from '../drivers/connections.ts';
 import { openEcho } from '../drivers/echo.ts';
 import { type EchoShape, lengthShape, lineShape, packShape, plainShape } from '../drivers/echo-stream.ts';
+import { openForwarded } from '../drivers/forward.ts';
 import { measureIdleMemory } from '../drivers/memory.ts';
 import { takeTurns } from '../drivers/sessions.ts';
 import type { Settings } from '../harness/contract.ts';
@@ -19,6 +20,14 @@ function echo(
   return takeTurns(
     () => openEcho(baseline, load),
     () => openEcho(subject, { ...load, settings: async () => ({ options }) }),
+  );
+}
+
+function forward(connections: number, shape: EchoShape): Work['measurePair'] {
+  const load = { connections, shape, connect: connectPlain };
+  return takeTurns(
+    () => openForwarded('baselines/net-forward.ts', load),
+    () => openForwarded('subjects/tcp-forward.ts', load),
   );
 }
 
@@ -145,6 +154,26 @@ export const tcpWorks: readonly Work[] = [
     unit: 'us/msg',
     judgement: 'ratio',
     measurePair: echo('subjects/tcp-echo.ts', 'subjects/tcp-pull-echo.ts', 100, plainShape(64, 16)),
+  },
+  {
+    id: 'tcp-forward-64',
+    area: 'tcp',
+    title: 'PortForwarder to an echo, 64 B ping-pong, 100 connections',
+    against: 'socket.pipe both ways',
+    unit: 'us/msg',
+    judgement: 'ratio',
+    bar: 0.9,
+    measurePair: forward(100, plainShape(64, 1)),
+  },
+  {
+    id: 'tcp-forward-64k',
+    area: 'tcp',
+    title: 'PortForwarder to an echo, 64 KiB, 4 in flight, 10 connections',
+    against: 'socket.pipe both ways',
+    unit: 'us/msg',
+    judgement: 'ratio',
+    bar: 0.75,
+    measurePair: forward(10, plainShape(65_536, 4)),
   },
   {
     id: 'tcp-agent-10k',

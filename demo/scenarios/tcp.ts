@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import {
+  PortForwarder,
   TcpAgent,
   TcpClient,
   TcpPackAgent,
@@ -299,4 +300,55 @@ const slowReader: Scenario = {
   },
 };
 
-export const tcpScenarios: Scenario[] = [transfer, conversation, parser, thousand, slowReader];
+/** 100 clients through a forwarder, each of which sends, ends, and gets its answer; one of its targets is dead. */
+const forwarding: Scenario = {
+  title: 'PortForwarder: 100 clients through it, with a fallback, half-closes and a draining stop',
+  async run() {
+    const count = 100;
+    const length = 256 * 1024;
+    await using server = new TcpServer({ onReceive: (server, connId, data) => server.send(connId, data) });
+    const { port } = await server.start(host, 0);
+    await using dead = new TcpServer({});
+    const deadPort = (await dead.start(host, 0)).port;
+    await dead.stop();
+    await using forwarder = new PortForwarder(
+      {},
+      {
+        target: [
+          { host, port: deadPort },
+          { host, port },
+        ],
+      },
+    );
+    const listening = await forwarder.start(host, 0);
+    const answers = await Promise.all(
+      Array.from({ length: count }, async (_, index) => {
+        const client = new TcpClient({});
+        await client.start(host, listening.port);
+        const stream = client.createStream({ allowHalfOpen: true });
+        const sent = randomBytes(length);
+        stream.end(sent);
+        const received: Buffer[] = [];
+        for await (const chunk of stream) received.push(chunk as Buffer);
+        await client.wait();
+        return { index, isRight: Buffer.concat(received).equals(sent) };
+      }),
+    );
+    const stopped = await forwarder.stop({ drainTimeoutMs: 5000 });
+    const wrong = answers.filter(({ isRight }) => !isRight).length;
+    expect(wrong === 0, `${wrong} of ${count} answers are wrong`);
+    const { connected, connectFailures, broken } = forwarder.stats();
+    expect(connected === count && connectFailures === count, `${connected} connected, ${connectFailures} failures`);
+    expect(broken === 0 && stopped.forced === 0, `${broken} were broken off, ${stopped.forced} by stop`);
+    return [
+      {
+        component: 'PortForwarder',
+        did: `${count} clients with 256 KiB each, there and back, first target dead`,
+        messages: count,
+        bytes: 2 * count * length,
+      },
+    ];
+  },
+};
+
+export const tcpScenarios: Scenario[] = [transfer, conversation, parser, thousand, slowReader, forwarding];

@@ -132,7 +132,7 @@ export class ConnectionReceiver implements Port, ReceivingSide {
     const { host } = this.#connection;
     if (buffer === host.read.shared) {
       if (length >= WINDOW_ENTER_BYTES && this.#window === null) {
-        this.#window = host.read.open(length);
+        this.#window = host.read.open(length, (this.#facts & LENDS) !== 0);
         this.#nextBuffer = this.#window?.rest;
       }
       this.received(host.read.view(length), Lifetime.Call);

@@ -122,7 +122,14 @@ export class ConnectionSender implements SendingSide, StreamWriter {
     const { pendingBytes } = this;
     if (pendingBytes > host.settings.highWaterMarkBytes && !this.#isBlocked) this.#crossedBytes = pendingBytes;
     // After a read, whoever delivers it flushes. Hooks about an urgent flush wait until the caller's turn is over.
-    if (host.active !== connection) host.schedule(connection);
+    if (host.active !== connection && !(isUrgent && this.#isSettled(pendingBytes))) host.schedule(connection);
+  }
+
+  /** Whether all of it is with the system, and nobody is to be told anything: the end of this turn has nothing to do. */
+  #isSettled(pendingBytes: number): boolean {
+    if (pendingBytes !== 0 || this.#isBlocked || this.#crossedBytes !== 0 || this.queue.reports !== null) return false;
+    const { consumer, awaitsSent, receiver } = this.#connection;
+    return consumer === null && !awaitsSent && receiver.protocol.wrote === undefined;
   }
 
   #flush(): void {

@@ -35,6 +35,8 @@ const DISCONNECTS = FIRST_FACT_OF_SUBCLASS << 5;
 /** Its socket is closed, and what came before the peer's end is still to be delivered. */
 const OUTLIVES_SOCKET = FIRST_FACT_OF_SUBCLASS << 6;
 const HAS_SAID_GOODBYE = FIRST_FACT_OF_SUBCLASS << 7;
+/** It closes by a reset, whatever has been sent. */
+const RESETS = FIRST_FACT_OF_SUBCLASS << 8;
 
 /** What few connections have, made when one of it is first set. */
 class Seldom {
@@ -379,6 +381,12 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
     this.host.schedule(this);
   }
 
+  /** Closes at once by a reset: its peer must not take what it got for all. */
+  reset(): void {
+    this.mark(RESETS, true);
+    this.close(SocketOperation.Close, 0);
+  }
+
   /**
    * Takes no more sends, writes what is queued, sends a FIN, waits for the peer's, and closes; at the latest in `timeoutMs`,
    * whatever longer time it was given before.
@@ -519,12 +527,13 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
 
   protected closeTransport(): void {
     this.#deadlines?.cancel();
-    const isCutOff = this.sender !== null && this.sender.queue.queuedBytes > 0;
+    const resets = (this.facts & RESETS) !== 0;
+    const isCutOff = resets || (this.sender !== null && this.sender.queue.queuedBytes > 0);
     this.sender?.queue.clear();
     // Without its end a stream of TLS must not look complete, so there is no close_notify then.
     if (this.secure === null || !this.secure.sayGoodbye(isCutOff)) {
       // A stream that lacks bytes must not look whole to the peer.
-      if (this.closeReason.droppedBytes > 0) resetSocket(this.socket);
+      if (this.closeReason.droppedBytes > 0 || resets) resetSocket(this.socket);
       else this.socket.destroy();
     }
     if (this.#outlivesSocket) setImmediate(() => this.socketClosed());

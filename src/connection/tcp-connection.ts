@@ -68,6 +68,18 @@ export class TcpConnection<Extra = unknown, Message = Sendable> extends Connecti
   }
 
   /**
+   * Closes the connection at once by a reset: what is queued is dropped, and the peer gets ECONNRESET, so that it does not take
+   * what it has for all. Over TLS it ends without close_notify. `onClose(Close, 0)` follows.
+   * @returns false (EBADSLT) if it is closed already.
+   */
+  reset(): boolean {
+    const connection = this.#connection;
+    if (!connection.isValid) return this.disconnect(); // says so
+    connection.reset();
+    return true;
+  }
+
+  /**
    * Keeps the connection able to send while it drains, for a handler that answers later than its hook: a stop that drains
    * waits for the release, or until its time is up.
    * @returns Releases the hold; calling that again does nothing.

@@ -30,13 +30,18 @@ const lowerCaseNames = new Set(names.map((name) => name.toLowerCase()));
  * @throws TypeError if it is not.
  */
 export function checkListener(listener: unknown, more: readonly string[] = []): void {
+  checkHooks(listener, [...names, ...more]);
+}
+
+/** The same for a component that has other hooks than sockets have: `known` are all of them. */
+export function checkHooks(listener: unknown, known: readonly string[]): void {
   if (typeof listener !== 'object' || listener === null) {
     throw new TypeError(
-      'the listener must be an object with hooks such as onReceive, or an instance of a listener class',
+      `the listener must be an object with hooks such as ${known.includes('onReceive') ? 'onReceive' : known[0]}, or an instance of a listener class`,
     );
   }
   const members = listener as Record<string, unknown>;
-  for (const name of [...names, ...more]) {
+  for (const name of known) {
     const hook = members[name];
     if (hook !== undefined && typeof hook !== 'function') {
       throw new TypeError(`the hook ${name} must be a function, not ${describe(hook)}`);
@@ -46,8 +51,8 @@ export function checkListener(listener: unknown, more: readonly string[] = []): 
   if (prototype !== Object.prototype && prototype !== null) return;
   for (const name of Object.keys(members)) {
     const isNamedLikeHook = /^on[A-Z]/.test(name) || lowerCaseNames.has(name.toLowerCase());
-    if (isNamedLikeHook && !Object.hasOwn(hooks, name) && !more.includes(name) && typeof members[name] === 'function') {
-      throw new TypeError(`unknown hook ${quote(name)}; hooks are ${[...names, ...more].join(', ')}`);
+    if (isNamedLikeHook && !known.includes(name) && typeof members[name] === 'function') {
+      throw new TypeError(`unknown hook ${quote(name)}; hooks are ${known.join(', ')}`);
     }
   }
 }

@@ -15,12 +15,15 @@ export interface Borrower {
 export class Loan {
   #memory: ArrayBufferLike | null = null;
   #queue: Borrower | null = null;
+  /** Another queue that took some of it: where a forwarder sends it to. */
+  #other: Borrower | null = null;
   #isKept = false;
 
   /** Lends `memory`; what `queue` takes of it is going to be written before `end`, or the queue tells. */
   begin(memory: ArrayBufferLike, queue: Borrower | null): void {
     this.#memory = memory;
     this.#queue = queue;
+    this.#other = null;
     this.#isKept = false;
   }
 
@@ -28,7 +31,10 @@ export class Loan {
   taken(bytes: Uint8Array, queue: Borrower): void {
     if (this.#memory === null || bytes.buffer !== this.#memory) return;
     // `onSend` shows what was written, to listeners that may keep it.
-    if (queue !== this.#queue || queue.reports !== null) this.#isKept = true;
+    if (queue.reports !== null) this.#isKept = true;
+    else if (queue === this.#queue) return;
+    else if (this.#other === null) this.#other = queue;
+    else if (queue !== this.#other) this.#isKept = true;
   }
 
   /** Somebody goes on using what was lent. */
@@ -43,11 +49,16 @@ export class Loan {
 
   /** Ends it. True if the memory may be read into again. */
   end(): boolean {
-    const isFree = !this.#isKept && (this.#queue === null || this.#queue.pendingBytes === 0);
+    const isFree = !this.#isKept && !isPending(this.#queue) && !isPending(this.#other);
     this.#memory = null;
     this.#queue = null;
+    this.#other = null;
     return isFree;
   }
+}
+
+function isPending(queue: Borrower | null): boolean {
+  return queue !== null && queue.pendingBytes !== 0;
 }
 
 /** The loan of this process. */

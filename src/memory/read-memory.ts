@@ -26,10 +26,13 @@ export class ReadWindow {
   rest!: Buffer;
   #memory!: ArrayBufferLike;
   #at = 0;
+  readonly #isLent: boolean;
   /** The last view that was lent: reads of one size come in rows. */
   #lent: Buffer | null = null;
 
-  constructor(filled: number) {
+  /** @param isLent Whether what a read brings is mostly read over again. */
+  constructor(filled: number, isLent = false) {
+    this.#isLent = isLent;
     this.#renew(filled);
   }
 
@@ -60,9 +63,12 @@ export class ReadWindow {
     return this.#memory;
   }
 
-  /** New memory for reads of about `filled` bytes: enough for three of 64 KiB, seven of 16 KiB. */
+  /**
+   * New memory for reads of about `filled` bytes: enough for three of 64 KiB, seven of 16 KiB. One that is read into again and
+   * again is as large as one read, so that it stays in the cache until that has been written again.
+   */
   #renew(filled: number): void {
-    this.rest = Buffer.allocUnsafeSlow(filled < 32 * 1024 ? 128 * 1024 : 256 * 1024);
+    this.rest = Buffer.allocUnsafeSlow(this.#isLent || filled < 32 * 1024 ? 128 * 1024 : 256 * 1024);
     this.#memory = this.rest.buffer;
     this.#at = 0;
   }
@@ -95,11 +101,11 @@ export class ReadMemory {
   }
 
   /** A window for a connection whose last read had `filled` bytes; null when there are enough. */
-  open(filled: number): ReadWindow | null {
+  open(filled: number, isLent = false): ReadWindow | null {
     if (this.#windowCount >= MAX_WINDOWS) return null;
     keepFreedMemory();
     this.#windowCount++;
-    return new ReadWindow(filled);
+    return new ReadWindow(filled, isLent);
   }
 
   /** A connection gives its window up. */

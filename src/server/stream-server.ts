@@ -61,7 +61,8 @@ export interface ServerStartOptions {
   signal?: AbortSignal | undefined;
 }
 
-const startRules = {
+/** What `checkOptions` checks of them. */
+export const serverStartRules = {
   host: true,
   port: true,
   path: true,
@@ -105,7 +106,7 @@ export abstract class StreamServer<Extra = unknown, Message = Sendable> extends 
    */
   async start(host?: string | null | ServerStartOptions, port?: number): Promise<SocketAddress> {
     const target: ServerStartOptions = typeof host === 'object' && host !== null ? host : startOptions(host, port);
-    checkOptions('start', target, startRules, foreignAddresses);
+    checkOptions('start', target, serverStartRules, foreignAddresses);
     if (!this[$isStopped]) throw this[$illegalState]('start');
     this.#check(target);
     const unready = this[$security]?.checkReady() ?? null;

@@ -204,10 +204,15 @@ export function unsentBytes(socket: Socket): number {
 
 /**
  * Closes a socket with a reset, so that its peer does not take what it got for all; where that is not possible (pipes, TLS),
- * without one. `resetAndDestroy` would first end the stream, which waits for the very bytes that are not taken.
+ * without one. `resetAndDestroy` would first end the stream, which waits for the very bytes that are not taken. libuv resets no
+ * socket whose FIN is just being sent, and Node never closes one that it could not reset: so that is waited for.
  */
 export function resetSocket(socket: Socket): void {
   if (typeof (socket as { _handle?: { reset?: unknown } | null })._handle?.reset === 'function') {
+    if (socket.writableEnded && !socket.writableFinished && !socket.destroyed) {
+      socket.once('finish', () => resetSocket(socket));
+      return;
+    }
     (socket as { resetAndClosing?: boolean }).resetAndClosing = true;
   }
   socket.destroy();

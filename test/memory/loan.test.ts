@@ -45,15 +45,27 @@ describe('a loan of received bytes', () => {
     expect(lent.end()).toBe(false);
   });
 
-  test('does not, when another queue took bytes, whatever it needs', () => {
-    const own = borrower();
+  test('leaves it free when one other queue took bytes and has written them, as a forwarder does', () => {
+    for (const own of [null, borrower()]) {
+      const other = borrower();
+      const lent = new Loan();
+      lent.begin(memory, own);
+      lent.taken(bytes, other);
+      lent.taken(bytes, other);
+      expect(lent.end()).toBe(true);
+    }
+  });
+
+  test('does not, when another queue still needs bytes, or shows them, or several took some', () => {
     const lent = new Loan();
-    lent.begin(memory, own);
-    lent.taken(bytes, borrower());
-    expect(lent.end()).toBe(false);
+    for (const others of [[borrower(1)], [borrower(0, [])], [borrower(), borrower()]]) {
+      lent.begin(memory, borrower());
+      for (const other of others) lent.taken(bytes, other);
+      expect(lent.end()).toBe(false);
+    }
+    // The next loan is another one.
     lent.begin(memory, null);
-    lent.taken(bytes, borrower());
-    expect(lent.end()).toBe(false);
+    expect(lent.end()).toBe(true);
   });
 
   test('does not, when the queue shows what it has written', () => {

@@ -1,0 +1,642 @@
+import type { Server, Socket } from 'node:net';
+import { TcpAgent, type TcpAgentOptions } from '../agent/tcp-agent.ts';
+import { emptyReport } from '../connection/closing.ts';
+import type { SocketAddress } from '../core/address.ts';
+import { checkHooks } from '../core/check-listener.ts';
+import type { CloseInfo } from '../core/close-info.ts';
+import { Component, isSignalAborted } from '../core/component.ts';
+import { describe } from '../core/describe.ts';
+import { HandleResult, SendPolicy, ServiceState, SocketErrorCode } from '../core/enums.ts';
+import { Errno } from '../core/errno.ts';
+import { SocketError } from '../core/errors.ts';
+import { callHook, mustSettle, notifyHook } from '../core/hooks.ts';
+import {
+  $aborted,
+  $failed,
+  $illegalState,
+  $isStopped,
+  $reportHookError,
+  $transition,
+  $wheel,
+} from '../core/internals.ts';
+import type { AgentHooks, ConnId, ServerHooks } from '../core/listener.ts';
+import { checkOptions, foreignAddresses, type OptionRule } from '../core/option-names.ts';
+import {
+  custom,
+  defineProperties,
+  integer,
+  type OptionsOf,
+  type PropertyRule,
+  type TableOf,
+} from '../core/properties.ts';
+import { EmptyWait, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
+import type { ComponentStats, StopReport } from '../core/stats.ts';
+import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
+import { WheelTimer } from '../core/timer-wheel.ts';
+import { type ServerStartOptions, serverStartRules } from '../server/stream-server.ts';
+import { TcpServer, type TcpServerOptions } from '../server/tcp-server.ts';
+import { SslAgent, type SslAgentOptions } from '../ssl/ssl-agent.ts';
+import { SslServer, type SslServerOptions } from '../ssl/ssl-server.ts';
+import { type ForwardedPair, Pair, type PairEnd } from './forwarded-pair.ts';
+import { forwarderHooks, type PortForwarderHooks } from './forwarder-hooks.ts';
+import { checkedTargets, type ForwardTarget } from './target.ts';
+
+/** Properties of a forwarder. Each is also an option of the constructor. */
+export interface PortForwarderProperties {
+  /**
+   * Where connections lead (FWD-001, `TargetAddress`, `TargetPort`): one target, or several that are tried in this order. Null,
+   * the default: the hook `onTarget` says it for each.
+   */
+  target: ForwardTarget | readonly ForwardTarget[] | null;
+  /** Milliseconds for each attempt to connect to a target (FWD-001, `ConnectionTimeout`). Default 10,000. */
+  connectTimeoutMs: number;
+  /** Milliseconds that `onTarget` may take to answer; 0 for no limit. Default 10,000. */
+  targetTimeoutMs: number;
+  /** Once one side has ended: milliseconds in which something must move, or the pair is broken off; 0 for no limit. Default 300,000. */
+  halfCloseTimeoutMs: number;
+  /** Break a pair off in which nothing moved either way for so many milliseconds; 0 for never, the default. */
+  idleTimeoutMs: number;
+}
+
+/** Options of a forwarder: its properties, and those of the two components that it is made of. */
+export interface PortForwarderOptions extends OptionsOf<PortForwarderProperties> {
+  /** Of the server that clients connect to: limits on who comes in, above all. With `ssl` it speaks TLS. */
+  server?: TcpServerOptions | SslServerOptions | undefined;
+  /** Of the agent that connects to targets. With `ssl`, `{}` for the defaults, it speaks TLS. */
+  agent?: TcpAgentOptions | SslAgentOptions | undefined;
+}
+
+/** Where a forwarder listens, and what it connects from. */
+export interface PortForwarderStartOptions extends ServerStartOptions {
+  /** Own IP address that targets are connected to from (FWD-001, `LocalBindAddress`). */
+  localAddress?: string | undefined;
+}
+
+const startRules = { ...serverStartRules, localAddress: true } satisfies Record<
+  keyof PortForwarderStartOptions,
+  OptionRule
+>;
+
+/** Snapshot of a forwarder since its last start. */
+export interface PortForwarderStats {
+  /** Pairs now, those that still connect included. */
+  pairs: number;
+  /** Clients that were let in. */
+  accepted: number;
+  /** Pairs that were linked. */
+  connected: number;
+  /** Clients turned away for want of a target. */
+  unserved: number;
+  /** Attempts to connect to a target that failed. */
+  connectFailures: number;
+  /** Pairs that ended in a reset or another error. */
+  broken: number;
+  /** Times that `targetTimeoutMs` struck. */
+  targetTimeouts: number;
+  /** Times that `halfCloseTimeoutMs` struck. */
+  halfCloseTimeouts: number;
+  /** Times that one side was not read for a while because the other did not take more. */
+  blocked: number;
+  /** The server's own; `server.limits` shows whom its limits turned away. */
+  server: ComponentStats;
+  /** The agent's own. */
+  agent: ComponentStats;
+}
+
+/** Bytes that one side has not taken above which the other is not read, and at which it is read again. */
+const MARKS = { highWaterMarkBytes: 256 * 1024, lowWaterMarkBytes: 64 * 1024 };
+
+export interface PortForwarder<Extra = unknown> extends PortForwarderProperties {}
+
+/**
+ * Forwards each connection of its server to a target, both ways (FWD, HP-Socket.Net's `TcpPortForwarding`): TCP, TLS and Unix
+ * sockets to any of them. It is a server and an agent, and passes on what their connections do: bytes, back-pressure, the end
+ * of one direction, and resets.
+ *
+ * ```ts
+ * const forwarder = new PortForwarder({}, { target: { host: '10.0.0.5', port: 5432 } });
+ * await forwarder.start('0.0.0.0', 15432);
+ * ```
+ */
+export class PortForwarder<Extra = unknown> extends Component {
+  /** The server that clients connect to (FWD-001). Its connections' `extra` is the pair. Start and stop the forwarder, not this. */
+  readonly server: TcpServer<ForwardedPair<Extra>>;
+  /** The agent that connects to targets, likewise. */
+  readonly agent: TcpAgent<ForwardedPair<Extra>>;
+  readonly #listener: PortForwarderHooks<PortForwarder<Extra>, Extra>;
+  /** Pairs that are not over. */
+  readonly #pairs = new Set<Pair<Extra>>();
+  readonly #emptyWait = new EmptyWait();
+  #listening: Server | null = null;
+  #run = 0;
+  #highWaterMarkBytes = 0;
+  #counters = newCounters();
+  /** What `stop` counts as the pairs end. */
+  #report: StopReport | null = null;
+
+  /**
+   * @param listener Hooks, none of which is needed if there is a `target`.
+   * @throws TypeError, RangeError, SocketError for options that make no sense.
+   */
+  constructor(listener: PortForwarderHooks<PortForwarder<Extra>, Extra>, options: PortForwarderOptions = {}) {
+    super(options);
+    checkHooks(listener, forwarderHooks);
+    this.#listener = listener;
+    const { server = {}, agent = {} } = options;
+    checkInner('server', server);
+    checkInner('agent', agent);
+    const isLooking = listener.onServerReceive !== undefined || listener.onAgentReceive !== undefined;
+    // What is forwarded is written at once, and its memory used again, unless somebody may want to keep it.
+    const both = { ...MARKS, sendPolicy: SendPolicy.Direct, reuseReceiveMemory: !isLooking, idleCountsSent: true };
+    const maxConnectionCount = (server as TcpServerOptions).maxConnectionCount ?? 10_000;
+    const serverOptions = { ...both, ...server };
+    const agentOptions = { ...both, maxConnectionCount, ...agent };
+    const serverHooks = this.#serverHooks();
+    this.server =
+      'ssl' in server ? new SslServer(serverHooks, serverOptions) : new TcpServer(serverHooks, serverOptions);
+    const agentHooks = this.#agentHooks();
+    this.agent = 'ssl' in agent ? new SslAgent(agentHooks, agentOptions) : new TcpAgent(agentHooks, agentOptions);
+  }
+
+  /** Pairs at this moment, those that still connect included. */
+  get pairCount(): number {
+    return this.#pairs.size;
+  }
+
+  /** The pair of a client's connection; null for an unknown ID (FWD-008). */
+  pair(connId: ConnId): ForwardedPair<Extra> | null {
+    return this.server.getConnectionExtra(connId);
+  }
+
+  /** The pair of a target's connection; null for an unknown ID (FWD-008). */
+  pairOfAgent(agentConnId: ConnId): ForwardedPair<Extra> | null {
+    return this.agent.getConnectionExtra(agentConnId);
+  }
+
+  /** All pairs. */
+  pairs(): ForwardedPair<Extra>[] {
+    return [...this.#pairs];
+  }
+
+  /** Address that it listens on, null while it does not. */
+  getListenAddress(): SocketAddress | null {
+    return this.server.getListenAddress();
+  }
+
+  /** Snapshot of this run, or of the last one. */
+  stats(): PortForwarderStats {
+    return { pairs: this.#pairs.size, ...this.#counters, server: this.server.stats(), agent: this.agent.stats() };
+  }
+
+  /**
+   * Begins to listen: starts the agent, then the server; if that fails, the agent is stopped (FWD-003).
+   * @returns The address that it listens on, with the real port.
+   * @throws SocketError as `TcpServer.start`; TypeError without a `target` and without the hook `onTarget`.
+   */
+  async start(host?: string | null | PortForwarderStartOptions, port?: number): Promise<SocketAddress> {
+    const isObject = typeof host === 'object' && host !== null;
+    const options: PortForwarderStartOptions = isObject ? host : { host: host ?? undefined, port };
+    checkOptions('start', options, startRules, { ...foreignAddresses, localAddress: 'localAddress' });
+    const { signal, localAddress, ...place } = options;
+    if (!this[$isStopped]) throw this[$illegalState]('start');
+    if (this.target === null && this.#listener.onTarget === undefined)
+      throw new TypeError('a forwarder needs the option target, or the hook onTarget');
+    if (isSignalAborted(signal)) throw this[$aborted]('start', signal);
+    this[$transition](ServiceState.Starting);
+    const run = ++this.#run;
+    this.#counters = newCounters();
+    this.#report = null;
+    this.agent.syncConnectTimeout = this.connectTimeoutMs;
+    for (const component of [this.server, this.agent])
+      if (this.idleTimeoutMs > 0) component.idleTimeoutMs = this.idleTimeoutMs;
+    this.#highWaterMarkBytes = Math.min(
+      this.server.highWaterMarkBytes,
+      this.server.maxPendingBytes || Number.POSITIVE_INFINITY,
+      this.agent.highWaterMarkBytes,
+      this.agent.maxPendingBytes || Number.POSITIVE_INFINITY,
+    );
+    const onAbort = (): void => void this.#stopParts().catch(() => {});
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      await this.agent.start({ localAddress });
+      if (this.#isStarting(run)) await this.server.start(place);
+    } catch (error) {
+      if (!this.#isStarting(run)) throw startCancelled(this);
+      return await this.#startFailed(
+        isSignalAborted(signal) ? this[$aborted]('start', signal) : (error as SocketError),
+      );
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+    }
+    if (!this.#isStarting(run)) throw startCancelled(this);
+    if (isSignalAborted(signal)) return await this.#startFailed(this[$aborted]('start', signal));
+    this[$transition](ServiceState.Started);
+    stopOnAbort(this, signal);
+    return this.getListenAddress() as SocketAddress;
+  }
+
+  #isStarting(run: number): boolean {
+    return this.#run === run && this.state === ServiceState.Starting;
+  }
+
+  async #startFailed(error: SocketError): Promise<never> {
+    this[$transition](ServiceState.Stopping);
+    await this.#stopParts();
+    if (error instanceof SocketError) this[$failed](error);
+    await shutDown(this, this.#listener);
+    throw error;
+  }
+
+  async #stopParts(): Promise<void> {
+    if (this.agent.hasStarted) await this.agent.stop();
+    if (this.server.hasStarted) await this.server.stop();
+    await Promise.all([this.agent.wait(), this.server.wait()]);
+  }
+
+  /**
+   * Stops listening, and breaks all pairs off; then fires `onShutdown` (FWD-003). With `drainTimeoutMs`, pairs have so many
+   * milliseconds to come to their end by themselves: nothing is cut short, so nothing hurries them.
+   * @returns How the pairs ended: by themselves (drained), by this stop (forced), or by an error (failed).
+   * @throws SocketError (IllegalState) if it is not started. An aborted `signal` ends the draining, not the stopping.
+   */
+  async stop(options: StopOptions = {}): Promise<StopReport> {
+    checkStopOptions(options);
+    if (!this.hasStarted) throw this[$illegalState]('stop');
+    const { drainTimeoutMs = 0, signal } = options;
+    const isAborted = isSignalAborted(signal);
+    const startedAt = this[$wheel].clock.now();
+    const report = emptyReport();
+    report.connections = this.#pairs.size;
+    this[$transition](ServiceState.Stopping);
+    this.#report = report;
+    if (this.server.hasStarted) this.#listening?.close();
+    if (drainTimeoutMs > 0 && !isAborted && this.#pairs.size > 0) await this.#emptyWait.wait(signal, drainTimeoutMs);
+    this.#report = null;
+    for (const pair of this.#pairs) {
+      report.forced++;
+      report.droppedBytes += pair.server.pendingBytes + (pair.agent?.pendingBytes ?? 0);
+      // What ends in the middle must not look whole.
+      pair.reset();
+    }
+    await this.#stopParts();
+    report.durationMs = this[$wheel].clock.now() - startedAt;
+    await shutDown(this, this.#listener);
+    return report;
+  }
+
+  override async [Symbol.asyncDispose](): Promise<void> {
+    await super[Symbol.asyncDispose]();
+    await Promise.all([this.server[Symbol.asyncDispose](), this.agent[Symbol.asyncDispose]()]);
+  }
+
+  // ---- clients ---------------------------------------------------------------------------------------------------
+
+  #serverHooks(): ServerHooks<TcpServer<ForwardedPair<Extra>>, Buffer> {
+    const user = this.#listener;
+    const pairOf = (connId: ConnId): Pair<Extra> => this.server.getConnectionExtra(connId) as Pair<Extra>;
+    return {
+      onPrepareListen: (_server, listening) => {
+        this.#listening = listening as Server;
+      },
+      onAccept: (server, connId, socket: Socket) => {
+        if (!this.hasStarted) return HandleResult.Error;
+        const pair = new Pair<Extra>();
+        pair.client.connection = server.connection(connId) as never;
+        server.setConnectionExtra(connId, pair);
+        return user.onServerAccept?.(this, pair, socket);
+      },
+      onHandShake: (_server, connId) => this.#begin(pairOf(connId)),
+      onReceive: (_server, connId, data) => {
+        const pair = pairOf(connId);
+        if (pair.isLinked) return this.#forward(pair, pair.client, data);
+        if (!pair.keepEarly(data)) pair.server.pause();
+        return undefined;
+      },
+      onSendDrained: (_server, connId) => this.#drained(pairOf(connId).far),
+      onEnd: (_server, connId) => {
+        const pair = pairOf(connId);
+        return this.#ended(pair, pair.client);
+      },
+      onClose: (_server, connId, operation, errorCode, info) => {
+        const pair = pairOf(connId);
+        this.#gone(pair, pair.client, errorCode, info);
+        return user.onServerClose?.(this, pair, operation, errorCode, info);
+      },
+      ...this.#onHookError(serverNames),
+    };
+  }
+
+  #begin(pair: Pair<Extra>): void {
+    pair.hasBegun = true;
+    this.#pairs.add(pair);
+    this.#counters.accepted++;
+    // Whoever looks at the bytes sees them after they have been forwarded, so they wait for the target. Otherwise a few are
+    // read ahead, by which it is noticed when the client gives up.
+    if (this.#listener.onServerReceive !== undefined) pair.server.pause();
+    this.#connect(pair).catch((error: unknown) => this.#turnAway(pair, error));
+  }
+
+  /** Finds a target and connects to it. */
+  async #connect(pair: Pair<Extra>): Promise<void> {
+    const targets = this.#listener.onTarget === undefined ? this.#fixedTargets() : await this.#askTargets(pair);
+    let failure: unknown = null;
+    for (const target of targets) {
+      if (pair.client.isGone) return;
+      pair.target = target;
+      pair.connecting = new AbortController();
+      try {
+        await this.agent.connect({ ...target, extra: pair, signal: pair.connecting.signal });
+        pair.connecting = null;
+        return this.#linked(pair);
+      } catch (error) {
+        pair.connecting = null;
+        failure = error;
+        // The hook onAgentConnect refused it: no other target is asked for.
+        if (pair.far.connection !== null) pair.far.isGone = true;
+        if (pair.client.isGone || pair.far.isGone) break;
+        this.#counters.connectFailures++;
+        this.#tellFailure(pair, target, error as SocketError);
+      }
+    }
+    throw failure;
+  }
+
+  #fixedTargets(): readonly ForwardTarget[] {
+    const { target } = this;
+    return Array.isArray(target) ? target : [target as ForwardTarget];
+  }
+
+  /** What the hook `onTarget` answers, in time. */
+  #askTargets(pair: Pair<Extra>): Promise<readonly ForwardTarget[]> {
+    const { targetTimeoutMs, [$wheel]: wheel } = this;
+    return new Promise((resolve, reject) => {
+      const refuse = (message: string, errno: number = Errno.ECANCELED, cause?: unknown): void => {
+        wheel.cancel(timer);
+        reject(refusal(pair, message, errno, cause));
+      };
+      const timer = new WheelTimer(() => {
+        this.#counters.targetTimeouts++;
+        refuse(`did not answer within ${targetTimeoutMs} ms (targetTimeoutMs)`, Errno.ETIMEDOUT);
+      });
+      if (targetTimeoutMs > 0) wheel.arm(timer, targetTimeoutMs);
+      const failed = (thrown: unknown): void => {
+        this[$reportHookError](this.#listener, 'onTarget', thrown, pair.id, false);
+        refuse('failed', Errno.ECANCELED, thrown);
+      };
+      callHook(() => this.#listener.onTarget?.(this, pair), {
+        answered: (answer) => {
+          try {
+            const targets = answer ?? this.target;
+            if (targets === null) return refuse('named none, and there is no option target');
+            const checked = checkedTargets('the target that onTarget answered', targets);
+            wheel.cancel(timer);
+            resolve(checked);
+          } catch (thrown) {
+            failed(thrown);
+          }
+        },
+        refused: () => refuse('answered HandleResult.Error'),
+        failed,
+      });
+    });
+  }
+
+  #tellFailure(pair: Pair<Extra>, target: ForwardTarget, error: SocketError): void {
+    const { onTargetFailed } = this.#listener;
+    if (onTargetFailed === undefined) return;
+    notifyHook(
+      () => onTargetFailed.call(this.#listener, this, pair, target, error),
+      (thrown) => this[$reportHookError](this.#listener, 'onTargetFailed', thrown, pair.id, false),
+    );
+  }
+
+  /** There is no target for this client (FWD-004, FWD-007). */
+  #turnAway(pair: Pair<Extra>, error: unknown): void {
+    pair.error ??= error instanceof SocketError ? error : null;
+    if (pair.client.isGone) return;
+    this.#counters.unserved++;
+    pair.reset();
+  }
+
+  // ---- targets ---------------------------------------------------------------------------------------------------
+
+  #agentHooks(): AgentHooks<TcpAgent<ForwardedPair<Extra>>, Buffer> {
+    const user = this.#listener;
+    const pairOf = (connId: ConnId): Pair<Extra> => this.agent.getConnectionExtra(connId) as Pair<Extra>;
+    return {
+      onHandShake: (agent, connId) => {
+        const pair = pairOf(connId);
+        if (pair.client.isGone) return HandleResult.Error;
+        pair.far.connection = agent.connection(connId) as never;
+        return user.onAgentConnect?.(this, pair);
+      },
+      onReceive: (_agent, connId, data) => {
+        const pair = pairOf(connId);
+        return this.#forward(pair, pair.far, data);
+      },
+      onSendDrained: (_agent, connId) => this.#drained(pairOf(connId).client),
+      onEnd: (_agent, connId) => {
+        const pair = pairOf(connId);
+        return this.#ended(pair, pair.far);
+      },
+      onClose: (_agent, connId, operation, errorCode, info) => {
+        const pair = pairOf(connId);
+        // An attempt that failed before its connection was the pair's is told by `connect`.
+        if (pair.agent?.id !== connId) return;
+        this.#gone(pair, pair.far, errorCode, info);
+        return user.onAgentClose?.(this, pair, operation, errorCode, info);
+      },
+      ...this.#onHookError(agentNames),
+    };
+  }
+
+  /** Both connections are there: what the client has sent meanwhile is forwarded, and it is read on (FWD-005). */
+  #linked(pair: Pair<Extra>): void {
+    const { client, far } = pair;
+    if (client.isGone || far.isGone) return;
+    this.#counters.connected++;
+    pair.isLinked = true;
+    for (const data of pair.takeEarly()) if (!pair.agent!.send(data)) return this.#undeliverable(pair);
+    if (client.hasEnded) this.#handEndOn(pair, far);
+    pair.server.resume();
+  }
+
+  // ---- both ------------------------------------------------------------------------------------------------------
+
+  /** Bytes from one end to the other, then to whoever looks at them (FWD-006). */
+  #forward(pair: Pair<Extra>, from: PairEnd, data: Buffer): unknown {
+    const to = from === pair.client ? pair.far : pair.client;
+    const connection = to.connection!;
+    if (!(connection as { send(data: Buffer): boolean }).send(data)) return this.#undeliverable(pair);
+    if (connection.pendingBytes > this.#highWaterMarkBytes) {
+      this.#counters.blocked++;
+      from.connection!.pause();
+    }
+    const { onServerReceive, onAgentReceive } = this.#listener;
+    const look = from === pair.client ? onServerReceive : onAgentReceive;
+    if (look === undefined) return undefined;
+    const result = look.call(this.#listener, this, pair, data);
+    if (mustSettle(result)) this.#noteBusy(from, result);
+    return result;
+  }
+
+  /** Bytes came that the other end takes no more: it is closing, or has a limit of its own. */
+  #undeliverable(pair: Pair<Extra>): void {
+    pair.error ??= this.server.lastFailure ?? this.agent.lastFailure;
+    pair.reset();
+  }
+
+  /** An end may not be told of the other's while a promise about its own bytes is pending: that would cut them short. */
+  #noteBusy(end: PairEnd, result: unknown): void {
+    const promise: Promise<unknown> = Promise.resolve(result).then(
+      () => {},
+      () => {},
+    );
+    end.busy = promise;
+    void promise.then(() => {
+      if (end.busy === promise) end.busy = null;
+    });
+  }
+
+  /** There is room again: whoever fills it is read on. */
+  #drained(from: PairEnd): void {
+    from.connection?.resume();
+  }
+
+  /** One end will send no more. The other is told, and this one stays open for what still comes from there. */
+  #ended(pair: Pair<Extra>, end: PairEnd): Promise<void> | undefined {
+    end.hasEnded = true;
+    const other = pair.other(end);
+    if (other.isGone) return undefined;
+    if (other.answerEnd !== null) {
+      other.answerEnd();
+      return undefined;
+    }
+    // A client may end before its target is connected.
+    if (pair.isLinked) this.#handEndOn(pair, other);
+    return new Promise((resolve) => {
+      end.answerEnd = resolve;
+    });
+  }
+
+  /** A FIN behind everything that was forwarded; what `to` sends is still read. */
+  #handEndOn(pair: Pair<Extra>, to: PairEnd): void {
+    if (to.busy !== null) return void to.busy.then(() => this.#handEndOn(pair, to));
+    if (to.isGone) return;
+    to.connection!.drain(Number.POSITIVE_INFINITY);
+    if (pair.halfClosed === null && this.halfCloseTimeoutMs > 0) this.#limitHalfClosed(pair);
+  }
+
+  #limitHalfClosed(pair: Pair<Extra>): void {
+    const { halfCloseTimeoutMs, [$wheel]: wheel } = this;
+    let moved = pair.movedBytes;
+    const timer = new WheelTimer(() => {
+      const present = pair.movedBytes;
+      if (present !== moved) {
+        moved = present;
+        return wheel.arm(timer, halfCloseTimeoutMs);
+      }
+      this.#counters.halfCloseTimeouts++;
+      pair.error ??= refusal(
+        pair,
+        `one side had ended, and nothing moved for ${halfCloseTimeoutMs} ms (halfCloseTimeoutMs)`,
+        Errno.ETIMEDOUT,
+      );
+      pair.reset();
+    });
+    pair.halfClosed = timer;
+    wheel.arm(timer, halfCloseTimeoutMs);
+  }
+
+  /** One connection is gone: the other ends likewise, once (FWD-007). */
+  #gone(pair: Pair<Extra>, end: PairEnd, errorCode: number, { droppedBytes }: CloseInfo): void {
+    end.isGone = true;
+    if (!pair.hasBegun) return;
+    pair.connecting?.abort();
+    const other = pair.other(end);
+    if (errorCode !== 0 || droppedBytes > 0 || pair.error !== null) pair.isBroken = true;
+    if (pair.isOver) return this.#over(pair);
+    if (other.connection === null) return;
+    if (pair.isBroken) other.connection.reset();
+    else if (other.answerEnd !== null) other.answerEnd();
+    else other.connection.drain((end === pair.client ? this.agent : this.server).closeTimeoutMs);
+  }
+
+  #over(pair: Pair<Extra>): void {
+    const { isBroken } = pair;
+    if (!this.#pairs.delete(pair)) return;
+    if (pair.halfClosed !== null) this[$wheel].cancel(pair.halfClosed);
+    if (isBroken) this.#counters.broken++;
+    if (this.#report !== null) {
+      if (isBroken) this.#report.failed++;
+      else this.#report.drained++;
+    }
+    if (this.#pairs.size === 0) this.#emptyWait.emptied();
+  }
+
+  /** Errors of hooks, under the names that they have here. */
+  #onHookError(names: Readonly<Record<string, string>>): {
+    onHookError?(sender: unknown, hook: string, error: unknown, connId: ConnId): void;
+  } {
+    const user = this.#listener;
+    const { onHookError } = user;
+    if (onHookError === undefined) return {};
+    return {
+      onHookError: (_sender, hook, error, connId) => {
+        const clientId = names === serverNames ? connId : (this.pairOfAgent(connId)?.id ?? 0);
+        return onHookError.call(user, this, names[hook] ?? hook, error, clientId);
+      },
+    };
+  }
+}
+
+const serverNames = { onAccept: 'onServerAccept', onReceive: 'onServerReceive', onClose: 'onServerClose' };
+const agentNames = { onHandShake: 'onAgentConnect', onReceive: 'onAgentReceive', onClose: 'onAgentClose' };
+
+/** Checked where the two components are made of it. */
+const inner: PropertyRule = { default: undefined, check: () => {}, isOptionOnly: true };
+
+defineProperties(PortForwarder.prototype, {
+  target: custom(null, (name, value) => {
+    if (value !== null) checkedTargets(name, value);
+  }),
+  connectTimeoutMs: integer(10_000, 1, 0x7fffffff),
+  targetTimeoutMs: integer(10_000, 0, 0x7fffffff),
+  halfCloseTimeoutMs: integer(300_000, 0, 0x7fffffff),
+  idleTimeoutMs: integer(0, 0, 0x7fffffff),
+  server: inner,
+  agent: inner,
+} satisfies TableOf<PortForwarderProperties & { server: unknown; agent: unknown }>);
+
+function checkInner(name: string, options: unknown): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw new TypeError(`${name} must be an object of options, not ${describe(options)}`);
+}
+
+type Counters = Omit<PortForwarderStats, 'pairs' | 'server' | 'agent'>;
+
+function newCounters(): Counters {
+  return {
+    accepted: 0,
+    connected: 0,
+    unserved: 0,
+    connectFailures: 0,
+    broken: 0,
+    targetTimeouts: 0,
+    halfCloseTimeouts: 0,
+    blocked: 0,
+  };
+}
+
+function refusal(pair: ForwardedPair, what: string, errno: number, cause?: unknown): SocketError {
+  const isHook = errno === Errno.ECANCELED || what.includes('targetTimeoutMs');
+  return new SocketError({
+    socketError: isHook ? SocketErrorCode.SocketPrepare : SocketErrorCode.Network,
+    ...(errno === Errno.ETIMEDOUT ? { code: 'ETIMEDOUT' as const } : {}),
+    errno,
+    operation: isHook ? 'onTarget' : 'forward',
+    connId: pair.id,
+    message: `client ${pair.id} is not forwarded${isHook ? ': the hook onTarget' : ' any longer:'} ${what}`,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
