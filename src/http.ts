@@ -18,6 +18,7 @@ export {
   cookieToString,
   sharedCookies,
 } from './http/cookies/cookie-manager.ts';
+export type { HttpCookieProperties } from './http/cookies/cookie-properties.ts';
 export type { RegistrableDomain } from './http/cookies/public-suffix.ts';
 export {
   HttpParseErrorCode,
@@ -46,7 +47,7 @@ export { HttpsAgent, type HttpsAgentOptions } from './http/https-agent.ts';
 export { HttpsClient, type HttpsClientOptions } from './http/https-client.ts';
 export { HttpsServer, type HttpsServerOptions } from './http/https-server.ts';
 export { HttpsSyncClient, type HttpsSyncClientOptions } from './http/https-sync-client.ts';
-export type { HttpHookResult, HttpHooks } from './http/listener.ts';
+export type { HttpHookResult, HttpHooks, WSFrameHooks } from './http/listener.ts';
 export type { FileOptions, FileReport } from './http/local-file.ts';
 export type { BodyBytes } from './http/message-writer.ts';
 export type { HttpPolicy, HttpRules } from './http/policy.ts';

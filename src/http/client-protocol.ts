@@ -44,7 +44,7 @@ export interface RequestParts {
   readonly body?: BodyBytes;
   /** Value of `Host` unless `headers` has one; '' for none (REQ-004). */
   readonly host: string;
-  /** Value of `Cookie`, '' for none (REQ-006). */
+  /** Value of `Cookie` unless `headers` has one; '' for none (REQ-006). */
   readonly cookie?: string;
 }
 
@@ -68,7 +68,7 @@ export function requestHead(
   const { has } = fields;
   if (length > 0 && (has & (Has.ContentLength | Has.TransferEncoding)) === 0) text += `Content-Length: ${length}\r\n`;
   if (parts.host !== '' && (has & Has.Host) === 0 && method !== 'CONNECT') text += `Host: ${parts.host}\r\n`;
-  if (parts.cookie && method !== 'CONNECT') text += `Cookie: ${parts.cookie}\r\n`;
+  if (parts.cookie && (has & Has.Cookie) === 0 && method !== 'CONNECT') text += `Cookie: ${parts.cookie}\r\n`;
   return `${method} ${path} HTTP/${version === 0x0001 ? '1.0' : '1.1'}\r\n${text}\r\n`;
 }
 
@@ -287,6 +287,7 @@ export class HttpClientProtocol extends HttpProtocol {
     this.#isFinalHead = head.statusCode >= 200 || head.statusCode === 101;
     if (!this.#isFinalHead) return;
     this.deadlines.clear(Stage.Answer);
+    this.context.receiveCookies?.(this.port.id, this.requests[0]?.path ?? '/', head);
     if (this.requests.length === 0) this.#hadUnasked = true;
     else if (head.isUpgrade) this.requests.shift()!.upgraded?.(head);
   }

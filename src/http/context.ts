@@ -41,6 +41,8 @@ export interface HttpContextInit {
   readonly takesOnlyWebSockets?: boolean;
   /** The protocol behind an upgrade that was accepted; null for bytes to `onReceive`. */
   readonly upgradeTo: ((protocol: HttpProtocol, type: HttpUpgradeType) => Protocol | null) | null;
+  /** Takes the cookies of an answer; null if nobody stores any. Left out: null. */
+  readonly receiveCookies?: ((connId: number, path: string, head: MessageHead) => void) | null;
   /** A hook failed in a way that does not concern the connection. */
   reportHookError(hook: string, error: unknown, connId: number): void;
 }
@@ -58,6 +60,7 @@ export class HttpContext {
   readonly localVersion: number;
   readonly consume: HttpContextInit['consume'];
   readonly upgradeTo: HttpContextInit['upgradeTo'];
+  readonly receiveCookies: ((connId: number, path: string, head: MessageHead) => void) | null;
   readonly reportHookError: HttpContextInit['reportHookError'];
   /** llhttp's flags for the rules. */
   readonly lenient: number;
@@ -80,6 +83,7 @@ export class HttpContext {
     this.localVersion = init.localVersion;
     this.consume = init.consume;
     this.upgradeTo = init.upgradeTo;
+    this.receiveCookies = init.receiveCookies ?? null;
     this.reportHookError = init.reportHookError;
     this.lenient = lenientFlags(init.rules);
     const { onMessageBegin, onRequestLine, onStatusLine, onHeader } = init.listener;

@@ -10,9 +10,12 @@ import {
   $connectionOf,
   $context,
   $cookieFor,
+  $cookies,
   $dial,
   $failed,
+  $frameHooks,
   $illegalState,
+  $listener,
   $wheel,
 } from '../core/internals.ts';
 import type { AgentHooks, ConnId } from '../core/listener.ts';
@@ -20,12 +23,14 @@ import type { OptionRule } from '../core/option-names.ts';
 import { defineProperties, type OptionsOf } from '../core/properties.ts';
 import type { StopReport } from '../core/stats.ts';
 import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
+import type { FrameHooks } from '../websocket/frame-protocol.ts';
 import { addMethods } from './add-methods.ts';
 import { requestOn } from './client-request.ts';
 import type { HttpResponse, HttpStreamResponse } from './client-response.ts';
 import { ComplexHttpMethods } from './complex-http.ts';
 import type { HttpContext } from './context.ts';
-import { requesterModel } from './http-client.ts';
+import type { CookieManager, CookieQuery } from './cookies/cookie-manager.ts';
+import { cookieProperties, type HttpCookieProperties } from './cookies/cookie-properties.ts';
 import { type HttpProperties, httpProperties } from './http-properties.ts';
 import type { HttpHooks, WSFrameHooks } from './listener.ts';
 import { PendingRequest } from './pending-request.ts';
@@ -39,10 +44,11 @@ import {
   type Streamed,
 } from './request-options.ts';
 import { ComplexRequesterMethods, hostOf } from './requester.ts';
+import { cookieOn, requesterModel } from './requester-model.ts';
 import { type HttpCounters, httpCounters } from './settings.ts';
 
 /** Options of every HTTP agent: any of its properties. */
-export type HttpAgentOptions = TcpAgentOptions & OptionsOf<HttpProperties & HttpPoolProperties>;
+export type HttpAgentOptions = TcpAgentOptions & OptionsOf<HttpProperties & HttpCookieProperties & HttpPoolProperties>;
 
 /** How an agent asks a URL. */
 export interface HttpUrlOptions extends HttpRequestOptions {
@@ -59,7 +65,7 @@ const urlRules = {
   },
 } satisfies Record<keyof HttpUrlOptions, OptionRule>;
 
-/** Hooks of an HTTP agent: those of a TCP agent, and those about messages. */
+/** Hooks of an HTTP agent: those of a TCP agent, those about messages, and those about WebSocket frames. */
 export interface HttpAgentHooks<S> extends AgentHooks<S, Buffer>, HttpHooks<S>, WSFrameHooks<S> {}
 
 const model = requesterModel();
@@ -77,6 +83,8 @@ const model = requesterModel();
 export class HttpAgent<Extra = unknown> extends StreamAgent<Extra> {
   /** What the connections of this run share. @internal */
   [$context]: HttpContext | null = null;
+  /** @internal */
+  [$cookies]: CookieManager | null = null;
   #pool: HttpPool | null = null;
   /** Of the run that the pool belongs to. */
   #poolContext: HttpContext | null = null;
@@ -124,7 +132,7 @@ export class HttpAgent<Extra = unknown> extends StreamAgent<Extra> {
     checkRequest('request', init);
     const connection = this[$connectionOf](connId);
     const host = connection === undefined ? '' : hostOf(connection, this.isSecure);
-    const cookie = connection === undefined ? '' : this[$cookieFor](connection, init.path ?? '/');
+    const cookie = connection === undefined ? '' : this[$cookieFor](connection, init.path ?? '/', init);
     return requestOn(this, connection, init, host, cookie);
   }
 
@@ -144,7 +152,10 @@ export class HttpAgent<Extra = unknown> extends StreamAgent<Extra> {
       throw new TypeError('CONNECT has no URL; use connect and sendConnect');
     const pool = this.#poolOf(context);
     const target = pool.targetOf(String(url));
-    const request = new PendingRequest(this, context, options, target.path, target.authority, '');
+    const { host, url: parts } = target;
+    const { isSecure, [$cookies]: cookies } = this;
+    const cookie = cookies === null ? '' : cookies.headerFor({ host, path: parts.pathname, isSecure }, options);
+    const request = new PendingRequest(this, context, options, target.path, target.authority, cookie);
     request.watch();
     if (!request.isOver) pool.dispatch(request, target, options.serverName);
     return request.done;
@@ -202,8 +213,13 @@ export class HttpAgent<Extra = unknown> extends StreamAgent<Extra> {
   }
 
   /** @internal */
-  [$cookieFor](_connection: StreamConnection, _path: string): string {
-    return '';
+  [$cookieFor](connection: StreamConnection, path: string, query: CookieQuery = {}): string {
+    return cookieOn(this, connection, path, query);
+  }
+
+  /** @internal */
+  [$frameHooks](): FrameHooks {
+    return this[$listener] as FrameHooks;
   }
 }
 
@@ -211,7 +227,8 @@ export interface HttpAgent<Extra = unknown>
   extends ComplexRequesterMethods,
     Omit<ComplexHttpMethods, keyof ComplexRequesterMethods>,
     HttpProperties,
+    HttpCookieProperties,
     HttpPoolProperties {}
-defineProperties(HttpAgent.prototype, { ...httpProperties, ...poolProperties });
+defineProperties(HttpAgent.prototype, { ...httpProperties, ...cookieProperties, ...poolProperties });
 addMethods([HttpAgent], ComplexRequesterMethods);
 addMethods([HttpAgent], ComplexHttpMethods);

@@ -1,52 +1,30 @@
 import { StreamClient } from '../client/stream-client.ts';
 import type { TcpClientOptions } from '../client/tcp-client.ts';
 import type { StreamConnection } from '../connection/stream-connection.ts';
-import { $context, $cookieFor, $link, $shownHead } from '../core/internals.ts';
+import { $context, $cookieFor, $cookies, $frameHooks, $link, $listener, $shownHead } from '../core/internals.ts';
 import type { ClientHooks } from '../core/listener.ts';
 import { defineProperties, type OptionsOf } from '../core/properties.ts';
-import type { ProtocolModelInit } from '../stream/protocol-models.ts';
 import type { FrameHooks } from '../websocket/frame-protocol.ts';
-import { FRAME_HOOKS, frameProtocols, type WSPolicy } from '../websocket/http-frames.ts';
 import { addMethods } from './add-methods.ts';
-import { HttpClientProtocol } from './client-protocol.ts';
 import { requestOn } from './client-request.ts';
 import type { HttpResponse, HttpStreamResponse } from './client-response.ts';
 import type { HttpContext } from './context.ts';
-import { HttpUpgradeType } from './enums.ts';
-import { HTTP_HOOKS, httpContext, withHooks } from './http-model.ts';
+import type { CookieManager, CookieQuery } from './cookies/cookie-manager.ts';
+import { cookieProperties, type HttpCookieProperties } from './cookies/cookie-properties.ts';
 import { type HttpProperties, httpProperties } from './http-properties.ts';
 import type { HttpHooks, WSFrameHooks } from './listener.ts';
 import type { MessageHead } from './message-head.ts';
 import { checkRequest, type HttpRequestInit, type Streamed } from './request-options.ts';
 import { hostOf } from './requester.ts';
+import { cookieOn, requesterModel } from './requester-model.ts';
 import { type HttpCounters, httpCounters } from './settings.ts';
 import { SingleHttpMethods, singleProtocolOf } from './single-http.ts';
 
 /** Options of every HTTP client: any of its properties. */
-export type HttpClientOptions = TcpClientOptions & OptionsOf<HttpProperties>;
+export type HttpClientOptions = TcpClientOptions & OptionsOf<HttpProperties & HttpCookieProperties>;
 
-/** Hooks of an HTTP client: those of a TCP client, and those about messages. */
+/** Hooks of an HTTP client: those of a TCP client, those about messages, and those about WebSocket frames. */
 export interface HttpClientHooks<S> extends ClientHooks<S, Buffer>, HttpHooks<S>, WSFrameHooks<S> {}
-
-/** What agents and clients share: the HTTP of one run. */
-export function requesterModel() {
-  return withHooks(
-    (init: ProtocolModelInit) => {
-      const { listener, component } = init;
-      const { wsPolicy } = init.settings as { wsPolicy: WSPolicy };
-      // Without the hook onUpgrade, what comes behind an upgrade belongs to whoever sent the request.
-      const frames = frameProtocols(component, listener as FrameHooks, false, wsPolicy);
-      const context = httpContext(init, {
-        consume: null,
-        upgradeTo:
-          frames === null ? null : ({ port }, type) => (type === HttpUpgradeType.WebSocket ? frames(port) : null),
-      });
-      (init.component as unknown as { [$context]: HttpContext | null })[$context] = context;
-      return (port) => new HttpClientProtocol(context, port);
-    },
-    [...HTTP_HOOKS, ...FRAME_HOOKS],
-  );
-}
 
 const model = requesterModel();
 
@@ -64,6 +42,8 @@ const model = requesterModel();
 export class HttpClient<Extra = unknown> extends StreamClient<Extra> {
   /** What the connections of this run share. @internal */
   [$context]: HttpContext | null = null;
+  /** @internal */
+  [$cookies]: CookieManager | null = null;
 
   constructor(listener: HttpClientHooks<HttpClient<Extra>>, options?: HttpClientOptions) {
     super(listener, options, model);
@@ -83,7 +63,7 @@ export class HttpClient<Extra = unknown> extends StreamClient<Extra> {
     checkRequest('request', init);
     const connection = this[$link] ?? undefined;
     const host = connection === undefined ? '' : hostOf(connection, this.isSecure);
-    const cookie = connection === undefined ? '' : this[$cookieFor](connection, init.path ?? '/');
+    const cookie = connection === undefined ? '' : this[$cookieFor](connection, init.path ?? '/', init);
     return requestOn(this, connection, init, host, cookie);
   }
 
@@ -98,11 +78,16 @@ export class HttpClient<Extra = unknown> extends StreamClient<Extra> {
   }
 
   /** @internal */
-  [$cookieFor](_connection: StreamConnection, _path: string): string {
-    return '';
+  [$cookieFor](connection: StreamConnection, path: string, query: CookieQuery = {}): string {
+    return cookieOn(this, connection, path, query);
+  }
+
+  /** @internal */
+  [$frameHooks](): FrameHooks {
+    return this[$listener] as FrameHooks;
   }
 }
 
-export interface HttpClient<Extra = unknown> extends SingleHttpMethods, HttpProperties {}
-defineProperties(HttpClient.prototype, httpProperties);
+export interface HttpClient<Extra = unknown> extends SingleHttpMethods, HttpProperties, HttpCookieProperties {}
+defineProperties(HttpClient.prototype, { ...httpProperties, ...cookieProperties });
 addMethods([HttpClient], SingleHttpMethods);

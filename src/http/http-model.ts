@@ -28,7 +28,7 @@ export const HTTP_HOOKS: readonly string[] = Object.keys(hooks);
 /** What an HTTP component shares among the connections of one run. */
 export function httpContext(
   { settings, listener, component }: ProtocolModelInit,
-  role: Pick<HttpContextInit, 'consume' | 'upgradeTo' | 'takesOnlyWebSockets'>,
+  role: Pick<HttpContextInit, 'consume' | 'upgradeTo' | 'takesOnlyWebSockets' | 'receiveCookies'>,
   hooks: AnyHttpHooks = listener as AnyHttpHooks,
 ): HttpContext {
   llhttp(); // is compiled here, and not when the first request comes

@@ -56,7 +56,7 @@ import { UpgradingProtocol } from './upgrading-protocol.ts';
 /** Options of every HTTP server: any of its properties. */
 export type HttpServerOptions = TcpServerOptions & Partial<HttpServerProperties<HttpServer>>;
 
-/** Hooks of an HTTP server: those of a TCP server, those about messages, and whole requests. */
+/** Hooks of an HTTP server: those of a TCP server, those about messages, those about WebSocket frames, and whole requests. */
 export interface HttpServerHooks<S> extends ServerHooks<S, Buffer>, HttpHooks<S>, WSFrameHooks<S> {
   /**
    * A request with its body (see `requestBody`). Answer it with `request.respond`, now or later; answers leave in the order of

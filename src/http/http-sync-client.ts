@@ -44,7 +44,10 @@ const DISCARD_BYTES = 64 * 1024;
 
 /** How `openUrl` asks. */
 export interface OpenUrlOptions
-  extends Pick<HttpRequestOptions, 'headers' | 'body' | 'signal' | 'onInterim' | 'expectContinue' | 'responseBody'> {
+  extends Pick<
+    HttpRequestOptions,
+    'headers' | 'body' | 'signal' | 'onInterim' | 'expectContinue' | 'responseBody' | 'initiator'
+  > {
   /** Most redirects that are followed. Default 0: they are answers like others (SYN-015). */
   maxRedirects?: number | undefined;
   /** Whether a new connection is made even if there is one to that host (SYN-013). Default false. */
@@ -175,7 +178,16 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
     options: OpenUrlOptions,
     isForced: boolean,
   ): Promise<HttpResponse | HttpStreamResponse> {
-    const { headers = null, body, signal, onInterim, expectContinue, responseBody, decompress = true } = options;
+    const {
+      headers = null,
+      body,
+      signal,
+      onInterim,
+      expectContinue,
+      responseBody,
+      initiator,
+      decompress = true,
+    } = options;
     const init: HttpRequestInit = {
       method,
       path: target.path,
@@ -185,6 +197,7 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
       onInterim,
       expectContinue,
       responseBody,
+      initiator,
       timeoutMs: this.requestTimeout,
     };
     const isReused = !isForced && this.#fits(target);

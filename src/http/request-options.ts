@@ -1,6 +1,7 @@
 import { describe } from '../core/describe.ts';
 import { checkOptions, type OptionRule, type OptionRules } from '../core/option-names.ts';
 import { integer, oneOf } from '../core/properties.ts';
+import { cookieTarget } from './cookies/cookie.ts';
 import type { HttpHeaders } from './header-list.ts';
 import type { BodyBytes } from './message-writer.ts';
 
@@ -30,6 +31,8 @@ export interface HttpRequestOptions {
    * body is read as it arrives.
    */
   responseBody?: 'collect' | 'stream' | undefined;
+  /** URL of the page that makes the request, for cookies with `SameSite`. Left out: nobody's, so that all cookies go along. */
+  initiator?: string | URL | undefined;
 }
 
 /** A whole request. */
@@ -68,6 +71,11 @@ export const requestRules = {
     },
   },
   responseBody: oneOf('collect', ['collect', 'stream']),
+  initiator: {
+    check(_name, value) {
+      cookieTarget(value as string | URL);
+    },
+  },
 } satisfies Record<keyof HttpRequestOptions, OptionRule>;
 
 const initRules = { ...requestRules, path: true } satisfies Record<keyof HttpRequestInit, OptionRule>;

@@ -7,6 +7,7 @@ import { sendFrameOn } from '../websocket/http-frames.ts';
 import { HttpClientProtocol } from './client-protocol.ts';
 import { receivedCookies } from './client-response.ts';
 import { protocolOf, refuseHttp } from './complex-http.ts';
+import type { CookieQuery } from './cookies/cookie-manager.ts';
 import type { HttpHeaders } from './header-list.ts';
 import type { BodyBytes } from './message-writer.ts';
 import { sendRequestFile } from './send-request-file.ts';
@@ -16,7 +17,7 @@ export interface RequesterHost extends Component {
   readonly isSecure: boolean;
   [$connectionOf](connId: ConnId): StreamConnection | undefined;
   /** Value of `Cookie` for a request, '' for none. @internal */
-  [$cookieFor](connection: StreamConnection, path: string): string;
+  [$cookieFor](connection: StreamConnection, path: string, query?: CookieQuery): string;
 }
 
 /** HTTP of a connection that sends requests; undefined if it speaks none (yet, or any more). */
@@ -49,7 +50,7 @@ export function sendRequestOn(
   const protocol = clientProtocolOf(component, connId);
   if (protocol === undefined) return undefined;
   const connection = host[$connectionOf](connId)!;
-  const cookie = host[$cookieFor](connection, path);
+  const cookie = host[$cookieFor](connection, path, { method });
   return protocol.sendRequest(method, path, { headers, body, host: hostOf(connection, host.isSecure), cookie });
 }
 
@@ -66,7 +67,7 @@ export function sendFileOn(
   const protocol = clientProtocolOf(component, connId);
   if (protocol === undefined) return undefined;
   const connection = host[$connectionOf](connId)!;
-  const cookie = host[$cookieFor](connection, path);
+  const cookie = host[$cookieFor](connection, path, { method });
   return sendRequestFile(host, protocol, fileName, method, path, headers, hostOf(connection, host.isSecure), cookie);
 }
 
