@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { Bench } from 'tinybench';
 import type { MakeMicroTasks, MicroTask } from './task.ts';
 
-const modules = ['slab-pool', 'connection-table', 'pack-parser', 'send-queue', 'websocket'];
+const modules = ['slab-pool', 'connection-table', 'pack-parser', 'send-queue', 'websocket', 'proxy-header'];
 
 const usage = `Usage: npm run bench:micro -- [options]
 

@@ -5,6 +5,7 @@ import { type EchoShape, lengthShape, lineShape, packShape, plainShape } from '.
 import { openForwarded } from '../drivers/forward.ts';
 import { measureIdleMemory } from '../drivers/memory.ts';
 import { takeTurns } from '../drivers/sessions.ts';
+import { openShortConnections } from '../drivers/short-connections.ts';
 import type { Settings } from '../harness/contract.ts';
 import { alternate, type Work } from '../harness/work.ts';
 
@@ -30,6 +31,9 @@ function forward(connections: number, shape: EchoShape): Work['measurePair'] {
     () => openForwarded('subjects/tcp-forward.ts', load),
   );
 }
+
+/** A PROXY header of version 2 for IPv4, as balancers send it: 28 bytes. */
+const proxyHeader = Buffer.from('0d0a0d0a000d0a515549540a2111000cc0000207c6336401dc0401bb', 'hex');
 
 /** The bytes that a listener gets are valid until it returns, as in HP-Socket. */
 const reuse = { reuseReceiveMemory: true };
@@ -185,6 +189,23 @@ export const tcpWorks: readonly Work[] = [
     bar: 1.1,
     measurePair: (run) =>
       measureAgentAgainstServer('subjects/tcp-counting-echo.ts', 'subjects/tcp-agent-echo.ts', 10_000, run),
+  },
+  {
+    id: 'tcp-proxy-header',
+    area: 'tcp',
+    title: 'TcpServer, connections of one 16 B echo behind a PROXY v2 header',
+    against: 'the same without header',
+    unit: 'us/connection',
+    judgement: 'difference',
+    bar: 2,
+    measurePair: takeTurns(
+      () => openShortConnections('subjects/tcp-echo.ts', Buffer.alloc(0), {}),
+      () =>
+        openShortConnections('subjects/tcp-echo.ts', proxyHeader, {
+          options: { proxyProtocol: { trustedProxies: ['127.0.0.1'] } },
+        }),
+      3,
+    ),
   },
   {
     id: 'tcp-memory-10k',

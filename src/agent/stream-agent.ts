@@ -33,6 +33,7 @@ import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
 import type { Sendable } from '../memory/sendable.ts';
 import { ComplexStream } from '../stream/complex-stream.ts';
 import { type ConnectOptions, checkTarget, connect, connectRules } from '../stream/connecting.ts';
+import { type ProxyProperties, proxyProperties } from '../stream/proxying.ts';
 import { makeConnectingSocket, tryBind } from '../transport/tcp-connect.ts';
 
 /** How an agent starts. */
@@ -69,8 +70,8 @@ const agentConnectRules = { ...connectRules, extra: true } satisfies Record<
 >;
 
 /** Properties of every stream agent beside those of all stream components. */
-export interface StreamAgentProperties {
-  /** Milliseconds for the system to connect (TCP-A-010); a time-out is ETIMEDOUT. Default 10,000. */
+export interface StreamAgentProperties extends ProxyProperties {
+  /** Milliseconds to connect, proxies and `preamble` included (TCP-A-010); a time-out is ETIMEDOUT. Default 10,000. */
   syncConnectTimeout: number;
 }
 
@@ -163,7 +164,7 @@ export abstract class StreamAgent<Extra = unknown, Message = Sendable> extends C
   async #dial(target: AgentConnectOptions<Extra>, isAsync: boolean): Promise<StreamConnection> {
     if (this.state !== ServiceState.Started) throw this[$illegalState]('connect');
     if (this.#localAddress !== '' && target.path === undefined) target.localAddress ??= this.#localAddress;
-    const problem = checkTarget(target, 'connect');
+    const problem = checkTarget(this, target, 'connect');
     if (problem !== null) throw this[$failed](problem);
     const run = this[$host]!;
     if (this[$table].size >= this.maxConnectionCount) {
@@ -211,6 +212,7 @@ export abstract class StreamAgent<Extra = unknown, Message = Sendable> extends C
 
 defineProperties(StreamAgent.prototype, {
   syncConnectTimeout: integer(10_000, 1, 0x7fffffff),
+  ...proxyProperties,
 } satisfies TableOf<StreamAgentProperties>);
 
 function bindError(cause: unknown, address: string): SocketError {

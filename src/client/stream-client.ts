@@ -41,6 +41,7 @@ import type { Sendable } from '../memory/sendable.ts';
 import type { Port, Protocol } from '../protocol/protocol.ts';
 import { type ConnectOptions, checkTarget, connect, connectRules } from '../stream/connecting.ts';
 import type { ProtocolFactory, ProtocolModel } from '../stream/protocol-models.ts';
+import { type ProxyProperties, proxyProperties } from '../stream/proxying.ts';
 import { type StreamProperties, streamProperties } from '../stream/stream-properties.ts';
 import { makeConnectingSocket } from '../transport/tcp-connect.ts';
 
@@ -59,8 +60,8 @@ const startRules = {
 } satisfies Record<keyof ClientStartOptions, OptionRule>;
 
 /** Properties of every stream client beside those of all stream components. */
-export interface StreamClientProperties {
-  /** Milliseconds for the system to connect (TCP-C-010); a time-out is ETIMEDOUT. Default 10,000. */
+export interface StreamClientProperties extends ProxyProperties {
+  /** Milliseconds to connect, proxies and `preamble` included (TCP-C-010); a time-out is ETIMEDOUT. Default 10,000. */
   syncConnectTimeout: number;
 }
 
@@ -118,7 +119,7 @@ export abstract class StreamClient<Extra = unknown, Message = Sendable>
       typeof host === 'object' && host !== null ? host : { ...options, host, port: port as number };
     checkOptions('start', typeof host === 'object' && host !== null ? host : options, startRules, foreignAddresses);
     if (!this[$isStopped]) throw this[$illegalState]('start');
-    const problem = checkTarget(target, 'start');
+    const problem = checkTarget(this, target, 'start');
     if (problem !== null) throw this[$failed](problem);
     const unready = this[$security]?.checkReady() ?? null;
     if (unready !== null) throw this[$failed](unready);
@@ -302,4 +303,5 @@ defineProperties(StreamClient.prototype, {
   ...streamProperties,
   socketBufferSize: integer(4096, 1),
   syncConnectTimeout: integer(10_000, 1, 0x7fffffff),
+  ...proxyProperties,
 } satisfies TableOf<StreamProperties & StreamClientProperties & { socketBufferSize: number }>);

@@ -65,12 +65,8 @@ export class Admission {
    * @param count Connections there are now.
    */
   admit(address: string, count: number): string | null {
-    if (this.isBlocked(address)) return null;
-    const { maxConnectionCount, maxConnectionsPerAddress } = this.#settings;
-    if (count >= maxConnectionCount) {
-      this.#counters.connections++;
-      return null;
-    }
+    if (this.isBlocked(address) || !this.hasRoom(count)) return null;
+    const { maxConnectionsPerAddress } = this.#settings;
     // The rate comes last: one address that is over its limit must not use up what is for all.
     const key = maxConnectionsPerAddress === 0 || address === '' ? '' : limitKey(address);
     const inUse = key === '' ? 0 : (this.#perAddress.get(key) ?? 0);
@@ -84,6 +80,13 @@ export class Admission {
     }
     if (key !== '') this.#perAddress.set(key, inUse + 1);
     return key;
+  }
+
+  /** Whether there may be one connection more than `count`; counted. What `admit` asks as well. */
+  hasRoom(count: number): boolean {
+    if (count < this.#settings.maxConnectionCount) return true;
+    this.#counters.connections++;
+    return false;
   }
 
   /** A peer that `admit` let in is gone. */

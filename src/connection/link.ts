@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net';
+import type { SocketAddress } from '../core/address.ts';
 import type { SocketOperation } from '../core/enums.ts';
 import type { SocketError } from '../core/errors.ts';
 import type { TurnTask } from '../core/turn-end.ts';
 import type { SendQueue } from '../memory/send-queue.ts';
-import type { Protocol } from '../protocol/protocol.ts';
+import type { Lifetime, Protocol } from '../protocol/protocol.ts';
 import type { SocketReader } from '../transport/socket-owner.ts';
 import type { Consumer } from './consumer.ts';
 import type { ConnectionHost } from './host.ts';
@@ -14,6 +15,21 @@ import type { ConnectionState } from './state.ts';
  * What the parts of a stream connection know of each other. The connection is made of them, so they must not name it: each
  * gets it as a `Link`, and the other parts through that.
  */
+
+/** The preambles, while they are spoken. */
+export interface PreambleSide {
+  /** Whether the socket is connected. */
+  readonly hasStarted: boolean;
+  received(bytes: Buffer, lifetime: Lifetime): void;
+  /** The peer sent its FIN. */
+  ended(): void;
+  /** The socket failed. */
+  socketFailed(cause: Error): void;
+  /** Everything that was queued is written. */
+  allSent(): void;
+  /** The connection is closed. */
+  closed(): void;
+}
 
 /** The receiving side. */
 export interface ReceivingSide extends SocketReader {
@@ -28,6 +44,7 @@ export interface ReceivingSide extends SocketReader {
   markHook(isPending: boolean): void;
   /** A hook answered Error. */
   refusedBy(hook: string): void;
+  received(bytes: Buffer, lifetime: Lifetime): void;
   /** The peer sent a FIN. */
   peerFinished(): void;
 }
@@ -73,7 +90,14 @@ export interface Link extends TurnTask {
   /** Whether everything was sent and a FIN after it. */
   readonly isShutDown: boolean;
   /** Whether `allSent` is to be called when everything that is queued has been written. */
-  readonly awaitsSent: boolean;
+  awaitsSent: boolean;
+  /** Gets what arrives in the place of the receiver; null where there are no preambles, or they are over. */
+  preambles: PreambleSide | null;
+  extra: unknown;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: SocketAddress | null;
+  readonly remoteHost: string;
   allSent(): void;
   /** Delivers what a resumed receiver kept, at the end of this turn. */
   resumeAtTurnEnd(): void;

@@ -201,6 +201,8 @@ export class ConnectionReceiver implements Port, ReceivingSide {
   }
 
   #hold(bytes: Buffer, lifetime: Lifetime): void {
+    const { preambles } = this.#connection;
+    if (preambles !== null) return preambles.received(bytes, lifetime);
     // What comes after this side has begun to drain, and said so by its FIN, is nobody's.
     if ((this.pauses & PAUSED_BY_DRAIN) !== 0 && this.#connection.isShutDown) return;
     this.#held ??= [];
@@ -506,7 +508,9 @@ export class ConnectionReceiver implements Port, ReceivingSide {
   /** The peer sent a FIN; it counts when everything before it has been delivered. */
   peerFinished(): void {
     this.#facts |= HAS_ENDED;
-    if (this.#mayDeliver() && !this.protocol.hasBacklog && this.#held === null) this.#tellEnd();
+    const { preambles } = this.#connection;
+    if (preambles !== null) preambles.ended();
+    else if (this.#mayDeliver() && !this.protocol.hasBacklog && this.#held === null) this.#tellEnd();
     else this.#awaitEnd();
   }
 
@@ -520,6 +524,7 @@ export class ConnectionReceiver implements Port, ReceivingSide {
 
   /** The connection is closed. */
   close(): void {
+    this.#connection.preambles?.closed();
     this.protocol.closed();
     if (this.#rates?.timer) this.#connection.host.wheel.cancel(this.#rates.timer);
     if (this.#window === null) return;

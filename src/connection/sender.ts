@@ -174,8 +174,13 @@ export class ConnectionSender implements SendingSide, StreamWriter {
     const connection = this.#connection;
     if (connection.state >= ConnectionState.Closing) return;
     if (queue.queuedBytes > 0) this.#flush();
-    if (queue.reports !== null && queue.reports.length > 0) this.#reportSends(queue.reports);
-    this.#settleMarks();
+    if (connection.state === ConnectionState.Connecting) {
+      // What preambles send is not of the listener's sends.
+      if (queue.reports !== null) queue.reports = [];
+    } else {
+      if (queue.reports !== null && queue.reports.length > 0) this.#reportSends(queue.reports);
+      this.#settleMarks();
+    }
     const { pendingBytes } = this;
     if (pendingBytes > 0 && connection.host.settings.sendTimeoutMs > 0) connection.deadlines.watchSends();
     if (connection.awaitsSent && pendingBytes === 0) connection.allSent();

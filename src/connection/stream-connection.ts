@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net';
 import { localAddressOf, type SocketAddress } from '../core/address.ts';
-import { cutShortError, socketError } from '../core/connection-errors.ts';
+import { cutShortError, proxyError, socketError } from '../core/connection-errors.ts';
 import { SocketOperation } from '../core/enums.ts';
 import { errnoOf } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
 import type { OpeningDone } from '../core/hooks.ts';
 import type { ConnectionStats } from '../core/stats.ts';
+import type { ProxyHeader } from '../protocol/preambles/proxy-header.ts';
 import type { Protocol } from '../protocol/protocol.ts';
 import { resetSocket } from '../transport/fast-io.ts';
 import type { Consumer } from './consumer.ts';
@@ -13,7 +14,7 @@ import { ConnectionDeadlines } from './deadlines.ts';
 import { armDraining, askEnd } from './ending.ts';
 import type { ConnectionHost } from './host.ts';
 import { FIRST_FACT_OF_SUBCLASS, Lifecycle } from './lifecycle.ts';
-import type { Link } from './link.ts';
+import type { Link, PreambleSide } from './link.ts';
 import { ConnectionReceiver, PAUSED_BY_DRAIN, PAUSED_BY_SECURITY } from './receiver.ts';
 import type { SecureSession } from './security.ts';
 import { ConnectionSender } from './sender.ts';
@@ -37,6 +38,9 @@ const OUTLIVES_SOCKET = FIRST_FACT_OF_SUBCLASS << 6;
 const HAS_SAID_GOODBYE = FIRST_FACT_OF_SUBCLASS << 7;
 /** It closes by a reset, whatever has been sent. */
 const RESETS = FIRST_FACT_OF_SUBCLASS << 8;
+const HAD_PREAMBLES = FIRST_FACT_OF_SUBCLASS << 9;
+
+const NO_PROXIES: readonly string[] = [];
 
 /** What few connections have, made when one of it is first set. */
 class Seldom {
@@ -49,6 +53,9 @@ class Seldom {
   failure: Error | null = null;
   /** Bytes that the failed write, and what was queued behind it, did not bring to the peer. */
   lostBytes = 0;
+  preambles: PreambleSide | null = null;
+  proxyHeader: ProxyHeader | null = null;
+  proxies: readonly string[] = NO_PROXIES;
 }
 
 /**
@@ -103,6 +110,39 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   /** Whether everything was sent and a FIN after it. */
   get isShutDown(): boolean {
     return (this.facts & IS_SHUT_DOWN) !== 0;
+  }
+
+  /** Gets what arrives in the place of the receiver; null where there are no preambles, or they are over. */
+  get preambles(): PreambleSide | null {
+    return this.#seldom?.preambles ?? null;
+  }
+
+  set preambles(preambles: PreambleSide | null) {
+    if (preambles !== this.preambles) this.#useSeldom().preambles = preambles;
+    if (preambles !== null) this.mark(HAD_PREAMBLES, true);
+  }
+
+  /** Whether preambles were spoken on it. */
+  get hadPreambles(): boolean {
+    return (this.facts & HAD_PREAMBLES) !== 0;
+  }
+
+  /** The PROXY header that it came with; null if with none. */
+  get proxyHeader(): ProxyHeader | null {
+    return this.#seldom?.proxyHeader ?? null;
+  }
+
+  set proxyHeader(header: ProxyHeader | null) {
+    if (header !== this.proxyHeader) this.#useSeldom().proxyHeader = header;
+  }
+
+  /** The proxies that it goes through, nearest first, as URLs without passwords. */
+  get proxies(): readonly string[] {
+    return this.#seldom?.proxies ?? NO_PROXIES;
+  }
+
+  set proxies(proxies: readonly string[]) {
+    if (proxies.length > 0) this.#useSeldom().proxies = proxies;
   }
 
   /** The server name given to `connect` (option `serverName`, or behind `^`), over TLS. */
@@ -328,6 +368,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   allSent(): void {
     if (this.state === ConnectionState.Draining) return this.shutDown();
     this.awaitsSent = false;
+    if (this.preambles !== null && !this.#disconnects) return this.preambles.allSent();
     if (this.#disconnects && this.state < ConnectionState.Closing) this.close(SocketOperation.Close, 0);
     else this.secure?.allSent();
   }
@@ -338,7 +379,8 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
 
   /** Queues bytes of the protocol itself, as they are. False if `maxPendingBytes` refuses them, or the connection closes. */
   sendRaw(bytes: Uint8Array): boolean {
-    if (this.state < ConnectionState.Opening || this.state >= ConnectionState.Closing || this.isShutDown) return false;
+    const isEarly = this.state < ConnectionState.Opening && this.preambles === null;
+    if (isEarly || this.state >= ConnectionState.Closing || this.isShutDown) return false;
     const sender = this.useSender();
     if (!sender.hasRoomFor(bytes.length)) return false;
     sender.queue.append(bytes, 0, bytes.length);
@@ -502,6 +544,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   socketFailed(cause: Error): void {
     if (this.state >= ConnectionState.Closing || this.secure?.failed(cause) === true) return;
     if (this.#failure !== null) return this.#closeForFailure();
+    if (this.preambles?.hasStarted === true) return this.preambles.socketFailed(cause);
     const { syscall, code } = cause as NodeJS.ErrnoException;
     let operation: SocketOperation = SocketOperation.Receive;
     if (this.state === ConnectionState.Connecting) operation = SocketOperation.Connect;
@@ -510,7 +553,11 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
       if (this.#readsLastWords(cause)) return;
     } else if (code === 'ECONNRESET' || code === 'ETIMEDOUT' || syscall === undefined)
       operation = SocketOperation.Close;
-    this.close(operation, errnoOf(cause), socketError(this, operation, cause));
+    const error =
+      operation === SocketOperation.Connect && this.proxies.length > 0
+        ? proxyError(this.id, this.proxies, cause)
+        : socketError(this, operation, cause);
+    this.close(operation, errnoOf(cause), error);
   }
 
   readAhead(): void {

@@ -1,6 +1,7 @@
 import type { Component } from '../core/component.ts';
 import { Connection } from '../core/connection.ts';
 import type { Sendable } from '../memory/sendable.ts';
+import type { ProxyHeader } from '../protocol/preambles/proxy-header.ts';
 import { MessageQueue, type MessagesOptions } from './message-queue.ts';
 import { bytesOf, readSmallFile, sendOn, sendPacketsOn } from './send.ts';
 import { attachConsumer, ConnectionStream, type ConnectionStreamOptions } from './stream.ts';
@@ -16,6 +17,16 @@ export class TcpConnection<Extra = unknown, Message = Sendable> extends Connecti
     super(component, connection);
     this.#component = component;
     this.#connection = connection;
+  }
+
+  /** The proxies that the connection goes through, nearest first, as URLs without user and password; empty on servers (PXY-002). */
+  get proxies(): readonly string[] {
+    return this.#connection.proxies;
+  }
+
+  /** The PROXY header that the connection came with; null if with none, and without `proxyProtocol`. Also inside `onClose`. */
+  get proxyHeader(): ProxyHeader | null {
+    return this.#connection.proxyHeader;
   }
 
   /**

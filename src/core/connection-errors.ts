@@ -119,6 +119,20 @@ export function socketError(
   });
 }
 
+/** The error of a connection whose first proxy could not be connected to. */
+export function proxyError(connId: number, proxies: readonly string[], cause: Error): SocketError {
+  const errno = errnoOf(cause);
+  const place = proxies.length > 1 ? `1 of ${proxies.length} ` : '';
+  return new SocketError({
+    socketError: connectCode(cause),
+    errno,
+    operation: 'connect',
+    connId,
+    message: describeSystemError(`connecting to proxy ${place}(${shown(proxies[0])}) failed`, errno, cause),
+    cause,
+  });
+}
+
 /** HP-Socket's component error for why the system did not connect (CLI-001). */
 function connectCode({ syscall, code }: NodeJS.ErrnoException): SocketErrorCode {
   if (syscall === 'getaddrinfo' || code === 'EMFILE' || code === 'ENFILE') return SocketErrorCode.SocketCreate;

@@ -8,6 +8,10 @@ export interface LimitCounters {
   acceptRate: number;
   /** Connections refused by `allowList` or `blockList`. */
   blockedAddresses: number;
+  /** Connections refused because they came from no trusted proxy (`proxyProtocol`). */
+  untrustedProxies: number;
+  /** Connections that a server closed for their preamble: none came, it was broken, or late (`proxyProtocol`, `preamble`). */
+  preambles: number;
   /** Sends refused, or connections closed, by `maxPendingBytes`. */
   pendingBytes: number;
   /** Times a connection was paused or closed by a receive rate. */
@@ -40,6 +44,8 @@ export function newLimitCounters(): LimitCounters {
     perAddress: 0,
     acceptRate: 0,
     blockedAddresses: 0,
+    untrustedProxies: 0,
+    preambles: 0,
     pendingBytes: 0,
     receiveRate: 0,
     idle: 0,

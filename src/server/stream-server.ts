@@ -3,6 +3,7 @@ import type { ConnectionHost } from '../connection/host.ts';
 import { tuneSocket } from '../connection/socket.ts';
 import { ConnectionState } from '../connection/state.ts';
 import { StreamConnection } from '../connection/stream-connection.ts';
+import { checkProxyProtocol, type ProxyProtocolOptions } from '../connection/trusted-proxies.ts';
 import type { SocketAddress } from '../core/address.ts';
 import { isSignalAborted } from '../core/component.ts';
 import { describe, shown } from '../core/describe.ts';
@@ -37,6 +38,7 @@ import { ComplexStream } from '../stream/complex-stream.ts';
 import { isPort } from '../stream/stream-properties.ts';
 import { type AddressList, checkAddressList } from '../transport/address-list.ts';
 import { type AcceptedSocket, type ListenTarget, TcpListener } from '../transport/tcp-listener.ts';
+import { Entrance, Passage } from './entrance.ts';
 
 /** Where a stream server listens. */
 export interface ServerStartOptions {
@@ -90,6 +92,14 @@ export interface StreamServerProperties {
   allowList: AddressList | null;
   /** Peers listed here are turned away; null for none. */
   blockList: AddressList | null;
+  /**
+   * Whose PROXY headers (version 1 and 2) are believed; null, the default, if connections have none. With it, each connection of
+   * a trusted proxy begins with a header, in front of TLS: limits per address, lists, `remoteAddress` and all hooks see the
+   * client that it names, and `connection.proxyHeader` is all that it tells.
+   */
+  proxyProtocol: ProxyProtocolOptions | null;
+  /** Milliseconds for the PROXY header and `preamble` of a connection; 0 for no limit. Default 10,000. */
+  preambleTimeoutMs: number;
 }
 
 export interface StreamServer<Extra = unknown, Message = Sendable> extends StreamServerProperties {}
@@ -114,10 +124,17 @@ export abstract class StreamServer<Extra = unknown, Message = Sendable> extends 
     const { signal } = target;
     if (isSignalAborted(signal)) throw this[$aborted]('start', signal);
     const run = this[$begin]();
-    const admission = new Admission(this, run.limits, this[$wheel].clock, target.path === undefined);
+    const { proxyProtocol, preamble, preambleTimeoutMs } = this;
+    // Behind a proxy, a Unix domain socket has peers with addresses as well.
+    const haveAddresses = target.path === undefined || proxyProtocol !== null;
+    const admission = new Admission(this, run.limits, this[$wheel].clock, haveAddresses);
+    const entrance =
+      proxyProtocol === null && preamble === null
+        ? null
+        : new Entrance(proxyProtocol, preamble, preambleTimeoutMs, admission, () => this[$table].size);
     const listener = new TcpListener(
       {
-        accepted: (socket) => this.#accept(run, admission, socket),
+        accepted: (socket) => this.#accept(run, admission, entrance, socket),
         acceptFailed: () => void run.acceptErrors++,
       },
       run.isFast,
@@ -200,22 +217,38 @@ export abstract class StreamServer<Extra = unknown, Message = Sendable> extends 
     return report;
   }
 
-  #accept(run: ConnectionHost, admission: Admission, accepted: AcceptedSocket): void {
+  #accept(run: ConnectionHost, admission: Admission, entrance: Entrance | null, accepted: AcceptedSocket): void {
     if (this[$host] !== run || !this.hasStarted) return accepted.reject();
-    const key = admission.admit(accepted.address, this[$table].size);
+    const { address } = accepted;
+    const passage = entrance === null ? Passage.Direct : entrance.passageOf(address);
+    if (passage === Passage.Closed) run.limits.untrustedProxies++;
+    const key =
+      passage === Passage.Direct
+        ? admission.admit(address, this[$table].size)
+        : passage === Passage.Proxied && admission.hasRoom(this[$table].size)
+          ? '' // it is counted when its header has come
+          : null;
     if (key === null) {
       run.refused++;
       return accepted.reject();
     }
-    const connection = new StreamConnection(run, ConnectionState.Opening, (self) =>
+    const hasPreambles = entrance?.hasPreambles(passage) === true;
+    const state = hasPreambles ? ConnectionState.Connecting : ConnectionState.Opening;
+    const connection = new StreamConnection(run, state, (self) =>
       this[$security] === null ? accepted.makeSocket(self) : this[$security].acceptSocket(accepted, self),
     );
-    connection.remoteAddress = accepted.address;
+    connection.remoteAddress = address;
     connection.remotePort = accepted.port;
     tuneSocket(connection.socket, run.settings);
     this[$table].insert(connection);
     if (key !== '') connection.onReleased = () => admission.leave(key);
-    connection.open('onAccept', connection.socket, () => {});
+    const open = (): void => connection.open('onAccept', connection.socket, () => {});
+    if (!hasPreambles) return open();
+    entrance!.open(run, connection, passage, () => {
+      connection.deadlines.disarmStage();
+      connection.connected();
+      open();
+    });
   }
 }
 
@@ -226,6 +259,8 @@ defineProperties(StreamServer.prototype, {
   acceptsPerSecond: integer(0, 0),
   allowList: custom(null, checkAddressList),
   blockList: custom(null, checkAddressList),
+  proxyProtocol: custom(null, checkProxyProtocol),
+  preambleTimeoutMs: integer(10_000, 0, 0x7fffffff),
 } satisfies TableOf<StreamServerProperties>);
 
 function startOptions(host: string | null | undefined, port: number | undefined): ServerStartOptions {

@@ -190,6 +190,8 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
       connection.canSendWhileOpening = true;
       return accepted.makeSocket(connection);
     }
+    // Preambles come before TLS, so it cannot begin on the handle.
+    if (connection.state === ConnectionState.Connecting) return accepted.makeSocket(connection);
     const handle = accepted.takeHandle();
     const socket = handle === null ? null : tlsSocketOfHandle(handle, this.serverOptions());
     return socket ?? accepted.makeRawSocket();
@@ -204,6 +206,8 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
     if (this.#settings.sslAutoHandShake) {
       const session = new TlsSession(this, connection);
       connection.secure = session;
+      // As TLS that begins in the middle of clear text: not within a read, and behind what the preambles sent.
+      if (connection.hadPreambles) connection.closeClearText();
       session.begin(done);
     } else {
       connection.openInClearText();

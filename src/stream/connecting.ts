@@ -1,4 +1,5 @@
 import type { ConnectionHost } from '../connection/host.ts';
+import { PreambleStage } from '../connection/preamble-stage.ts';
 import { tuneSocket } from '../connection/socket.ts';
 import { ConnectionState } from '../connection/state.ts';
 import type { StreamConnection } from '../connection/stream-connection.ts';
@@ -10,17 +11,19 @@ import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
 import { prepareByHook } from '../core/hooks.ts';
-import { $aborted, $failed } from '../core/internals.ts';
+import { $aborted, $failed, $settings } from '../core/internals.ts';
 import { isIP } from '../core/ip.ts';
 import type { OptionRule } from '../core/option-names.ts';
 import { socketPathProblem } from '../core/socket-path.ts';
 import { HOOK_GRACE_MS } from '../core/start-stop.ts';
+import { proxyTargetProblem } from '../protocol/preambles/proxy-url.ts';
 import { isFastPathSettled, proveFastPath } from '../transport/fast-path.ts';
 import { connectSocket, makeConnectingSocket } from '../transport/tcp-connect.ts';
+import { hopsOf, outgoingPreambles, type ProxyTarget, proxyProperties } from './proxying.ts';
 import { isPort } from './stream-properties.ts';
 
 /** Where to connect, and how. */
-export interface ConnectOptions {
+export interface ConnectOptions extends ProxyTarget {
   /** Host name or IP address; `address^name` dials `address` and uses `name` as the host, as HP-Socket 5.8.8 does. */
   host?: string | undefined;
   port?: number | undefined;
@@ -45,16 +48,21 @@ export const connectRules = {
   localPort: true,
   serverName: true,
   signal: true,
+  proxy: proxyProperties.proxy,
+  proxyHeader: proxyProperties.proxyHeader,
 } satisfies Record<keyof ConnectOptions, OptionRule>;
 
-/** The error of a target that makes no sense, or null. Throws for what is no signal. */
-export function checkTarget(target: ConnectOptions, operation: string): SocketError | null {
+/** The error of a target that makes no sense, or null. Throws for what is no signal, and no proxy. */
+export function checkTarget(component: Component, target: ConnectOptions, operation: string): SocketError | null {
   const invalid = (message: string): SocketError =>
     new SocketError({ socketError: SocketErrorCode.InvalidParam, errno: Errno.EINVAL, operation, message });
   const { host, port, path, localAddress, localPort, serverName, signal } = target;
   isSignalAborted(signal);
   if (serverName !== undefined && typeof serverName !== 'string')
     return invalid(`serverName must be a string, not ${describe(serverName)}`);
+  const hops = hopsOf(component[$settings], target);
+  if (path !== undefined && hops.length > 0)
+    return invalid('a Unix domain socket is not reached through a proxy; give proxy: null');
   if (path !== undefined) {
     const problem = socketPathProblem(path);
     return problem === null ? null : invalid(problem);
@@ -74,14 +82,16 @@ export function checkTarget(target: ConnectOptions, operation: string): SocketEr
   }
   const { dial } = splitHost(host);
   if (dial === '') return invalid('host must name the address to dial in front of ^');
-  const remote = isIP(dial);
+  const problem = hops.length > 0 ? proxyTargetProblem(dial) : null;
+  if (problem !== null) return invalid(problem);
+  const remote = isIP(hops[0]?.host ?? dial);
   const local = localAddress === undefined ? 0 : isIP(localAddress);
   if (remote !== 0 && local !== 0 && remote !== local) {
     return new SocketError({
       socketError: SocketErrorCode.SocketCreate,
       errno: Errno.EAFNOSUPPORT,
       operation,
-      message: `cannot connect from ${localAddress} to ${shown(dial)}: one is IPv4, the other IPv6`,
+      message: `cannot connect from ${localAddress} to ${shown(hops[0]?.host ?? dial)}: one is IPv4, the other IPv6`,
     });
   }
   return null;
@@ -109,6 +119,11 @@ export async function connect(
   connection.remotePort = port;
   connection.serverName = target.serverName ?? (path === undefined && name !== dial ? name : '');
   run.security?.preparing(connection);
+  const hops = hopsOf(component[$settings], target);
+  connection.proxies = hops.map((hop) => hop.name);
+  const preambles = outgoingPreambles(component[$settings], target, hops, dial, port);
+  const stage = preambles.length === 0 ? null : new PreambleStage(connection, preambles, false);
+  connection.preambles = stage;
   let isSettled = false;
   const abort = (): void => {
     connection.close(
@@ -152,26 +167,51 @@ export async function connect(
       settle(refusal ?? connection.closeReason.error ?? cancelled(connection));
     });
     if (isAsync) connection.wasLetIn = true;
-    connection.deadlines.armHandshake(timeoutMs, `connecting to ${shown(connection.remoteHost)}`, 'syncConnectTimeout');
+    armConnecting(connection, timeoutMs, stage);
+    const open = (): void => {
+      connection.deadlines.disarmStage();
+      connection.connected();
+      connected();
+      connection.open('onConnect', undefined, (error) => {
+        // A rejection waits until the connection is gone, so that whoever catches it finds the component ready again.
+        if (error === undefined) settle();
+        else refusal = error;
+      });
+    };
     try {
-      connectSocket(socket, { ...target, host: dial, path }, () => {
+      const [first] = hops;
+      const place = first === undefined ? { host: dial, path } : { host: first.host, port: first.port };
+      connectSocket(socket, { ...target, ...place }, () => {
         if (connection.state !== ConnectionState.Connecting) return;
-        connection.deadlines.disarmStage();
-        connection.remoteAddress = normalizeAddress(socket.remoteAddress ?? '');
-        connection.remotePort = socket.remotePort ?? port;
+        if (first === undefined) {
+          connection.remoteAddress = normalizeAddress(socket.remoteAddress ?? '');
+          connection.remotePort = socket.remotePort ?? port;
+        } else {
+          // Where a proxy resolved the name, nobody here knows the address.
+          connection.remoteAddress = isIP(dial) === 0 ? '' : normalizeAddress(dial);
+        }
         tuneSocket(socket, run.settings);
-        connection.connected();
-        connected();
-        connection.open('onConnect', undefined, (error) => {
-          // A rejection waits until the connection is gone, so that whoever catches it finds the component ready again.
-          if (error === undefined) settle();
-          else refusal = error;
-        });
+        if (stage === null) open();
+        else stage.start(open);
       });
     } catch (thrown) {
       connection.socketFailed(thrown as Error);
     }
     if (isAsync && connection.state === ConnectionState.Connecting) settle();
+  });
+}
+
+/** One deadline for the socket, the proxies and all other preambles. */
+function armConnecting(connection: StreamConnection, timeoutMs: number, stage: PreambleStage | null): void {
+  const what = `connecting to ${shown(connection.remoteHost)}`;
+  if (stage === null) return connection.deadlines.armHandshake(timeoutMs, what, 'syncConnectTimeout');
+  connection.deadlines.armStage(timeoutMs, () => {
+    if (stage.hasStarted && stage.expired()) return;
+    connection.host.limits.handshakeTimeouts++;
+    const [first] = connection.proxies;
+    const awaited = stage.hasStarted ? stage.awaits : first === undefined ? 'the peer' : `proxy ${first}`;
+    const message = `${what} did not end within ${timeoutMs} ms (syncConnectTimeout), in which ${awaited} did not come`;
+    connection.deadlines.timedOut(SocketOperation.Connect, message);
   });
 }
 

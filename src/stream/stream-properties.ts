@@ -1,4 +1,6 @@
-import { flag, integer, oneOf, type TableOf } from '../core/properties.ts';
+import { checkPreamble } from '../connection/trusted-proxies.ts';
+import { custom, flag, integer, oneOf, type TableOf } from '../core/properties.ts';
+import type { PreambleFactory } from '../protocol/preambles/preamble.ts';
 
 /** Properties of every TCP and TLS component. Each is also an option of the constructor. */
 export interface StreamProperties {
@@ -73,6 +75,12 @@ export interface StreamProperties {
   maxReceiveMessagesPerSecond: number;
   /** What a connection above its rate gets: `'pause'` (the default) reads it later, `'close'` closes it (ENOBUFS). */
   receiveRatePolicy: 'pause' | 'close';
+  /**
+   * Makes what is said on each connection before anything else of this component, TLS included: behind a PROXY header and the
+   * tunnels of proxies, before the first hook. Null, the default, for nothing. Its time is `preambleTimeoutMs` on servers,
+   * `syncConnectTimeout` on agents and clients.
+   */
+  preamble: PreambleFactory | null;
 }
 
 export const streamProperties = {
@@ -98,6 +106,7 @@ export const streamProperties = {
   maxReceiveBytesPerSecond: integer(0, 0),
   maxReceiveMessagesPerSecond: integer(0, 0),
   receiveRatePolicy: oneOf('pause', ['pause', 'close']),
+  preamble: custom(null, checkPreamble),
 } satisfies TableOf<StreamProperties>;
 
 /** A port number, 0 to 65535. */

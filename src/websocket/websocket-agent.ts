@@ -6,10 +6,12 @@ import { $makeFace, $takePending } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { checkOptions, type OptionRule } from '../core/option-names.ts';
 import { withHooks } from '../http/http-model.ts';
+import type { ProxyOption } from '../protocol/preambles/proxy-url.ts';
 import type { SslClientContext } from '../ssl/options.ts';
 import { type SslComplexProperties, sslComplexProperties } from '../ssl/properties.ts';
 import { addMembers, SecureComplexMethods } from '../ssl/secure-methods.ts';
 import { clientTls } from '../ssl/security.ts';
+import type { ProxyHeaderOption } from '../stream/proxying.ts';
 import type { StreamProperties } from '../stream/stream-properties.ts';
 import { targetOf } from './client-handshake.ts';
 import { ClientRun, PendingOpen } from './client-run.ts';
@@ -39,6 +41,10 @@ export interface WebSocketOpenOptions {
   serverName?: string | undefined;
   /** Aborting cancels opening, or closes the connection. */
   signal?: AbortSignal | undefined;
+  /** Proxies of this connection, instead of the component's; null for none. */
+  proxy?: ProxyOption | undefined;
+  /** PROXY header of this connection, instead of the component's; null for none. */
+  proxyHeader?: ProxyHeaderOption | undefined;
 }
 
 export const openRules = {
@@ -48,6 +54,8 @@ export const openRules = {
   localPort: true,
   serverName: true,
   signal: true,
+  proxy: true,
+  proxyHeader: true,
 } satisfies Record<keyof WebSocketOpenOptions, OptionRule>;
 
 /** Checks what `open` was given. @throws TypeError for a URL of the wrong scheme, and as `targetOf`. */

@@ -1,0 +1,294 @@
+import { shown } from '../core/describe.ts';
+import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
+import { Errno, errnoOf } from '../core/errno.ts';
+import { describeSystemError, SocketError } from '../core/errors.ts';
+import { toBytes } from '../memory/sendable.ts';
+import {
+  MAX_PREAMBLE_BYTES,
+  type Preamble,
+  type PreambleFactory,
+  type PreamblePort,
+} from '../protocol/preambles/preamble.ts';
+import { Lifetime } from '../protocol/protocol.ts';
+import type { Link, PreambleSide } from './link.ts';
+import { ConnectionState } from './state.ts';
+
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * The preambles of one connection, one after another. The connection is connecting meanwhile.
+ *
+ * ```
+ *   start --> begin --> receive ... --> done --+--> (all is written) --> the receiver gets the rest --> finished
+ *               ^                              |
+ *               +------ next preamble ---------+        fail, FIN, error, time-out: the connection closes
+ * ```
+ */
+export class PreambleStage implements PreambleSide {
+  readonly #connection: Link;
+  readonly #factories: readonly PreambleFactory[];
+  readonly #isServer: boolean;
+  /** The preamble that is spoken; null before the first and behind the last. */
+  #current: StagePort | null = null;
+  #index = 0;
+  /** What no preamble has taken. */
+  #input: Buffer = EMPTY;
+  #isOwnInput = true;
+  #isRunning = false;
+  /** Whether the socket is connected. */
+  hasStarted = false;
+  #isOver = false;
+  #finished: (() => void) | null = null;
+
+  constructor(connection: Link, factories: readonly PreambleFactory[], isServer: boolean) {
+    this.#connection = connection;
+    this.#factories = factories;
+    this.#isServer = isServer;
+  }
+
+  /** The socket is connected. @param finished Called when all preambles are done and everything that they sent is written. */
+  start(finished: () => void): void {
+    this.#finished = finished;
+    this.hasStarted = true;
+    this.run();
+    if (!this.#isOver && this.#isAlive) this.#connection.socket.resume();
+  }
+
+  get #isAlive(): boolean {
+    return this.#connection.state === ConnectionState.Connecting;
+  }
+
+  /** What is awaited, for the sentence of a failure. */
+  get awaits(): string {
+    return this.#current?.preamble?.awaits ?? 'the peer';
+  }
+
+  received(bytes: Buffer, lifetime: Lifetime): void {
+    const isOwn = lifetime === Lifetime.Forever;
+    if (this.#input.length === 0) {
+      this.#input = bytes;
+      this.#isOwnInput = isOwn;
+    } else {
+      this.#input = Buffer.concat([this.#input, bytes]);
+      this.#isOwnInput = true;
+    }
+    this.run();
+    if (!this.#isOwnInput && this.#input.length > 0) {
+      this.#input = Buffer.from(this.#input);
+      this.#isOwnInput = true;
+    }
+  }
+
+  /** Goes on as far as it can. */
+  run(): void {
+    if (this.#isRunning || this.#isOver) return;
+    this.#isRunning = true;
+    try {
+      while (this.#isAlive && this.#step());
+    } catch (thrown) {
+      this.#connection.hookFailed(
+        'preamble',
+        thrown,
+        this.#isServer ? SocketOperation.Receive : SocketOperation.Connect,
+      );
+    }
+    this.#isRunning = false;
+    if (this.#isAlive && this.#current === null) this.#finish();
+  }
+
+  /** @returns false when something is awaited, or nothing is left to do. */
+  #step(): boolean {
+    let current = this.#current;
+    if (current === null) {
+      const make = this.#factories[this.#index++];
+      if (make === undefined) return false;
+      current = new StagePort(this.#connection, this);
+      this.#current = current;
+      current.preamble = make(current);
+      current.preamble.begin?.();
+    } else {
+      const { preamble } = current;
+      const input = this.#input;
+      if (input.length === 0) return false;
+      const taken = preamble!.receive(input);
+      if (!(Number.isInteger(taken) && taken >= 0 && taken <= input.length))
+        throw new RangeError('receive of a preamble must return how many of the bytes it took');
+      this.#input = taken === input.length ? EMPTY : input.subarray(taken);
+      if (!current.isDone && taken === 0) {
+        const { maxBytes = MAX_PREAMBLE_BYTES } = preamble!;
+        if (this.#isAlive && input.length > maxBytes)
+          this.fail(`the peer sent more than ${maxBytes} bytes in place of ${this.awaits}`, Errno.EMSGSIZE);
+        return false;
+      }
+    }
+    if (current.isDone) {
+      this.#current = null;
+      current.preamble!.closed?.();
+    }
+    return true;
+  }
+
+  /** All preambles are done. */
+  #finish(): void {
+    const connection = this.#connection;
+    this.#isOver = true;
+    if (connection.pendingBytes === 0) return this.#handOver();
+    connection.socket.pause();
+    connection.awaitsSent = true;
+    connection.host.schedule(connection);
+  }
+
+  /** Everything that was sent is written. */
+  allSent(): void {
+    if (this.#isOver && this.#isAlive) this.#handOver();
+  }
+
+  /** The connection opens; what no preamble took is delivered at once if that is done, and else held. */
+  #handOver(): void {
+    const connection = this.#connection;
+    const { receiver } = connection;
+    const finished = this.#finished!;
+    this.#finished = null;
+    connection.preambles = null;
+    finished();
+    const rest = this.#input;
+    this.#input = EMPTY;
+    if (rest.length > 0) receiver.received(rest, this.#isOwnInput ? Lifetime.Forever : Lifetime.Call);
+    // What comes next is left in the socket until it is known who reads it.
+    else if (connection.state < ConnectionState.Open || receiver.pauses !== 0) connection.socket.pause();
+  }
+
+  /** The peer sent its FIN. */
+  ended(): void {
+    if (!this.#isOver) this.fail(`the peer ended the connection in place of ${this.awaits}`, Errno.ECONNABORTED);
+  }
+
+  /** The socket failed. */
+  socketFailed(cause: Error): void {
+    const errno = errnoOf(cause);
+    this.#close(describeSystemError(`the connection failed in place of ${this.awaits}`, errno, cause), errno, cause);
+  }
+
+  /** The time is over. @returns Whether a preamble was content with that. */
+  expired(): boolean {
+    const current = this.#current;
+    if (this.#isRunning || this.#isOver || current === null) return false;
+    this.#isRunning = true;
+    try {
+      current.preamble!.expired?.();
+    } catch (thrown) {
+      this.#connection.hookFailed('preamble', thrown, SocketOperation.Receive);
+    }
+    this.#isRunning = false;
+    if (!current.isDone) return !this.#isAlive;
+    this.#current = null;
+    current.preamble!.closed?.();
+    this.run();
+    return true;
+  }
+
+  /** A preamble said that it is done, perhaps in a later turn. */
+  settled(port: StagePort): void {
+    if (this.#isRunning || this.#current !== port) return;
+    this.#current = null;
+    port.preamble?.closed?.();
+    this.run();
+  }
+
+  fail(message: string, errno: number): void {
+    this.#close(message, errno, undefined);
+  }
+
+  #close(message: string, errno: number, cause: Error | undefined): void {
+    if (!this.#isAlive) return;
+    const connection = this.#connection;
+    const { id: connId, host, remoteHost, remotePort } = connection;
+    if (this.#isServer) host.limits.preambles++;
+    const what = this.#isServer ? '' : `connecting to ${shown(remoteHost)}:${remotePort} failed: `;
+    connection.close(
+      this.#isServer ? SocketOperation.Receive : SocketOperation.Connect,
+      errno,
+      new SocketError({
+        socketError: this.#isServer ? SocketErrorCode.DataProc : SocketErrorCode.ConnectServer,
+        errno,
+        operation: this.#isServer ? 'receive' : 'connect',
+        connId,
+        message: what + message,
+        cause,
+      }),
+    );
+  }
+
+  /** The connection is closed. */
+  closed(): void {
+    const current = this.#current;
+    this.#current = null;
+    this.#isOver = true;
+    this.#input = EMPTY;
+    this.#finished = null;
+    try {
+      current?.preamble?.closed?.();
+    } catch (thrown) {
+      this.#connection.hookFailed('preamble', thrown, SocketOperation.Close);
+    }
+  }
+}
+
+/** What one preamble sees of its connection. */
+class StagePort implements PreamblePort {
+  preamble: Preamble | null = null;
+  isDone = false;
+  readonly #connection: Link;
+  readonly #stage: PreambleStage;
+
+  constructor(connection: Link, stage: PreambleStage) {
+    this.#connection = connection;
+    this.#stage = stage;
+  }
+
+  get id(): number {
+    return this.#connection.id;
+  }
+
+  get isOpen(): boolean {
+    return !this.isDone && this.#connection.state === ConnectionState.Connecting;
+  }
+
+  get localAddress(): string {
+    return this.#connection.localAddress?.address ?? '';
+  }
+
+  get localPort(): number {
+    return this.#connection.localAddress?.port ?? 0;
+  }
+
+  get remoteAddress(): string {
+    return this.#connection.remoteAddress;
+  }
+
+  get remotePort(): number {
+    return this.#connection.remotePort;
+  }
+
+  get extra(): unknown {
+    return this.#connection.extra;
+  }
+
+  set extra(extra: unknown) {
+    this.#connection.extra = extra;
+  }
+
+  send(bytes: Uint8Array | string): void {
+    if (this.isOpen) this.#connection.sendRaw(toBytes(bytes, 0, undefined));
+  }
+
+  done(): void {
+    if (!this.isOpen) return;
+    this.isDone = true;
+    this.#stage.settled(this);
+  }
+
+  fail(message: string, errno: number = Errno.EBADMSG): void {
+    if (this.isOpen) this.#stage.fail(message, errno);
+  }
+}

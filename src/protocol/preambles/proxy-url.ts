@@ -1,0 +1,137 @@
+import { describe } from '../../core/describe.ts';
+import { isIP } from '../../core/ip.ts';
+import { checkOptions, type OptionRule } from '../../core/option-names.ts';
+import { flag } from '../../core/properties.ts';
+
+/** One proxy on the way. */
+export interface ProxyOptions {
+  /** `socks5://user:password@host:port`, or `http://user:password@host:port` for one that takes CONNECT. */
+  url: string | URL;
+  /** Further header fields of the CONNECT request. Not for SOCKS5. */
+  headers?: Readonly<Record<string, string>> | undefined;
+  /**
+   * SOCKS5: whether greeting, user and password, and request are sent in one piece, which saves one or two round trips. Proxies that
+   * read each of them by itself fail then (microsocks does). Default false.
+   */
+  pipeline?: boolean | undefined;
+}
+
+/** A proxy, or several in a row, nearest first; null for none. */
+export type ProxyOption = string | URL | ProxyOptions | readonly (string | URL | ProxyOptions)[] | null;
+
+/** A proxy, taken apart. */
+export interface ProxyHop {
+  readonly kind: 'socks5' | 'http';
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  readonly hasLogin: boolean;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly pipeline: boolean;
+  /** Its URL without user and password, for messages and for the listener. */
+  readonly name: string;
+}
+
+const rules = {
+  url: true,
+  headers: true,
+  pipeline: flag(false),
+} satisfies Record<keyof ProxyOptions, OptionRule>;
+const foreign = { proxy: 'url', host: 'give all of it in url', username: 'user and password stand in url' };
+
+const DEFAULT_PORTS = { socks5: 1080, http: 80 } as const;
+/** More in a row are a mistake. */
+const MAX_HOPS = 16;
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/** Takes the option apart. @throws TypeError, RangeError that name what is wrong, and no password. */
+export function parseProxies(what: string, option: ProxyOption): readonly ProxyHop[] {
+  if (option === null) return [];
+  const list = Array.isArray(option) ? (option as readonly (string | URL | ProxyOptions)[]) : [option];
+  if (list.length > MAX_HOPS)
+    throw new RangeError(`${what} has ${list.length} proxies in a row, at most ${MAX_HOPS} are possible`);
+  return list.map((one) => parseProxy(what, one as string | URL | ProxyOptions));
+}
+
+function parseProxy(what: string, one: string | URL | ProxyOptions): ProxyHop {
+  if (typeof one === 'string' || one instanceof URL) return parseUrl(what, one, {}, false);
+  if (typeof one !== 'object' || one === null)
+    throw new TypeError(`${what} must be a URL such as socks5://user:password@host:port, not ${describe(one)}`);
+  checkOptions(what, one, rules, foreign);
+  if (typeof one.url !== 'string' && !(one.url instanceof URL))
+    throw new TypeError(
+      `url of ${what} must be a URL such as socks5://user:password@host:port, not ${describe(one.url)}`,
+    );
+  return parseUrl(what, one.url, one.headers ?? {}, one.pipeline ?? false);
+}
+
+function parseUrl(what: string, text: string | URL, headers: object, pipeline: boolean): ProxyHop {
+  let url: URL;
+  try {
+    // Of schemes that it does not know, URL checks the host less.
+    url = new URL(String(text).replace(/^socks5h?:/i, 'http:'));
+  } catch {
+    throw new TypeError(`${what} must be a URL such as socks5://user:password@host:port`);
+  }
+  const scheme = /^([a-z0-9+.-]+):/i.exec(String(text))?.[1]?.toLowerCase() ?? '';
+  const kind = scheme === 'socks5' || scheme === 'socks5h' ? 'socks5' : scheme === 'http' ? 'http' : null;
+  if (kind === null)
+    throw new TypeError(`${what} must begin with socks5:// or http://, not with ${describe(`${scheme}:`)}`);
+  if (url.hostname === '' || (url.pathname !== '' && url.pathname !== '/') || url.search !== '' || url.hash !== '')
+    throw new TypeError(`${what} must be a URL of host and port, without a path`);
+  const host = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname;
+  // URL leaves out port 80 of http, which may have been given for a SOCKS proxy.
+  const isEighty = url.port === '' && /:80\/?$/.test(String(text));
+  const port = url.port === '' ? (isEighty ? 80 : DEFAULT_PORTS[kind]) : Number(url.port);
+  if (port === 0) throw new RangeError(`the port of ${what} must be 1 to 65535`);
+  const user = decode(what, url.username);
+  const password = decode(what, url.password);
+  const hasLogin = user !== '' || password !== '';
+  if (kind === 'socks5' && hasLogin) {
+    for (const part of [user, password]) {
+      const length = Buffer.byteLength(part);
+      if (length < 1 || length > 255)
+        throw new RangeError(`user and password of ${what} must have 1 to 255 bytes each`);
+    }
+  }
+  if (kind === 'http' && user.includes(':')) throw new TypeError(`the user of ${what} must not contain a colon`);
+  const fields = Object.entries(headers);
+  if (kind === 'socks5' && fields.length > 0) throw new TypeError(`headers of ${what} are for http:// only`);
+  if (kind === 'http' && pipeline) throw new TypeError(`pipeline of ${what} is for socks5:// only`);
+  for (const [name, value] of fields) {
+    if (!TOKEN.test(name) || typeof value !== 'string' || !FIELD_VALUE.test(value))
+      throw new TypeError(`headers of ${what}: ${describe(name)} is no field with a text for its value`);
+  }
+  const shownHost = isIP(host) === 6 ? `[${host}]` : host;
+  return {
+    kind,
+    host,
+    port,
+    user,
+    password,
+    hasLogin,
+    headers: fields as [string, string][],
+    pipeline,
+    name: `${kind}://${shownHost}:${port}`,
+  };
+}
+
+function decode(what: string, text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new TypeError(`user and password of ${what} must be percent-encoded`);
+  }
+}
+
+/** What a target may be made of for a proxy: ASCII without blanks and control characters, so that no request is split. */
+const TARGET = /^[\w.:%~!$&'()*+,;=[\]-]+$/;
+
+/** Why a proxy cannot be asked for this host; null if it can. */
+export function proxyTargetProblem(host: string): string | null {
+  if (!TARGET.test(host))
+    return `host ${describe(host)} cannot be asked of a proxy; names of other letters are written in ASCII (xn--...)`;
+  return Buffer.byteLength(host) > 255 ? 'host has more than 255 bytes, which a proxy cannot be asked for' : null;
+}

@@ -1,0 +1,21 @@
+import { HttpConnectPreamble } from './http-connect.ts';
+import type { PreambleFactory } from './preamble.ts';
+import type { ProxyHop } from './proxy-url.ts';
+import { Socks5Preamble } from './socks5.ts';
+
+/** Asks each proxy for the next, and the last one for the target. The connection is with the first. */
+export function tunnelPreambles(hops: readonly ProxyHop[], host: string, port: number): PreambleFactory[] {
+  return hops.map((hop, index) => {
+    const next = hops[index + 1] ?? { host, port };
+    const where = hopName(hops, index);
+    return hop.kind === 'socks5'
+      ? (preamblePort) => new Socks5Preamble(preamblePort, hop, where, next.host, next.port)
+      : (preamblePort) => new HttpConnectPreamble(preamblePort, hop, where, next.host, next.port);
+  });
+}
+
+/** A proxy as messages name it: which one, and its URL without a password. */
+export function hopName(hops: readonly ProxyHop[], index: number): string {
+  const place = hops.length > 1 ? `${index + 1} of ${hops.length} ` : '';
+  return `proxy ${place}(${hops[index]!.name})`;
+}

@@ -1,0 +1,84 @@
+import { isIP } from '../core/ip.ts';
+import { custom, type TableOf } from '../core/properties.ts';
+import type { PreambleFactory, PreamblePort } from '../protocol/preambles/preamble.ts';
+import { type ProxyHop, type ProxyOption, parseProxies } from '../protocol/preambles/proxy-url.ts';
+import { checkProxyHeader, type ProxyHeaderOptions, writeProxyHeader } from '../protocol/preambles/proxy-writer.ts';
+import { tunnelPreambles } from '../protocol/preambles/tunnels.ts';
+
+/** A PROXY header that is sent: its version, or what it is to say; null for none. */
+export type ProxyHeaderOption = 1 | 2 | ProxyHeaderOptions | null;
+
+/** Properties of agents and clients about proxies. Each is also an option of `connect` and `start`, for one connection. */
+export interface ProxyProperties {
+  /**
+   * Proxies that connections go through, nearest first (PXY-001): `socks5://user:password@host:port`, `http://host:port` for CONNECT. They
+   * resolve the host's name. Null, the default, for none.
+   */
+  proxy: ProxyOption;
+  /**
+   * PROXY header that each connection begins with, in front of TLS: its version, or what it says. Addresses that are left out
+   * are those of the connection. Null, the default, for none.
+   */
+  proxyHeader: ProxyHeaderOption;
+}
+
+function checkProxyHeaderOption(name: string, value: unknown): void {
+  if (value !== null && value !== 1 && value !== 2) checkProxyHeader(name, value);
+}
+
+export const proxyProperties = {
+  proxy: custom(null, (name, value) => void parseProxies(name, value as ProxyOption)),
+  proxyHeader: custom(null, checkProxyHeaderOption),
+} satisfies TableOf<ProxyProperties>;
+
+/** What a connection may say of it for itself. */
+export interface ProxyTarget {
+  /** Proxies of this connection, instead of the component's; null for none. */
+  proxy?: ProxyOption | undefined;
+  /** PROXY header of this connection, instead of the component's; null for none. */
+  proxyHeader?: ProxyHeaderOption | undefined;
+}
+
+/** The proxies of one connection. */
+export function hopsOf(settings: object, target: ProxyTarget): readonly ProxyHop[] {
+  const { proxy } = settings as Partial<ProxyProperties>;
+  return parseProxies('proxy', target.proxy === undefined ? (proxy ?? null) : target.proxy);
+}
+
+/** What is spoken on a connection to `host` before its first hook. */
+export function outgoingPreambles(
+  settings: object,
+  target: ProxyTarget,
+  hops: readonly ProxyHop[],
+  host: string,
+  port: number,
+): readonly PreambleFactory[] {
+  const { proxyHeader: ofAll = null, preamble = null } = settings as Partial<
+    ProxyProperties & { preamble: PreambleFactory | null }
+  >;
+  const header = target.proxyHeader === undefined ? ofAll : target.proxyHeader;
+  if (hops.length === 0 && header === null && preamble === null) return NONE;
+  const factories = tunnelPreambles(hops, host, port);
+  if (header !== null) factories.push(headerPreamble(typeof header === 'number' ? { version: header } : header));
+  if (preamble !== null) factories.push(preamble);
+  return factories;
+}
+
+const NONE: readonly PreambleFactory[] = [];
+
+function headerPreamble(options: ProxyHeaderOptions): PreambleFactory {
+  return (port) => ({
+    begin() {
+      const source = options.source ?? endOf(port.localAddress, port.localPort);
+      const destination = options.destination ?? endOf(port.remoteAddress, port.remotePort);
+      port.send(writeProxyHeader({ ...options, source, destination }));
+      port.done();
+    },
+    receive: () => 0,
+  });
+}
+
+/** One end of a connection; undefined if it has no address, or nobody here knows it. */
+function endOf(address: PreamblePort['localAddress'], port: number): { address: string; port: number } | undefined {
+  return isIP(address) === 0 ? undefined : { address, port };
+}
