@@ -18,6 +18,7 @@ import {
   $isStopped,
   $listener,
   $security,
+  $settings,
   $startFailed,
   $table,
   $transition,
@@ -164,7 +165,7 @@ export abstract class StreamAgent<Extra = unknown, Message = Sendable> extends C
   async #dial(target: AgentConnectOptions<Extra>, isAsync: boolean): Promise<StreamConnection> {
     if (this.state !== ServiceState.Started) throw this[$illegalState]('connect');
     if (this.#localAddress !== '' && target.path === undefined) target.localAddress ??= this.#localAddress;
-    const problem = checkTarget(this, target, 'connect');
+    const problem = checkTarget(target, 'connect', this[$settings]);
     if (problem !== null) throw this[$failed](problem);
     const run = this[$host]!;
     if (this[$table].size >= this.maxConnectionCount) {

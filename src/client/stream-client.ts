@@ -119,7 +119,7 @@ export abstract class StreamClient<Extra = unknown, Message = Sendable>
       typeof host === 'object' && host !== null ? host : { ...options, host, port: port as number };
     checkOptions('start', typeof host === 'object' && host !== null ? host : options, startRules, foreignAddresses);
     if (!this[$isStopped]) throw this[$illegalState]('start');
-    const problem = checkTarget(this, target, 'start');
+    const problem = checkTarget(target, 'start', this[$settings]);
     if (problem !== null) throw this[$failed](problem);
     const unready = this[$security]?.checkReady() ?? null;
     if (unready !== null) throw this[$failed](unready);

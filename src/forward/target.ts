@@ -1,6 +1,7 @@
 import { describe } from '../core/describe.ts';
 import { checkOptions, foreignAddresses, type OptionRule } from '../core/option-names.ts';
 import { type ConnectOptions, checkTarget } from '../stream/connecting.ts';
+import { proxyProperties } from '../stream/proxying.ts';
 
 /** Where a forwarder connects to: host and port, or the path of a Unix domain socket. */
 export type ForwardTarget = Omit<ConnectOptions, 'signal'>;
@@ -12,6 +13,8 @@ const targetRules = {
   localAddress: true,
   localPort: true,
   serverName: true,
+  proxy: proxyProperties.proxy,
+  proxyHeader: proxyProperties.proxyHeader,
 } satisfies Record<keyof ForwardTarget, OptionRule>;
 
 /**

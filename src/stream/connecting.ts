@@ -52,15 +52,18 @@ export const connectRules = {
   proxyHeader: proxyProperties.proxyHeader,
 } satisfies Record<keyof ConnectOptions, OptionRule>;
 
-/** The error of a target that makes no sense, or null. Throws for what is no signal, and no proxy. */
-export function checkTarget(component: Component, target: ConnectOptions, operation: string): SocketError | null {
+/**
+ * The error of a target that makes no sense, or null. Throws for what is no signal and no proxy.
+ * @param settings Of the component that is to connect.
+ */
+export function checkTarget(target: ConnectOptions, operation: string, settings: object = {}): SocketError | null {
   const invalid = (message: string): SocketError =>
     new SocketError({ socketError: SocketErrorCode.InvalidParam, errno: Errno.EINVAL, operation, message });
   const { host, port, path, localAddress, localPort, serverName, signal } = target;
   isSignalAborted(signal);
   if (serverName !== undefined && typeof serverName !== 'string')
     return invalid(`serverName must be a string, not ${describe(serverName)}`);
-  const hops = hopsOf(component[$settings], target);
+  const hops = hopsOf(settings, target);
   if (path !== undefined && hops.length > 0)
     return invalid('a Unix domain socket is not reached through a proxy; give proxy: null');
   if (path !== undefined) {
