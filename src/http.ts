@@ -32,6 +32,7 @@ export type { FetchHandler, FetchInfo, FetchUpgradeOptions } from './http/fetch/
 export { LightResponse } from './http/fetch/light-response.ts';
 export { overrideGlobalObjects } from './http/fetch/override.ts';
 export { type ServeOptions, serve } from './http/fetch/serve.ts';
+export type { WSMessage } from './http/frame-exchange.ts';
 export type { HttpHeaders } from './http/header-list.ts';
 export { HttpAgent, type HttpAgentHooks, type HttpAgentOptions, type HttpUrlOptions } from './http/http-agent.ts';
 export { HttpClient, type HttpClientHooks, type HttpClientOptions } from './http/http-client.ts';

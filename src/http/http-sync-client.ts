@@ -1,15 +1,21 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import type { StreamConnection } from '../connection/stream-connection.ts';
 import { timeoutAfter } from '../core/delay.ts';
-import { SocketErrorCode } from '../core/enums.ts';
-import { Errno } from '../core/errno.ts';
+import { describe, shown } from '../core/describe.ts';
+import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
+import { Errno, errnoOf } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
-import { $failed, $link, $shownHead, $wheel } from '../core/internals.ts';
+import { $failed, $frameHooks, $link, $released, $shownHead, $wheel } from '../core/internals.ts';
 import type { OptionRule } from '../core/option-names.ts';
 import { defineProperties, flag, integer, type OptionsOf, type TableOf } from '../core/properties.ts';
+import type { Sendable } from '../memory/sendable.ts';
+import type { FrameHooks } from '../websocket/frame-protocol.ts';
 import { HttpClientProtocol } from './client-protocol.ts';
 import { HttpResponse, HttpStreamResponse } from './client-response.ts';
 import { ACCEPTED_CODINGS, decodeContent, decodeStream } from './content-decoding.ts';
-import { HttpUpgradeType } from './enums.ts';
-import { type HttpHeaders, hasHeader } from './header-list.ts';
+import { FrameExchange, type WSMessage } from './frame-exchange.ts';
+import { type HttpHeaders, hasHeader, pairsOf } from './header-list.ts';
 import { HttpClient, type HttpClientHooks, type HttpClientOptions } from './http-client.ts';
 import { keepAliveMs } from './keep-alive.ts';
 import type { MessageHead } from './message-head.ts';
@@ -54,6 +60,8 @@ export interface OpenUrlOptions
   forceReconnect?: boolean | undefined;
   /** Whether gzip, deflate and br are asked for, and decoded. Default true. */
   decompress?: boolean | undefined;
+  /** A file that is the body, instead of `body`: of any length, read as the server takes it (SYN-014). */
+  bodyFile?: string | URL | undefined;
 }
 
 const openRules = {
@@ -61,6 +69,12 @@ const openRules = {
   maxRedirects: integer(0, 0, 100),
   forceReconnect: flag(false),
   decompress: flag(true),
+  bodyFile: {
+    check(name, value) {
+      if (typeof value === 'string' || value instanceof URL) return;
+      throw new TypeError(`${name} must be a path or a URL, not ${describe(value)}`);
+    },
+  },
 } satisfies Record<keyof OpenUrlOptions | keyof HttpRequestOptions, OptionRule>;
 
 /**
@@ -80,6 +94,11 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
   #turn: Promise<unknown> = Promise.resolve();
   /** When the connection is too old to be used again. */
   #usableUntil = Number.POSITIVE_INFINITY;
+  #frames = new FrameExchange({
+    state: () => this.getWSMessageState(),
+    maxBodyBytes: () => this.maxBodyBytes,
+    tooLong: () => this.#endFrames(Errno.EMSGSIZE, `a frame is longer than maxBodyBytes (${this.maxBodyBytes})`),
+  });
 
   constructor(listener: HttpClientHooks<HttpSyncClient<Extra>> = {}, options?: HttpSyncClientOptions) {
     super(listener as HttpClientHooks<HttpClient<Extra>>, options);
@@ -107,13 +126,16 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
   }
 
   async #open(method: string, text: string, options: OpenUrlOptions): Promise<HttpResponse | HttpStreamResponse> {
-    this.#result = null;
+    this.cleanupRequestResult();
     const { maxRedirects = 0, decompress = true } = options;
-    let { headers = null, body } = options;
+    let { headers = null, body, bodyFile } = options;
+    if (bodyFile !== undefined && body !== undefined && body !== null) {
+      throw new TypeError('give body or bodyFile, not both');
+    }
     let isForced = options.forceReconnect ?? false;
     let target = this.#targetOf(text);
     for (let redirectCount = 0; ; redirectCount++) {
-      const response = await this.#fetch(method, target, { ...options, headers, body }, isForced);
+      const response = await this.#fetch(method, target, { ...options, headers, body, bodyFile }, isForced);
       isForced = false;
       const location = isRedirect(response.status) && maxRedirects > 0 ? response.header('location') : undefined;
       if (location === undefined) return this.#finish(response, target.url, redirectCount, decompress);
@@ -129,7 +151,7 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
       }
       const nextMethod = methodBehind(response.status, method);
       const losesBody = nextMethod !== method;
-      if (losesBody) body = undefined;
+      if (losesBody) body = bodyFile = undefined;
       else if (!isAtHand(body)) {
         throw this.#error(SocketErrorCode.DataSend, Errno.EPROTO, 'a redirect asks for a body that was streamed');
       }
@@ -180,7 +202,7 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
   ): Promise<HttpResponse | HttpStreamResponse> {
     const {
       headers = null,
-      body,
+      bodyFile,
       signal,
       onInterim,
       expectContinue,
@@ -188,10 +210,17 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
       initiator,
       decompress = true,
     } = options;
+    const file = bodyFile === undefined ? null : await this.#fileOf(bodyFile);
+    const fields = decompress ? accepting(headers) : headers;
+    // A stream of the file is made for each attempt.
+    const body = file === null ? options.body : { [Symbol.asyncIterator]: () => file.pieces() };
     const init: HttpRequestInit = {
       method,
       path: target.path,
-      headers: decompress ? accepting(headers) : headers,
+      headers:
+        file === null || hasHeader(fields, 'content-length')
+          ? fields
+          : [...pairsOf(fields), ['Content-Length', String(file.size)]],
       body,
       signal,
       onInterim,
@@ -205,10 +234,64 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
     try {
       return await this.#ask(init);
     } catch (error) {
-      if (!isReused || !isUntouched(error) || !isIdempotent(method) || !isAtHand(body)) throw error;
+      const isRepeatable = isIdempotent(method) && (file !== null || isAtHand(body));
+      if (!isReused || !isUntouched(error) || !isRepeatable) throw error;
       await this.#connect(target, signal);
       return this.#ask(init);
     }
+  }
+
+  async #fileOf(name: string | URL): Promise<{ size: number; pieces(): AsyncIterator<Buffer> }> {
+    const refused = (errno: number, what: string, cause?: unknown): SocketError =>
+      this.#error(SocketErrorCode.DataSend, errno, `the file ${shown(String(name))} ${what}`, cause);
+    const stats = await stat(name).catch((cause: unknown) => {
+      throw refused(errnoOf(cause), 'cannot be read', cause);
+    });
+    if (!stats.isFile()) throw refused(Errno.EISDIR, 'is no file');
+    return { size: stats.size, pieces: () => createReadStream(name)[Symbol.asyncIterator]() as AsyncIterator<Buffer> };
+  }
+
+  // ---- WebSocket frames ------------------------------------------------------------------------------------------
+
+  /**
+   * Sends one WebSocket frame, and waits for the next whole one (`SendWSMessage` of HP-Socket's sync client, SYN-006), within
+   * `requestTimeout`. `getResponseBody` and `getWSMessageState` show it too. The hooks about frames fire as well.
+   * @param reserved RSV1 to RSV3 as a number, RSV1 = 4.
+   * @param mask Masking key of four bytes, which RFC 6455 asks of clients; null for none.
+   * @throws SocketError: IllegalState (EPERM, it was not upgraded to a WebSocket), DataSend with ETIMEDOUT (the client is stopped
+   *   then), ECONNABORTED (the connection closed first), EMSGSIZE (a frame longer than `maxBodyBytes`), ENOBUFS; RangeError as
+   *   `sendWSMessage`.
+   */
+  async requestWSMessage(
+    isFinal: boolean,
+    reserved: number,
+    opcode: number,
+    mask: Uint8Array | null,
+    data: Sendable = '',
+  ): Promise<WSMessage> {
+    if (this.#frames.isAwaited) throw this.#error(SocketErrorCode.IllegalState, Errno.EBUSY, 'a frame is awaited');
+    if (!this.sendWSMessage(isFinal, reserved, opcode, mask, data)) throw this.lastFailure!;
+    const { requestTimeout } = this;
+    const late = (): void => this.#endFrames(Errno.ETIMEDOUT, 'no frame came in time (requestTimeout)');
+    const timer = requestTimeout === 0 ? undefined : timeoutAfter(requestTimeout, late);
+    return this.#frames.next().finally(() => clearTimeout(timer));
+  }
+
+  #endFrames(errno: number, message: string): void {
+    this.#frames.fail(() => this.#error(SocketErrorCode.DataSend, errno, message));
+    this[$link]?.close(SocketOperation.Receive, errno);
+  }
+
+  /** @internal */
+  override [$frameHooks](): FrameHooks {
+    return this.#frames.hooksOver(super[$frameHooks]());
+  }
+
+  /** @internal */
+  override [$released](connection: StreamConnection): void {
+    super[$released](connection);
+    const message = 'the connection was closed before a frame came';
+    this.#frames.fail(() => this.#error(SocketErrorCode.DataSend, Errno.ECONNABORTED, message));
   }
 
   /**
@@ -218,14 +301,14 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
   override request(init: HttpRequestInit & Streamed): Promise<HttpStreamResponse>;
   override request(init?: HttpRequestInit): Promise<HttpResponse>;
   override async request(init: HttpRequestInit = {}): Promise<HttpResponse | HttpStreamResponse> {
-    this.#result = null;
+    this.cleanupRequestResult();
     this.#result = await this.#ask({ timeoutMs: this.requestTimeout, ...init });
     return this.#result;
   }
 
   async #ask(init: HttpRequestInit): Promise<HttpResponse | HttpStreamResponse> {
     const response: HttpResponse | HttpStreamResponse = await super.request(init);
-    if (response.isUpgrade && this.getUpgradeType() !== HttpUpgradeType.WebSocket) {
+    if (response.isUpgrade && response.header('upgrade')?.toLowerCase() !== 'websocket') {
       await this.#close(); // UPG-011
       throw this.#error(SocketErrorCode.DataSend, Errno.EBADMSG, 'the connection became a protocol that is not known');
     }
@@ -285,11 +368,13 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
   /** Forgets the last answer (`CleanupRequestResult`, HTTP-SY-002). @returns true. */
   cleanupRequestResult(): boolean {
     this.#result = null;
+    this.#frames.last = null;
     return true;
   }
 
-  /** Body of the last answer, empty without one, or if it is streamed (`GetResponseBody`, HTTP-SY-007). */
+  /** Body of the last answer, or of the frame behind it; empty without one, or if it is streamed (`GetResponseBody`, HTTP-SY-007). */
   getResponseBody(): Buffer {
+    if (this.#frames.last !== null) return this.#frames.last.body;
     return this.#result instanceof HttpResponse ? this.#result.body : Buffer.alloc(0);
   }
 

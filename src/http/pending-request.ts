@@ -9,7 +9,7 @@ import { type HttpClientProtocol, requestHead, requestPath, type SentRequest } f
 import { HttpResponse, HttpStreamResponse } from './client-response.ts';
 import type { HttpContext, MessageConsumer } from './context.ts';
 import { HttpParseErrorCode } from './enums.ts';
-import { hasHeader, pairsOf } from './header-list.ts';
+import { type HttpHeaders, hasHeader, pairsOf } from './header-list.ts';
 import type { FieldBlock, MessageHead } from './message-head.ts';
 import { type BodyBytes, bodyLength } from './message-writer.ts';
 import { DEFAULT_CONTINUE_MS, type HttpRequestOptions, isAtHand, type RequestBody } from './request-options.ts';
@@ -74,6 +74,8 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
   /** A body that is made piece by piece. */
   #pieces: AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array> | null = null;
   #isChunked = false;
+  /** What the caller's `Content-Length` promises of such a body. */
+  #promisedBytes = 0;
   /** Milliseconds to wait for `100 Continue`. */
   #continueMs = 0;
   #goOn: (() => void) | null = null;
@@ -133,6 +135,7 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
       if (this.#isChunked && !hasHeader(headers, 'transfer-encoding')) {
         headers = [...pairsOf(headers), ['Transfer-Encoding', 'chunked']];
       }
+      if (!this.#isChunked) this.#promisedBytes = promisedBytes(headers);
     }
     const { expectContinue = false } = init;
     const hasBody = this.#length > 0 || this.#pieces !== null;
@@ -201,6 +204,7 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
       this.#isSent = true;
       return;
     }
+    let length = 0;
     for await (const piece of this.#pieces) {
       if (typeof piece !== 'string' && !(piece instanceof Uint8Array)) {
         throw new TypeError(`pieces of a body must be texts or bytes, not ${describe(piece)}`);
@@ -208,11 +212,17 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
       if (isUnwanted()) return;
       if (piece.length === 0) continue;
       const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece;
+      length += bytes.length;
+      // More would be taken for another request, less leaves the server waiting for it.
+      if (!this.#isChunked && length > this.#promisedBytes)
+        throw new Error('the body is longer than its Content-Length');
       const isTaken = this.#isChunked ? protocol.writeChunk(bytes) : protocol.write(bytes);
       if (!isTaken) throw new Error('the connection took no more bytes');
       if (protocol.isFull) await protocol.whenRoom();
     }
     if (isUnwanted()) return;
+    if (!this.#isChunked && length < this.#promisedBytes)
+      throw new Error('the body is shorter than its Content-Length');
     this.#isSent = true;
     if (this.#isChunked) protocol.sendChunkData(null);
   }
@@ -377,6 +387,14 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
     this.fail(errno, message, cause);
     if (protocol?.port.isOpen) protocol.port.violate(errno, `HTTP: ${message}`);
   }
+}
+
+/** @throws TypeError for what is no length. */
+function promisedBytes(headers: HttpHeaders | null): number {
+  const [, value] = pairsOf(headers).find(([name]) => name.toLowerCase() === 'content-length')!;
+  const length = /^\d+$/.test(String(value)) ? Number(value) : Number.NaN;
+  if (!Number.isSafeInteger(length)) throw new TypeError('Content-Length must be a number of bytes');
+  return length;
 }
 
 /** @throws TypeError for what is no body. */

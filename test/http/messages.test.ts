@@ -90,7 +90,7 @@ describe('what is known of a message', () => {
     expect(server.sendChunkData(1)).toBe(false);
   });
 
-  it('stays readable until the next begins (HP-036), names as they came, duplicates kept (HP-037)', () => {
+  it('stays readable until the next begins (HP-036), names as they came, duplicates kept (HP-037, NHT-002)', () => {
     const { port, protocol } = serverPort();
     port.receive('GET /1 HTTP/1.1\r\nhOsT: h\r\nX-a: 1\r\nx-A: 2\r\n\r\nGET /2 HTTP/1.1\r\nHo');
     expect(protocol.head!.start).toBe('/1');

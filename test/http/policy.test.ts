@@ -261,7 +261,7 @@ for (const [title, cases] of Object.entries({ versions, lines, targets, hosts, f
 }
 
 describe('rules', () => {
-  it('are all on or all off by policy, single ones replaced', () => {
+  it('are all on or all off by policy, single ones replaced (NHT-003)', () => {
     const strict = httpRules('strict');
     const loose = httpRules('hp', { host: true });
     for (const name of RULE_NAMES) {

@@ -43,7 +43,7 @@ describe('hooks about requests', () => {
     ]);
   });
 
-  it('get chunks with extensions and trailers (ORD-038, EV-H-07, EV-H-08)', () => {
+  it('get chunks with extensions and trailers (ORD-038, EV-H-07, EV-H-08, NHT-001)', () => {
     expect(
       everyWay(
         'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n' +
@@ -122,7 +122,7 @@ describe('hooks about requests', () => {
   ] as const;
   for (const [hook, code] of refusals) {
     for (const isAsync of [false, true]) {
-      it(`refuse the message from ${hook}${isAsync ? ' by a promise' : ''} (HP-047, ACC-003)`, async () => {
+      it(`refuse the message from ${hook}${isAsync ? ' by a promise' : ''} (HP-047, ACC-003, NHT-004)`, async () => {
         const listener = recordingHooks();
         let calls = 0;
         const answer = (): unknown => {

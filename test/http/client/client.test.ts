@@ -137,7 +137,7 @@ describe('an HTTP client by hooks', () => {
     expect(() => client.sendGet('/', { A: 'b\r\nC: d' })).toThrow(TypeError);
   });
 
-  it('answers with everything that HP-Socket tells about a response (HTTP-1-006 to HTTP-1-020, HTTP-1-024)', async () => {
+  it('answers with everything that HP-Socket tells about a response (HTTP-1-006 to HTTP-1-020, HTTP-1-024, HP-039)', async () => {
     const port = await answering(
       'HTTP/1.1 201 Made\r\nX-A: 1\r\nx-a: 2\r\nContent-Type: t/x\r\nContent-Encoding: br\r\n' +
         'Set-Cookie: k=v; Path=/\r\nset-cookie: l=w\r\nContent-Length: 3\r\n\r\nabc',

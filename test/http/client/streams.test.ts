@@ -229,6 +229,45 @@ describe('a streamed answer', () => {
   });
 });
 
+describe('a request whose body is made piece by piece', () => {
+  it('is as long as its Content-Length says, or its connection closes', async () => {
+    let received = '';
+    const gone = [deferred(), deferred()];
+    const url = await serveRaw((socket, index) => {
+      socket.setEncoding('latin1');
+      socket.on('data', (text: string) => {
+        received += text;
+      });
+      socket.on('close', () => gone[index]?.resolve());
+      socket.on('end', () => socket.end());
+    });
+    const agent = await makeAgent();
+    const ask = (length: string): Promise<unknown> =>
+      agent.request(url, { method: 'POST', headers: { 'Content-Length': length }, body: ['GET / ', 'smuggled'] });
+    await expect(ask('6')).rejects.toMatchObject({ errnoName: 'ECANCELED' });
+    await gone[0]!.promise;
+    expect(received).not.toContain('smuggled');
+    await expect(ask('99')).rejects.toMatchObject({ errnoName: 'ECANCELED' });
+    await gone[1]!.promise;
+    await expect(ask('6, 6')).rejects.toThrow(TypeError);
+  });
+
+  it('fails with what its source throws', async () => {
+    const url = await serveRaw((socket) => void socket.resume());
+    const agent = await makeAgent();
+    async function* broken() {
+      yield 'x';
+      throw new Error('the source broke');
+    }
+    await expect(agent.request(url, { method: 'POST', body: broken() })).rejects.toMatchObject({
+      errnoName: 'ECANCELED',
+      cause: new Error('the source broke'),
+    });
+    const wrong = agent.request(url, { method: 'POST', body: [5 as never] });
+    await expect(wrong).rejects.toMatchObject({ cause: expect.any(TypeError) });
+  });
+});
+
 describe('a request that expects 100-continue', () => {
   const body = 'the body';
   /** What the server got when it had the head, and in all. */

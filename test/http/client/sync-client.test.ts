@@ -1,11 +1,17 @@
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
-import { SocketErrorCode } from '../../../src/core/enums.ts';
+import { HandleResult, SocketErrorCode } from '../../../src/core/enums.ts';
 import {
+  HttpParseResult,
   HttpServer,
   type HttpServerHooks,
+  type HttpServerOptions,
   HttpSyncClient,
   type HttpSyncClientOptions,
   HttpsServer,
@@ -19,8 +25,8 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-async function serve(listener: HttpServerHooks<HttpServer>): Promise<string> {
-  const server = new HttpServer(listener);
+async function serve(listener: HttpServerHooks<HttpServer>, options: HttpServerOptions = {}): Promise<string> {
+  const server = new HttpServer(listener, options);
   const { port } = await server.start('127.0.0.1', 0);
   cleanups.push(() => server.stop());
   return `http://127.0.0.1:${port}`;
@@ -212,6 +218,145 @@ describe('an HTTP sync client', () => {
     }
     const small = make({ maxDecodedBytes: 100 });
     await expect(small.openUrl('GET', `${url}/gzip`)).rejects.toMatchObject({ errnoName: 'EMSGSIZE' });
+  });
+});
+
+describe('what an HTTP sync client has beside', () => {
+  const upgrade = { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' };
+  const mask = Buffer.from([1, 2, 3, 4]);
+
+  /** A server that upgrades, and answers each frame with what `answer` makes of its payload. */
+  async function frames(answer: (text: string) => Buffer | null): Promise<string> {
+    let opcode = 0;
+    const pieces: Buffer[] = [];
+    return serve({
+      onUpgrade: (server, connId) =>
+        void server.sendResponse(connId, 101, null, { Connection: 'Upgrade', Upgrade: 'WebSocket' }),
+      onWSMessageHeader: (_s, _id, _isFinal, _reserved, code) => {
+        opcode = code;
+        pieces.length = 0;
+      },
+      onWSMessageBody: (_s, _id, data) => void pieces.push(data),
+      onWSMessageComplete: (server, connId) => {
+        const body = answer(String(Buffer.concat(pieces)));
+        if (body === null) server.disconnect(connId);
+        else if (body.length > 0) server.sendWSMessage(connId, true, 0, opcode, body);
+      },
+    });
+  }
+
+  it('sends a WebSocket frame and waits for one (SYN-006, NHT-007)', async () => {
+    const url = await frames((text) => (text === 'end' ? null : Buffer.from(text === 'silence' ? '' : `${text}!`)));
+    const log: string[] = [];
+    const client = new HttpSyncClient({ onWSMessageBody: (_c, _id, data) => void log.push(String(data)) });
+    cleanups.push(() => (client.hasStarted ? client.stop() : undefined));
+    await expect(client.requestWSMessage(true, 0, 1, mask, 'x')).rejects.toMatchObject({ errnoName: 'EPERM' });
+    const response = await client.openUrl('GET', url, { headers: upgrade });
+    expect([response.status, response.isUpgrade]).toEqual([101, true]);
+    const frame = await client.requestWSMessage(true, 0, 1, mask, 'hello');
+    expect(frame).toMatchObject({
+      isFinal: true,
+      opcode: 1,
+      bodyLength: 6,
+      bodyRemain: 0,
+      body: Buffer.from('hello!'),
+    });
+    expect([String(client.getResponseBody()), client.getWSMessageState()?.bodyLength, log]).toEqual([
+      'hello!',
+      6,
+      ['hello!'],
+    ]);
+    const first = client.requestWSMessage(true, 0, 2, mask, 'a');
+    await expect(client.requestWSMessage(true, 0, 2, mask, 'b')).rejects.toMatchObject({ errnoName: 'EBUSY' });
+    expect(String((await first).body)).toBe('a!');
+    await expect(client.requestWSMessage(true, 0, 1, mask, 'end')).rejects.toMatchObject({ errnoName: 'ECONNABORTED' });
+    client.requestTimeout = 30;
+    await client.openUrl('GET', url, { headers: upgrade });
+    await expect(client.requestWSMessage(true, 0, 1, mask, 'silence')).rejects.toMatchObject({
+      errnoName: 'ETIMEDOUT',
+    });
+    await client.wait();
+    client.maxBodyBytes = 10;
+    await client.openUrl('GET', url, { headers: upgrade });
+    const long = client.requestWSMessage(true, 0, 1, mask, 'x'.repeat(10));
+    await expect(long).rejects.toMatchObject({ errnoName: 'EMSGSIZE' });
+  });
+
+  it('tells a listener everything, and honours its refusals (SYN-010)', async () => {
+    const url = await serve({ onRequest: (_s, _id, request) => void request.respond(request.path) });
+    const log: string[] = [];
+    let refuses = '';
+    const client = new HttpSyncClient({
+      onConnect: () => void log.push('connect'),
+      onHandShake: () => void log.push('handshake'),
+      onHeadersComplete: (sender) => {
+        log.push(`head ${sender === client}`);
+        return refuses === 'head' ? HttpParseResult.Error : undefined;
+      },
+      onBody: (_c, _id, data) => void log.push(`body ${data}`),
+      onMessageComplete: () => {
+        log.push('complete');
+        return refuses === 'complete' ? HandleResult.Error : undefined;
+      },
+      onParseError: (_c, _id, code) => void log.push(`error ${code}`),
+      onClose: () => void log.push('close'),
+    });
+    cleanups.push(() => (client.hasStarted ? client.stop() : undefined));
+    expect((await client.openUrl('GET', `${url}/a`)).text()).toBe('/a');
+    expect(log.splice(0)).toEqual(['connect', 'handshake', 'head true', 'body /a', 'complete']);
+    for (const [hook, code] of [
+      ['head', 17],
+      ['complete', 18],
+    ] as const) {
+      refuses = hook;
+      await expect(client.openUrl('GET', `${url}/b`)).rejects.toMatchObject({ errnoName: 'EBADMSG' });
+      await client.wait();
+      expect(log).toContain(`error ${code}`);
+    }
+  });
+
+  it('sends a file for a body, of any length, also once more and behind redirects (SYN-014)', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'hp-sync-'));
+    cleanups.push(() => rmSync(folder, { recursive: true }));
+    const name = join(folder, 'file');
+    writeFileSync(name, 'x'.repeat(5_000_000)); // HP-Socket takes up to 4 MiB
+    const listener: HttpServerHooks<HttpServer> = {
+      onRequest: async (_s, _id, request) => {
+        let length = 0;
+        for await (const piece of request) length += piece.length;
+        const location = request.path === '/moved' ? { Location: '/end' } : {};
+        void request.respond({
+          status: request.path === '/moved' ? 307 : 200,
+          headers: { ...location, 'X-Length': request.header('content-length') ?? '-' },
+          body: String(length),
+        });
+      },
+    };
+    const url = await serve(listener, { requestBody: 'stream' });
+    const client = make();
+    const response = await client.openUrl('PUT', `${url}/moved`, { bodyFile: name, maxRedirects: 1 });
+    expect([response.text(), response.header('x-length'), response.redirectCount]).toEqual(['5000000', '5000000', 1]);
+    writeFileSync(name, '');
+    expect((await client.openUrl('POST', url, { bodyFile: pathToFileURL(name) })).text()).toBe('0');
+    for (const [file, errnoName] of [
+      [join(folder, 'none'), 'ENOENT'],
+      [folder, 'EISDIR'],
+    ] as const) {
+      await expect(client.openUrl('PUT', url, { bodyFile: file })).rejects.toMatchObject({ errnoName });
+    }
+    await expect(client.openUrl('PUT', url, { bodyFile: name, body: 'x' })).rejects.toThrow(TypeError);
+    expect(() => client.openUrl('PUT', url, { bodyFile: 5 as never })).toThrow(TypeError);
+  });
+
+  it('has the time-outs of HP-Socket (HT-006, HTTP-SY-003 to HTTP-SY-006)', () => {
+    const client = new HttpSyncClient();
+    expect([client.connectTimeout, client.requestTimeout]).toEqual([5000, 10_000]);
+    client.connectTimeout = 0; // none
+    client.requestTimeout = 1;
+    expect([client.connectTimeout, client.requestTimeout]).toEqual([0, 1]);
+    expect(() => {
+      client.connectTimeout = -1;
+    }).toThrow(RangeError);
   });
 });
 
