@@ -11,6 +11,19 @@ import { byteByByte, everySplit } from '../protocol/support.ts';
 
 const require = createRequire(import.meta.url);
 
+it('a read in the memory of another connection, of the same length, is not taken for that one', () => {
+  const sink = { span: (): void => {} };
+  const memory = Buffer.from('GET / HTTP/1.1\r\nHost: abcde.fg\r\n\r\n', 'latin1');
+  const request = new Parser(llhttp(), REQUEST, 0);
+  expect(request.execute(memory, 0, memory.length, sink)).toBe(ParserEvent.HeadComplete);
+  memory.write('HTTP/1.1 204 OK\r\nA: abcdefghij\r\n\r\n', 'latin1');
+  const response = new Parser(llhttp(), RESPONSE, 0);
+  expect(response.execute(memory, 0, memory.length, sink)).toBe(ParserEvent.HeadComplete);
+  expect(response.statusCode).toBe(204);
+  request.free();
+  response.free();
+});
+
 /** Parses `text` cut at `cuts`, and writes down what it finds, pieces joined. */
 function parse(text: string, cuts: readonly number[], type: typeof REQUEST | typeof RESPONSE = REQUEST): string[] {
   const parser = new Parser(llhttp(), type, 0);

@@ -53,6 +53,8 @@ export class Parser {
   constructor(llhttp: Llhttp, type: typeof REQUEST | typeof RESPONSE, lenient: number) {
     this.#llhttp = llhttp;
     this.#struct = llhttp.allocate(type, lenient);
+    // Its first read may lie in the same memory, and have the same length, as the last one of another connection.
+    this.forgetInput();
   }
 
   /** Parses `bytes[from, to)` until something must be decided. Positions are passed to `sink`. */
