@@ -1,6 +1,8 @@
+import { measureIdleMemory } from '../drivers/memory.ts';
 import { takeTurns } from '../drivers/sessions.ts';
 import { openWebSockets, type WebSocketLoad } from '../drivers/websocket-load.ts';
-import type { Work } from '../harness/work.ts';
+import { connectWebSocket, openPublishing, openUpgrades } from '../drivers/websocket-open.ts';
+import { alternate, type Work } from '../harness/work.ts';
 
 const theirs = 'baselines/ws-echo.ts';
 const ours = 'subjects/websocket-echo.ts';
@@ -54,4 +56,44 @@ export const webSocketWorks: readonly Work[] = [
     isText: true,
     isCompressed: true,
   }),
+  {
+    id: 'ws-publish-64',
+    area: 'websocket',
+    title: 'WebSocketServer publish of 64 B to 1,000 subscribers, per delivery',
+    against: 'ws',
+    unit: 'us/delivery',
+    judgement: 'ratio',
+    bar: 0.75,
+    measurePair: takeTurns(
+      () => openPublishing('baselines/ws-publish.ts', 1000, text(64)),
+      () => openPublishing('subjects/websocket-publish.ts', 1000, text(64)),
+    ),
+  },
+  {
+    id: 'ws-upgrades',
+    area: 'websocket',
+    title: 'WebSocketServer: WebSockets opened and closed, 16 at once',
+    against: 'ws',
+    unit: 'us/upgrade',
+    judgement: 'ratio',
+    bar: 0.7,
+    // As for TLS handshakes: there are few of them in a second, and V8 has much to compile.
+    measurePair: takeTurns(
+      () => openUpgrades(theirs),
+      () => openUpgrades(ours),
+      6,
+    ),
+  },
+  {
+    id: 'ws-memory-5k',
+    area: 'websocket',
+    title: 'WebSocketServer memory per idle connection, 5,000 connections',
+    against: 'ws',
+    unit: 'KB',
+    judgement: 'ratio',
+    bar: 0.6,
+    measurePair: alternate(theirs, ours, (module, run) =>
+      measureIdleMemory(module, { connections: 5000, connect: connectWebSocket }, run),
+    ),
+  },
 ];
