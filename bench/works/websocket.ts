@@ -85,15 +85,15 @@ export const webSocketWorks: readonly Work[] = [
     ),
   },
   {
-    id: 'ws-memory-5k',
+    id: 'ws-memory-10k',
     area: 'websocket',
-    title: 'WebSocketServer memory per idle connection, 5,000 connections',
+    title: 'WebSocketServer memory per idle connection, 10,000 connections',
     against: 'ws',
     unit: 'KB',
     judgement: 'ratio',
     bar: 0.6,
     measurePair: alternate(theirs, ours, (module, run) =>
-      measureIdleMemory(module, { connections: 5000, connect: connectWebSocket }, run),
+      measureIdleMemory(module, { connections: 10_000, connect: connectWebSocket }, run),
     ),
   },
 ];

@@ -12,6 +12,7 @@ import {
   isRefusal,
   type UpgradeOffer,
 } from './handshake.ts';
+import { UpgradeRequestView } from './upgrade-request.ts';
 import type { UpgradeAcceptance, UpgradeDenial, WebSocketRequest } from './websocket-listener.ts';
 import type { WebSocketContext } from './websocket-protocol.ts';
 
@@ -47,39 +48,9 @@ type Verdict =
       readonly isAccepted: true;
       readonly headers: HeaderList;
       readonly agreement: Agreement;
-      readonly request: WebSocketRequest;
       readonly context: WebSocketContext;
     }
   | ({ readonly isAccepted: false } & Refusal);
-
-/** What is known of an open WebSocket from its request. */
-export class UpgradeRequestView implements WebSocketRequest {
-  readonly path: string;
-  readonly query: string;
-  readonly subProtocols: readonly string[];
-  readonly origin: string | undefined;
-  #head: { get(name: string): string | undefined; entries(): [string, string][] };
-
-  constructor(protocol: HttpServerProtocol, offer: Pick<UpgradeOffer, 'protocols' | 'origin'>) {
-    const head = protocol.head!;
-    const target = head.start;
-    const from = target.startsWith('/') ? 0 : Math.max(0, target.indexOf('/', target.indexOf('//') + 2));
-    const mark = target.indexOf('?', from);
-    this.path = mark < 0 ? target.slice(from) : target.slice(from, mark);
-    this.query = mark < 0 ? '' : target.slice(mark + 1);
-    this.subProtocols = offer.protocols;
-    this.origin = offer.origin;
-    this.#head = head;
-  }
-
-  header(name: string): string | undefined {
-    return this.#head.get(name);
-  }
-
-  headers(): [name: string, value: string][] {
-    return this.#head.entries();
-  }
-}
 
 /**
  * The opening handshake of a server, on top of its HTTP: looks at each request that asks for a WebSocket when its head is complete,
@@ -88,26 +59,14 @@ export class UpgradeRequestView implements WebSocketRequest {
 export class ServerUpgrade {
   #rules: UpgradeRules;
   #verdicts = new Map<ConnId, Verdict>();
-  /** Requests of connections that were upgraded, until they are gone (WSS-015). */
-  #requests = new Map<ConnId, WebSocketRequest>();
 
   constructor(rules: UpgradeRules) {
     this.#rules = rules;
   }
 
-  /** Request that opened a WebSocket; null if there is none. */
-  requestOf(connId: ConnId): WebSocketRequest | null {
-    return this.#requests.get(connId) ?? null;
-  }
-
   /** Whether the request that is being read was decided about. */
   hasVerdict(connId: ConnId): boolean {
     return this.#verdicts.has(connId);
-  }
-
-  /** A WebSocket is gone. */
-  closed(connId: ConnId): void {
-    this.#requests.delete(connId);
   }
 
   /** The connection is gone, or no longer HTTP: what was decided about its request matters no more. */
@@ -122,22 +81,22 @@ export class ServerUpgrade {
   headComplete(protocol: HttpServerProtocol, connId: ConnId): unknown {
     const offer = this.#offerOf(protocol);
     if (isRefusal(offer)) return this.#deny(protocol, connId, offer.status, offer.headers, offer.message);
-    const request = new UpgradeRequestView(protocol, offer);
+    const request = new UpgradeRequestView(protocol.head!.text);
     const route = this.#rules.route(request.path);
     if (route === null) return this.#deny(protocol, connId, 404, [], 'there is no WebSocket at this path');
     const { context, decide } = route;
-    if (decide === null) return this.#decided(protocol, connId, offer, request, context, undefined);
+    if (decide === null) return this.#decided(protocol, connId, offer, context, undefined);
     let decision: unknown;
     try {
       decision = decide(connId, request);
       if (typeof (decision as PromiseLike<unknown> | undefined)?.then !== 'function') {
-        return this.#decided(protocol, connId, offer, request, context, decision);
+        return this.#decided(protocol, connId, offer, context, decision);
       }
     } catch (thrown) {
       return this.#failed(protocol, connId, thrown);
     }
     return Promise.resolve(decision).then(
-      (value) => this.#decided(protocol, connId, offer, request, context, value),
+      (value) => this.#decided(protocol, connId, offer, context, value),
       (thrown: unknown) => this.#failed(protocol, connId, thrown),
     );
   }
@@ -160,17 +119,17 @@ export class ServerUpgrade {
 
   /** The request that is being read, whether it may become a WebSocket or not. */
   viewOf(protocol: HttpServerProtocol): WebSocketRequest {
-    return new UpgradeRequestView(protocol, { protocols: [], origin: protocol.head!.get('origin') });
+    return new UpgradeRequestView(protocol.head!.text);
   }
 
   /** What an upgrade of the request that was read last would be answered with. @throws TypeError as `answerUpgrade`. */
   plan(
     protocol: HttpServerProtocol,
     acceptance: UpgradeAcceptance,
-  ): Refusal | { headers: HeaderList; agreement: Agreement; view: WebSocketRequest } {
+  ): Refusal | { headers: HeaderList; agreement: Agreement } {
     const offer = this.#offerOf(protocol);
     if (isRefusal(offer)) return { status: offer.status, headers: offer.headers, body: offer.message };
-    return { ...this.#accept(protocol, offer, acceptance), view: new UpgradeRequestView(protocol, offer) };
+    return this.#accept(protocol, offer, acceptance);
   }
 
   #accept(
@@ -188,11 +147,6 @@ export class ServerUpgrade {
     return { headers: [...answer.headers, ...headers], agreement: answer.agreement };
   }
 
-  /** A request became a WebSocket. */
-  remember(connId: ConnId, request: WebSocketRequest): void {
-    this.#requests.set(connId, request);
-  }
-
   #failed(protocol: HttpServerProtocol, connId: ConnId, thrown: unknown): void {
     this.#rules.reportHookError('onUpgradeRequest', thrown, connId);
     this.#deny(protocol, connId, 500, [], 'the server could not decide about this request');
@@ -202,7 +156,6 @@ export class ServerUpgrade {
     protocol: HttpServerProtocol,
     connId: ConnId,
     offer: UpgradeOffer,
-    request: WebSocketRequest,
     context: WebSocketContext,
     decision: unknown,
   ): void {
@@ -220,7 +173,7 @@ export class ServerUpgrade {
     }
     try {
       const accepted = this.#accept(protocol, offer, given as UpgradeAcceptance);
-      this.#verdicts.set(connId, { isAccepted: true, ...accepted, request, context });
+      this.#verdicts.set(connId, { isAccepted: true, ...accepted, context });
     } catch (thrown) {
       this.#failed(protocol, connId, thrown);
     }
@@ -258,7 +211,6 @@ export class ServerUpgrade {
     if (verdict?.isAccepted !== true) return null;
     this.#verdicts.delete(connId);
     if (!protocol.sendResponse(101, null, verdict.headers as HttpHeaders)) return null;
-    this.#requests.set(connId, verdict.request);
     return verdict;
   }
 }

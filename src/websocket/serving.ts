@@ -6,6 +6,7 @@ import type { AnyHttpHooks } from '../http/listener.ts';
 import type { HttpServerProtocol } from '../http/server-protocol.ts';
 import type { HttpRequest } from '../http/server-request.ts';
 import type { Protocol } from '../protocol/protocol.ts';
+import type { Agreement } from './handshake.ts';
 import { type Refusal, ServerUpgrade, type UpgradeRoute } from './server-upgrade.ts';
 import { type HubTable, hooksOfHub, WebSocketHub } from './websocket-hub.ts';
 import type { AnyWebSocketHooks, UpgradeAcceptance, WebSocketRequest } from './websocket-listener.ts';
@@ -54,7 +55,6 @@ export class ServedWebSockets {
       route: (path) => this.#route(path),
       reportHookError: (hook, error, connId) => component[$reportHookError](listener, hook, error, connId, false),
     });
-    this.#run.upgrade = this.upgrade;
     beginRun(component, this.#run);
   }
 
@@ -140,8 +140,13 @@ export class ServedWebSockets {
     const upgraded = this.upgrade.upgrade(http, http.port.id);
     if (upgraded === null) return null;
     const { agreement, context } = upgraded;
+    return this.#open(context, http, agreement, http.head!.text);
+  }
+
+  /** @param text Head of the request. */
+  #open(context: WebSocketContext, http: HttpServerProtocol, agreement: Agreement, text: string): Protocol {
     const deflate = agreement.deflate === null ? null : this.#run.compression!.open(agreement.deflate, true);
-    return new WebSocketProtocol(context, http.port, agreement.protocol, deflate);
+    return new WebSocketProtocol(context, http.port, agreement.protocol, deflate, text);
   }
 
   /**
@@ -152,16 +157,12 @@ export class ServedWebSockets {
    */
   accept(request: HttpRequest, acceptance: UpgradeAcceptance, hooks: AnyWebSocketHooks | null): Refusal | null {
     const { protocol } = request;
-    const connId = protocol.port.id;
     const plan = this.upgrade.plan(protocol, acceptance);
     if ('status' in plan) return plan;
-    const { agreement, headers, view } = plan;
+    const { agreement, headers } = plan;
     const context = hooks === null ? this.#ownRoute.context : this.#run.contextFor(hooks);
-    const make = (): Protocol => {
-      this.upgrade.remember(connId, view);
-      const deflate = agreement.deflate === null ? null : this.#run.compression!.open(agreement.deflate, true);
-      return new WebSocketProtocol(context, protocol.port, agreement.protocol, deflate);
-    };
+    const { text } = protocol.head!;
+    const make = (): Protocol => this.#open(context, protocol, agreement, text);
     if (!protocol.switchTo(request.answer, headers as HttpHeaders, make)) {
       throw new Error('the request was answered already, or its connection is gone');
     }

@@ -7,7 +7,7 @@ import { subscribeOn } from './subscriptions.ts';
 import { doOn, sendMessageOn, sendMessagePartsOn, sendStreamOn } from './websocket-calls.ts';
 import type { WebSocketRequest } from './websocket-listener.ts';
 import type { WebSocketEnd } from './websocket-protocol.ts';
-import { runOf, webSocketOf } from './websocket-run.ts';
+import { requestOf, runOf, webSocketOf } from './websocket-run.ts';
 
 /**
  * One WebSocket: what there is for every connection, and messages, pings and topics. On an HTTP server it is also a connection that
@@ -96,7 +96,7 @@ export class WebSocketConnection<Extra = unknown> extends TcpConnection<Extra> {
 
   /** The request that opened it; null on agents and clients. Also inside `onWSClose`. */
   get request(): WebSocketRequest | null {
-    return runOf(this.#component)?.upgrade?.requestOf(this.id) ?? null;
+    return requestOf(this.#connection);
   }
 
   /** Subscribes it to a topic. As `WebSocketServer.subscribe`. */

@@ -11,7 +11,7 @@ import { doOn, sendMessageOn, sendMessagePartsOn, sendStreamOn } from './websock
 import { broadcastTo } from './websocket-hub.ts';
 import type { WebSocketRequest } from './websocket-listener.ts';
 import type { WebSocketEnd } from './websocket-protocol.ts';
-import { runOf, type WebSocketStats, webSocketOf } from './websocket-run.ts';
+import { requestOf, runOf, type WebSocketStats, webSocketOf } from './websocket-run.ts';
 
 /** How a message is published. */
 export interface PublishOptions {
@@ -157,7 +157,7 @@ export abstract class WebSocketMethods {
    * The request that opened a WebSocket: path, query, headers (WSS-015); null for an unknown ID, and on agents. Also inside `onWSClose`.
    */
   getRequest(connId: ConnId): WebSocketRequest | null {
-    return runOf(this)?.upgrade?.requestOf(connId) ?? null;
+    return requestOf(self(this)[$connectionOf](connId));
   }
 
   /** What its WebSockets did in this run, or the last one. */

@@ -117,7 +117,17 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   #roomWaiters: { readonly maxBytes: number; readonly go: (isOpen: boolean) => void }[] | null = null;
   readonly #liveness: () => void;
 
-  constructor(context: WebSocketContext, port: Port, subProtocol: string, deflate: DeflateContext | null) {
+  /** Head of the request that opened it, '' on agents and clients. */
+  readonly requestText: string;
+
+  constructor(
+    context: WebSocketContext,
+    port: Port,
+    subProtocol: string,
+    deflate: DeflateContext | null,
+    requestText = '',
+  ) {
+    this.requestText = requestText;
     this.#context = context;
     this.#port = port;
     this.subProtocol = subProtocol;

@@ -5,9 +5,9 @@ import { $connectionOf, $reportHookError } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { sharedMemory } from '../memory/read-memory.ts';
 import { Compression, type CompressionStats } from './compression.ts';
-import type { ServerUpgrade } from './server-upgrade.ts';
 import { type TopicStats, Topics } from './topics.ts';
-import type { AnyWebSocketHooks } from './websocket-listener.ts';
+import { UpgradeRequestView } from './upgrade-request.ts';
+import type { AnyWebSocketHooks, WebSocketRequest } from './websocket-listener.ts';
 import { busOf, compressionOptions, type TopicProperties, type WebSocketProperties } from './websocket-properties.ts';
 import {
   newWebSocketCounters,
@@ -42,8 +42,6 @@ export class WebSocketRun {
   readonly compression: Compression | null;
   readonly topics: Topics | null;
   readonly counters = newWebSocketCounters();
-  /** Of servers. */
-  upgrade: ServerUpgrade | null = null;
   openCount = 0;
 
   readonly #component: WebSocketComponent;
@@ -108,7 +106,6 @@ export class WebSocketRun {
         this.topics?.removed(id);
         if (listener.onWSClose !== undefined) this.#tellEnd(listener, id, code, reason, wasClean);
         members?.closed(id);
-        this.upgrade?.closed(id);
       },
     };
     if (listener.onMessage !== undefined) {
@@ -164,4 +161,10 @@ export function beginRun(component: object, run: WebSocketRun): void {
 export function webSocketOf(connection: StreamConnection | undefined | null): WebSocketProtocol | null {
   const protocol = connection?.protocol;
   return protocol instanceof WebSocketProtocol ? protocol : null;
+}
+
+/** The request that opened the WebSocket of a connection; null if it has none, and on agents and clients. */
+export function requestOf(connection: StreamConnection | undefined | null): WebSocketRequest | null {
+  const text = webSocketOf(connection)?.requestText ?? '';
+  return text === '' ? null : new UpgradeRequestView(text);
 }
