@@ -94,6 +94,15 @@ export class FieldBlock {
     return values;
   }
 
+  /** All values of a name, which is in lower case, joined with `, `; undefined if there is none. */
+  getJoined(name: string): string | undefined {
+    let all: string | undefined;
+    for (let i = 0; i < this.completeCount; i++) {
+      if (this.isNamed(i, name)) all = all === undefined ? this.value(i) : `${all}, ${this.value(i)}`;
+    }
+    return all;
+  }
+
   /** All fields in order of arrival. */
   entries(): [string, string][] {
     return Array.from({ length: this.completeCount }, (_, i) => [this.name(i), this.value(i)]);

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import * as crypto from 'node:crypto';
 import type { Compression } from './compression.ts';
 import type { DeflateParameters, DeflateWish } from './deflate-negotiation.ts';
 import { deflateOffer, readDeflateAnswer } from './deflate-negotiation.ts';
@@ -53,7 +53,10 @@ export interface Agreement {
 
 /** Value of `Sec-WebSocket-Accept` for a key (RFC 6455, 4.2.2). */
 export function acceptOf(key: string): string {
-  return createHash('sha1')
+  // In one call (Node 20.12, Bun 1.2) it takes half the time.
+  if (typeof crypto.hash === 'function') return crypto.hash('sha1', key + GUID, 'base64');
+  return crypto
+    .createHash('sha1')
     .update(key + GUID)
     .digest('base64');
 }
@@ -149,7 +152,7 @@ export function answerUpgrade(
 
 /** Client: a fresh key (RFC 6455, 4.1). */
 export function createKey(): string {
-  return randomBytes(16).toString('base64');
+  return crypto.randomBytes(16).toString('base64');
 }
 
 /** Client: the fields of a request for an upgrade, besides `Host` (RFC 6455, 4.1). */
@@ -195,5 +198,5 @@ export function checkUpgradeResponse(
 
 function isSame(a: string, b: string): boolean {
   const [left, right] = [Buffer.from(a), Buffer.from(b)];
-  return left.length === right.length && timingSafeEqual(left, right);
+  return left.length === right.length && crypto.timingSafeEqual(left, right);
 }

@@ -108,10 +108,7 @@ export class ServerUpgrade {
         method: head.method,
         majorVersion: head.version & 255,
         minorVersion: head.version >> 8,
-        header: (name) => {
-          const values = head.getAll(name);
-          return values.length === 0 ? undefined : values.join(', ');
-        },
+        header: (name) => head.getJoined(name),
       },
       this.#rules.allowedOrigins,
     );
@@ -137,11 +134,10 @@ export class ServerUpgrade {
     offer: UpgradeOffer,
     { subProtocol, headers = [] }: UpgradeAcceptance,
   ): { headers: HeaderList; agreement: Agreement } {
-    const extensions = protocol.head!.getAll('sec-websocket-extensions');
     const answer = answerUpgrade(
       offer,
       subProtocol ?? chooseProtocol(offer.protocols, this.#rules.subProtocols),
-      extensions.length === 0 ? undefined : extensions.join(', '),
+      this.#rules.compression === null ? undefined : protocol.head!.getJoined('sec-websocket-extensions'),
       this.#rules.compression,
     );
     return { headers: [...answer.headers, ...headers], agreement: answer.agreement };
