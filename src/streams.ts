@@ -17,6 +17,7 @@ export { FrameInput } from './protocol/framers/frame-input.ts';
 export { Framer, type FramingFunctions, type FramingOptions, framing } from './protocol/framers/framer.ts';
 export { type LengthFieldOptions, lengthField } from './protocol/framers/length-field.ts';
 export { delimiter, type LinesOptions, lines, startEnd } from './protocol/framers/marked.ts';
+export { type Conversation, conversation } from './protocol/preambles/conversation.ts';
 export type { Preamble, PreambleFactory, PreamblePort } from './protocol/preambles/preamble.ts';
 export {
   type ProxyFamily,

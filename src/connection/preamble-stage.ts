@@ -51,7 +51,7 @@ export class PreambleStage implements PreambleSide {
     this.#finished = finished;
     this.hasStarted = true;
     this.run();
-    if (!this.#isOver && this.#isAlive) this.#connection.socket.resume();
+    this.#readOn();
   }
 
   get #isAlive(): boolean {
@@ -79,6 +79,23 @@ export class PreambleStage implements PreambleSide {
     }
   }
 
+  /** A preamble is ready for bytes again. */
+  again(): void {
+    if (this.#isRunning || this.#isOver) return;
+    this.run();
+    this.#readOn();
+  }
+
+  #readOn(): void {
+    const isBusy = this.#input.length > 0 && this.#current?.preamble?.isBusy === true;
+    if (!this.#isOver && this.#isAlive && !isBusy) this.#connection.socket.resume();
+  }
+
+  threw(thrown: unknown): void {
+    const operation = this.#isServer ? SocketOperation.Receive : SocketOperation.Connect;
+    if (this.#isAlive) this.#connection.hookFailed('preamble', thrown, operation);
+  }
+
   /** Goes on as far as it can. */
   run(): void {
     if (this.#isRunning || this.#isOver) return;
@@ -86,11 +103,7 @@ export class PreambleStage implements PreambleSide {
     try {
       while (this.#isAlive && this.#step());
     } catch (thrown) {
-      this.#connection.hookFailed(
-        'preamble',
-        thrown,
-        this.#isServer ? SocketOperation.Receive : SocketOperation.Connect,
-      );
+      this.threw(thrown);
     }
     this.#isRunning = false;
     if (this.#isAlive && this.#current === null) this.#finish();
@@ -114,6 +127,10 @@ export class PreambleStage implements PreambleSide {
       if (!(Number.isInteger(taken) && taken >= 0 && taken <= input.length))
         throw new RangeError('receive of a preamble must return how many of the bytes it took');
       this.#input = taken === input.length ? EMPTY : input.subarray(taken);
+      if (!current.isDone && taken === 0 && preamble!.isBusy === true) {
+        this.#connection.socket.pause();
+        return false;
+      }
       if (!current.isDone && taken === 0) {
         const { maxBytes = MAX_PREAMBLE_BYTES } = preamble!;
         if (this.#isAlive && input.length > maxBytes)
@@ -177,7 +194,7 @@ export class PreambleStage implements PreambleSide {
     try {
       current.preamble!.expired?.();
     } catch (thrown) {
-      this.#connection.hookFailed('preamble', thrown, SocketOperation.Receive);
+      this.threw(thrown);
     }
     this.#isRunning = false;
     if (!current.isDone) return !this.#isAlive;
@@ -193,6 +210,7 @@ export class PreambleStage implements PreambleSide {
     this.#current = null;
     port.preamble?.closed?.();
     this.run();
+    this.#readOn();
   }
 
   fail(message: string, errno: number): void {
@@ -290,5 +308,13 @@ class StagePort implements PreamblePort {
 
   fail(message: string, errno: number = Errno.EBADMSG): void {
     if (this.isOpen) this.#stage.fail(message, errno);
+  }
+
+  threw(thrown: unknown): void {
+    if (this.isOpen) this.#stage.threw(thrown);
+  }
+
+  again(): void {
+    if (this.isOpen) this.#stage.again();
   }
 }

@@ -30,6 +30,10 @@ export interface PreamblePort {
    * @param errno Linux errno of the error. Default EBADMSG.
    */
   fail(message: string, errno?: number): void;
+  /** The connection ends as by a hook that throws: what was thrown is the cause of its error, or goes to `onHookError`. */
+  threw(thrown: unknown): void;
+  /** Shows the bytes that were not taken once more, and reads on: a preamble that was busy is ready for them. */
+  again(): void;
 }
 
 /** One preamble on one connection. Pure: bytes and calls in, calls of a port out; no sockets, no timers. */
@@ -44,6 +48,8 @@ export interface Preamble {
   receive(bytes: Buffer): number;
   /** Most bytes that it leaves untaken; more end the connection (EMSGSIZE). Default 16,384. */
   readonly maxBytes?: number;
+  /** Whether it waits for something else than bytes. Nothing is read then until `PreamblePort.again` or `done`. */
+  readonly isBusy?: boolean;
   /** What it waits for, in the sentence of a failure: `the greeting of the server`. Default: `the peer`. */
   readonly awaits?: string;
   /**
