@@ -33,9 +33,9 @@ import type { StopReport } from '../core/stats.ts';
 import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
 import type { Sendable } from '../memory/sendable.ts';
 import { ComplexStream } from '../stream/complex-stream.ts';
-import { type ConnectOptions, checkTarget, connect, connectRules } from '../stream/connecting.ts';
+import { type ConnectOptions, checkTarget, connect, connectRules, socketFor } from '../stream/connecting.ts';
 import { type ProxyProperties, proxyProperties } from '../stream/proxying.ts';
-import { makeConnectingSocket, tryBind } from '../transport/tcp-connect.ts';
+import { tryBind } from '../transport/tcp-connect.ts';
 
 /** How an agent starts. */
 export interface AgentStartOptions {
@@ -164,8 +164,9 @@ export abstract class StreamAgent<Extra = unknown, Message = Sendable> extends C
 
   async #dial(target: AgentConnectOptions<Extra>, isAsync: boolean): Promise<StreamConnection> {
     if (this.state !== ServiceState.Started) throw this[$illegalState]('connect');
-    if (this.#localAddress !== '' && target.path === undefined) target.localAddress ??= this.#localAddress;
-    const problem = checkTarget(target, 'connect', this[$settings]);
+    if (this.#localAddress !== '' && target.path === undefined && target.socket === undefined)
+      target.localAddress ??= this.#localAddress;
+    const problem = checkTarget(target, 'connect', this[$settings], this[$security] !== null);
     if (problem !== null) throw this[$failed](problem);
     const run = this[$host]!;
     if (this[$table].size >= this.maxConnectionCount) {
@@ -178,7 +179,7 @@ export abstract class StreamAgent<Extra = unknown, Message = Sendable> extends C
       });
     }
     const connection = new StreamConnection(run, ConnectionState.Connecting, (self) =>
-      makeConnectingSocket(self, run.isFast),
+      socketFor(target, self, run.isFast),
     );
     connection.extra = target.extra ?? null;
     this[$table].insert(connection);

@@ -39,11 +39,10 @@ import type { ComponentStats } from '../core/stats.ts';
 import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
 import type { Sendable } from '../memory/sendable.ts';
 import type { Port, Protocol } from '../protocol/protocol.ts';
-import { type ConnectOptions, checkTarget, connect, connectRules } from '../stream/connecting.ts';
+import { type ConnectOptions, checkTarget, connect, connectRules, socketFor } from '../stream/connecting.ts';
 import type { ProtocolFactory, ProtocolModel } from '../stream/protocol-models.ts';
 import { type ProxyProperties, proxyProperties } from '../stream/proxying.ts';
 import { type StreamProperties, streamProperties } from '../stream/stream-properties.ts';
-import { makeConnectingSocket } from '../transport/tcp-connect.ts';
 
 /** Where and how a stream client connects. */
 export interface ClientStartOptions extends ConnectOptions {
@@ -119,7 +118,7 @@ export abstract class StreamClient<Extra = unknown, Message = Sendable>
       typeof host === 'object' && host !== null ? host : { ...options, host, port: port as number };
     checkOptions('start', typeof host === 'object' && host !== null ? host : options, startRules, foreignAddresses);
     if (!this[$isStopped]) throw this[$illegalState]('start');
-    const problem = checkTarget(target, 'start', this[$settings]);
+    const problem = checkTarget(target, 'start', this[$settings], this[$security] !== null);
     if (problem !== null) throw this[$failed](problem);
     const unready = this[$security]?.checkReady() ?? null;
     if (unready !== null) throw this[$failed](unready);
@@ -136,7 +135,7 @@ export abstract class StreamClient<Extra = unknown, Message = Sendable>
     const run = new ConnectionHost(this, this[$listener]);
     this[$host] = run;
     const connection = new StreamConnection(run, ConnectionState.Connecting, (self) =>
-      makeConnectingSocket(self, run.isFast),
+      socketFor(target, self, run.isFast),
     );
     connection.id = this[$nextConnectionId]();
     this[$link] = connection;

@@ -41,6 +41,8 @@ const KEEP_ALIVE_PROBES = 5;
 
 /** Sets what the properties ask for. Node before 24.21 and 26.10 takes no interval and no count: a probe each second, 10 in all. */
 export function tuneSocket(socket: Socket, { noDelay, keepAliveTime, keepAliveInterval }: StreamSettings): void {
+  // A stream that was adopted need not be a socket of the system.
+  if (typeof socket.setNoDelay !== 'function' || typeof socket.setKeepAlive !== 'function') return;
   if (noDelay) socket.setNoDelay(true);
   if (keepAliveTime > 0 && keepAliveInterval > 0) {
     const setKeepAlive = socket.setKeepAlive as (...settings: unknown[]) => Socket;

@@ -4,7 +4,7 @@ import { type ConnectOptions, checkTarget } from '../stream/connecting.ts';
 import { proxyProperties } from '../stream/proxying.ts';
 
 /** Where a forwarder connects to: host and port, or the path of a Unix domain socket. */
-export type ForwardTarget = Omit<ConnectOptions, 'signal'>;
+export type ForwardTarget = Omit<ConnectOptions, 'signal' | 'socket'>;
 
 const targetRules = {
   host: true,

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { Admission } from '../connection/admission.ts';
 import type { ConnectionHost } from '../connection/host.ts';
 import { tuneSocket } from '../connection/socket.ts';
@@ -6,6 +7,7 @@ import { StreamConnection } from '../connection/stream-connection.ts';
 import { checkProxyProtocol, type ProxyProtocolOptions } from '../connection/trusted-proxies.ts';
 import type { SocketAddress } from '../core/address.ts';
 import { isSignalAborted } from '../core/component.ts';
+import { closedBefore } from '../core/connection-errors.ts';
 import { describe, shown } from '../core/describe.ts';
 import { ReuseAddressPolicy, ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
@@ -27,6 +29,7 @@ import {
   $transition,
   $wheel,
 } from '../core/internals.ts';
+import type { ConnId } from '../core/listener.ts';
 import { checkOptions, foreignAddresses, type OptionRule } from '../core/option-names.ts';
 import { custom, defineProperties, flag, integer, type TableOf } from '../core/properties.ts';
 import { socketPathProblem } from '../core/socket-path.ts';
@@ -37,6 +40,7 @@ import type { Sendable } from '../memory/sendable.ts';
 import { ComplexStream } from '../stream/complex-stream.ts';
 import { isPort } from '../stream/stream-properties.ts';
 import { type AddressList, checkAddressList } from '../transport/address-list.ts';
+import { AdoptedSocket, adoptionProblem } from '../transport/adopted-socket.ts';
 import { type AcceptedSocket, type ListenTarget, TcpListener } from '../transport/tcp-listener.ts';
 import { Entrance, Passage } from './entrance.ts';
 
@@ -104,9 +108,14 @@ export interface StreamServerProperties {
 
 export interface StreamServer<Extra = unknown, Message = Sendable> extends StreamServerProperties {}
 
+/** Told how the opening of an adopted connection went: why it failed, or its ID. */
+type Opened = (error: SocketError | undefined, connId?: ConnId) => void;
+
 /** What TCP and TLS servers of all receive models share: listening, letting in, stopping (`IServer`, `ITcpServer`). */
 export abstract class StreamServer<Extra = unknown, Message = Sendable> extends ComplexStream<Extra, Message> {
   #listener: TcpListener | null = null;
+  /** Lets a connection in, as this run does; null before the first start. */
+  #letIn: ((accepted: AcceptedSocket, opened: Opened) => void) | null = null;
 
   /**
    * Begins to listen (`Start`, SRV-001). Fires `onPrepareListen`; a start that fails later than that also fires
@@ -134,13 +143,14 @@ export abstract class StreamServer<Extra = unknown, Message = Sendable> extends 
         : new Entrance(proxyProtocol, preamble, preambleTimeoutMs, admission, () => this[$table].size);
     const listener = new TcpListener(
       {
-        accepted: (socket) => this.#accept(run, admission, entrance, socket),
+        accepted: (socket) => this.#accept(run, admission, entrance, socket, null),
         acceptFailed: () => void run.acceptErrors++,
       },
       run.isFast,
       run.security !== null,
     );
     this.#listener = listener;
+    this.#letIn = (socket, opened) => this.#accept(run, admission, entrance, socket, opened);
     let problem = await callPrepare(this, this[$listener], 'onPrepareListen', signal, () =>
       this[$listener].onPrepareListen?.(this, listener.server),
     );
@@ -200,6 +210,34 @@ export abstract class StreamServer<Extra = unknown, Message = Sendable> extends 
   }
 
   /**
+   * Takes over a connection that something else accepted, as if it had come to this server: the socket of an HTTP upgrade, one
+   * that another process sent, a tunnel; any `Duplex` of bytes. Bytes that it has buffered are received first. Limits and hooks
+   * are asked as ever; addresses of streams that have none are unknown, so no `allowList` lets them in. From the call on the
+   * socket is the server's, who closes it if it is not let in.
+   * @returns the ID, when the connection is open: the opening hooks have let it in, over TLS it has shaken hands.
+   * @throws TypeError for what is no stream of bytes; SocketError: IllegalState (not started), InvalidParam (EINVAL) for a
+   *   socket that cannot be adopted, which stays its owner's: destroyed, ended, still connecting, being read by others; and
+   *   otherwise why it was not let in.
+   */
+  async adopt(socket: Duplex): Promise<ConnId> {
+    if (this.state !== ServiceState.Started || this.#letIn === null) throw this[$illegalState]('adopt');
+    const problem = adoptionProblem(socket, this[$security] !== null);
+    if (problem !== null)
+      throw this[$failed]({
+        socketError: SocketErrorCode.InvalidParam,
+        errno: Errno.EINVAL,
+        operation: 'adopt',
+        message: `the socket cannot be adopted: ${problem}`,
+      });
+    return new Promise((resolve, reject) => {
+      this.#letIn!(new AdoptedSocket(socket), (error, connId) => {
+        if (error === undefined) resolve(connId!);
+        else reject(this[$failed](error));
+      });
+    });
+  }
+
+  /**
    * Stops listening, closes all connections, each with its `onClose`, then fires `onShutdown` (`Stop`, CS-001).
    * @returns How the connections ended.
    * @throws SocketError (IllegalState) if it is not started. An aborted `signal` ends the draining, not the stopping.
@@ -217,7 +255,14 @@ export abstract class StreamServer<Extra = unknown, Message = Sendable> extends 
     return report;
   }
 
-  #accept(run: ConnectionHost, admission: Admission, entrance: Entrance | null, accepted: AcceptedSocket): void {
+  /** @param opened Told how it went, of a connection that is adopted; its hooks are not called from inside. */
+  #accept(
+    run: ConnectionHost,
+    admission: Admission,
+    entrance: Entrance | null,
+    accepted: AcceptedSocket,
+    opened: Opened | null,
+  ): void {
     if (this[$host] !== run || !this.hasStarted) return accepted.reject();
     const { address } = accepted;
     const passage = entrance === null ? Passage.Direct : entrance.passageOf(address);
@@ -230,6 +275,7 @@ export abstract class StreamServer<Extra = unknown, Message = Sendable> extends 
           : null;
     if (key === null) {
       run.refused++;
+      opened?.(notAdmitted(accepted.address));
       return accepted.reject();
     }
     const hasPreambles = entrance?.hasPreambles(passage) === true;
@@ -242,7 +288,7 @@ export abstract class StreamServer<Extra = unknown, Message = Sendable> extends 
     tuneSocket(connection.socket, run.settings);
     this[$table].insert(connection);
     if (key !== '') connection.onReleased = () => admission.leave(key);
-    const open = (): void => connection.open('onAccept', connection.socket, () => {});
+    const open = opened === null ? openAccepted(connection) : openAdopted(connection, opened);
     if (!hasPreambles) return open();
     entrance!.open(run, connection, passage, () => {
       connection.deadlines.disarmStage();
@@ -262,6 +308,38 @@ defineProperties(StreamServer.prototype, {
   proxyProtocol: custom(null, checkProxyProtocol),
   preambleTimeoutMs: integer(10_000, 0, 0x7fffffff),
 } satisfies TableOf<StreamServerProperties>);
+
+/** Opens a connection that the system accepted. */
+function openAccepted(connection: StreamConnection): () => void {
+  return () => connection.open('onAccept', connection.socket, () => {});
+}
+
+/** Opens one that is adopted, and tells how it went. Not at once: no call fires a hook from inside itself. */
+function openAdopted(connection: StreamConnection, opened: Opened): () => void {
+  const { onReleased } = connection;
+  let refusal: SocketError | undefined;
+  connection.onReleased = () => {
+    onReleased?.();
+    opened(refusal ?? connection.closeReason.error ?? closedBefore(connection.id, 'onAccept', undefined, 0));
+  };
+  const open = (): void => {
+    if (!connection.isValid) return;
+    connection.open('onAccept', connection.socket, (error) => {
+      if (error === undefined) opened(undefined, connection.id);
+      else refusal = error;
+    });
+  };
+  return () => queueMicrotask(open);
+}
+
+function notAdmitted(address: string): SocketError {
+  return new SocketError({
+    socketError: SocketErrorCode.ConnectServer,
+    errno: Errno.ENOSR,
+    operation: 'adopt',
+    message: `a limit of the server does not let ${address === '' ? 'a peer without an address' : address} in; stats().limits tells which`,
+  });
+}
 
 function startOptions(host: string | null | undefined, port: number | undefined): ServerStartOptions {
   return { ...(host === null || host === undefined ? {} : { host }), ...(port === undefined ? {} : { port }) };

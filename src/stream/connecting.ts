@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { ConnectionHost } from '../connection/host.ts';
 import { PreambleStage } from '../connection/preamble-stage.ts';
 import { tuneSocket } from '../connection/socket.ts';
@@ -17,6 +19,7 @@ import type { OptionRule } from '../core/option-names.ts';
 import { socketPathProblem } from '../core/socket-path.ts';
 import { HOOK_GRACE_MS } from '../core/start-stop.ts';
 import { proxyTargetProblem } from '../protocol/preambles/proxy-url.ts';
+import { adoptionProblem, adoptSocket } from '../transport/adopted-socket.ts';
 import { isFastPathSettled, proveFastPath } from '../transport/fast-path.ts';
 import { connectSocket, makeConnectingSocket } from '../transport/tcp-connect.ts';
 import { hopsOf, outgoingPreambles, type ProxyTarget, proxyProperties } from './proxying.ts';
@@ -29,6 +32,12 @@ export interface ConnectOptions extends ProxyTarget {
   port?: number | undefined;
   /** Path of a Unix domain socket (a pipe on Windows) instead of host and port. */
   path?: string | undefined;
+  /**
+   * A connection that is there already, instead of being made: a `net.Socket` or another `Duplex` of bytes. Bytes that it has
+   * buffered are received first. `host` and `port` are then only what it is said to be connected with, for `getRemoteHost` and,
+   * over TLS, the name of the server. From the call on it is the component's, which closes it if the call fails.
+   */
+  socket?: Duplex | undefined;
   /** Own IP address to connect from. */
   localAddress?: string | undefined;
   /** Own port to connect from; 0, the default, lets the system choose. */
@@ -44,6 +53,7 @@ export const connectRules = {
   host: true,
   port: true,
   path: true,
+  socket: true,
   localAddress: true,
   localPort: true,
   serverName: true,
@@ -53,10 +63,16 @@ export const connectRules = {
 } satisfies Record<keyof ConnectOptions, OptionRule>;
 
 /**
- * The error of a target that makes no sense, or null. Throws for what is no signal and no proxy.
+ * The error of a target that makes no sense, or null. Throws for what is no signal, no proxy and no socket.
  * @param settings Of the component that is to connect.
+ * @param isSecure Whether it is to speak TLS.
  */
-export function checkTarget(target: ConnectOptions, operation: string, settings: object = {}): SocketError | null {
+export function checkTarget(
+  target: ConnectOptions,
+  operation: string,
+  settings: object = {},
+  isSecure = false,
+): SocketError | null {
   const invalid = (message: string): SocketError =>
     new SocketError({ socketError: SocketErrorCode.InvalidParam, errno: Errno.EINVAL, operation, message });
   const { host, port, path, localAddress, localPort, serverName, signal } = target;
@@ -66,6 +82,13 @@ export function checkTarget(target: ConnectOptions, operation: string, settings:
   const hops = hopsOf(settings, target);
   if (path !== undefined && hops.length > 0)
     return invalid('a Unix domain socket is not reached through a proxy; give proxy: null');
+  if (target.socket !== undefined) {
+    if (hops.length > 0) return invalid('a socket is connected already, without a proxy; give proxy: null');
+    for (const name of ['path', 'localAddress', 'localPort'] as const)
+      if (target[name] !== undefined) return invalid(`${name} makes no sense with socket, which is connected already`);
+    const problem = adoptionProblem(target.socket, isSecure);
+    return problem === null ? null : invalid(`the socket cannot be adopted: ${problem}`);
+  }
   if (path !== undefined) {
     const problem = socketPathProblem(path);
     return problem === null ? null : invalid(problem);
@@ -100,6 +123,13 @@ export function checkTarget(target: ConnectOptions, operation: string, settings:
   return null;
 }
 
+/** The socket of a connection to `target`: one that does not connect yet, or the one that is adopted. */
+export function socketFor(target: ConnectOptions, connection: StreamConnection, isFast: boolean): Socket {
+  return target.socket === undefined
+    ? makeConnectingSocket(connection, isFast)
+    : adoptSocket(target.socket, connection);
+}
+
 /**
  * Connects: `onPrepareConnect`, then the socket, then the opening hooks. Used by agents and clients alike.
  *
@@ -118,8 +148,9 @@ export async function connect(
 ): Promise<void> {
   const { host = '', port = 0, path, signal } = target;
   const { dial, name } = splitHost(host);
-  connection.remoteHost = path ?? name;
-  connection.remotePort = port;
+  const adopted = target.socket as Partial<Socket> | undefined;
+  connection.remoteHost = path ?? (name || (adopted?.remoteAddress ?? ''));
+  connection.remotePort = port || (adopted?.remotePort ?? 0);
   connection.serverName = target.serverName ?? (path === undefined && name !== dial ? name : '');
   run.security?.preparing(connection);
   const hops = hopsOf(component[$settings], target);
@@ -142,7 +173,8 @@ export async function connect(
     onRelease(connection, () => signal.removeEventListener('abort', abort));
   }
   const gone = (): Promise<null> => new Promise((resolve) => onRelease(connection, () => resolve(null)));
-  if (run.isFast && !isFastPathSettled(run.security !== null)) await useFastSocket(run, connection, gone());
+  if (run.isFast && target.socket === undefined && !isFastPathSettled(run.security !== null))
+    await useFastSocket(run, connection, gone());
   let problem: SocketError | null = isSignalAborted(signal) ? component[$aborted]('connect', signal) : null;
   // While that hook is thinking, the signal may be aborted, and the connection closed.
   if (problem === null && run.listener.onPrepareConnect !== undefined) {
@@ -184,7 +216,7 @@ export async function connect(
     try {
       const [first] = hops;
       const place = first === undefined ? { host: dial, path } : { host: first.host, port: first.port };
-      connectSocket(socket, { ...target, ...place }, () => {
+      const begin = (): void => {
         if (connection.state !== ConnectionState.Connecting) return;
         if (first === undefined) {
           connection.remoteAddress = normalizeAddress(socket.remoteAddress ?? '');
@@ -196,7 +228,9 @@ export async function connect(
         tuneSocket(socket, run.settings);
         if (stage === null) open();
         else stage.start(open);
-      });
+      };
+      if (target.socket === undefined) connectSocket(socket, { ...target, ...place }, begin);
+      else queueMicrotask(begin);
     } catch (thrown) {
       connection.socketFailed(thrown as Error);
     }

@@ -182,8 +182,22 @@ export function canWriteDirectly(kind: 'tcp' | 'tls'): boolean {
   return isProven.tcp && (kind === 'tcp' || isProven.tls);
 }
 
+/** Sockets that are written to through their stream only. */
+const documentedOnly = new WeakSet<Socket>();
+
+/** From now on nobody writes past the stream of `socket`: others may have written to it. */
+export function writeAsDocumented(socket: Socket): void {
+  documentedOnly.add(socket);
+}
+
+/** Whether that was said. */
+export function isWrittenAsDocumented(socket: Socket): boolean {
+  return documentedOnly.has(socket);
+}
+
 /** Handle of a socket if it can take direct writes, else null: always null before the proof. */
 export function directHandle(socket: Socket): StreamHandle | null {
+  if (documentedOnly.has(socket)) return null;
   const isTls = (socket as { encrypted?: boolean }).encrypted === true;
   return canWriteDirectly(isTls ? 'tls' : 'tcp') ? writableHandle(socket) : null;
 }

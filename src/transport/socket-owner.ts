@@ -34,6 +34,11 @@ export function setSocketOwner(socket: Socket, owner: SocketOwner): void {
   (socket as Tagged)[ownerTag] = owner;
 }
 
+/** Whether it belongs to anybody. */
+export function isOwned(socket: Socket): boolean {
+  return (socket as Tagged)[ownerTag] !== undefined;
+}
+
 /** Told of a read that says of no socket of ours whose it is. */
 let onStrayRead: () => void = () => {};
 

@@ -1,6 +1,12 @@
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import tls, { type ConnectionOptions, type SecureContext, TLSSocket, type TLSSocketOptions } from 'node:tls';
-import { canWriteDirectly, DirectWriter, type StreamHandle } from './fast-io.ts';
+import {
+  canWriteDirectly,
+  DirectWriter,
+  isWrittenAsDocumented,
+  type StreamHandle,
+  writeAsDocumented,
+} from './fast-io.ts';
 import { readThroughData, type SocketOwner, sharedOnread } from './socket-owner.ts';
 
 /** How a server shakes hands. */
@@ -159,7 +165,7 @@ export function wrapForServer(
   const socket: TLSSocket = new TLSSocket(raw, tlsOptions);
   // Node's own tls.Server does this too: errors after the handshake become 'error' events.
   internals(socket)._releaseControl?.();
-  return readThrough(socket, owner);
+  return readThrough(socket, owner, raw);
 }
 
 /** TLS of a client over a socket that is connected. */
@@ -170,10 +176,11 @@ export function wrapForClient(
   surplus: Buffer | null,
 ): TLSSocket {
   if (surplus !== null) raw.unshift(surplus);
-  return readThrough(tls.connect({ ...options, socket: raw }), owner);
+  return readThrough(tls.connect({ ...options, socket: raw }), owner, raw);
 }
 
-function readThrough(socket: TLSSocket, owner: SocketOwner): TLSSocket {
+function readThrough(socket: TLSSocket, owner: SocketOwner, raw: Socket): TLSSocket {
+  if (isWrittenAsDocumented(raw)) writeAsDocumented(socket);
   socket.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
     if (chunk === null) noteEnd(socket);
     return TLSSocket.prototype.push.call(socket, chunk, encoding);

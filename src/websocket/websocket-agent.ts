@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { StreamAgent, type StreamAgentProperties } from '../agent/stream-agent.ts';
 import { securityMaker } from '../connection/security.ts';
 import type { StreamConnection } from '../connection/stream-connection.ts';
@@ -33,6 +34,8 @@ export interface WebSocketOpenOptions {
   subProtocols?: readonly string[] | undefined;
   /** Headers for the request: `Origin`, `Cookie`, `Authorization`, ... */
   headers?: HeaderList | undefined;
+  /** A connection that is there already to speak over, a `net.Socket` or another `Duplex`, instead of making one. */
+  socket?: Duplex | undefined;
   /** Own IP address to connect from. */
   localAddress?: string | undefined;
   /** Own port to connect from; 0, the default, lets the system choose. */
@@ -50,6 +53,7 @@ export interface WebSocketOpenOptions {
 export const openRules = {
   subProtocols: true,
   headers: true,
+  socket: true,
   localAddress: true,
   localPort: true,
   serverName: true,

@@ -99,6 +99,8 @@ export class WebSocketClient<Extra = unknown> extends StreamClient<Extra> {
     checkOptions('open', options, clientOpenRules);
     const { reconnect = false, ...rest } = options;
     const plan = reconnectPlan(reconnect);
+    if (plan !== null && rest.socket !== undefined)
+      throw new TypeError('reconnect makes no sense with socket: there is no other one to connect again with');
     await this.#openOnce(url, rest);
     if (plan !== null) void this.#keepOpen(String(url), rest, plan);
   }
