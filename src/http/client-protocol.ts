@@ -95,9 +95,9 @@ export class HttpClientProtocol extends HttpProtocol {
   #errno = 0;
   #pendingBytes = 0;
   #sentBytes = 0;
-  #awaitingRoom: (() => void)[] = [];
+  #awaitingRoom: (() => void)[] | null = null;
   #isTaken = false;
-  #awaitingTurn: (() => void)[] = [];
+  #awaitingTurn: (() => void)[] | null = null;
 
   constructor(context: HttpContext, port: Port) {
     super(context, port, RESPONSE);
@@ -109,8 +109,9 @@ export class HttpClientProtocol extends HttpProtocol {
   /** Told how the connection is doing: a pool. */
   watcher: ConnectionWatcher | null = null;
 
-  /** The last request that was sent, for cookies (REQ-008). */
-  lastRequest: SentRequest | null = null;
+  /** Method and path of the last request that was sent (REQ-008). */
+  lastMethod = '';
+  lastPath = '';
 
   protected override started(): void {
     // Nothing is awaited before a request was sent.
@@ -158,7 +159,8 @@ export class HttpClientProtocol extends HttpProtocol {
   /** A request was sent by other means: its answer is awaited. */
   requestSent(request: SentRequest): void {
     this.requests.push(request);
-    this.lastRequest = request;
+    this.lastMethod = request.method;
+    this.lastPath = request.path;
     this.deadlines.clear(Stage.Idle);
     if (this.requests.length === 1) this.deadlines.set(Stage.Answer, this.context.limits.responseTimeoutMs);
   }
@@ -188,14 +190,23 @@ export class HttpClientProtocol extends HttpProtocol {
   /** Resolves when there is room again, or the connection is gone. */
   whenRoom(): Promise<void> {
     if (!this.isFull || !this.port.isOpen) return Promise.resolve();
-    return new Promise((resolve) => this.#awaitingRoom.push(resolve));
+    return new Promise((resolve) => {
+      this.#awaitingRoom ??= [];
+      this.#awaitingRoom.push(resolve);
+    });
   }
 
   override wrote(pendingBytes: number): void {
     this.#pendingBytes = pendingBytes;
     this.#sentBytes = 0;
-    if (pendingBytes <= STREAM_WINDOW_BYTES / 2) for (const resolve of this.#awaitingRoom.splice(0)) resolve();
+    if (pendingBytes <= STREAM_WINDOW_BYTES / 2) this.#tellRoom();
     super.wrote(pendingBytes);
+  }
+
+  #tellRoom(): void {
+    const waiting = this.#awaitingRoom;
+    this.#awaitingRoom = null;
+    if (waiting !== null) for (const resolve of waiting) resolve();
   }
 
   /** Whether a whole request holds the connection: the next waits for its answer (no pipelining). */
@@ -209,12 +220,15 @@ export class HttpClientProtocol extends HttpProtocol {
       this.#isTaken = true;
       return undefined;
     }
-    return new Promise((resolve) => this.#awaitingTurn.push(resolve));
+    return new Promise((resolve) => {
+      this.#awaitingTurn ??= [];
+      this.#awaitingTurn.push(resolve);
+    });
   }
 
   /** The whole request is over: the next may take the connection. */
   release(): void {
-    const next = this.#awaitingTurn.shift();
+    const next = this.#awaitingTurn?.shift();
     if (next === undefined) this.#isTaken = false;
     else next();
   }
@@ -344,7 +358,7 @@ export class HttpClientProtocol extends HttpProtocol {
   override closed(): void {
     const isUntouched = this.phase === Phase.Idle;
     super.closed();
-    for (const resolve of this.#awaitingRoom.splice(0)) resolve();
+    this.#tellRoom();
     const isLate = this.#errno === Errno.ETIMEDOUT;
     this.#abandon(
       isLate ? 'the answer did not come in time' : 'the connection was closed before the answer was complete',

@@ -41,7 +41,8 @@ export function refuseHttp(component: object, operation: string, connId: ConnId)
 
 /**
  * What HTTP servers and agents have for each connection (`IComplexHttp`). Everything about a message is that of the message
- * whose hooks run, or of the last one, until the next begins or an upgrade is done (HP-036, UPG-009).
+ * whose hooks run, or of the last one, until the next begins or an upgrade is done (HP-036, UPG-009); where a server has `onRequest` or
+ * `fetch` and no hook about messages, until the answer is complete.
  */
 export abstract class ComplexHttpMethods {
   /**

@@ -21,6 +21,20 @@ export interface MessageConsumer {
   failed(reason: string): void;
 }
 
+const MESSAGE_HOOKS = [
+  'onMessageBegin',
+  'onRequestLine',
+  'onStatusLine',
+  'onHeader',
+  'onHeadersComplete',
+  'onBody',
+  'onChunkHeader',
+  'onChunkComplete',
+  'onMessageComplete',
+  'onUpgrade',
+  'onParseError',
+] as const satisfies readonly (keyof AnyHttpHooks)[];
+
 /** What HTTP connections of one component share. */
 export interface HttpContextInit {
   /** What hooks get as their sender. */
@@ -66,6 +80,8 @@ export class HttpContext {
   readonly lenient: number;
   /** Whether a hook is there for anything before `onHeadersComplete`. */
   readonly hasHeadHooks: boolean;
+  /** Whether messages are nobody's but their consumer's, which has the head: it need not stay readable behind the answer. */
+  readonly isConsumerAlone: boolean;
   /** Whether somebody takes connections that leave HTTP for anything. */
   readonly takesUpgrades: boolean;
   /** Whether somebody takes those that become WebSockets. */
@@ -87,6 +103,7 @@ export class HttpContext {
     this.reportHookError = init.reportHookError;
     this.lenient = lenientFlags(init.rules);
     const { onMessageBegin, onRequestLine, onStatusLine, onHeader } = init.listener;
+    this.isConsumerAlone = init.consume !== null && MESSAGE_HOOKS.every((hook) => init.listener[hook] === undefined);
     this.hasHeadHooks = [onMessageBegin, onRequestLine, onStatusLine, onHeader].some((hook) => hook !== undefined);
     const hasHook = init.listener.onUpgrade !== undefined;
     this.takesUpgrades = hasHook || (init.upgradeTo !== null && init.takesOnlyWebSockets !== true);

@@ -4,8 +4,9 @@ import { AtEnd, Lifetime, type Port, type Protocol } from '../protocol/protocol.
 import type { HttpContext, MessageConsumer } from './context.ts';
 import { HttpParseErrorCode, HttpParseResult, HttpUpgradeType, isRefusal } from './enums.ts';
 import { latin1 } from './latin1.ts';
-import { llhttp } from './llhttp/llhttp.ts';
-import { Parser, ParserEvent, type REQUEST, type RESPONSE } from './llhttp/parser.ts';
+import { giveParser, takeParser } from './llhttp/lending.ts';
+import { forgetInput } from './llhttp/llhttp.ts';
+import { type Parser, ParserEvent, type REQUEST, type RESPONSE } from './llhttp/parser.ts';
 import { FieldBlock, Framing, MessageHead } from './message-head.ts';
 import type { BodyBytes } from './message-writer.ts';
 import {
@@ -114,7 +115,7 @@ export abstract class HttpProtocol implements Protocol {
     this.port = port;
     this.#type = type;
     this.phase = context.autoStart ? Phase.Idle : Phase.Raw;
-    this.deadlines = new StageDeadlines(port, context.clock, (stage) => this.#expired(stage));
+    this.deadlines = new StageDeadlines(port, context.clock, this);
   }
 
   // ---- what roles do differently ---------------------------------------------------------------------------------
@@ -182,7 +183,7 @@ export abstract class HttpProtocol implements Protocol {
   }
 
   receive(bytes: Buffer, lifetime: Lifetime): void {
-    this.#parser?.forgetInput();
+    forgetInput();
     this.#bytes = bytes;
     this.#at = 0;
     this.#end = bytes.length;
@@ -192,7 +193,7 @@ export abstract class HttpProtocol implements Protocol {
 
   resume(): void {
     if (this.#isRunning) return;
-    this.#parser?.forgetInput();
+    forgetInput();
     this.#run();
   }
 
@@ -243,8 +244,7 @@ export abstract class HttpProtocol implements Protocol {
 
   closed(): void {
     this.deadlines.clearAll();
-    this.#parser?.free();
-    this.#parser = null;
+    this.#giveParser();
     this.#bytes = null;
     this.#isStopped = false;
     this.#failConsumer('the connection was closed');
@@ -372,7 +372,7 @@ export abstract class HttpProtocol implements Protocol {
     const from = this.#at;
     const room = limits.maxHeadBytes - head.text.length + 1;
     const to = this.#end - from > room ? from + room : this.#end;
-    this.#parser ??= new Parser(llhttp(), this.#type, lenient);
+    this.#parser ??= takeParser(this.#type, lenient);
     const parser = this.#parser;
     head.shift = head.text.length - from;
     const event = parser.execute(bytes, from, to, head);
@@ -395,13 +395,21 @@ export abstract class HttpProtocol implements Protocol {
     head.contentLength = parser.contentLength;
     head.isUpgrade = parser.isUpgrade;
     const refusal = this.checkHead(head);
-    if (!head.isChunked) parser.reset();
+    if (head.framing !== Framing.Chunked) this.#giveParser();
     if (refusal !== null) return this.refuse(refusal);
     this.context.counters.messages++;
     this.#step = Step.Begin;
     this.#verdict = undefined;
     this.phase = Phase.HeadHooks;
     return true;
+  }
+
+  /** Whoever needs a parser next gets this one. */
+  #giveParser(): void {
+    const parser = this.#parser;
+    if (parser === null) return;
+    this.#parser = null;
+    giveParser(parser, this.#type, this.context.lenient);
   }
 
   #parserFailed(bytes: Buffer): boolean {
@@ -522,7 +530,7 @@ export abstract class HttpProtocol implements Protocol {
     const verdict = this.#verdict;
     this.#isUpgrading = head.isUpgrade;
     if (verdict === HttpParseResult.SkipBody || verdict === HttpParseResult.Upgrade) {
-      if (head.framing === Framing.Chunked) this.#parser!.reset();
+      this.#giveParser();
       head.framing = Framing.None;
       if (verdict === HttpParseResult.Upgrade && !head.isUpgrade) {
         this.#isUpgrading = true;
@@ -635,7 +643,7 @@ export abstract class HttpProtocol implements Protocol {
         this.phase = Phase.ChunkEnd;
         return true;
       case ParserEvent.MessageComplete:
-        parser.reset();
+        this.#giveParser();
         this.phase = Phase.Complete;
         return true;
       case ParserEvent.Error:
@@ -808,7 +816,8 @@ export abstract class HttpProtocol implements Protocol {
 
   // ---- deadlines -------------------------------------------------------------------------------------------------
 
-  #expired(stage: Stage): void {
+  /** @internal */
+  expired(stage: Stage): void {
     if (!this.port.isOpen) return;
     if (stage === Stage.Linger) return this.#cut();
     if (stage !== Stage.Body) return this.roleExpired(stage);

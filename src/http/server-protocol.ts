@@ -90,7 +90,7 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
   /** Bytes that were pending when the connection last wrote, and those sent since. */
   #pendingBytes = 0;
   #sentBytes = 0;
-  #awaitingRoom: (() => void)[] = [];
+  #awaitingRoom: (() => void)[] | null = null;
   #watchers: Set<GoneWatcher> | null = null;
   /** Lets a connection go on that waits for room among the unanswered requests. */
   #makeRoom: (() => void) | null = null;
@@ -343,7 +343,10 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
   /** Resolves when there is room again, or the connection is gone. */
   whenRoom(): Promise<void> {
     if (!this.isFull || !this.port.isOpen) return Promise.resolve();
-    return new Promise((resolve) => this.#awaitingRoom.push(resolve));
+    return new Promise((resolve) => {
+      this.#awaitingRoom ??= [];
+      this.#awaitingRoom.push(resolve);
+    });
   }
 
   answered(answer: Answer): void {
@@ -366,6 +369,7 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
     if (this.#owed === 0) this.#mayUpgrade = false;
     if (this.#whenAnswered !== null && this.#owed <= 1) this.#tellAnswered();
     if (this.#owed === 0) {
+      if (this.context.isConsumerAlone && this.phase === Phase.Idle) this.head = this.trailers = null;
       this.deadlines.clear(Stage.Answer);
       if (!this.isParsing && this.phase === Phase.Idle) this.deadlines.set(Stage.Idle, this.idleMs);
     } else if (!this.isParsing) {
@@ -407,7 +411,7 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
     if (pendingBytes === 0) this.#hasUnwritten = false;
     this.#pendingBytes = pendingBytes;
     this.#sentBytes = 0;
-    if (this.#awaitingRoom.length > 0 && pendingBytes <= STREAM_WINDOW_BYTES / 2) this.#tellRoom();
+    if (this.#awaitingRoom !== null && pendingBytes <= STREAM_WINDOW_BYTES / 2) this.#tellRoom();
     super.wrote(pendingBytes);
   }
 
@@ -418,7 +422,9 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
   }
 
   #tellRoom(): void {
-    for (const resolve of this.#awaitingRoom.splice(0)) resolve();
+    const waiting = this.#awaitingRoom;
+    this.#awaitingRoom = null;
+    if (waiting !== null) for (const resolve of waiting) resolve();
   }
 
   /** Whether a message is on its way in. */

@@ -16,6 +16,11 @@ export const Stage = Object.freeze({
 } as const);
 export type Stage = (typeof Stage)[keyof typeof Stage];
 
+/** Told when a deadline has passed. */
+export interface DeadlineOwner {
+  expired(stage: Stage): void;
+}
+
 const never = Number.POSITIVE_INFINITY;
 
 /**
@@ -25,15 +30,15 @@ const never = Number.POSITIVE_INFINITY;
 export class StageDeadlines {
   #port: Pick<Port, 'deadline'>;
   #clock: Clock;
-  #expired: (stage: Stage) => void;
+  #owner: DeadlineOwner;
   #at = [never, never, never, never, never];
   #armedAt = never;
   readonly #wake = (): void => this.#woken();
 
-  constructor(port: Pick<Port, 'deadline'>, clock: Clock, expired: (stage: Stage) => void) {
+  constructor(port: Pick<Port, 'deadline'>, clock: Clock, owner: DeadlineOwner) {
     this.#port = port;
     this.#clock = clock;
-    this.#expired = expired;
+    this.#owner = owner;
   }
 
   /** Whether a deadline of this stage runs. */
@@ -72,7 +77,7 @@ export class StageDeadlines {
     for (let stage = 0; stage < this.#at.length; stage++) {
       if (this.#at[stage]! > now) continue;
       this.#at[stage] = never;
-      this.#expired(stage as Stage);
+      this.#owner.expired(stage as Stage);
     }
     const next = Math.min(...this.#at);
     if (next < this.#armedAt) this.#arm(next, next - this.#clock.now());

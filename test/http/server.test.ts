@@ -9,6 +9,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import tls from 'node:tls';
 import { request as undici } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
+import { llhttp } from '../../src/http/llhttp/llhttp.ts';
 import {
   type AnswerInit,
   type HttpRequest,
@@ -55,6 +56,35 @@ async function talk(port: number, text: string, until?: RegExp): Promise<string>
 
 const answering = (init: AnswerInit | string): HttpServerHooks<HttpServer> => ({
   onRequest: (_server, _id, request) => void request.respond(init),
+});
+
+describe('an idle connection', () => {
+  it('keeps no parser, nor the head of a request that is answered and nobody else wanted', async () => {
+    const before = llhttp().parserCount;
+    for (const isAlone of [true, false]) {
+      const server = new HttpServer({
+        onRequest: (sender, connId, request) => {
+          expect(sender.getHeader(connId, 'x-a')).toBe('b');
+          void request.respond('ok');
+        },
+        ...(isAlone ? {} : { onMessageComplete: () => {} }),
+      });
+      const { port } = await server.start('127.0.0.1', 0);
+      running.push(server);
+      const socket = net.connect(port, '127.0.0.1');
+      sockets.push(socket);
+      for (const request of [
+        'GET / HTTP/1.1\r\nHost: h\r\nX-A: b\r\n\r\n',
+        'POST / HTTP/1.1\r\nHost: h\r\nX-A: b\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n',
+      ]) {
+        socket.write(request);
+        await once(socket, 'data');
+        const [connId] = server.getAllConnectionIDs();
+        expect(server.getHeader(connId!, 'x-a')).toBe(isAlone ? null : 'b'); // HP-036
+        expect(llhttp().parserCount).toBe(before);
+      }
+    }
+  });
 });
 
 describe('an HTTP server by hooks', () => {

@@ -43,7 +43,7 @@ export class Llhttp {
   loaded: Uint8Array | null = null;
   loadedFrom = 0;
   loadedTo = 0;
-  /** Parsers that are in use. */
+  /** Parsers that are in use; those that wait to be lent do not count. */
   parserCount = 0;
 
   constructor(binary: Uint8Array<ArrayBuffer>) {
@@ -109,6 +109,11 @@ export class Llhttp {
 }
 
 let shared: Llhttp | null = null;
+
+/** The memory of a read is about to be used for another one. */
+export function forgetInput(): void {
+  if (shared !== null) shared.loaded = null;
+}
 
 /**
  * llhttp, compiled when it is first asked for.

@@ -473,6 +473,17 @@ describe('an HTTP agent', () => {
   });
 });
 
+describe('an answer to HEAD', () => {
+  it('has no body, whatever its fields say, and the next answer is understood (HP-040)', async () => {
+    const port = await answering('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+    const client = await connect(port);
+    for (let i = 0; i < 3; i++) {
+      const answer = await client.request({ method: 'HEAD' });
+      expect([answer.status, answer.body.length, answer.isKeepAlive]).toEqual([200, 0, true]);
+    }
+  });
+});
+
 describe('over TLS', () => {
   it('clients and agents do the same', async () => {
     const authority = await Authority.make('test');
