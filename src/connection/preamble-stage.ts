@@ -14,6 +14,8 @@ import type { Link, PreambleSide } from './link.ts';
 import { ConnectionState } from './state.ts';
 
 const EMPTY = Buffer.alloc(0);
+/** Milliseconds that what a preamble sent before it failed may take to get to the system. */
+const LAST_WORDS_MS = 100;
 
 /**
  * The preambles of one connection, one after another. The connection is connecting meanwhile.
@@ -37,7 +39,10 @@ export class PreambleStage implements PreambleSide {
   #isRunning = false;
   /** Whether the socket is connected. */
   hasStarted = false;
+  /** Nothing more is given to preambles. */
   #isOver = false;
+  /** Closes the connection when its last words are written. */
+  #closing: (() => void) | null = null;
   #finished: (() => void) | null = null;
 
   constructor(connection: Link, factories: readonly PreambleFactory[], isServer: boolean) {
@@ -56,6 +61,11 @@ export class PreambleStage implements PreambleSide {
 
   get #isAlive(): boolean {
     return this.#connection.state === ConnectionState.Connecting;
+  }
+
+  /** Whether the preambles are done, or one has failed. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   /** What is awaited, for the sentence of a failure. */
@@ -157,7 +167,8 @@ export class PreambleStage implements PreambleSide {
 
   /** Everything that was sent is written. */
   allSent(): void {
-    if (this.#isOver && this.#isAlive) this.#handOver();
+    if (this.#closing !== null) this.#closing();
+    else if (this.#isOver && this.#isAlive) this.#handOver();
   }
 
   /** The connection opens; what no preamble took is delivered at once if that is done, and else held. */
@@ -182,6 +193,7 @@ export class PreambleStage implements PreambleSide {
 
   /** The socket failed. */
   socketFailed(cause: Error): void {
+    if (this.#closing !== null) return this.#closing();
     const errno = errnoOf(cause);
     this.#close(describeSystemError(`the connection failed in place of ${this.awaits}`, errno, cause), errno, cause);
   }
@@ -217,24 +229,30 @@ export class PreambleStage implements PreambleSide {
     this.#close(message, errno, undefined);
   }
 
+  /** Closes the connection, behind what its preambles have sent: that may be why. */
   #close(message: string, errno: number, cause: Error | undefined): void {
-    if (!this.#isAlive) return;
+    if (!this.#isAlive || this.#isOver) return;
+    this.#isOver = true;
     const connection = this.#connection;
     const { id: connId, host, remoteHost, remotePort } = connection;
     if (this.#isServer) host.limits.preambles++;
     const what = this.#isServer ? '' : `connecting to ${shown(remoteHost)}:${remotePort} failed: `;
-    connection.close(
-      this.#isServer ? SocketOperation.Receive : SocketOperation.Connect,
+    const error = new SocketError({
+      socketError: this.#isServer ? SocketErrorCode.DataProc : SocketErrorCode.ConnectServer,
       errno,
-      new SocketError({
-        socketError: this.#isServer ? SocketErrorCode.DataProc : SocketErrorCode.ConnectServer,
-        errno,
-        operation: this.#isServer ? 'receive' : 'connect',
-        connId,
-        message: what + message,
-        cause,
-      }),
-    );
+      operation: this.#isServer ? 'receive' : 'connect',
+      connId,
+      message: what + message,
+      cause,
+    });
+    const operation = this.#isServer ? SocketOperation.Receive : SocketOperation.Connect;
+    const close = (): void => connection.close(operation, errno, error);
+    if (connection.pendingBytes === 0 || cause !== undefined) return close();
+    this.#closing = close;
+    connection.socket.pause();
+    connection.deadlines.armStage(LAST_WORDS_MS, close);
+    connection.awaitsSent = true;
+    connection.host.schedule(connection);
   }
 
   /** The connection is closed. */
@@ -269,7 +287,7 @@ class StagePort implements PreamblePort {
   }
 
   get isOpen(): boolean {
-    return !this.isDone && this.#connection.state === ConnectionState.Connecting;
+    return !this.isDone && !this.#stage.isOver && this.#connection.state === ConnectionState.Connecting;
   }
 
   get localAddress(): string {

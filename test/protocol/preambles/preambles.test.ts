@@ -214,6 +214,21 @@ describe('conversation', () => {
     }
   });
 
+  test('what was sent before fail arrives', async () => {
+    const preamble = conversation(async (peer) => {
+      await peer.readLine();
+      peer.send('no, because');
+      peer.send(Buffer.alloc(20_000, 33));
+      peer.fail('no');
+    });
+    await using server = new TcpServer({}, { preamble });
+    const { port } = await server.start(host, 0);
+    const socket = await connectBare(port);
+    socket.write('please\n');
+    expect(await readToEnd(socket)).toBe(`no, because${'!'.repeat(20_000)}`);
+    expect(server.stats().limits.preambles).toBe(1);
+  });
+
   test('fail is quiet, an exception is not', async () => {
     const errors: string[] = [];
     await using server = new TcpServer(
