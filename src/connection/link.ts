@@ -52,6 +52,8 @@ export interface ReceivingSide extends SocketReader {
 /** The sending side. */
 export interface SendingSide {
   readonly queue: SendQueue;
+  /** Bytes that the protocol holds back. */
+  heldBytes: number;
   /** A read has been delivered: the answers to it leave. */
   readDelivered(): void;
   /** Writes what is queued, then calls the hooks about it. */
@@ -102,6 +104,8 @@ export interface Link extends TurnTask {
   /** Delivers what a resumed receiver kept, at the end of this turn. */
   resumeAtTurnEnd(): void;
   sendRaw(bytes: Uint8Array): boolean;
+  sendReserved(bytes: Uint8Array, reserved: number): boolean;
+  useSender(): SendingSide;
   hold(): () => void;
   answerMade(): void;
   hookFailed(hook: string, thrown: unknown, operation: SocketOperation): void;

@@ -332,6 +332,14 @@ export class ConnectionReceiver implements Port, ReceivingSide {
     return this.#connection.sendRaw(bytes);
   }
 
+  reserve(bytes: number): void {
+    this.#connection.useSender().heldBytes += bytes;
+  }
+
+  sendReserved(bytes: Uint8Array, reserved: number): boolean {
+    return this.#connection.sendReserved(bytes, reserved);
+  }
+
   end(): void {
     this.#connection.endByProtocol();
   }

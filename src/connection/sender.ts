@@ -16,6 +16,8 @@ const GATHER_LIMIT_BYTES = 256 * 1024;
 export class ConnectionSender implements SendingSide, StreamWriter {
   readonly queue: SendQueue;
   messagesOut = 0;
+  /** Bytes that the protocol holds back. */
+  heldBytes = 0;
   #connection: Link;
   #handle: StreamHandle | null = null;
   /** Over TLS on the fast path, instead of the handle. */
@@ -46,9 +48,10 @@ export class ConnectionSender implements SendingSide, StreamWriter {
     this.#tls = this.#handle !== null && host.security !== null ? TlsWriter.of(socket) : null;
   }
 
-  /** Bytes that the system has not taken yet. */
+  /** Bytes that the system has not taken yet, and those that the protocol holds back. */
   get pendingBytes(): number {
-    return this.#tls === null ? this.queue.pendingBytes : this.queue.pendingBytes + this.#tls.pendingBytes;
+    const pendingBytes = this.queue.pendingBytes + this.heldBytes;
+    return this.#tls === null ? pendingBytes : pendingBytes + this.#tls.pendingBytes;
   }
 
   /** Whether a write is under way. */
@@ -110,12 +113,15 @@ export class ConnectionSender implements SendingSide, StreamWriter {
     host.schedule(this.#connection);
   }
 
-  /** Something was appended to the queue: it leaves now, at the end of the read being delivered, or of this turn. */
-  appended(): void {
+  /**
+   * Something was appended to the queue: it leaves now, at the end of the read being delivered, or of this turn.
+   * @param messages Messages that it counts for.
+   */
+  appended(messages = 1): void {
     const connection = this.#connection;
     const { host } = connection;
-    this.messagesOut++;
-    host.messagesOut++;
+    this.messagesOut += messages;
+    host.messagesOut += messages;
     const isUrgent = host.settings.sendPolicy === SendPolicy.Direct || this.queue.queuedBytes >= GATHER_LIMIT_BYTES;
     if (isUrgent) this.#flush();
     // Whoever looks at the pending bytes sees the crossing now, so it is told, even if it is over by the end of this turn.

@@ -388,6 +388,16 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
     return true;
   }
 
+  /** Queues bytes that the protocol held back. */
+  sendReserved(bytes: Uint8Array, reserved: number): boolean {
+    const sender = this.useSender();
+    sender.heldBytes -= reserved;
+    if (this.state >= ConnectionState.Closing || this.isShutDown) return false;
+    sender.queue.append(bytes, 0, bytes.length);
+    sender.appended(0);
+    return true;
+  }
+
   // ---- closing ---------------------------------------------------------------------------------------------------
 
   /** The peer's FIN, and everything before it was delivered: what is queued is sent, then the connection closes (CLS-001). */

@@ -65,6 +65,10 @@ export interface Port {
   violate(errno: number, message: string): void;
   /** Queues bytes as they are, past `frame`; larger ones are kept by reference until written. False if `maxPendingBytes` refuses. */
   send(bytes: Uint8Array): boolean;
+  /** Counts bytes that the protocol holds back, to send them later, as pending: `bytes` more, or fewer. */
+  reserve(bytes: number): void;
+  /** Queues bytes as they are in the place of `reserved` ones that were held back. False if the connection closes. */
+  sendReserved(bytes: Uint8Array, reserved: number): boolean;
   /** Takes no more sends, writes what is queued, sends a FIN, waits for the peer's, and closes. */
   end(): void;
   /** Calls `expired` in `ms` milliseconds unless another deadline is set before; 0 for none. One per protocol. */

@@ -24,6 +24,10 @@ export interface CompressionOptions extends DeflateWish {
   readonly memLevel: number;
   /** Most memory for the contexts of all connections, in bytes. */
   readonly budgetBytes: number;
+  /** Messages of so many bytes and more are compressed, and inflated, on threads; 0 for none. */
+  readonly laterBytes: number;
+  /** How many at once. */
+  readonly maxLater: number;
 }
 
 /** Counters of the compression of one component. */
@@ -36,6 +40,10 @@ export interface CompressionStats {
   evictions: number;
   /** Messages that went out uncompressed because the budget was used up. */
   overBudget: number;
+  /** Messages compressed or inflated on threads. */
+  later: number;
+  /** Those that had to wait for others. */
+  laterQueued: number;
 }
 
 /** Memory of an inflater beside its window: zlib's `inflate_state`. */
@@ -63,12 +71,21 @@ export function inflaterBytes(windowBits: number): number {
  */
 export class Compression {
   readonly options: CompressionOptions;
-  readonly stats: CompressionStats = { contextBytes: 0, contexts: 0, evictions: 0, overBudget: 0 };
+  readonly stats: CompressionStats = {
+    contextBytes: 0,
+    contexts: 0,
+    evictions: 0,
+    overBudget: 0,
+    later: 0,
+    laterQueued: 0,
+  };
   #sharedDeflaters = new Map<number, Deflater>();
   #sharedInflaters = new Map<number, Inflater>();
   /** Connections that hold a compressor, the one that was used longest ago first. */
   #holders = new Set<DeflateContext>();
   #uses = 0;
+  #running = 0;
+  #queue: (() => void)[] = [];
 
   constructor(options: CompressionOptions) {
     this.options = options;
@@ -84,6 +101,23 @@ export class Compression {
   /** Contexts of a new connection that agreed on `parameters`. */
   open(parameters: DeflateParameters, isServer: boolean): DeflateContext {
     return new DeflateContext(this, parameters, isServer);
+  }
+
+  /** Does a job on a thread, when fewer than `maxLater` others are being done. */
+  async later<T>(job: () => Promise<T>): Promise<T> {
+    this.stats.later++;
+    if (this.#running < this.options.maxLater) this.#running++;
+    else {
+      this.stats.laterQueued++;
+      await new Promise<void>((go) => this.#queue.push(go));
+    }
+    try {
+      return await job();
+    } finally {
+      const next = this.#queue.shift();
+      if (next === undefined) this.#running--;
+      else next();
+    }
   }
 
   /** The compressor for everybody without context take-over; each message begins anew. */
@@ -115,7 +149,8 @@ export class Compression {
     const { stats, options } = this;
     while (stats.contextBytes + bytes > options.budgetBytes) {
       const [oldest] = this.#holders;
-      if (oldest === undefined || this.#uses - oldest.lastUse < this.#holders.size * EVICTION_ROUNDS) return false;
+      if (oldest === undefined || oldest.isBusy || this.#uses - oldest.lastUse < this.#holders.size * EVICTION_ROUNDS)
+        return false;
       oldest.giveUpDeflater();
       stats.evictions++;
     }
@@ -156,6 +191,8 @@ export class DeflateContext {
   readonly parameters: DeflateParameters;
   /** When its compressor was used last, in uses of all compressors. @internal */
   lastUse = 0;
+  /** Whether its compressor works on a thread. @internal */
+  isBusy = false;
   #compression: Compression;
   #deflater: Deflater | null = null;
   #inflater: Inflater | null = null;
@@ -184,11 +221,47 @@ export class DeflateContext {
     }
   }
 
+  /** Whether messages of `length` bytes are compressed at all. */
+  #compresses(length: number): boolean {
+    return length >= this.#compression.options.thresholdBytes && length > 0 && this.#outBits >= MIN_DEFLATE_BITS;
+  }
+
+  /** Whether a message of `length` bytes is to be compressed on a thread. */
+  isLate(length: number): boolean {
+    const { laterBytes } = this.#compression.options;
+    return laterBytes > 0 && length >= laterBytes && this.#compresses(length);
+  }
+
+  /** Whether a message of `length` compressed bytes, which may be four times as long, is to be inflated on a thread. */
+  inflatesLate(length: number): boolean {
+    const { laterBytes } = this.#compression.options;
+    return laterBytes > 0 && length >= laterBytes >> 2;
+  }
+
   /** The compressed message, as `Deflater.deflate`; null if it goes out as it is. */
   deflate(data: Uint8Array): Uint8Array | null {
-    const { options, stats } = this.#compression;
-    if (data.length < options.thresholdBytes || data.length === 0 || this.#outBits < MIN_DEFLATE_BITS) return null;
+    if (!this.#compresses(data.length)) return null;
     if (!this.#keepsOut) return this.#compression.sharedDeflater(this.#outBits).deflate(data);
+    return this.#ownDeflater()?.deflate(data) ?? null;
+  }
+
+  /** As `deflate`, on a thread. */
+  async deflateLater(data: Uint8Array): Promise<Uint8Array | null> {
+    if (!this.#keepsOut) return this.deflateAloneLater(data);
+    const deflater = this.#ownDeflater();
+    if (deflater === null) return null;
+    this.isBusy = true;
+    try {
+      return await this.#compression.later(() =>
+        this.#isClosed ? Promise.resolve(null) : deflater.deflateLater(data),
+      );
+    } finally {
+      this.isBusy = false;
+    }
+  }
+
+  #ownDeflater(): Deflater | null {
+    const { options, stats } = this.#compression;
     if (this.#deflater === null) {
       if (this.#isClosed || !this.#compression.reserve(deflaterBytes(this.#outBits, options.memLevel))) {
         stats.overBudget++;
@@ -197,7 +270,7 @@ export class DeflateContext {
       this.#deflater = createDeflater(this.#outBits, options.level, options.memLevel);
     }
     this.#compression.used(this);
-    return this.#deflater.deflate(data);
+    return this.#deflater;
   }
 
   /** Base-2 logarithm of the window that this end may use. */
@@ -207,9 +280,18 @@ export class DeflateContext {
 
   /** As `deflate`, but so that the result refers to no message before: it may go to many connections. */
   deflateAlone(data: Uint8Array): Uint8Array | null {
-    const { thresholdBytes } = this.#compression.options;
-    if (data.length < thresholdBytes || data.length === 0 || this.#outBits < MIN_DEFLATE_BITS) return null;
-    return this.#compression.sharedDeflater(this.#outBits).deflate(data);
+    return this.#compresses(data.length) ? this.#compression.sharedDeflater(this.#outBits).deflate(data) : null;
+  }
+
+  /** As `deflateAlone`, on a thread. The engines that all share are not waited for there. */
+  async deflateAloneLater(data: Uint8Array): Promise<Uint8Array | null> {
+    const { level, memLevel } = this.#compression.options;
+    const deflater = createDeflater(this.#outBits, level, memLevel);
+    try {
+      return await this.#compression.later(() => deflater.deflateLater(data));
+    } finally {
+      deflater.close();
+    }
   }
 
   /** A message went out that its own compressor knows nothing of: it must not refer to anything before that. */
@@ -222,9 +304,22 @@ export class DeflateContext {
     let inflater: Inflater;
     if (this.#keepsIn) inflater = this.#inflater ??= createInflater(this.#inBits);
     else inflater = this.#compression.sharedInflater(this.#inBits);
-    const result = inflater.inflate(data, maxBytes);
-    if (result === InflateError.TooLong) return Violations.messageBytes;
-    return result === InflateError.Data ? Violations.inflate : result;
+    return violationOf(inflater.inflate(data, maxBytes));
+  }
+
+  /** As `inflate`, on a thread; null if the connection is gone. */
+  async inflateLater(data: Uint8Array, maxBytes: number): Promise<Buffer | Violation | null> {
+    let inflater: Inflater;
+    if (this.#keepsIn) inflater = this.#inflater ??= createInflater(this.#inBits);
+    else inflater = createInflater(this.#inBits);
+    try {
+      const result = await this.#compression.later(() =>
+        this.#isClosed ? Promise.resolve(null) : inflater.inflateLater(data, maxBytes),
+      );
+      return result === null || this.#isClosed ? null : violationOf(result);
+    } finally {
+      if (!this.#keepsIn) inflater.close();
+    }
   }
 
   /** Its next message begins with an empty window. @internal */
@@ -244,4 +339,9 @@ export class DeflateContext {
     this.#inflater = null;
     if (this.#inflaterBytes > 0) this.#compression.release(this.#inflaterBytes);
   }
+}
+
+function violationOf(result: Buffer | InflateError): Buffer | Violation {
+  if (result === InflateError.TooLong) return Violations.messageBytes;
+  return result === InflateError.Data ? Violations.inflate : result;
 }

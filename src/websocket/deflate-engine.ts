@@ -1,12 +1,19 @@
+import { promisify } from 'node:util';
 import {
   constants,
   createDeflateRaw,
   createInflateRaw,
   type DeflateRaw,
+  deflateRaw,
   deflateRawSync,
   type InflateRaw,
+  inflateRaw,
   inflateRawSync,
+  type ZlibOptions,
 } from 'node:zlib';
+
+const deflateRawLater = promisify<Uint8Array, ZlibOptions, Buffer>(deflateRaw);
+const inflateRawLater = promisify<Uint8Array, ZlibOptions, Buffer>(inflateRaw);
 
 /** What a message compressed by a sync flush ends with, and what is left out on the wire (RFC 7692, 7.2.1). */
 export const TAIL = Buffer.from([0x00, 0x00, 0xff, 0xff]);
@@ -19,6 +26,8 @@ export type InflateError = (typeof InflateError)[keyof typeof InflateError];
 export interface Deflater {
   /** The compressed message without its tail. Its bytes are the caller's own, or, up to 4096, valid until the next call. */
   deflate(data: Uint8Array): Uint8Array;
+  /** The same on a thread of Node's pool, the caller's own; null if it was closed meanwhile. One at a time, and nothing else meanwhile. */
+  deflateLater(data: Uint8Array): Promise<Uint8Array | null>;
   /** Forgets the messages before. */
   reset(): void;
   close(): void;
@@ -28,6 +37,8 @@ export interface Deflater {
 export interface Inflater {
   /** The message, the caller's own, or why there is none. No more than `maxBytes` are ever made of it. */
   inflate(data: Uint8Array, maxBytes: number): Buffer | InflateError;
+  /** The same on a thread of Node's pool; null if it was closed meanwhile. One at a time, and nothing else meanwhile. */
+  inflateLater(data: Uint8Array, maxBytes: number): Promise<Buffer | InflateError | null>;
   /** Forgets the messages before. */
   reset(): void;
   close(): void;
@@ -96,6 +107,14 @@ class NativeDeflater implements Deflater {
     }
   }
 
+  async deflateLater(data: Uint8Array): Promise<Uint8Array | null> {
+    const pieces: Buffer[] = [];
+    const end = await runStream(this.#stream, data, (piece) => pieces.push(piece) > 0);
+    if (end !== StreamEnd.Flushed) return null;
+    const all = Buffer.concat(pieces);
+    return all.subarray(0, all.length - TAIL.length);
+  }
+
   reset(): void {
     this.#handle.reset();
   }
@@ -105,22 +124,104 @@ class NativeDeflater implements Deflater {
   }
 }
 
+/** How a run of a stream ended. */
+const StreamEnd = { Flushed: 0, Ended: 1, Failed: 2, Closed: 3 } as const;
+type StreamEnd = (typeof StreamEnd)[keyof typeof StreamEnd];
+
+/**
+ * Lets a zlib stream work on `data` on a thread of the pool, and flush. `take` gets what it makes; false from it ends the run as
+ * failed.
+ */
+function runStream(
+  stream: DeflateRaw | InflateRaw,
+  data: Uint8Array,
+  take: (piece: Buffer) => boolean,
+): Promise<StreamEnd> {
+  return new Promise((resolve) => {
+    if (stream.destroyed) return resolve(StreamEnd.Closed);
+    const settle = (end: StreamEnd): void => {
+      stream.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose);
+      // What it still makes goes nowhere.
+      if (end === StreamEnd.Failed) stream.on('data', ignore).on('error', ignore);
+      resolve(end);
+    };
+    const onData = (piece: Buffer): void => {
+      if (!take(piece)) settle(StreamEnd.Failed);
+    };
+    const onEnd = (): void => settle(StreamEnd.Ended);
+    const onError = (): void => settle(StreamEnd.Failed);
+    const onClose = (): void => settle(StreamEnd.Closed);
+    stream.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
+    stream.write(data);
+    stream.flush(Z_SYNC_FLUSH, () => settle(StreamEnd.Flushed));
+  });
+}
+
+function ignore(): void {}
+
 class NativeInflater implements Inflater {
-  #stream: InflateRaw;
-  #handle: Handle;
-  #state: Uint32Array;
+  readonly #windowBits: number;
+  #stream!: InflateRaw;
+  #handle!: Handle;
+  #state!: Uint32Array;
+  /** Whether the stream works on a thread. */
+  #isRunning = false;
   #hasFailed = false;
   #pieces: Buffer[] = [];
   #total = 0;
 
   constructor(windowBits: number) {
-    this.#stream = createInflateRaw({ windowBits });
+    this.#windowBits = windowBits;
+    this.#begin();
+  }
+
+  #begin(): void {
+    this.#stream = createInflateRaw({ windowBits: this.#windowBits });
     const internals = this.#stream as unknown as Internals;
     this.#handle = internals._handle;
     this.#state = internals._writeState;
-    this.#handle.onerror = () => {
+    const { onerror } = this.#handle;
+    this.#handle.onerror = (message, errno, code) => {
       this.#hasFailed = true;
+      if (this.#isRunning) onerror.call(this.#handle, message, errno, code);
     };
+  }
+
+  async inflateLater(data: Uint8Array, maxBytes: number): Promise<Buffer | InflateError | null> {
+    const pieces: Buffer[] = [];
+    let total = 0;
+    const take = (piece: Buffer): boolean => {
+      total += piece.length;
+      pieces.push(piece);
+      return total <= maxBytes;
+    };
+    this.#isRunning = true;
+    try {
+      for (let rest = data; rest.length > 0; ) {
+        const before = this.#stream.bytesWritten;
+        const end = await runStream(this.#stream, rest, take);
+        if (end === StreamEnd.Closed) return null;
+        if (end === StreamEnd.Failed) return total > maxBytes ? InflateError.TooLong : InflateError.Data;
+        if (end === StreamEnd.Flushed) break;
+        // A block with BFINAL ended the deflate stream: what follows begins a new one, as `inflate` has it.
+        const used = this.#stream.bytesWritten - before;
+        this.#renew();
+        if (used === 0) return InflateError.Data;
+        rest = rest.subarray(used);
+      }
+      const end = await runStream(this.#stream, TAIL, take);
+      if (end === StreamEnd.Closed) return null;
+      if (end === StreamEnd.Failed) return total > maxBytes ? InflateError.TooLong : InflateError.Data;
+      if (end === StreamEnd.Ended) this.#renew();
+      return Buffer.concat(pieces, total);
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  #renew(): void {
+    this.#stream.close();
+    this.#begin();
   }
 
   inflate(data: Uint8Array, maxBytes: number): Buffer | InflateError {
@@ -228,6 +329,18 @@ class DocumentedDeflater implements Deflater {
     return out.subarray(0, out.length - TAIL.length);
   }
 
+  async deflateLater(data: Uint8Array): Promise<Uint8Array | null> {
+    const { dictionary } = this.#history;
+    const options = {
+      ...this.#options,
+      finishFlush: Z_SYNC_FLUSH,
+      ...(dictionary === undefined ? {} : { dictionary }),
+    };
+    const out = await deflateRawLater(data, options);
+    this.#history.add(data);
+    return out.subarray(0, out.length - TAIL.length);
+  }
+
   reset(): void {
     this.#history.clear();
   }
@@ -251,6 +364,24 @@ class DocumentedInflater implements Inflater {
     const { dictionary } = this.#history;
     try {
       const out = inflateRawSync(Buffer.concat([data, TAIL]), {
+        windowBits: this.#windowBits,
+        finishFlush: Z_SYNC_FLUSH,
+        maxOutputLength: Math.max(maxBytes, 1),
+        ...(dictionary === undefined ? {} : { dictionary }),
+      });
+      if (out.length > maxBytes) return InflateError.TooLong;
+      this.#history.add(out);
+      return out;
+    } catch (error) {
+      return (error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE' ? InflateError.TooLong : InflateError.Data;
+    }
+  }
+
+  async inflateLater(data: Uint8Array, maxBytes: number): Promise<Buffer | InflateError | null> {
+    if (data.length === 0) return Buffer.alloc(0);
+    const { dictionary } = this.#history;
+    try {
+      const out = await inflateRawLater(Buffer.concat([data, TAIL]), {
         windowBits: this.#windowBits,
         finishFlush: Z_SYNC_FLUSH,
         maxOutputLength: Math.max(maxBytes, 1),

@@ -45,6 +45,13 @@ export interface WebSocketProperties {
   compressionClientTakeover: boolean;
   /** Most memory for the compression of all connections, in bytes. Beyond it messages go out uncompressed. Default 64 MiB. */
   compressionBudgetBytes: number;
+  /**
+   * Messages of so many bytes and more are compressed on threads of Node's pool, and those of a quarter of it, as they come, inflated there,
+   * so that nobody else waits; 0 for never. Default 65,536.
+   */
+  compressionThreadBytes: number;
+  /** How many messages are compressed or inflated on threads at once; the pool has 4 unless UV_THREADPOOL_SIZE says otherwise. Default 4. */
+  compressionThreads: number;
 }
 
 export const webSocketProperties: PropertyTable = {
@@ -64,6 +71,8 @@ export const webSocketProperties: PropertyTable = {
   compressionServerTakeover: flag(true),
   compressionClientTakeover: flag(true),
   compressionBudgetBytes: integer(64 * MEBIBYTE, 0),
+  compressionThreadBytes: integer(65_536, 0),
+  compressionThreads: integer(4, 1),
 };
 
 /** Properties of components with topics: servers and agents. */
@@ -155,6 +164,8 @@ export function compressionOptions(properties: WebSocketProperties): Compression
     level: properties.compressionLevel,
     memLevel: properties.compressionMemLevel,
     budgetBytes: properties.compressionBudgetBytes,
+    laterBytes: properties.compressionThreadBytes,
+    maxLater: properties.compressionThreads,
   };
 }
 

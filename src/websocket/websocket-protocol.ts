@@ -1,5 +1,6 @@
 import { HandleResult } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
+import { loan } from '../memory/loan.ts';
 import type { SendQueue } from '../memory/send-queue.ts';
 import { AtEnd, type Lifetime, type Port, type Protocol } from '../protocol/protocol.ts';
 import type { DeflateContext } from './compression.ts';
@@ -7,6 +8,7 @@ import { headerBytes } from './frame-header.ts';
 import { appendFrame, appendFrameParts, buildFrame, COMPRESSED, FINAL } from './frame-writer.ts';
 import { MessageReader, type MessageRules, type MessageSink } from './message-reader.ts';
 import { CloseCode, isWireCloseCode, MAX_CONTROL_BYTES, Opcode, type Violation, Violations } from './opcode.ts';
+import { Outbox } from './outbox.ts';
 import type { SharedMessage } from './shared-message.ts';
 import { isWholeUtf8 } from './utf8.ts';
 
@@ -113,6 +115,10 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   #isStreaming = false;
   #fragmentOpcode: number = Opcode.Continuation;
   #hasPeerEnded = false;
+  /** What waits behind a message that is being compressed on a thread. */
+  #outbox: Outbox | null = null;
+  /** Whether a message is being inflated on a thread. */
+  #isInflating = false;
   /** Senders that wait until less is pending. */
   #roomWaiters: { readonly maxBytes: number; readonly go: (isOpen: boolean) => void }[] | null = null;
   readonly #liveness: () => void;
@@ -167,7 +173,7 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   }
 
   resume(): void {
-    this.#reader.resume();
+    if (!this.#isInflating) this.#reader.resume();
   }
 
   ended(): AtEnd {
@@ -207,6 +213,8 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     const { end } = this;
     this.#state = State.Gone;
     this.#reader.stop();
+    this.#outbox?.drop();
+    this.#outbox = null;
     this.#deflate?.close();
     this.#lastPing = null;
     this.#noteRoom(0);
@@ -227,7 +235,12 @@ export class WebSocketProtocol implements Protocol, MessageSink {
 
   frame(queue: SendQueue, bytes: Uint8Array): void {
     const isMasked = !this.#context.isServer;
-    const compressed = this.#deflate === null ? null : this.#deflate.deflate(bytes);
+    const deflate = this.#deflate;
+    if (deflate !== null && (this.#outbox !== null || deflate.isLate(bytes.length))) {
+      this.#useOutbox(deflate).message(this.sendOpcode as Opcode, bytes);
+      return;
+    }
+    const compressed = deflate === null ? null : deflate.deflate(bytes);
     if (compressed === null) appendFrame(queue, FINAL | this.sendOpcode, bytes, isMasked);
     else appendFrame(queue, FINAL | COMPRESSED | this.sendOpcode, compressed, isMasked);
   }
@@ -242,7 +255,7 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   }
 
   get hasBacklog(): boolean {
-    return this.#reader.hasBacklog;
+    return this.#isInflating || this.#reader.hasBacklog;
   }
 
   get bufferedBytes(): number {
@@ -260,7 +273,11 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     if (this.#state !== State.Open || this.#isStreaming) return false;
     const isMasked = !this.#context.isServer;
     if (this.#deflate !== null) {
-      const frame = message.compressedFrame(this.#deflate, isMasked);
+      if (this.#outbox !== null || message.isLate(this.#deflate)) {
+        this.#useOutbox(this.#deflate).shared(message);
+        return true;
+      }
+      const frame = message.compressedFrame(this.#deflate, isMasked) as Buffer | null;
       if (frame !== null) {
         if (!this.#port.send(frame)) return false;
         this.#deflate.sentElsewhere();
@@ -282,7 +299,7 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   sendFragment(data: Uint8Array, isLast: boolean): boolean {
     if (this.#state !== State.Open || !this.#isStreaming) return false;
     const first = (isLast ? FINAL : 0) | this.#fragmentOpcode;
-    if (!this.#port.send(buildFrame(first, data, !this.#context.isServer))) return false;
+    if (!this.#sendInOrder(buildFrame(first, data, !this.#context.isServer))) return false;
     this.#fragmentOpcode = Opcode.Continuation;
     this.#isStreaming = !isLast;
     return true;
@@ -341,7 +358,7 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     if (this.#state !== State.Open) return false;
     this.#state = State.ClosingHere;
     this.#awaitsPong = false;
-    this.#control(Opcode.Close, body);
+    this.#sendInOrder(buildFrame(FINAL | Opcode.Close, body, !this.#context.isServer));
     this.#port.deadline(this.#context.closeTimeoutMs, () => {
       this.#context.counters.closeTimeouts++;
       this.#port.violate(Errno.ETIMEDOUT, 'the peer did not answer the close frame within closeTimeoutMs');
@@ -354,11 +371,31 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   message(data: Buffer, isBinary: boolean, isCompressed: boolean): boolean {
     let bytes = data;
     if (isCompressed) {
+      if (this.#deflate!.inflatesLate(data.length)) return this.#inflateLater(data, isBinary);
       const result = this.#deflate!.inflate(data, this.#context.maxMessageBytes);
       if (!Buffer.isBuffer(result)) return this.#fail(result);
       bytes = result;
       if (!isBinary && !isWholeUtf8(bytes, 0, bytes.length)) return this.#fail(Violations.text);
     }
+    return this.#deliver(bytes, isBinary);
+  }
+
+  /** Inflates on a thread. Nothing behind the message is read meanwhile. */
+  #inflateLater(data: Buffer, isBinary: boolean): false {
+    if (loan.isOpen) loan.keep();
+    this.#isInflating = true;
+    const inflated = this.#deflate!.inflateLater(data, this.#context.maxMessageBytes);
+    this.#port.settle('onMessage', inflated, (result) => {
+      this.#isInflating = false;
+      if (result === null || this.#state >= State.Closed) return;
+      if (!Buffer.isBuffer(result)) this.#fail(result as Violation);
+      else if (!isBinary && !isWholeUtf8(result, 0, result.length)) this.#fail(Violations.text);
+      else this.#deliver(result, isBinary);
+    });
+    return false;
+  }
+
+  #deliver(bytes: Buffer, isBinary: boolean): boolean {
     const { hooks, textAsString } = this.#context;
     const message = isBinary || !textAsString ? bytes : bytes.toString();
     const port = this.#port;
@@ -392,14 +429,21 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     const wasOpen = this.#state === State.Open;
     this.#state = State.Closed;
     // RFC 6455, 5.5.1: it is answered, typically with its own code.
-    if (wasOpen) this.#control(Opcode.Close, closeBodyOf(code, ''));
     const { isServer, hooks, closeTimeoutMs } = this.#context;
-    if (isServer) {
-      // RFC 6455, 7.1.1: the server closes the TCP connection first, so that TIME_WAIT is its own.
-      this.#port.deadline(0, this.#liveness);
-      this.#port.end();
-    } else {
-      this.#port.deadline(closeTimeoutMs, () => this.#port.end());
+    const end = (): void => {
+      if (isServer) {
+        // RFC 6455, 7.1.1: the server closes the TCP connection first, so that TIME_WAIT is its own.
+        this.#port.deadline(0, this.#liveness);
+        this.#port.end();
+      } else {
+        this.#port.deadline(closeTimeoutMs, () => this.#port.end());
+      }
+    };
+    const answer = wasOpen ? buildFrame(FINAL | Opcode.Close, closeBodyOf(code, ''), !isServer) : EMPTY;
+    if (this.#outbox !== null) this.#outbox.raw(answer, end);
+    else {
+      if (wasOpen) this.#port.send(answer);
+      end();
     }
     if (hooks.closing === undefined) return;
     try {
@@ -442,6 +486,20 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     this.#control(Opcode.Pong, data);
   }
 
+  #useOutbox(deflate: DeflateContext): Outbox {
+    this.#outbox ??= new Outbox(this.#port, deflate, !this.#context.isServer, () => {
+      this.#outbox = null;
+    });
+    return this.#outbox;
+  }
+
+  /** Sends a frame behind what is being compressed. False if it cannot be queued. */
+  #sendInOrder(frame: Buffer): boolean {
+    if (this.#outbox === null) return this.#port.send(frame);
+    this.#outbox.raw(frame);
+    return true;
+  }
+
   #control(opcode: number, data: Uint8Array): boolean {
     return this.#port.send(buildFrame(FINAL | opcode, data, !this.#context.isServer));
   }
@@ -476,6 +534,8 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     counters.violations++;
     this.#violation = violation;
     this.#state = State.Failed;
+    this.#outbox?.drop();
+    this.#outbox = null;
     this.#reader.stop();
     if (wasOpen && !this.#control(Opcode.Close, closeBodyOf(violation.closeCode, ''))) this.#violateNow();
     else {

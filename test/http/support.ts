@@ -40,6 +40,18 @@ export class FakePort implements Port {
 
   readonly hasConsumer = false;
 
+  /** Bytes that the protocol holds back. */
+  reserved = 0;
+
+  reserve(bytes: number): void {
+    this.reserved += bytes;
+  }
+
+  sendReserved(bytes: Uint8Array, reserved: number): boolean {
+    this.reserved -= reserved;
+    return this.send(bytes);
+  }
+
   count(): boolean {
     return this.isOpen;
   }

@@ -14,6 +14,8 @@ const options: CompressionOptions = {
   level: 6,
   memLevel: 8,
   budgetBytes: 1 << 30,
+  laterBytes: 0,
+  maxLater: 4,
 };
 
 it('finds that this runtime has the quick engines, unless they are switched off', () => {

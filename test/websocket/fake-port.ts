@@ -48,6 +48,18 @@ export class FakePort implements Port {
     return this.isOpen;
   }
 
+  /** Bytes that the protocol holds back. */
+  reserved = 0;
+
+  reserve(bytes: number): void {
+    this.reserved += bytes;
+  }
+
+  sendReserved(bytes: Uint8Array, reserved: number): boolean {
+    this.reserved -= reserved;
+    return this.send(bytes);
+  }
+
   count(): boolean {
     this.counted++;
     return this.isOpen;
@@ -134,6 +146,8 @@ export const compressionOptions: CompressionOptions = {
   level: 6,
   memLevel: 8,
   budgetBytes: 1 << 30,
+  laterBytes: 0,
+  maxLater: 4,
 };
 
 export interface Peer {

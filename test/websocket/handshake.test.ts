@@ -130,6 +130,8 @@ describe('the opening handshake, server', () => {
       thresholdBytes: 0,
       level: 6,
       memLevel: 8,
+      laterBytes: 0,
+      maxLater: 4,
       budgetBytes: 1e9,
     });
     const extensions = 'permessage-deflate; client_max_window_bits';
