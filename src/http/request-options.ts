@@ -5,7 +5,10 @@ import { cookieTarget } from './cookies/cookie.ts';
 import type { HttpHeaders } from './header-list.ts';
 import type { BodyBytes } from './message-writer.ts';
 
-/** Body of a request: at hand, or made piece by piece and sent in chunks (or with your `Content-Length`). */
+/**
+ * Body of a request: at hand, or made piece by piece and sent in chunks (or with your `Content-Length`, which it has to fill). A Node
+ * stream, a web stream and the body of a streamed answer are async iterables, too. Pieces belong to the library until they are sent.
+ */
 export type RequestBody = BodyBytes | AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
 
 /** How a request is made, beside where it goes. */

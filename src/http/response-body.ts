@@ -25,8 +25,9 @@ export class HttpResponseBody implements AsyncIterable<Buffer> {
   #isComplete = false;
   #isCancelled = false;
   #failure: Error | null = null;
-  /** Wakes the reader; tells the connection that there is room. */
-  #wake: (() => void) | null = null;
+  /** Readers that wait for a piece. */
+  #waiting: (() => void)[] = [];
+  /** Tells the connection that there is room. */
   #room: (() => void) | null = null;
 
   /** @internal */
@@ -50,28 +51,35 @@ export class HttpResponseBody implements AsyncIterable<Buffer> {
    * The pieces. A loop that is left before the end cancels the body.
    * @throws SocketError if the connection goes before the end, or `signal` or a deadline ends it; Error if it is read twice.
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
-    if (this.#isTaken) throw new Error('the body of an answer can be read once');
+  [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
+    if (this.#isTaken) {
+      const error = new Error('the body of an answer can be read once, and not when it was cancelled');
+      return { next: () => Promise.reject(error) };
+    }
     this.#isTaken = true;
-    try {
-      for (;;) {
-        const piece = this.#pieces.shift();
-        if (piece !== undefined) {
-          this.#heldBytes -= piece.length;
-          if (this.#heldBytes < WINDOW_BYTES) this.#makeRoom();
-          yield piece;
-        } else if (this.#failure !== null) {
-          throw this.#failure;
-        } else if (this.#isComplete) {
-          return;
-        } else {
-          await new Promise<void>((resolve) => {
-            this.#wake = resolve;
-          });
-        }
+    // No generator: one that is given up before its first piece would not be told.
+    return {
+      next: () => this.#next(),
+      return: () => {
+        this.cancel();
+        return Promise.resolve({ done: true, value: undefined });
+      },
+    };
+  }
+
+  async #next(): Promise<IteratorResult<Buffer, undefined>> {
+    for (;;) {
+      const piece = this.#pieces.shift();
+      if (piece !== undefined) {
+        this.#heldBytes -= piece.length;
+        if (this.#heldBytes < WINDOW_BYTES) this.#makeRoom();
+        return { done: false, value: piece };
       }
-    } finally {
-      this.cancel();
+      if (this.#failure !== null) throw this.#failure;
+      if (this.#isComplete || this.#isCancelled) return { done: true, value: undefined };
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+      });
     }
   }
 
@@ -105,6 +113,7 @@ export class HttpResponseBody implements AsyncIterable<Buffer> {
     this.#pieces = new Queue();
     this.#heldBytes = 0;
     this.#makeRoom();
+    this.#wakeReader();
     if (!this.#isComplete && this.#failure === null) this.#source.cancelled();
   }
 
@@ -145,9 +154,7 @@ export class HttpResponseBody implements AsyncIterable<Buffer> {
   }
 
   #wakeReader(): void {
-    const wake = this.#wake;
-    this.#wake = null;
-    wake?.();
+    for (const wake of this.#waiting.splice(0)) wake();
   }
 
   #makeRoom(): void {

@@ -118,6 +118,30 @@ describe('a streamed answer', () => {
     expect(agent.poolStats()).toMatchObject({ inFlight: 0, connections: 0 });
   });
 
+  it('closes its connection when it is given up before its first piece', async () => {
+    const url = await serve({
+      onRequest: (_s, _id, request) => {
+        async function* endless() {
+          for (;;) {
+            yield 'x';
+            await new Promise(setImmediate);
+          }
+        }
+        void request.respond({ body: endless() });
+      },
+    });
+    const agent = await makeAgent();
+    const { body } = await agent.request(url, stream);
+    await body[Symbol.asyncIterator]().return?.();
+    await until(() => agent.connectionCount === 0);
+    const other = await agent.request(url, stream);
+    const iterator = other.body[Symbol.asyncIterator]();
+    const two = [iterator.next(), iterator.next()];
+    expect((await Promise.all(two)).map((one) => one.done)).toEqual([false, false]);
+    other.body.cancel();
+    await expect(iterator.next()).rejects.toMatchObject({ errnoName: 'ECANCELED' });
+  });
+
   it('throws at any byte that the connection ends at, by a reset too, behind what arrived', async () => {
     const answer = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody';
     const begin = answer.indexOf('body');
