@@ -69,6 +69,22 @@ describe('hooks about requests', () => {
     ]);
   });
 
+  it('have an empty value where a field has none, or blanks alone (HP-021)', () => {
+    for (const policy of ['strict', 'hp'] as const) {
+      expect(everyWay('GET / HTTP/1.1\r\nHost: x\r\nA:\r\nB: \t \r\nC: c\r\n\r\n', { policy })).toEqual([
+        ...['begin', 'GET /', 'Host=x', 'A=', 'B=', 'C=c', 'head', 'complete'],
+      ]);
+    }
+  });
+
+  it('skip blanks in front of the target (HP-005)', () => {
+    for (const policy of ['strict', 'hp'] as const) {
+      expect(everyWay('GET    /a HTTP/1.1\r\nHost: x\r\n\r\n', { policy })).toEqual([
+        ...['begin', 'GET /a', 'Host=x', 'head', 'complete'],
+      ]);
+    }
+  });
+
   it('skip empty lines in front of a request (HP-001)', () => {
     expect(everyWay('\r\n\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n')[1]).toBe('GET /');
   });

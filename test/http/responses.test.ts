@@ -143,6 +143,33 @@ describe('requests of a client', () => {
     expect(protocol.requests).toHaveLength(6);
   });
 
+  it('have what the caller gave, then a length, Host and cookies (REQ-003), and never Connection (REQ-005)', () => {
+    const { port, protocol } = clientPort();
+    const namesOf = (
+      method: string,
+      ...args: [headers: [string, string][], body?: string, cookie?: string]
+    ): string[] => {
+      const [headers, body, cookie] = args;
+      protocol.sendRequest(method, '/', { host: 'h', headers, ...(body && { body }), ...(cookie && { cookie }) });
+      return [...port.takeSent().matchAll(/^([^:\r\n]+): /gm)].map(([, name]) => name!);
+    };
+    const own: [string, string][] = [
+      ['Z', '1'],
+      ['A', '2'],
+      ['Z', '3'],
+    ];
+    expect(namesOf('GET', [])).toEqual(['Host']);
+    expect(namesOf('DELETE', own)).toEqual(['Z', 'A', 'Z', 'Host']);
+    expect(namesOf('POST', own, 'body', 'k=v')).toEqual(['Z', 'A', 'Z', 'Content-Length', 'Host', 'Cookie']);
+    expect(namesOf('PUT', [['Content-Length', '4']], 'body')).toEqual(['Content-Length', 'Host']);
+    expect(namesOf('PUT', [['Transfer-Encoding', 'chunked']], '', 'k=v')).toEqual([
+      'Transfer-Encoding',
+      'Host',
+      'Cookie',
+    ]);
+    expect(namesOf('GET', [['Connection', 'close']])).toEqual(['Connection', 'Host']);
+  });
+
   it('cannot smuggle anything', () => {
     const { port, protocol } = clientPort();
     const host = 'h';

@@ -62,6 +62,48 @@ describe('responses of a server', () => {
     expect(sent(200, null, { A: large })).toContain(large);
   });
 
+  it('say whether the connection is kept, unless the caller does, in any case of the letters (RES-004)', () => {
+    for (const [request, policy, own, expected] of [
+      [get, 'strict', {}, 'Connection: keep-alive'],
+      [get10, 'strict', {}, 'Connection: close'],
+      [get.replace('Host', 'Connection: close\r\nHost'), 'strict', {}, 'Connection: close'],
+      [get, 'hp', {}, 'Connection: keep-alive'],
+      [get, 'strict', { Connection: 'close' }, 'Connection: close'],
+      [get10, 'hp', { connection: 'keep-alive' }, 'connection: keep-alive'],
+    ] as const) {
+      const { port, protocol } = serverPort({ policy });
+      port.receive(request);
+      protocol.sendResponse(200, null, own);
+      expect(port.takeSent().match(/^connection: .*$/gim), request).toEqual([expected]);
+      port.close();
+      port.turn();
+    }
+    const { port, protocol } = serverPort({ context: { autoStart: false } });
+    protocol.sendResponse(200);
+    expect(port.takeSent()).toBe('HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+  });
+
+  it('have what the caller gave, then a length and Connection, and no field besides (RES-002, RES-005)', () => {
+    const { port, protocol } = serverPort();
+    const namesOf = (headers: [string, string][], body: string | Buffer): string[] => {
+      port.receive(get);
+      protocol.sendResponse(200, null, headers, body);
+      return [...port.takeSent().matchAll(/^([^:\r\n]+): /gm)].map(([, name]) => name!);
+    };
+    expect(namesOf([], 'text')).toEqual(['Content-Length', 'Connection']);
+    expect(namesOf([], Buffer.from('{}'))).toEqual(['Content-Length', 'Connection']);
+    expect(
+      namesOf(
+        [
+          ['Z', '1'],
+          ['A', '2'],
+          ['Z', '3'],
+        ],
+        'text',
+      ),
+    ).toEqual(['Z', 'A', 'Z', 'Content-Length', 'Connection']);
+  });
+
   it('stream a body in chunks or of a length of the caller (RES-009, CHK-001, CHK-002)', () => {
     const { port, protocol } = serverPort();
     port.receive(get10);

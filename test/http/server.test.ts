@@ -17,6 +17,7 @@ import {
   type HttpServerHooks,
   type HttpServerOptions,
   HttpsServer,
+  HttpUpgradeType,
   HttpUrlField,
 } from '../../src/http.ts';
 import { Authority } from '../tools/certificates.ts';
@@ -88,52 +89,108 @@ describe('an idle connection', () => {
 });
 
 describe('an HTTP server by hooks', () => {
-  it('answers with everything that HP-Socket tells about a request (HTTP-RS-002, HTTP-RS-005, HTTP-RS-008 to HTTP-RS-010, HTTP-M-005 to HTTP-M-019, HT-010)', async () => {
-    const seen: unknown[] = [];
-    const { url, server } = await start({
+  it('answers with everything that HP-Socket tells about a request (HTTP-RS-002, HTTP-M-005 to HTTP-M-019, HT-010)', async () => {
+    const seen: Record<string, unknown>[] = [];
+    const { url, server, port } = await start({
       onMessageComplete(self, id) {
-        seen.push(
-          ...[self.getMethod(id), self.getHost(id), self.getVersion(id), self.isKeepAlive(id), self.isUpgrade(id)],
-          ...[
+        seen.push({
+          'HTTP-M-005': self.isUpgrade(id),
+          'HTTP-M-006': self.isKeepAlive(id),
+          'HTTP-M-007': self.getVersion(id),
+          'HTTP-M-008': self.getContentLength(id),
+          'HTTP-M-009': self.getContentType(id),
+          'HTTP-M-010': self.getContentEncoding(id),
+          'HTTP-M-011': self.getTransferEncoding(id),
+          'HTTP-M-012': self.getUpgradeType(id),
+          'HTTP-M-013': self.getParseErrorCode(id).code,
+          'HTTP-M-014': [self.getHeader(id, 'x-a'), self.getHeader(id, 'none')],
+          'HTTP-M-015': [self.getHeaders(id, 'X-A'), self.getHeaders(id, 'none')],
+          'HTTP-M-016': self.getAllHeaders(id).filter(([name]) => /^(host|x-)/i.test(name)),
+          'HTTP-M-017': self.getAllHeaderNames(id).filter((name) => /^(host|x-)/i.test(name)),
+          'HTTP-M-018': [self.getCookie(id, 'k'), self.getCookie(id, 'K')],
+          'HTTP-M-019': [...self.getAllCookies(id)],
+          'HTTP-RS-005': self.getHost(id),
+          'HTTP-RS-008': self.getUrlFieldSet(id),
+          'HTTP-RS-009': [
             self.getUrlField(id, HttpUrlField.Path),
             self.getUrlField(id, HttpUrlField.QueryString),
-            self.getUrlFieldSet(id),
+            self.getUrlField(id, HttpUrlField.Fragment),
+            self.getUrlField(id, 7 as HttpUrlField),
           ],
-          ...[self.getUrlField(id, 7 as HttpUrlField), self.getContentLength(id), self.getContentType(id)],
-          ...[
-            self.getContentEncoding(id),
-            self.getTransferEncoding(id),
-            self.getHeader(id, 'x-a'),
-            self.getHeaders(id, 'X-A'),
-          ],
-          ...[self.getCookie(id, 'k'), [...self.getAllCookies(id)], self.getAllHeaderNames(id).includes('X-A')],
-          ...[self.getUpgradeType(id), self.getParseErrorCode(id).code],
-        );
+          'HTTP-RS-010': self.getMethod(id),
+        });
         self.sendResponse(id, 200, null, { 'X-B': 'c' }, 'hello');
       },
     });
     const { statusCode, headers, body } = await undici(`${url}/a/b?c=d`, {
       method: 'POST',
-      headers: ['Host', 'h:1', 'X-A', '1', 'X-A', '2', 'Cookie', 'k=v; l=w', 'Content-Type', 't/x'],
+      headers: [
+        ...['Host', 'h:1', 'X-A', '1', 'x-a', '2', 'Cookie', 'k=v; l=w', 'Content-Type', 't/x'],
+        ...['Content-Encoding', 'br'],
+      ],
       body: 'abc',
     });
     expect([statusCode, headers['x-b'], await body.text()]).toEqual([200, 'c', 'hello']);
-    expect(seen).toEqual([
-      ...['POST', 'h:1', 0x0101, true, false, '/a/b', 'c=d', 0x18, null, 3, 't/x', null, null, '1', ['1', '2']],
-      ...[
-        'v',
-        [
-          ['k', 'v'],
-          ['l', 'w'],
-        ],
-        true,
-        0,
-        0,
+    const asked = {
+      'HTTP-M-005': false,
+      'HTTP-M-006': true,
+      'HTTP-M-007': 0x0101,
+      'HTTP-M-008': 3,
+      'HTTP-M-009': 't/x',
+      'HTTP-M-010': 'br',
+      'HTTP-M-011': null,
+      'HTTP-M-012': 0,
+      'HTTP-M-013': 0,
+      'HTTP-M-014': ['1', null],
+      'HTTP-M-015': [['1', '2'], []],
+      'HTTP-M-016': [
+        ['host', 'h:1'], // as undici spells it
+        ['X-A', '1'],
+        ['x-a', '2'],
       ],
-    ]);
+      'HTTP-M-017': ['host', 'X-A', 'x-a'],
+      'HTTP-M-018': ['v', null],
+      'HTTP-M-019': [
+        ['k', 'v'],
+        ['l', 'w'],
+      ],
+      'HTTP-RS-005': 'h:1',
+      'HTTP-RS-008': 0x18,
+      'HTTP-RS-009': ['/a/b', 'c=d', '', null],
+      'HTTP-RS-010': 'POST',
+    };
+    expect(seen).toEqual([asked]);
     expect(server.httpStats().messages).toBe(1);
     expect(server.sendResponse(999, 200)).toBe(false);
     expect(server.getHeader(999, 'a')).toBeNull();
+    await talk(
+      port,
+      'PUT /p HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n',
+    );
+    expect(seen[1]).toMatchObject({ 'HTTP-M-006': false, 'HTTP-M-011': 'chunked', 'HTTP-RS-010': 'PUT' });
+  });
+
+  it('tells which upgrade was asked for, and what was wrong (HTTP-M-005, HTTP-M-012, HTTP-M-013)', async () => {
+    const upgrades: unknown[] = [];
+    const errors: unknown[] = [];
+    const { port } = await start({
+      onUpgrade: (self, id) => {
+        upgrades.push([self.isUpgrade(id), self.getUpgradeType(id)]);
+        self.sendResponse(id, 403, null, { Connection: 'close' });
+        self.disconnect(id, { drain: true });
+      },
+      onParseError: (self, id) => void errors.push(self.getParseErrorCode(id)),
+    });
+    await talk(port, 'GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n');
+    await talk(port, 'GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n');
+    await talk(port, 'CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n');
+    await talk(port, 'GET / HTTP/1.1\r\nA b: c\r\n\r\n');
+    expect(upgrades).toEqual([
+      [true, HttpUpgradeType.WebSocket],
+      [true, HttpUpgradeType.Unknown],
+      [true, HttpUpgradeType.HttpTunnel],
+    ]);
+    expect(errors).toEqual([{ code: 10, description: expect.stringMatching(/./) }]);
   });
 
   it('answers one request behind the other with bodies that are sent piece by piece (RES-009)', async () => {

@@ -71,7 +71,7 @@ const comparable = (text: string): string =>
     .replace(/(X-Method: HEAD\r\nContent-Length: )\d+/g, '$1n');
 
 describe("HP-Socket's HTTP peers", () => {
-  it('get from our server what they got from theirs (HTW-002, HTW-004, RES-001, RES-002)', () => {
+  it('get from our server what they got from theirs (HTW-002, HTW-004, RES-001, RES-002, RES-004, RES-005)', () => {
     for (const rows of recording('http-server')) {
       const asked = bytesOf(rows, 'client');
       const { port } = recordedServer();

@@ -116,22 +116,24 @@ describe('an HTTP client by hooks', () => {
     });
     const client = await connect(port);
     const host = `Host: 127.0.0.1:${port}\r\n\r\n`;
-    client.sendPost('/p', { A: 'b' }, 'xy');
-    client.sendPut('u', null, Buffer.from('z'));
-    client.sendPatch('/', null);
-    client.sendGet('');
-    client.sendDelete('/d');
-    client.sendHead('/h');
-    client.sendTrace('/t');
-    client.sendOptions('*');
-    client.sendConnect('h:1');
+    const shortcuts: [id: string, isSent: boolean, bytes: string][] = [
+      [
+        'HTTP-1R-003',
+        client.sendPost('/p', { A: 'b' }, 'xy'),
+        `POST /p HTTP/1.1\r\nA: b\r\nContent-Length: 2\r\n${host}xy`,
+      ],
+      ['HTTP-1R-004', client.sendPut('u', null, Buffer.from('z')), `PUT /u HTTP/1.1\r\nContent-Length: 1\r\n${host}z`],
+      ['HTTP-1R-005', client.sendPatch('/', null), `PATCH / HTTP/1.1\r\n${host}`],
+      ['HTTP-1R-006', client.sendGet(''), `GET / HTTP/1.1\r\n${host}`],
+      ['HTTP-1R-007', client.sendDelete('/d'), `DELETE /d HTTP/1.1\r\n${host}`],
+      ['HTTP-1R-008', client.sendHead('/h'), `HEAD /h HTTP/1.1\r\n${host}`],
+      ['HTTP-1R-009', client.sendTrace('/t'), `TRACE /t HTTP/1.1\r\n${host}`],
+      ['HTTP-1R-010', client.sendOptions('*'), `OPTIONS /* HTTP/1.1\r\n${host}`],
+      ['HTTP-1R-011', client.sendConnect('h:1'), 'CONNECT h:1 HTTP/1.1\r\n\r\n'],
+    ];
     await over;
-    expect(received).toBe(
-      `POST /p HTTP/1.1\r\nA: b\r\nContent-Length: 2\r\n${host}xy` +
-        `PUT /u HTTP/1.1\r\nContent-Length: 1\r\n${host}z` +
-        `PATCH / HTTP/1.1\r\n${host}GET / HTTP/1.1\r\n${host}DELETE /d HTTP/1.1\r\n${host}` +
-        `HEAD /h HTTP/1.1\r\n${host}TRACE /t HTTP/1.1\r\n${host}OPTIONS /* HTTP/1.1\r\n${host}CONNECT h:1 HTTP/1.1\r\n\r\n`,
-    );
+    expect(received).toBe(shortcuts.map(([, , bytes]) => bytes).join(''));
+    for (const [id, isSent] of shortcuts) expect(isSent, id).toBe(true);
     expect(() => client.sendRequest('G T', '/')).toThrow(TypeError);
     expect(() => client.sendGet('/a b')).toThrow(TypeError);
     expect(() => client.sendGet('/', { A: 'b\r\nC: d' })).toThrow(TypeError);
@@ -145,21 +147,64 @@ describe('an HTTP client by hooks', () => {
     const { client, complete } = await recording(port);
     client.sendGet('/');
     await complete;
-    expect([client.getStatusCode(), client.getVersion(), client.isKeepAlive(), client.isUpgrade()]).toEqual([
-      201,
-      0x0101,
-      true,
-      false,
-    ]);
-    expect([client.getContentLength(), client.getContentType(), client.getContentEncoding()]).toEqual([3, 't/x', 'br']);
-    expect([client.getTransferEncoding(), client.getHeader('x-A'), client.getHeaders('X-A')]).toEqual([
-      null,
-      '1',
-      ['1', '2'],
-    ]);
-    expect(client.getAllHeaderNames().slice(0, 2)).toEqual(['X-A', 'x-a']);
-    expect([client.getCookie('k'), client.getCookie('z'), client.getAllCookies().size]).toEqual(['v', null, 2]);
-    expect([client.getUpgradeType(), client.getParseErrorCode().code]).toEqual([0, 0]);
+    expect({
+      'HTTP-1-006': client.isUpgrade(),
+      'HTTP-1-007': client.isKeepAlive(),
+      'HTTP-1-008': client.getVersion(),
+      'HTTP-1-009': client.getContentLength(),
+      'HTTP-1-010': client.getContentType(),
+      'HTTP-1-011': client.getContentEncoding(),
+      'HTTP-1-012': client.getTransferEncoding(),
+      'HTTP-1-013': client.getUpgradeType(),
+      'HTTP-1-014': client.getParseErrorCode().code,
+      'HTTP-1-015': [client.getHeader('x-A'), client.getHeader('none')],
+      'HTTP-1-016': [client.getHeaders('X-A'), client.getHeaders('none')],
+      'HTTP-1-017': client.getAllHeaders().slice(0, 3),
+      'HTTP-1-018': client.getAllHeaderNames().slice(0, 3),
+      'HTTP-1-019': [client.getCookie('k'), client.getCookie('K')],
+      'HTTP-1-020': [...client.getAllCookies()],
+      'HTTP-1-024': client.getStatusCode(),
+    }).toEqual({
+      'HTTP-1-006': false,
+      'HTTP-1-007': true,
+      'HTTP-1-008': 0x0101,
+      'HTTP-1-009': 3,
+      'HTTP-1-010': 't/x',
+      'HTTP-1-011': 'br',
+      'HTTP-1-012': null,
+      'HTTP-1-013': 0,
+      'HTTP-1-014': 0,
+      'HTTP-1-015': ['1', null],
+      'HTTP-1-016': [['1', '2'], []],
+      'HTTP-1-017': [
+        ['X-A', '1'],
+        ['x-a', '2'],
+        ['Content-Type', 't/x'],
+      ],
+      'HTTP-1-018': ['X-A', 'x-a', 'Content-Type'],
+      'HTTP-1-019': ['v', null],
+      'HTTP-1-020': [
+        ['k', 'v'],
+        ['l', 'w'],
+      ],
+      'HTTP-1-024': 201,
+    });
+  });
+
+  it('tells what an older server answers, in chunks or until it closes (HTTP-1-007, HTTP-1-008, HTTP-1-012)', async () => {
+    for (const [answer, isKept, version, coding] of [
+      ['HTTP/1.0 200 OK\r\nConnection: close\r\n\r\n', false, 0x0001, null],
+      ['HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', true, 0x0101, 'chunked'],
+    ] as const) {
+      const { client, complete } = await recording(await answering(answer, true));
+      client.sendGet('/');
+      await complete;
+      expect([client.isKeepAlive(), client.getVersion(), client.getTransferEncoding()]).toEqual([
+        isKept,
+        version,
+        coding,
+      ]);
+    }
   });
 
   it('sends chunks and files (HTTP-1-003, HTTP-1R-002, CHK-001)', async () => {
@@ -432,44 +477,81 @@ describe('whole messages of a client', () => {
 
 describe('an HTTP agent', () => {
   it('has hooks and accessors for each connection (HTTP-RQ-002 to HTTP-RQ-013)', async () => {
+    const asked: string[] = [];
     const port = await serve({
-      onRequest: (_s, _id, request) =>
-        void request.respond({
-          status: 201,
-          headers: { 'Set-Cookie': 'c=d' },
-          body: `${request.method} ${request.body}`,
-        }),
+      onRequest: (_s, _id, request) => {
+        asked.push(`${request.method} ${request.path} ${request.headers.get('x-a')} ${request.body}`);
+        void request.respond({ status: 201, headers: { 'Set-Cookie': 'c=d' }, body: 'made' });
+      },
     });
-    const bodies: string[] = [];
+    const folder = mkdtempSync(join(tmpdir(), 'hp-http-agent-'));
+    cleanups.push(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, 'a');
+    writeFileSync(file, 'of a file');
+    const seen: unknown[] = [];
     let isDone!: () => void;
     const done = new Promise<void>((resolve) => {
       isDone = resolve;
     });
-    const seen: unknown[] = [];
     const agent = new HttpAgent({
-      onBody: (_a, _id, data) => void bodies.push(String(data)),
       onMessageComplete: (self, id) => {
         seen.push([self.getStatusCode(id), self.getCookie(id, 'c'), self.isKeepAlive(id)]);
-        if (bodies.length === 5) isDone();
+        if (seen.length === 9) isDone();
       },
     });
     await agent.start();
     cleanups.push(() => agent.stop());
     const connId = await agent.connect('127.0.0.1', port);
-    agent.sendPost(connId, '/', null, 'a');
-    agent.sendPut(connId, '/', null, 'b');
-    agent.sendPatch(connId, '/', null, 'c');
-    agent.sendDelete(connId, '/');
-    agent.sendHead(connId, '/');
-    agent.sendOptions(connId, '/x');
+    expect(agent.getStatusCode(connId)).toBe(0);
+    const own = { 'X-A': 'y' };
+    expect({
+      'HTTP-RQ-002': agent.sendRequest(connId, 'report', '/', own, '2'),
+      'HTTP-RQ-003': await agent.sendLocalFile(connId, file, 'put', '/f', own),
+      'HTTP-RQ-004': agent.sendPost(connId, '/', own, '4'),
+      'HTTP-RQ-005': agent.sendPut(connId, '/', own, '5'),
+      'HTTP-RQ-006': agent.sendPatch(connId, '/', own, '6'),
+      'HTTP-RQ-007': agent.sendGet(connId, '/g', own),
+      'HTTP-RQ-008': agent.sendDelete(connId, '/d', own),
+      'HTTP-RQ-009': agent.sendHead(connId, '/h', own),
+      'HTTP-RQ-011': agent.sendOptions(connId, '/o', own),
+    }).toEqual(
+      Object.fromEntries([2, 3, 4, 5, 6, 7, 8, 9, 11].map((n) => [`HTTP-RQ-${String(n).padStart(3, '0')}`, true])),
+    );
     await done;
-    expect(bodies).toEqual(['POST a', 'PUT b', 'PATCH c', 'DELETE ', 'OPTIONS ']);
-    expect(seen).toEqual(Array(6).fill([201, 'd', true]));
+    expect(asked).toEqual([
+      ...['REPORT / y 2', 'PUT /f y of a file', 'POST / y 4', 'PUT / y 5', 'PATCH / y 6'],
+      ...['GET /g y ', 'DELETE /d y ', 'HEAD /h y ', 'OPTIONS /o y '],
+    ]);
+    expect(seen).toEqual(Array(9).fill([201, 'd', true])); // HTTP-RQ-013
     const response = await agent.request(connId, { method: 'POST', body: 'z' });
-    expect([response.connId, response.text()]).toEqual([connId, 'POST z']);
+    expect([response.connId, response.text()]).toEqual([connId, 'made']);
     expect(agent.sendGet(999, '/')).toBe(false);
     await expect(agent.request(999)).rejects.toMatchObject({ errnoName: 'EPERM' });
     await expect(agent.sendLocalFile(999, 'x', 'PUT', '/')).resolves.toBe(false);
+  });
+
+  it('sends TRACE and CONNECT as they are asked for (HTTP-RQ-010, HTTP-RQ-012)', async () => {
+    let received = '';
+    let isOver!: () => void;
+    const over = new Promise<void>((resolve) => {
+      isOver = resolve;
+    });
+    const port = await serveRaw((socket) => {
+      socket.on('data', (data) => {
+        received += String(data);
+        if (received.includes('CONNECT')) isOver();
+      });
+    });
+    const agent = new HttpAgent({});
+    await agent.start();
+    cleanups.push(() => agent.stop());
+    const connId = await agent.connect('127.0.0.1', port);
+    expect(agent.sendTrace(connId, '/t', { A: 'b' })).toBe(true);
+    expect(agent.sendConnect(connId, 'h:1', { A: 'b' })).toBe(true);
+    await over;
+    expect(received).toBe(
+      `TRACE /t HTTP/1.1\r\nA: b\r\nHost: 127.0.0.1:${port}\r\n\r\nCONNECT h:1 HTTP/1.1\r\nA: b\r\n\r\n`,
+    );
   });
 });
 

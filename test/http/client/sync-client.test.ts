@@ -348,7 +348,7 @@ describe('what an HTTP sync client has beside', () => {
     expect(() => client.openUrl('PUT', url, { bodyFile: 5 as never })).toThrow(TypeError);
   });
 
-  it('has the time-outs of HP-Socket (HT-006, HTTP-SY-003 to HTTP-SY-006)', () => {
+  it('has the time-outs of HP-Socket (HT-006, HTTP-SY-003, HTTP-SY-004, HTTP-SY-005, HTTP-SY-006)', () => {
     const client = new HttpSyncClient();
     expect([client.connectTimeout, client.requestTimeout]).toEqual([5000, 10_000]);
     client.connectTimeout = 0; // none
