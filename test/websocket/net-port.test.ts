@@ -1,7 +1,8 @@
 /** What HPSocket.Net's WebSocketServer and WebSocketAgent do, as far as it is the same here, and where it is not on purpose. */
 import { once } from 'node:events';
+import net from 'node:net';
 import { afterEach, expect, it } from 'vitest';
-import WebSocket from 'ws';
+import WebSocket, { WebSocketServer as WsServer } from 'ws';
 import { targetOf } from '../../src/websocket/client-handshake.ts';
 import { CloseCode, SslWebSocketAgent, WebSocketAgent, WebSocketClient, WebSocketServer } from '../../src/websocket.ts';
 
@@ -146,4 +147,76 @@ it('agents and clients answer a ping before onPing, and a close frame by one, th
     await expect.poll(() => [...log].sort()).toEqual(['close 4001', 'over 0', 'server close 4001 true']);
     await expect.poll(() => server.connectionCount).toBe(0);
   }
+});
+
+it('inflates what is compressed, and nothing else, whatever an agent offered [EBUG-006]', async () => {
+  for (const accepts of [false, true]) {
+    const server = new WsServer({
+      host: '127.0.0.1',
+      port: 0,
+      perMessageDeflate: accepts && { threshold: 0 },
+    });
+    await once(server, 'listening');
+    try {
+      server.on('connection', (socket) => {
+        socket.send('one', { compress: true });
+        socket.send('two', { compress: false });
+        socket.send('in ', { fin: false, compress: false });
+        socket.send(Buffer.from('three'), { fin: true, compress: false });
+        socket.send(Buffer.from('four'), { compress: true });
+      });
+      const got: string[] = [];
+      const agent = new WebSocketAgent(
+        { onMessage: (_agent, _id, data, isBinary) => void got.push(`${isBinary} ${data}`) },
+        { compression: true },
+      );
+      running.push(agent);
+      await agent.start();
+      const connId = await agent.open(`ws://127.0.0.1:${(server.address() as net.AddressInfo).port}/`);
+      expect(agent.isCompressing(connId)).toBe(accepts);
+      await expect.poll(() => got).toEqual(['false one', 'false two', 'false in three', 'true four']);
+      await agent.stop();
+    } finally {
+      for (const client of server.clients) client.terminate();
+      server.close();
+    }
+  }
+});
+
+it('takes the WebSocket that closed off its hub, and no other [EBUG-008]', async () => {
+  const server = new WebSocketServer({});
+  running.push(server);
+  const hub = server.addHub('/hub', {});
+  const { port } = await server.start('127.0.0.1', 0);
+  const clients: WebSocket[] = [];
+  const ids: number[] = [];
+  for (let i = 0; i < 4; i++) {
+    const client = new WebSocket(`ws://127.0.0.1:${port}/hub`);
+    await once(client, 'open');
+    clients.push(client);
+    ids.push(...hub.connectionIds.filter((id) => !ids.includes(id)));
+  }
+  expect(ids).toHaveLength(4);
+  for (const gone of [2, 0]) {
+    clients[gone]!.terminate();
+    await once(clients[gone]!, 'close');
+    const left = ids.filter((_, i) => i !== gone && (gone === 2 || i !== 2));
+    await expect.poll(() => [...hub.connectionIds].sort((a, b) => a - b)).toEqual(left);
+  }
+  expect(hub.broadcast('to those who are there')).toBe(2);
+  for (const client of clients) client.terminate();
+});
+
+it('answers CONNECT with 405, and goes on serving [EBUG-009]', async () => {
+  const errors: unknown[] = [];
+  const { port } = await serve({ onHookError: (_server, hook, error) => void errors.push([hook, error]) });
+  const socket = net.connect(port, '127.0.0.1');
+  socket.write('CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n');
+  let answer = '';
+  for await (const piece of socket) answer += piece;
+  expect(answer).toMatch(/^HTTP\/1\.1 405 /);
+  const client = new WebSocket(`ws://127.0.0.1:${port}/`);
+  await once(client, 'open');
+  client.terminate();
+  expect(errors).toEqual([]);
 });

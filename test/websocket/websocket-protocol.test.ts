@@ -9,7 +9,7 @@ import { Opcode } from '../../src/websocket/opcode.ts';
 import { SharedMessage } from '../../src/websocket/shared-message.ts';
 import { newWebSocketCounters } from '../../src/websocket/websocket-protocol.ts';
 import { compressionOptions, makePeer, type Peer } from './fake-port.ts';
-import { closeBody, frameOf, maskFor, type Role, readMessages } from './support.ts';
+import { closeBody, frameOf, maskFor, type Role, readFrames, readMessages } from './support.ts';
 
 const roles: Role[] = ['server', 'client'];
 
@@ -321,6 +321,31 @@ describe.each(roles)('a WebSocket of the %s', (role) => {
     }
     plain.protocol.close(1000, '');
     expect(plain.protocol.sendShared(shared)).toBe(false);
+  });
+
+  it('compresses its messages whatever the peer does with its own, and never a control frame [EBUG-004] [EBUG-005]', () => {
+    const other: Role = role === 'server' ? 'client' : 'server';
+    const peer = makePeer(role, { deflate: FULL_DEFLATE });
+    const text = 'compress me, compress me, compress me';
+    const sender = new Compression(compressionOptions).open(FULL_DEFLATE, other === 'server');
+    const compressed = Buffer.from(sender.deflate(Buffer.from(text))!);
+    come(peer, { opcode: 1, payload: text });
+    peer.send(text);
+    come(peer, { opcode: 9, payload: 'ping' }); // answered by a pong
+    peer.send(text);
+    come(peer, { opcode: 1, reserved: 4, payload: compressed });
+    expect(peer.protocol.ping(Buffer.from('p'))).toBe(true);
+    expect(peer.protocol.pong(Buffer.from('p'))).toBe(true);
+    peer.send(text);
+    expect(peer.protocol.close(1000, 'a reason')).toBe(true);
+    expect(peer.log).toEqual(['text 37', 'ping 4', 'text 37']);
+    const frames = readFrames(other, peer.port.output, false).log.filter((line) => line.startsWith('header'));
+    expect(frames.map((line) => /rsv=\d opcode=\d+/.exec(line)![0])).toEqual([
+      ...['rsv=4 opcode=1', 'rsv=0 opcode=10', 'rsv=4 opcode=1', 'rsv=0 opcode=9', 'rsv=0 opcode=10'],
+      ...['rsv=4 opcode=1', 'rsv=0 opcode=8'],
+    ]);
+    peer.protocol.closed();
+    sender.close();
   });
 
   it('draws the answers of the other side from what HP-Socket sent (vectors/websocket.json)', () => {
