@@ -192,7 +192,7 @@ export function serverSuite(family: Family): void {
       await client.wait();
     });
 
-    test('silence without markSilence: CS-007, CS-017, CS-045, CS-046', async () => {
+    test('silence without markSilence: CS-007, CS-017, CS-045, CS-046, OPT-011', async () => {
       await using server = family.server(echo(), { markSilence: false });
       const { port } = await server.start(host, 0);
       await using client = family.client({});
@@ -373,7 +373,7 @@ export function serverSuite(family: Family): void {
       const defaults: Record<string, unknown> = {
         reuseAddressPolicy: ReuseAddressPolicy.AddrOnly,
         sendPolicy: SendPolicy.Pack,
-        onSendSyncPolicy: OnSendSyncPolicy.None,
+        onSendSyncPolicy: OnSendSyncPolicy.None, // OPT-010
         maxConnectionCount: 10_000,
         freeSocketObjLockTime: 30_000,
         freeSocketObjPool: 600,

@@ -421,7 +421,7 @@ describe.each(['agent', 'client'] as const)('a connect of the %s that fails', (r
     expect(component.state).toBe(role === 'agent' ? ServiceState.Started : ServiceState.Stopped);
   });
 
-  test(`${id} ORD-019 NOC-005: no answer within syncConnectTimeout is ETIMEDOUT`, async () => {
+  test(`${id} ORD-019 NOC-005 ECO-003 NETG-011: no answer within syncConnectTimeout is ETIMEDOUT`, async () => {
     await using full = await listenFull();
     const journal = new Journal();
     const connector = await makeConnector(role, journal, { syncConnectTimeout: 200 });

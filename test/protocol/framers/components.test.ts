@@ -5,6 +5,7 @@ import {
   Errno,
   fixedSize,
   framing,
+  HandleResult,
   lengthField,
   lines,
   SslClient,
@@ -123,6 +124,64 @@ describe('the option framing', () => {
     await until(() => log.closes.length === 1);
     expect(log.closes[0]?.error?.errno).toBe(errno);
     if (code !== undefined) expect(log.closes[0]?.error?.code).toBe(code);
+    socket.destroy();
+  });
+
+  test('each connection has bytes of its own, from its beginning to its end: ADP-001', async () => {
+    const got = new Map<number, string[]>();
+    let closed = 0;
+    await using server = new TcpServer(
+      {
+        onAccept: (_s, id) => void got.set(id, []),
+        onReceive: (_s, id, line) => void got.get(id)!.push(line),
+        onClose: () => void closed++,
+      },
+      { framing: lines({ encoding: 'utf8' }), maxConnectionCount: 2 },
+    );
+    const { port } = await server.start(host, 0);
+    const sockets = [await connect(port), await connect(port)];
+    await until(() => got.size === 2);
+    const [a, b] = [...got.keys()] as [number, number];
+    sockets[0]!.write('first of a\nhalf ');
+    sockets[1]!.write('half of b, ');
+    await until(() => got.get(a)!.length === 1);
+    sockets[1]!.write('the rest\n');
+    await until(() => got.get(b)!.length === 1);
+    sockets[0]!.resetAndDestroy();
+    await until(() => closed === 1);
+    // What takes the place of a connection begins with nothing of it.
+    const next = await connect(port);
+    next.write('of c\n');
+    await until(() => got.size === 3 && [...got.values()][2]!.length === 1);
+    expect([...got.values()]).toEqual([['first of a'], ['half of b, the rest'], ['of c']]);
+    for (const socket of [...sockets, next]) socket.destroy();
+  });
+
+  test('a message that is not whole is waited for, and Ok, Ignore and nothing all go on: ADP-010', async () => {
+    const log = new Log();
+    const results = [HandleResult.Ok, HandleResult.Ignore, undefined];
+    const got: string[] = [];
+    await using server = new TcpServer(
+      log.hooks({
+        onReceive: (_s: unknown, _id: number, data: Buffer) => {
+          got.push(data.toString());
+          return results[got.length % 3];
+        },
+      }),
+      { framing: fixedSize(4) },
+    );
+    const { port } = await server.start(host, 0);
+    const socket = await connect(port);
+    socket.setNoDelay(true);
+    for (let i = 0; i < 6; i++) {
+      socket.write('ab');
+      await until(() => server.stats().bytesIn === 4 * i + 2);
+      expect(got).toHaveLength(i);
+      socket.write('cd');
+      await until(() => got.length === i + 1);
+    }
+    expect(got).toEqual(Array(6).fill('abcd'));
+    expect(log.closes).toEqual([]);
     socket.destroy();
   });
 

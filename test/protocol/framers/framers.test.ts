@@ -76,6 +76,7 @@ const streams: [string, Framer, string, string[]][] = [
   ['fixed size: ADP-007', fixedSize(3), '616263646566', ['616263', '646566']],
   ['delimiter of 1 byte: ADP-008', delimiter(';'), '613b3b62633b', ['61', '', '6263']],
   ['delimiter of 3 bytes: ADP-008', delimiter('--;'), '612d2d3b2d2d2d3b62632d3b2d2d3b', ['61', '2d', '62632d3b']],
+  ['a mark that overlaps itself: EBUG-013', delimiter('aa'), '616161' + '626161' + '61616161', ['', '6162', '', '']],
   ['lines with and without CR', lines(), '610d0a0a0d0a620d630a', ['61', '', '', '620d63']],
   ['start and end: ADP-009', startEnd('<<', '>>'), '3c3c613e3e' + '3c3c3e3e' + '3c3c623e633e3e', ['61', '', '623e63']],
 ];
@@ -276,7 +277,24 @@ describe('framers close connections', () => {
   });
 });
 
-test('options that make no sense are refused', () => {
+test('bytes between a message and the next start are an error, and an end counts behind its start alone: EBUG-013', () => {
+  for (const [stream, expected] of [
+    ['<<a>>x<<b>>', ['a']],
+    ['x<<a>>', []],
+    ['>><<a>>', []],
+    ['<<>>>', ['']],
+  ] as const) {
+    const bytes = Buffer.from(stream);
+    for (const cuts of [[], byteByByte(bytes.length), ...everySplit(bytes.length)]) {
+      const { protocol, sink } = make(startEnd('<<', '>>'));
+      feedBorrowed(protocol, bytes, cuts);
+      expect(sink.texts).toEqual(expected);
+      expect(sink.violation?.errno).toBe(Errno.EBADMSG);
+    }
+  }
+});
+
+test('options that make no sense are refused: EBUG-017', () => {
   expect(() => lengthField({ width: 9 })).toThrow(RangeError);
   expect(() => lengthField({ width: 2, strip: 1 })).toThrow(RangeError);
   expect(() => lengthField({ endianness: 'middle' as 'big' })).toThrow(RangeError);
