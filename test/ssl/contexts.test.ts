@@ -180,6 +180,26 @@ describe('setupSSLContext', () => {
     expect(server.addSSLContextByMemory(other)).toBe(3);
   });
 
+  test('what is wrong with one is said by the name of the option: EBUG-018', async () => {
+    const server = new SslServer({});
+    server.setupSSLContext(files());
+    for (const [options, message] of [
+      [{ ...files(), certFile: 5 }, /^certFile must be a string/],
+      [{ ...files(), keyFile: 5 }, /^keyFile must be a string/],
+      [{ ...files(), keyPassword: 5 }, /^keyPassword must be a string/],
+      [{ ...files(), certFile: path('none') }, /certFile .*none.* cannot be read/],
+      [{ ...files(), keyFile: path('none') }, /keyFile .*none.* cannot be read/],
+      [{ certFile: path('cert.pem') }, /a certificate needs its private key/],
+    ] as const) {
+      expect((await failure(() => server.addSSLContext(options as never))).message).toMatch(message);
+    }
+    expect((await failure(() => server.addSSLContextByMemory({ ...other, key: 5 } as never))).message).toMatch(/^key /);
+    expect((await failure(() => server.addSSLContextByMemory({ ...other, cert: 5 } as never))).message).toMatch(
+      /^cert /,
+    );
+    expect(server.addSSLContextByMemory(other)).toBe(1);
+  });
+
   test('a key behind a password: TL-016', () => {
     const server = new SslServer({});
     expect(

@@ -185,7 +185,7 @@ describe('an HTTP sync client', () => {
     expect((await make().openUrl('GET', url)).text()).toBe('all');
   });
 
-  it('decodes gzip, deflate and br, up to a limit', async () => {
+  it('decodes gzip, deflate and br, up to a limit (EZ-004, SYN2-003, EBUG-011)', async () => {
     const text = 'hello '.repeat(1000);
     const bodies: Record<string, [string, Buffer]> = {
       '/gzip': ['gzip', gzipSync(text)],
