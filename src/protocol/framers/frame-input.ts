@@ -18,6 +18,9 @@ export class FrameInput {
   scanned = 0;
   /** Bytes of the whole message, if they are known: `decode` is not called again before so many are there. */
   needs = 0;
+  // Asking a Buffer for its memory and offset costs as much as the view that is made of them, so it is asked once a read.
+  #memory: ArrayBufferLike = EMPTY.buffer;
+  #offset = 0;
   /** @internal */
   errno = 0;
   /** @internal */
@@ -30,8 +33,14 @@ export class FrameInput {
 
   /** `bytes[start, end)` without a copy: the listener's own, like all received bytes. */
   view(start: number, end: number): Buffer {
-    const { bytes } = this;
-    return new BufferView(bytes.buffer, bytes.byteOffset + start, end - start);
+    return new BufferView(this.#memory, this.#offset + start, end - start);
+  }
+
+  /** The next message is looked for in `bytes`. @internal */
+  use(bytes: Buffer): void {
+    this.bytes = bytes;
+    this.#memory = bytes.buffer;
+    this.#offset = bytes.byteOffset;
   }
 
   /**

@@ -106,49 +106,51 @@ export class FramedProtocol implements Protocol {
   /** Delivers the messages of `own`. @returns Where the incomplete one begins; its length if nothing is left to keep. */
   #parse(own: Buffer, isLoan: boolean): number {
     const { framer, input } = this.#context;
+    const port = this.#port;
     const limit = framer.maxMessageBytes + framer.extraBytes;
     const { length } = own;
     let at = 0;
+    let scanned = this.#scanned;
+    this.#scanned = 0;
+    this.#needs = 0;
     while (at < length) {
-      input.bytes = own;
+      // A hook may have made another connection of this component parse meanwhile.
+      if (input.bytes !== own) input.use(own);
       input.at = at;
-      input.scanned = this.#scanned;
+      input.scanned = scanned;
       input.needs = 0;
       let message: unknown;
       try {
         message = framer.decode(input);
       } catch (thrown) {
-        input.errno = 0;
-        this.#break();
-        this.#port.threw('framing.decode', thrown);
-        return length;
+        return this.#failed(thrown, length);
       }
-      if (input.errno !== 0) return this.#violate(input, length);
       if (message === undefined) {
+        if (input.errno !== 0) return this.#violate(input, length);
         this.#scanned = input.scanned;
         this.#needs = input.needs;
         if (length - at <= limit && input.needs <= limit) return at;
         return this.#tooLong(Math.max(length - at, input.needs), length);
       }
+      if (input.errno !== 0) return this.#violate(input, length);
       const next = input.at;
-      if (!(next > at && next <= length)) {
-        this.#break();
-        this.#port.threw(
-          'framing.decode',
-          new RangeError('decode returned a message and did not set input.at behind it'),
-        );
-        return length;
-      }
+      if (!(next > at && next <= length)) return this.#failed(new RangeError(notBehind), length);
       if (next - at > limit) return this.#tooLong(next - at, length);
       at = next;
-      this.#scanned = 0;
-      this.#needs = 0;
-      if (this.#port.deliver(message)) continue;
+      scanned = 0;
+      if (port.deliver(message)) continue;
       if (at === length) return length;
       const rest = own.subarray(at);
       this.#backlog = isLoan ? Buffer.from(rest) : rest;
       return length;
     }
+    return length;
+  }
+
+  #failed(thrown: unknown, length: number): number {
+    this.#context.input.errno = 0;
+    this.#break();
+    this.#port.threw('framing.decode', thrown);
     return length;
   }
 
@@ -234,6 +236,7 @@ export class FramedProtocol implements Protocol {
 }
 
 const EMPTY = Buffer.alloc(0);
+const notBehind = 'decode returned a message and did not set input.at behind it';
 
 /** With a framing that makes bytes of what is sent. */
 class EncodingProtocol extends FramedProtocol {

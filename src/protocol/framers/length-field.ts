@@ -104,6 +104,11 @@ class LengthFieldFramer extends Framer {
   /** Values beyond 2^53 lose their last digits; they are far above any limit. */
   #read(bytes: Buffer, at: number): number {
     const width = this.#width;
+    if (width === 4) {
+      if (this.#isLittle)
+        return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+      return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+    }
     let value = 0;
     if (this.#isLittle) for (let i = at + width - 1; i >= at; i--) value = value * 256 + bytes[i]!;
     else for (let i = at; i < at + width; i++) value = value * 256 + bytes[i]!;
@@ -112,8 +117,14 @@ class LengthFieldFramer extends Framer {
 
   #write(bytes: Uint8Array, at: number, value: number): void {
     const width = this.#width;
-    let left = value;
-    for (let i = 0; i < width; i++) {
+    // Shifts of the low 32 bits: a division for each byte is a quarter of the time that framing takes.
+    const low = value >>> 0;
+    const lowBytes = width < 4 ? width : 4;
+    if (this.#isLittle) for (let i = 0; i < lowBytes; i++) bytes[at + i] = low >>> (8 * i);
+    else for (let i = 0; i < lowBytes; i++) bytes[at + width - 1 - i] = low >>> (8 * i);
+    if (width <= 4) return;
+    let left = Math.floor(value / 0x1_0000_0000);
+    for (let i = 4; i < width; i++) {
       bytes[this.#isLittle ? at + i : at + width - 1 - i] = left % 256;
       left = Math.floor(left / 256);
     }
@@ -143,7 +154,7 @@ class LengthFieldFramer extends Framer {
     if (total <= COPY_LIMIT_BYTES) {
       const slab = queue.reserve(total);
       const at = slab.end - total;
-      for (let i = at; i < at + strip; i++) slab.bytes[i] = 0;
+      if (strip !== this.#width) for (let i = at; i < at + strip; i++) slab.bytes[i] = 0;
       copyBytes(bytes, 0, length, slab.bytes, at + strip);
       this.#write(slab.bytes, at + this.#offset, this.#valueOf(length));
     } else if (strip >= this.#headBytes) {

@@ -146,9 +146,10 @@ class MarkedFramer<Data extends Buffer | string> extends Framer<Data> {
     }
     const slab = queue.reserve(total);
     const at = slab.end - total;
-    copyBytes(start, 0, start.length, slab.bytes, at);
+    if (start.length > 0) copyBytes(start, 0, start.length, slab.bytes, at);
     copyBytes(bytes, 0, length, slab.bytes, at + start.length);
-    copyBytes(end, 0, end.length, slab.bytes, slab.end - end.length);
+    if (end.length === 1) slab.bytes[slab.end - 1] = end[0]!;
+    else copyBytes(end, 0, end.length, slab.bytes, slab.end - end.length);
   }
 
   frameParts(queue: SendQueue, parts: readonly Uint8Array[], _length: number): void {
