@@ -10,7 +10,9 @@ import type { WebSocketHooksOf } from './websocket/websocket-listener.ts';
 
 /** What `ws.raw` of an event is: the server that the WebSocket belongs to, and its ID there. */
 export interface HonoWebSocket {
+  /** The server that it belongs to. */
   readonly server: HttpServer;
+  /** ID of its connection. */
   readonly connId: ConnId;
 }
 

@@ -105,10 +105,12 @@ export class ConnectionStream extends Duplex {
     attachConsumer(component, connection, this.#consumer());
   }
 
+  /** For `Readable`. Not to be called. */
   override _read(): void {
     this.#connection.receiver.resumeConsumer();
   }
 
+  /** For `Writable`. Not to be called. */
   override _write(chunk: Buffer, encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
     const { maxPendingBytes } = this.#connection.host.settings;
     if (maxPendingBytes > 0 && chunk.length > maxPendingBytes && !this.readableObjectMode) {
@@ -151,6 +153,7 @@ export class ConnectionStream extends Duplex {
     );
   }
 
+  /** For `Writable`. Not to be called. */
   override _final(callback: (error?: Error | null) => void): void {
     if (this.#connection.isShakingHands) {
       this.#held = () => this._final(callback);
@@ -161,6 +164,7 @@ export class ConnectionStream extends Duplex {
     callback();
   }
 
+  /** For `Duplex`. Not to be called. */
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     const connection = this.#connection;
     const isTold = error instanceof SocketError && !connection.isValid;

@@ -3,7 +3,9 @@ import { isIPv4 } from './ip.ts';
 
 /** An address of a socket. For Unix domain sockets `address` is the path and `port` 0. */
 export interface SocketAddress {
+  /** Numeric, as `127.0.0.1` or `::1`. */
   address: string;
+  /** 1 to 65535. */
   port: number;
 }
 

@@ -20,6 +20,7 @@ export interface CloseInfo {
   readonly error: SocketError | null;
   /** Bytes that `send` had taken and the system had not. */
   readonly droppedBytes: number;
+  /** Which end began it, or the system. */
   readonly endedBy: EndedBy;
 }
 

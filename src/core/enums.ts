@@ -3,16 +3,31 @@
  */
 
 /** State of a component (`EnServiceState`). */
-export const ServiceState = Object.freeze({ Starting: 0, Started: 1, Stopping: 2, Stopped: 3 } as const);
+export const ServiceState = Object.freeze({
+  /** `start` was called (`SS_STARTING`). */
+  Starting: 0,
+  /** It runs (`SS_STARTED`). */
+  Started: 1,
+  /** `stop` was called (`SS_STOPPING`). */
+  Stopping: 2,
+  /** It does not run; the first and the last state (`SS_STOPPED`). */
+  Stopped: 3,
+} as const);
 export type ServiceState = (typeof ServiceState)[keyof typeof ServiceState];
 
 /** What a connection was doing when it closed (`EnSocketOperation`), the `operation` of `onClose`. */
 export const SocketOperation = Object.freeze({
+  /** Not known. */
   Unknown: 0,
+  /** While a connection was accepted. */
   Accept: 1,
+  /** While it was made. */
   Connect: 2,
+  /** While bytes were sent. */
   Send: 3,
+  /** While bytes were received, or a hook looked at them. */
   Receive: 4,
+  /** While it was closed; also the usual end. */
   Close: 5,
 } as const);
 export type SocketOperation = (typeof SocketOperation)[keyof typeof SocketOperation];
@@ -43,7 +58,14 @@ export function handleResultNumber(result: unknown): 0 | 1 | 2 {
 }
 
 /** Result of `fetch` and `peek` when they return no bytes (`EnFetchResult`). */
-export const FetchResult = Object.freeze({ Ok: 0, LengthTooLong: 1, DataNotFound: 2 } as const);
+export const FetchResult = Object.freeze({
+  /** The bytes were returned. */
+  Ok: 0,
+  /** Fewer bytes are held than were asked for. */
+  LengthTooLong: 1,
+  /** There is no such connection. */
+  DataNotFound: 2,
+} as const);
 export type FetchResult = (typeof FetchResult)[keyof typeof FetchResult];
 
 /** When queued bytes are handed to the system (`EnSendPolicy`). */
@@ -58,19 +80,47 @@ export const SendPolicy = Object.freeze({
 export type SendPolicy = (typeof SendPolicy)[keyof typeof SendPolicy];
 
 /** Ordering of `onSend` against other hooks (`EnOnSendSyncPolicy`). Stored; one JavaScript thread is always the strictest. */
-export const OnSendSyncPolicy = Object.freeze({ None: 0, Close: 1, Receive: 2 } as const);
+export const OnSendSyncPolicy = Object.freeze({
+  /** `onSend` is not synchronised with anything (`OSSP_NONE`). */
+  None: 0,
+  /** With `onClose` (`OSSP_CLOSE`). */
+  Close: 1,
+  /** With `onClose` and `onReceive` (`OSSP_RECEIVE`). */
+  Receive: 2,
+} as const);
 export type OnSendSyncPolicy = (typeof OnSendSyncPolicy)[keyof typeof OnSendSyncPolicy];
 
 /** How a local address may be shared (`EnReuseAddressPolicy`). */
-export const ReuseAddressPolicy = Object.freeze({ None: 0, AddrOnly: 1, AddrAndPort: 2 } as const);
+export const ReuseAddressPolicy = Object.freeze({
+  /** The address is this process's alone (`RAP_NONE`). */
+  None: 0,
+  /** The address may be bound while older connections of it linger (`RAP_ADDR_ONLY`). */
+  AddrOnly: 1,
+  /** Several processes may bind the same address and port (`RAP_ADDR_AND_PORT`). */
+  AddrAndPort: 2,
+} as const);
 export type ReuseAddressPolicy = (typeof ReuseAddressPolicy)[keyof typeof ReuseAddressPolicy];
 
 /** Kind of destination of a datagram component (`EnCastMode`). */
-export const CastMode = Object.freeze({ Unicast: -1, Multicast: 0, Broadcast: 1 } as const);
+export const CastMode = Object.freeze({
+  /** To one peer, which `connect`ed sockets do (`CM_UNICAST`). */
+  Unicast: -1,
+  /** To a group (`CM_MULTICAST`). */
+  Multicast: 0,
+  /** To every host of the network (`CM_BROADCAST`). */
+  Broadcast: 1,
+} as const);
 export type CastMode = (typeof CastMode)[keyof typeof CastMode];
 
 /** Kind of IP address (`EnIPAddrType`). */
-export const IPAddrType = Object.freeze({ All: 0, IPv4: 1, IPv6: 2 } as const);
+export const IPAddrType = Object.freeze({
+  /** Either family. */
+  All: 0,
+  /** IPv4 only. */
+  IPv4: 1,
+  /** IPv6 only. */
+  IPv6: 2,
+} as const);
 export type IPAddrType = (typeof IPAddrType)[keyof typeof IPAddrType];
 
 /** How peers' certificates are checked (`EnSSLVerifyMode`); values may be combined with `|` (VM-001 to VM-005). */
@@ -125,21 +175,37 @@ export type SSLSessionInfo = (typeof SSLSessionInfo)[keyof typeof SSLSessionInfo
 
 /** Error of a component (`EnSocketError`). */
 export const SocketErrorCode = Object.freeze({
+  /** No error. */
   Ok: 0,
+  /** The call is not possible in the present state. */
   IllegalState: 1,
+  /** An argument or an option makes no sense. */
   InvalidParam: 2,
+  /** The socket could not be made. */
   SocketCreate: 3,
+  /** It could not be bound to its address. */
   SocketBind: 4,
+  /** A hook refused it, or a setting failed. */
   SocketPrepare: 5,
+  /** It could not listen. */
   SocketListen: 6,
+  /** HP-Socket's completion port; never seen here. */
   CpCreate: 7,
+  /** HP-Socket's worker threads; here those of a ThreadPool. */
   WorkerThreadCreate: 8,
+  /** HP-Socket's detection thread; never seen here. */
   DetectThreadCreate: 9,
+  /** HP-Socket's completion port; never seen here. */
   SocketAttachToCp: 10,
+  /** The connection could not be made. */
   ConnectServer: 11,
+  /** The network, or TLS, failed. */
   Network: 12,
+  /** A hook failed on what was received, or the peer broke the protocol. */
   DataProc: 13,
+  /** Bytes could not be sent. */
   DataSend: 14,
+  /** TLS has no context (`setupSSLContext`, option `ssl`). */
   SslEnvNotReady: 101,
 } as const);
 export type SocketErrorCode = (typeof SocketErrorCode)[keyof typeof SocketErrorCode];

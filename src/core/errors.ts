@@ -36,6 +36,7 @@ const brand: unique symbol = Symbol.for('hp-socket.SocketError') as never;
  * `instanceof` works across two copies of this package in one process.
  */
 export class SocketError extends Error {
+  /** Always `SocketError`. */
   override readonly name = 'SocketError';
   /** What failed, as a stable name: `'ECONNREFUSED'`, `'HP_MESSAGE_TOO_LARGE'`, ... */
   readonly code: SocketErrorName;

@@ -1,17 +1,29 @@
 import { HandleResult } from '../core/enums.ts';
 
 /** Version of a message (`EnHttpVersion`, HT-002): low byte major, high byte minor. */
-export const HttpVersion = Object.freeze({ V1_0: 0x0001, V1_1: 0x0101 } as const);
+export const HttpVersion = Object.freeze({
+  /** HTTP/1.0 */
+  V1_0: 0x0001,
+  /** HTTP/1.1 */
+  V1_1: 0x0101,
+} as const);
 export type HttpVersion = (typeof HttpVersion)[keyof typeof HttpVersion];
 
 /** Parts of a request target (`EnHttpUrlField`, HT-010). In a set of fields, field `f` is the bit `1 << f`. */
 export const HttpUrlField = Object.freeze({
+  /** `http` or `https`. */
   Schema: 0,
+  /** Name or address. */
   Host: 1,
+  /** Port, in digits. */
   Port: 2,
+  /** From the first slash up to the query. */
   Path: 3,
+  /** Behind the question mark. */
   QueryString: 4,
+  /** Behind `#`. */
   Fragment: 5,
+  /** In front of `@`. */
   UserInfo: 6,
 } as const);
 export type HttpUrlField = (typeof HttpUrlField)[keyof typeof HttpUrlField];
@@ -22,6 +34,7 @@ export const HttpUpgradeType = Object.freeze({
   Unknown: -1,
   /** Nothing was asked for: a hook answered `HttpParseResult.Upgrade` (UPG-005). */
   None: 0,
+  /** To WebSocket (RFC 6455). */
   WebSocket: 1,
   /** The method was CONNECT. */
   HttpTunnel: 2,
@@ -63,32 +76,59 @@ export function isRefusal(result: unknown): boolean {
 
 /** Why a message was not understood (`EnHttpParseErrorCode`): llhttp's numbers, those above 24 newer than HP-Socket's. */
 export const HttpParseErrorCode = Object.freeze({
+  /** No error. */
   Ok: 0,
+  /** An error of the parser itself. */
   Internal: 1,
+  /** A rule of strict parsing. */
   Strict: 2,
+  /** A line feed was expected. */
   LfExpected: 3,
+  /** Content-Length beside Transfer-Encoding. */
   UnexpectedContentLength: 4,
+  /** Bytes behind the last message of a connection. */
   ClosedConnection: 5,
+  /** No known method. */
   InvalidMethod: 6,
+  /** The request target makes no sense. */
   InvalidUrl: 7,
+  /** Not the text that the protocol demands. */
   InvalidConstant: 8,
+  /** Not HTTP/1.0 or 1.1. */
   InvalidVersion: 9,
+  /** A byte that is not allowed in a header field. */
   InvalidHeaderToken: 10,
+  /** Content-Length makes no sense. */
   InvalidContentLength: 11,
+  /** The size of a chunk makes no sense. */
   InvalidChunkSize: 12,
+  /** The status code makes no sense. */
   InvalidStatus: 13,
+  /** The connection ended in the middle of a message. */
   InvalidEofState: 14,
+  /** Transfer-Encoding makes no sense. */
   InvalidTransferEncoding: 15,
+  /** `onMessageBegin` answered Error. */
   CbMessageBegin: 16,
+  /** `onHeadersComplete` answered Error. */
   CbHeadersComplete: 17,
+  /** `onMessageComplete` answered Error. */
   CbMessageComplete: 18,
+  /** `onChunkHeader` answered Error. */
   CbChunkHeader: 19,
+  /** `onChunkComplete` answered Error. */
   CbChunkComplete: 20,
+  /** Parsing is paused; no error. */
   Paused: 21,
+  /** Another protocol takes over; no error. */
   PausedUpgrade: 22,
+  /** The peer speaks HTTP/2. */
   PausedH2Upgrade: 23,
+  /** A policy, a limit or a hook of this library refused it. */
   User: 24,
+  /** A carriage return was expected. */
   CrExpected: 25,
+  /** A blank where none may be. */
   UnexpectedSpace: 30,
 } as const);
 export type HttpParseErrorCode = (typeof HttpParseErrorCode)[keyof typeof HttpParseErrorCode];

@@ -17,6 +17,7 @@ export interface HttpRequestOptions {
   method?: string | undefined;
   /** Fields; `Host`, `Content-Length` and `Transfer-Encoding` are added as needed. */
   headers?: HttpHeaders | null | undefined;
+  /** Bytes or text of known length, or a source of unknown length that is sent in chunks. */
   body?: RequestBody | undefined;
   /** Aborting rejects with ECANCELED, and closes the connection if the request was sent. */
   signal?: AbortSignal | undefined;

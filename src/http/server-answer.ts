@@ -13,7 +13,9 @@ export interface AnswerInit {
   status?: number;
   /** Reason phrase; default HP-Socket's text for the status. */
   reason?: string;
+  /** Header fields; an array for several values of one name. */
   headers?: HttpHeaders | null;
+  /** Bytes or text of known length, or a source of unknown length that is sent in chunks. */
   body?: AnswerBody;
   /** Fields behind a body that is sent in chunks; asked for when its last piece was sent. */
   trailers?: () => HttpHeaders;

@@ -56,19 +56,31 @@ export interface HttpCounters {
   messages: number;
   /** Messages that were refused, whatever the reason. */
   parseErrors: number;
+  /** Connections closed because a head took longer than `headTimeoutMs`. */
   headTimeouts: number;
+  /** Idle connections closed after `keepAliveTimeoutMs`. */
   keepAliveTimeouts: number;
+  /** Bodies that came slower than `minBodyBytesPerSecond`. */
   bodyRateTimeouts: number;
+  /** Requests without an answer within `responseTimeoutMs`. */
   responseTimeouts: number;
+  /** Heads above `maxHeadBytes`. */
   headTooLarge: number;
+  /** Request targets above `maxTargetBytes`. */
   targetTooLong: number;
+  /** Heads with more than `maxHeaderCount` fields. */
   tooManyFields: number;
+  /** Trailers above `maxTrailerBytes`. */
   trailersTooLarge: number;
+  /** Chunk extensions above `maxChunkExtensionBytes`. */
   chunkExtensionsTooLong: number;
+  /** Bodies above `maxBodyBytes`. */
   bodyTooLarge: number;
   /** Times that reading paused because `maxPipelinedRequests` waited. */
   pipelineFull: number;
+  /** Connections closed after `maxRequestsPerConnection`. */
   requestsPerConnection: number;
+  /** Connections that another protocol took over. */
   upgrades: number;
 }
 

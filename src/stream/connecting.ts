@@ -29,6 +29,7 @@ import { isPort } from './stream-properties.ts';
 export interface ConnectOptions extends ProxyTarget {
   /** Host name or IP address; `address^name` dials `address` and uses `name` as the host, as HP-Socket 5.8.8 does. */
   host?: string | undefined;
+  /** Port of the peer, 1 to 65535. */
   port?: number | undefined;
   /** Path of a Unix domain socket (a pipe on Windows) instead of host and port. */
   path?: string | undefined;

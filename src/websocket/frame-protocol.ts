@@ -9,6 +9,7 @@ import { isPlainlyOk } from './websocket-protocol.ts';
 
 /** HP-Socket's hooks about frames (EV-H-12 to EV-H-14), with their sender and connection as a component calls them. */
 export interface FrameHooks {
+  /** The header of a frame arrived (HTW-001). `HPR_ERROR` closes the connection. */
   onWSMessageHeader?(
     sender: unknown,
     connId: number,
@@ -18,7 +19,9 @@ export interface FrameHooks {
     mask: Buffer | null,
     bodyLength: number,
   ): unknown;
+  /** Bytes of a frame's payload, unmasked; the listener's own (HTW-002). */
   onWSMessageBody?(sender: unknown, connId: number, data: Buffer): unknown;
+  /** The frame is whole (HTW-003). */
   onWSMessageComplete?(sender: unknown, connId: number): unknown;
 }
 
@@ -31,12 +34,15 @@ export interface FrameContext extends FrameReaderRules {
 
 /** State of the current or last frame (`GetWSMessageState`, HTTP-M-020). */
 export interface WSMessageState {
+  /** FIN: the last frame of its message. */
   readonly isFinal: boolean;
   /** RSV1 to RSV3 as a number, RSV1 = 4. */
   readonly reserved: number;
+  /** Opcode, 0 to 15. */
   readonly opcode: number;
   /** The masking key; null for a frame that was not masked. */
   readonly mask: Buffer | null;
+  /** Length of the payload in bytes. */
   readonly bodyLength: number;
   /** Payload bytes that are still to come; the piece that `onWSMessageBody` is looking at counts as received (WS-005). */
   readonly bodyRemain: number;

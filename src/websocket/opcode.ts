@@ -1,10 +1,16 @@
 /** What a frame carries (RFC 6455, 5.2). 3 to 7 and 11 to 15 are reserved. */
 export const Opcode = Object.freeze({
+  /** A further fragment. */
   Continuation: 0,
+  /** UTF-8 text. */
   Text: 1,
+  /** Bytes. */
   Binary: 2,
+  /** Close, with a code and a reason or without. */
   Close: 8,
+  /** Ping, up to 125 bytes. */
   Ping: 9,
+  /** Pong, up to 125 bytes. */
   Pong: 10,
 } as const);
 export type Opcode = (typeof Opcode)[keyof typeof Opcode];

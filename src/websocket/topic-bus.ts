@@ -1,7 +1,10 @@
 /** A message published on a topic. Its bytes must not change. */
 export interface TopicMessage {
+  /** Name of the topic. */
   readonly topic: string;
+  /** The message; text as UTF-8. */
   readonly data: Uint8Array;
+  /** Whether it goes out as bytes; otherwise as text. */
   readonly isBinary: boolean;
 }
 
@@ -16,7 +19,9 @@ export interface TopicBusMember {
  * knows how, those of many processes and machines. A member gets what others publish, never what it published itself.
  */
 export interface TopicBus {
+  /** A component takes part. */
   join(member: TopicBusMember): void;
+  /** It takes part no more, with all its topics. */
   leave(member: TopicBusMember): void;
   /** The member has a first subscriber of `topic`: what others publish there is to reach it. */
   follow(member: TopicBusMember, topic: string): void;
@@ -31,10 +36,12 @@ export class LocalTopicBus implements TopicBus {
   #members = new Set<TopicBusMember>();
   #followers = new Map<string, Set<TopicBusMember>>();
 
+  /** As `TopicBus.join`. */
   join(member: TopicBusMember): void {
     this.#members.add(member);
   }
 
+  /** As `TopicBus.leave`. */
   leave(member: TopicBusMember): void {
     this.#members.delete(member);
     for (const topic of [...this.#followers.keys()]) this.unfollow(member, topic);

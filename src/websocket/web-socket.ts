@@ -8,8 +8,11 @@ import type { WebSocketClientHooks } from './websocket-listener.ts';
 
 /** The end of a `WebSocket`, as browsers tell it. */
 export class WebSocketCloseEvent extends Event {
+  /** Close code; 1006 if the connection ended without one. */
   readonly code: number;
+  /** The peer's reason, '' for none. */
   readonly reason: string;
+  /** Whether both ends sent a close frame. */
   readonly wasClean: boolean;
 
   constructor(code: number, reason: string, wasClean: boolean) {
@@ -22,6 +25,7 @@ export class WebSocketCloseEvent extends Event {
 
 /** A `WebSocket` that failed; browsers do not tell why. */
 export class WebSocketErrorEvent extends Event {
+  /** Why it failed. */
   readonly error: SocketError;
 
   constructor(error: SocketError) {
@@ -53,19 +57,31 @@ type Handler<E extends Event> = ((event: E) => unknown) | null;
  * ```
  */
 export class WebSocket extends EventTarget {
+  /** 0: it is not open yet. */
   static readonly CONNECTING = 0;
+  /** 1: messages flow. */
   static readonly OPEN = 1;
+  /** 2: `close` was called, or the peer closes. */
   static readonly CLOSING = 2;
+  /** 3: it is over. */
   static readonly CLOSED = 3;
+  /** 0: it is not open yet. */
   readonly CONNECTING = 0;
+  /** 1: messages flow. */
   readonly OPEN = 1;
+  /** 2: `close` was called, or the peer closes. */
   readonly CLOSING = 2;
+  /** 3: it is over. */
   readonly CLOSED = 3;
   /** Where it is, or was to be, opened. */
   readonly url: string;
+  /** As in browsers. */
   onopen: Handler<Event> = null;
+  /** As in browsers. */
   onmessage: Handler<MessageEvent> = null;
+  /** As in browsers; its event has the error. */
   onerror: Handler<WebSocketErrorEvent> = null;
+  /** As in browsers. */
   onclose: Handler<WebSocketCloseEvent> = null;
   #client: WebSocketClient;
   #abort = new AbortController();
@@ -108,6 +124,7 @@ export class WebSocket extends EventTarget {
     });
   }
 
+  /** `CONNECTING`, `OPEN`, `CLOSING` or `CLOSED`. */
   get readyState(): 0 | 1 | 2 | 3 {
     return this.#state;
   }
@@ -127,6 +144,7 @@ export class WebSocket extends EventTarget {
     return this.#client.pendingDataLength;
   }
 
+  /** `'arraybuffer'`, which is how binary messages come. @throws TypeError for any other. */
   get binaryType(): 'arraybuffer' {
     return 'arraybuffer';
   }
@@ -145,7 +163,10 @@ export class WebSocket extends EventTarget {
     else this.#client.send(Buffer.from(copyOf(data, 0, data.byteLength)));
   }
 
-  /** @param code 1000 or 3000 to 4999. @throws RangeError for other codes, and for reasons of more than 123 bytes. */
+  /**
+   * Closes it.
+   * @param code 1000 or 3000 to 4999. @throws RangeError for other codes, and for reasons of more than 123 bytes.
+   */
   close(code: number = CloseCode.Normal, reason = ''): void {
     if (code !== CloseCode.Normal && !(code >= 3000 && code <= 4999)) {
       throw new RangeError(`the close code has to be 1000, or 3000 to 4999, not ${describe(code)}`);

@@ -105,6 +105,7 @@ export class WebSocketConnection<Extra = unknown> extends TcpConnection<Extra> {
   }
 
   /** @returns false if it was not subscribed. */
+  /** Gets no more messages of `topic`. @returns false if it did not get them. */
   unsubscribe(topic: string): boolean {
     return runOf(this.#component)?.topics?.unsubscribe(this.id, topic) ?? false;
   }

@@ -30,7 +30,9 @@ export interface UpgradeAcceptance {
 export interface UpgradeDenial {
   /** 300 to 599. */
   status: number;
+  /** Header fields of the answer. */
   headers?: HeaderList | undefined;
+  /** Body of the answer. */
   body?: string | undefined;
 }
 
@@ -48,6 +50,7 @@ export interface WebSocketHooksOf<S> {
   onMessage?(sender: S, connId: ConnId, data: Buffer | string, isBinary: boolean): HookResult;
   /** A ping, which is answered (WSS-005, WSS-011). */
   onPing?(sender: S, connId: ConnId, data: Buffer): HookResult;
+  /** A pong arrived, with what the ping carried. */
   onPong?(sender: S, connId: ConnId, data: Buffer): HookResult;
   /**
    * A WebSocket that was open is over, just before `onClose`: the close code of the peer, 1005 if it sent none, 1006 if the

@@ -26,7 +26,9 @@ export interface WebSocketComponent extends Component {
 export interface WebSocketStats extends WebSocketCounters {
   /** WebSockets that are open. */
   open: number;
+  /** Of permessage-deflate; null if that is off. */
   compression: CompressionStats | null;
+  /** Of topics; null for components without. */
   topics: TopicStats | null;
 }
 

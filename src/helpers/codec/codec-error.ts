@@ -4,6 +4,7 @@ import { SocketError } from '../../core/errors.ts';
 
 /** What HP-Socket's codec functions return; here `codecResultOf` gives it for an error that one threw (NHP-001). */
 export const CodecResult = Object.freeze({
+  /** It went well. */
   Ok: 0,
   /** The input is damaged, ends too early, or is of another format. */
   BadInput: -3,

@@ -10,7 +10,9 @@ import { oneOf } from '../../core/properties.ts';
 
 /** An address and its family (`TIPAddr`). */
 export interface IPAddr {
+  /** Family. */
   readonly type: IPAddrType;
+  /** Numeric address. */
   readonly address: string;
 }
 

@@ -4,9 +4,13 @@ import type { TaskRef } from './task-ref.ts';
 
 /** What the function of a socket task gets, on the worker (`TSocketTask`). */
 export interface SocketTaskArgument {
+  /** ID of the connection that the answer is for. */
   readonly connId: number;
+  /** The bytes. */
   readonly data: Buffer;
+  /** As it was submitted. */
   readonly wparam: unknown;
+  /** As it was submitted. */
   readonly lparam: unknown;
 }
 
@@ -25,12 +29,17 @@ export interface SocketTaskOptions {
  * can be submitted once, and again if it was refused.
  */
 export class SocketTask<Sender = unknown> {
+  /** Name of the function of the module that gets it. */
   readonly task: string | TaskRef;
   /** The component of the connection. It stays on this thread. */
   readonly sender: Sender;
+  /** ID of the connection that the answer is for. */
   readonly connId: number;
+  /** What becomes of the caller's bytes. */
   readonly bufferType: TaskBufferType;
+  /** Whatever is to reach the function as well. */
   readonly wparam: unknown;
+  /** Whatever is to reach the function as well. */
   readonly lparam: unknown;
   /** Null once the bytes have gone to a worker. */
   #data: Uint8Array | null;

@@ -3,7 +3,9 @@ const marker: unique symbol = Symbol.for('hp-socket.transferResult') as never;
 /** A result together with what of it moves instead of being copied. */
 export interface TransferredResult<T> {
   readonly [marker]: true;
+  /** What the caller gets. */
   readonly value: T;
+  /** What moves to the caller's thread instead of being copied. */
   readonly transfer: readonly Transferable[];
 }
 

@@ -76,6 +76,7 @@ export interface CookieQuery {
 
 /** How many cookies there are, and how often the rules and limits struck. */
 export interface CookieStats {
+  /** Cookies held now. */
   cookies: number;
   /** Of servers: not parsable, for another domain, or against a rule. */
   refused: number;

@@ -2,7 +2,9 @@
 export const CookieSameSite = Object.freeze({
   /** Always; also for a cookie that says nothing about it. */
   None: 0,
+  /** `SameSite=Strict`. */
   Strict: 1,
+  /** `SameSite=Lax`. */
   Lax: 2,
 } as const);
 export type CookieSameSite = (typeof CookieSameSite)[keyof typeof CookieSameSite];
@@ -12,18 +14,23 @@ export const SECONDS_NEVER = -1;
 
 /** A cookie of a `CookieManager`. */
 export interface Cookie {
+  /** Its name, as it was set. */
   readonly name: string;
+  /** Its value, without quotes being taken off. */
   readonly value: string;
   /** The host that it belongs to, in lower case. */
   readonly domain: string;
   /** Whether only that host gets it, and none below it. */
   readonly isHostOnly: boolean;
+  /** Path that it is sent to, and everything below. */
   readonly path: string;
   /** Seconds since 1970 until which it is valid; -1 if it ends with the process. */
   readonly expires: number;
   /** Whether it is for HTTPS only. */
   readonly isSecure: boolean;
+  /** Whether scripts of a browser were not to see it; kept for the file. */
   readonly isHttpOnly: boolean;
+  /** Its `SameSite` attribute. */
   readonly sameSite: CookieSameSite;
 }
 

@@ -67,14 +67,17 @@ export class LightResponse {
     return GlobalResponse.error();
   }
 
+  /** As `Response.status`. */
   get status(): number {
     return this.#parts?.status ?? this.real.status;
   }
 
+  /** As `Response.ok`: whether the status is 200 to 299. */
   get ok(): boolean {
     return this.status >= 200 && this.status < 300;
   }
 
+  /** As `Response.headers`. */
   get headers(): Headers {
     if (this.#real !== null) return this.#real.headers;
     if (this.#headers === null) {

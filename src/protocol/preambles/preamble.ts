@@ -15,9 +15,11 @@ export interface PreamblePort {
   readonly isOpen: boolean;
   /** Own address of the socket, as text; '' for a Unix domain socket. */
   readonly localAddress: string;
+  /** 0 for Unix domain sockets. */
   readonly localPort: number;
   /** The peer of the socket: behind a PROXY header, what that says. '' for a Unix domain socket. */
   readonly remoteAddress: string;
+  /** 0 for Unix domain sockets. */
   readonly remotePort: number;
   /** Data of the connection (`Connection.extra`), which its hooks find there. */
   extra: unknown;

@@ -30,6 +30,7 @@ const SSL_KEY_ALG = 0x25;
 export interface ProxyTlv {
   /** 0 to 255: see `ProxyTlvType`; 0xE0 to 0xEF are for private use, 0xEA is AWS's, 0xEE Azure's. */
   readonly type: number;
+  /** Its bytes, a copy. */
   readonly value: Buffer;
 }
 
@@ -47,8 +48,11 @@ export interface ProxySsl {
   readonly version: string | null;
   /** Common name of the client's certificate. */
   readonly commonName: string | null;
+  /** Cipher suite in OpenSSL's words. */
   readonly cipher: string | null;
+  /** Algorithm that signed the client's certificate. */
   readonly signatureAlgorithm: string | null;
+  /** Algorithm of the key in that certificate. */
   readonly keyAlgorithm: string | null;
 }
 
@@ -57,9 +61,11 @@ export type ProxyFamily = 'ipv4' | 'ipv6' | 'unix' | 'unspec';
 
 /** A PROXY header as it arrived: what the proxy in front says of its client. */
 export class ProxyHeader {
+  /** 1 for the line of text, 2 for the binary header. */
   readonly version: 1 | 2;
   /** `'local'`: the proxy itself made the connection, for example to see whether this server lives. */
   readonly command: 'proxy' | 'local';
+  /** What kind of addresses it has. */
   readonly family: ProxyFamily;
   /** How the client is connected to the proxy. */
   readonly transport: 'stream' | 'datagram' | 'unspec';
