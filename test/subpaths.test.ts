@@ -56,6 +56,38 @@ describe('importing hp-socket/', () => {
     expect(names.filter((name) => others.test(name))).toEqual([]);
   });
 
+  test('http does not load tough-cookie before somebody wants cookies, and says if it is missing', async () => {
+    const program = `
+      import Module from 'node:module';
+      const resolve = Module._resolveFilename;
+      let asked = 0;
+      Module._resolveFilename = function (name, ...rest) {
+        if (name !== 'tough-cookie') return resolve.call(this, name, ...rest);
+        asked++;
+        throw Object.assign(new Error('not installed'), { code: 'MODULE_NOT_FOUND' });
+      };
+      const { CookieManager, HttpAgent } = await import(${JSON.stringify(join(folder, 'http.js'))});
+      const said = (act) => {
+        try {
+          act();
+          return 'nothing';
+        } catch (error) {
+          return error.code + ' ' + error.message;
+        }
+      };
+      const results = [
+        said(() => new HttpAgent({})),
+        said(() => new CookieManager({ registrableDomain: () => null }).receive('a=b', 'http://h/')),
+        asked,
+        said(() => new CookieManager()),
+        said(() => new HttpAgent({}, { useCookie: true })),
+      ];
+      process.stdout.write(JSON.stringify(results));`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program]);
+    const missing = expect.stringMatching(/^HP_ILLEGAL_STATE .*npm install tough-cookie/);
+    expect(JSON.parse(stdout)).toEqual(['nothing', 'nothing', 0, missing, missing]);
+  });
+
   test('the whole has what all of them have', async () => {
     const whole = new Set((await loadedBy('index')).names);
     for (const subpath of ['tcp', 'ssl', 'udp', 'arq', 'forward']) {

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type HttpRequest, HttpServer, HttpsServer, serve } from 'hp-socket/http';
+import { CookieManager, HttpAgent, type HttpRequest, HttpServer, HttpsServer, serve } from 'hp-socket/http';
 import { Pool } from 'undici';
 import { commonCertificates } from '../../test/tools/certificates.ts';
 import { expect, type Scenario } from '../scenario.ts';
@@ -124,6 +124,64 @@ const files: Scenario = {
   },
 };
 
+/** URLs that an agent asks through a proxy of our own: connections are used again, bodies streamed, cookies remembered. */
+const pool: Scenario = {
+  title: 'HttpAgent: URLs over a pool of connections, through a reverse proxy, with cookies',
+  async run(progress) {
+    const count = 4_000;
+    await using origin = new HttpServer({
+      onRequest: (_s, _id, request) =>
+        void request.respond({
+          headers: { 'Set-Cookie': `last=${request.path.slice(1)}; Path=/` },
+          body: `${request.header('cookie') ?? 'no cookie'}: ${request.body}`,
+        }),
+    });
+    const upstream = await origin.start(host, 0);
+    await using inner = new HttpAgent({}, { maxConnectionsPerOrigin: 8 });
+    await inner.start();
+    await using proxy = new HttpServer(
+      {
+        async onRequest(_s, _id, request) {
+          const answer = await inner.request(`http://${host}:${upstream.port}${request.url}`, {
+            method: request.method,
+            headers: [...request.headers].filter(([name]) => /^(cookie|content-length)$/i.test(name)),
+            body: request.hasBody ? request : null,
+            responseBody: 'stream',
+          });
+          const setCookie = answer.headers.getAll('set-cookie').map((value) => ['Set-Cookie', value] as const);
+          await request.respond({ status: answer.status, headers: setCookie, body: answer.body });
+        },
+      },
+      { requestBody: 'stream' },
+    );
+    const { port } = await proxy.start(host, 0);
+    const cookies = new CookieManager();
+    await using agent = new HttpAgent({}, { maxConnectionsPerOrigin: 16, cookies });
+    await agent.start();
+    let bytes = 0;
+    let done = 0;
+    const ask = async (i: number): Promise<void> => {
+      const answer = await agent.request(`http://${host}:${port}/${i}`, { method: 'PUT', body: `body ${i}` });
+      expect(answer.text().endsWith(`: body ${i}`), `request ${i} was answered ${answer.text().slice(0, 40)}`);
+      bytes += answer.body.length;
+      progress(`${++done} of ${count} requests are answered`);
+    };
+    await ask(0);
+    expect(cookies.getCookieHeader(`http://${host}/`) === 'last=0', 'the cookie was not stored');
+    await Promise.all(
+      Array.from({ length: 50 }, async (_, lane) => {
+        for (let i = lane + 1; i < count; i += 50) await ask(i);
+      }),
+    );
+    const { connected, connections } = agent.poolStats();
+    expect(connected <= 16 && connections === connected, `${connected} connections were made`);
+    return [
+      { component: 'HttpAgent', did: `asked URLs over ${connected} connections`, messages: done, bytes },
+      { component: 'HttpServer', did: 'was a reverse proxy', messages: proxy.httpStats().messages, bytes },
+    ];
+  },
+};
+
 /** What is not HTTP, or not safe, is refused with the right status. */
 const refusals: Scenario = {
   title: 'HttpServer: what smuggles requests is refused',
@@ -151,4 +209,4 @@ const refusals: Scenario = {
   },
 };
 
-export const httpScenarios: Scenario[] = [requests, files, refusals];
+export const httpScenarios: Scenario[] = [requests, files, pool, refusals];
