@@ -40,6 +40,9 @@ function ours(reads: Buffer[]): () => void {
   let messages = 0;
   const sink: MessageSink = {
     message: () => ++messages > 0,
+    streamBegins: () => true,
+    streamPiece: () => true,
+    streamEnds: () => true,
     control: () => true,
     closedByPeer: () => {},
     violate: ({ message }) => {
@@ -51,6 +54,8 @@ function ours(reads: Buffer[]): () => void {
     allowedReserved: 0,
     maxMessageBytes: 1 << 24,
     maxFragments: 1024,
+    streamBytes: Number.POSITIVE_INFINITY,
+    maxStreamedBytes: 1 << 30,
     pool: new SlabPool(),
   };
   const reader = new MessageReader(rules, sink);

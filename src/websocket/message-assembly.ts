@@ -15,6 +15,10 @@ export class MessageAssembly {
   /** Checks the text; null if there is none, or it is compressed. */
   readonly text: Utf8Validator | null;
   fragmentCount = 0;
+  /** Whether it is handed on as it arrives. */
+  isStreamed = false;
+  /** Bytes that were handed on. */
+  streamedBytes = 0;
   /** `bytes[0, length)` is there. */
   bytes: Buffer = EMPTY;
   length = 0;
@@ -50,6 +54,16 @@ export class MessageAssembly {
     const grown = Buffer.allocUnsafeSlow(Math.max(bytes, needed));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
+  }
+
+  /** What it holds of a streamed message, the caller's own; null if it is nothing. */
+  takePiece(): Buffer | null {
+    if (this.length === 0) return null;
+    const piece = this.take();
+    this.streamedBytes += piece.length;
+    this.bytes = EMPTY;
+    this.length = 0;
+    return piece;
   }
 
   /** The message. Memory that it does not fill by half is not kept alive by it. */

@@ -13,6 +13,10 @@ export interface MessageRules extends FrameRules {
   readonly maxMessageBytes: number;
   /** Most fragments of a message. */
   readonly maxFragments: number;
+  /** Longer messages are handed on as they arrive, unless they are compressed; Infinity for none. */
+  readonly streamBytes: number;
+  /** Largest message that is handed on so. */
+  readonly maxStreamedBytes: number;
   /** Where copies of borrowed bytes come from. */
   readonly pool: SlabPool;
 }
@@ -24,6 +28,12 @@ export interface MessageSink {
    * was not. @returns false to stop for now.
    */
   message(data: Buffer, isBinary: boolean, isCompressed: boolean): boolean;
+  /** A message begins that is handed on as it arrives. @returns false to stop for now. */
+  streamBegins(isBinary: boolean): boolean;
+  /** A piece of it, the receiver's own. @returns false to stop for now. */
+  streamPiece(data: Buffer): boolean;
+  /** It is complete. @returns false to stop for now. */
+  streamEnds(): boolean;
   /** A ping or a pong with its payload, which is the receiver's own unless it was a loan. @returns false to stop for now. */
   control(opcode: number, data: Buffer): boolean;
   /** A close frame; 1005 if it holds no code. The reader takes nothing more. */
@@ -211,7 +221,11 @@ export class MessageReader {
         if (!this.#takeControl(header.opcode, new BufferView(memory, byteOffset + start, header.length))) {
           return -(next + shift) - 1;
         }
-      } else if (this.#assembly === null && header.isFinal) {
+      } else if (
+        this.#assembly === null &&
+        header.isFinal &&
+        (header.length <= rules.streamBytes || header.reserved !== 0)
+      ) {
         const { length, opcode, reserved } = header;
         if (length > rules.maxMessageBytes) return this.#violate(Violations.messageBytes);
         const isAscii = header.isMasked && masker.apply(start, next, header.key);
@@ -222,7 +236,7 @@ export class MessageReader {
         const view = new BufferView(memory, byteOffset + start, length);
         if (!this.#sink.message(view, opcode === Opcode.Binary, isCompressed)) return -(next + shift) - 1;
       } else {
-        if (!this.#beginPayload()) return end;
+        if (!this.#beginPayload()) return this.#isOver ? end : -(start + shift) - 1;
         const took = this.#takePayload(own, start, next);
         if (took < 0) return -(next + shift) - 1;
       }
@@ -242,14 +256,20 @@ export class MessageReader {
     }
     const start = at + header.size;
     if (this.#beginPayload()) this.#takePayload(bytes, start, end);
+    else if (!this.#isOver && start < end) this.#backlog = Buffer.from(bytes.subarray(start, end));
   }
 
-  /** The header of a data frame is read: gets ready for its payload. False after a violation. */
+  /**
+   * The header of a data frame is read: gets ready for its payload. False after a violation, and if the sink, which was told of a
+   * stream, said stop.
+   */
   #beginPayload(): boolean {
-    const { maxMessageBytes, maxFragments } = this.#rules;
+    const { maxMessageBytes, maxFragments, streamBytes, maxStreamedBytes } = this.#rules;
     this.#assembly ??= new MessageAssembly(header.opcode === Opcode.Binary, header.reserved !== 0);
     const assembly = this.#assembly;
-    if (assembly.length + header.length > maxMessageBytes) {
+    const length = assembly.length + assembly.streamedBytes + header.length;
+    const isStreamed = assembly.isStreamed || (length > streamBytes && !assembly.isCompressed);
+    if (length > (isStreamed ? maxStreamedBytes : maxMessageBytes)) {
       this.#violate(Violations.messageBytes);
       return false;
     }
@@ -261,7 +281,17 @@ export class MessageReader {
     this.#isFinal = header.isFinal;
     this.#remaining = header.length;
     this.#key = header.key;
-    return true;
+    if (!isStreamed || assembly.isStreamed) return true;
+    assembly.isStreamed = true;
+    const goesOn = this.#sink.streamBegins(assembly.isBinary);
+    // What was put together so far is its first piece.
+    return this.#handOn(assembly) && goesOn && !this.#isOver;
+  }
+
+  /** Hands on what a streamed message has brought. False if the sink said stop. */
+  #handOn(assembly: MessageAssembly): boolean {
+    const piece = assembly.takePiece();
+    return piece === null || this.#isOver || this.#sink.streamPiece(piece);
   }
 
   /**
@@ -273,8 +303,12 @@ export class MessageReader {
     const assembly = this.#assembly!;
     const taken = Math.min(this.#remaining, end - at);
     const next = at + taken;
+    let goesOn = true;
     if (taken > 0) {
-      const from = assembly.append(bytes, at, next, this.#remaining, maxMessageBytes);
+      // A streamed message takes memory for what has come of it, piece by piece.
+      const from = assembly.isStreamed
+        ? assembly.append(bytes, at, next, taken, taken)
+        : assembly.append(bytes, at, next, this.#remaining, maxMessageBytes);
       this.#remaining -= taken;
       const to = from + taken;
       let isAscii = false;
@@ -286,12 +320,15 @@ export class MessageReader {
         // Fails inside the frame, at the first byte that no text can have there (RFC 6455, 8.1).
         if (!assembly.text.push(assembly.bytes, from, to)) return this.#violate(Violations.text);
       }
+      if (assembly.isStreamed) goesOn = this.#handOn(assembly);
     }
-    if (this.#remaining > 0) return next;
+    if (this.#isOver) return -1;
+    if (this.#remaining > 0) return goesOn ? next : -next - 1;
     this.#isInPayload = false;
-    if (!this.#isFinal) return next;
+    if (!this.#isFinal) return goesOn ? next : -next - 1;
     this.#assembly = null;
     if (assembly.text !== null && !assembly.text.isComplete) return this.#violate(Violations.text);
+    if (assembly.isStreamed) return this.#sink.streamEnds() && goesOn ? next : -next - 1;
     if (!this.#sink.message(assembly.take(), assembly.isBinary, assembly.isCompressed)) return -next - 1;
     return next;
   }
@@ -315,7 +352,9 @@ export class MessageReader {
     const { size, length } = header;
     if (header.opcode < 8) {
       // What follows the header is taken from the read itself.
-      return this.#beginPayload() ? size - kept : -1;
+      if (this.#beginPayload()) return size - kept;
+      if (!this.#isOver && size - kept < bytes.length) this.#backlog = Buffer.from(bytes.subarray(size - kept));
+      return -1;
     }
     if (size + length > end) {
       this.#partial = joined;

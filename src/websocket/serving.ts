@@ -72,8 +72,9 @@ export class ServedWebSockets {
   #route(path: string): UpgradeRoute | null {
     const hub = this.#hubs.get(path);
     if (hub === undefined) {
-      const { onOpen, onMessage } = this.#ownHooks;
-      const isServed = this.#hubs.size === 0 || onOpen !== undefined || onMessage !== undefined;
+      const { onOpen, onMessage, onMessageStream } = this.#ownHooks;
+      const hasHooks = onOpen !== undefined || onMessage !== undefined || onMessageStream !== undefined;
+      const isServed = this.#hubs.size === 0 || hasHooks;
       return isServed ? this.#ownRoute : null;
     }
     let route = this.#hubRoutes.get(hub);

@@ -84,7 +84,7 @@ const agentModel = withHooks(
     const run = new ClientRun(component as WebSocketComponent, listener as AnyWebSocketHooks, true);
     return (port) => run.open(port, agent[$takePending]());
   },
-  ['onOpen', 'onMessage', 'onPing', 'onPong', 'onWSClose'],
+  ['onOpen', 'onMessage', 'onMessageStream', 'onPing', 'onPong', 'onWSClose'],
 );
 
 /**

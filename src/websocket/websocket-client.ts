@@ -67,7 +67,7 @@ const clientModel = withHooks(
     const run = new ClientRun(component as unknown as WebSocketComponent, listener as AnyWebSocketHooks, false);
     return (port) => run.open(port, client[$takePending]());
   },
-  ['onOpen', 'onMessage', 'onPing', 'onPong', 'onWSClose', 'onReconnect'],
+  ['onOpen', 'onMessage', 'onMessageStream', 'onPing', 'onPong', 'onWSClose', 'onReconnect'],
 );
 
 /**

@@ -1,6 +1,7 @@
 import type { AgentHooks, ClientHooks, ConnId, HookResult, ServerHooks } from '../core/listener.ts';
 import type { HttpRequest } from '../http/server-request.ts';
 import type { HeaderList } from './handshake.ts';
+import type { WebSocketMessageStream } from './message-stream.ts';
 
 /** What a peer that asks for a WebSocket sent with its request. */
 export interface WebSocketRequest {
@@ -48,6 +49,12 @@ export interface WebSocketHooksOf<S> {
    * a promise is pending, nothing more is read from the connection. Error ends it.
    */
   onMessage?(sender: S, connId: ConnId, data: Buffer | string, isBinary: boolean): HookResult;
+  /**
+   * A message of more than `streamMessageBytes`, as it arrives, instead of `onMessage`: `for await (const piece of stream)`, read no faster
+   * than you take it. The next message waits until a promise that this returns is settled; what it has not taken by then is
+   * dropped. A compressed message comes in one piece, within `maxMessageBytes`. Error ends the connection.
+   */
+  onMessageStream?(sender: S, connId: ConnId, stream: WebSocketMessageStream, isBinary: boolean): HookResult;
   /** A ping, which is answered (WSS-005, WSS-011). */
   onPing?(sender: S, connId: ConnId, data: Buffer): HookResult;
   /** A pong arrived, with what the ping carried. */
@@ -78,6 +85,7 @@ export interface WebSocketServerHooks<S> extends Omit<ServerHooks<S, Buffer>, 'o
 export const HUB_HOOKS: readonly string[] = [
   'onOpen',
   'onMessage',
+  'onMessageStream',
   'onPing',
   'onPong',
   'onWSClose',

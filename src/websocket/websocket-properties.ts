@@ -17,6 +17,10 @@ export interface WebSocketProperties {
   maxMessageBytes: number;
   /** Most fragments of a message; more fail the connection with 1008. Default 16,384. */
   maxFragments: number;
+  /** With the hook `onMessageStream`: messages of more bytes, 125 at least, are handed on as they arrive. Default 65,536. */
+  streamMessageBytes: number;
+  /** Largest message that is handed on so, in bytes; a larger one fails the connection with 1009. Default 1 GiB. */
+  maxStreamedMessageBytes: number;
   /** Whether text is delivered as a string instead of a `Buffer` of valid UTF-8. Default false. */
   textAsString: boolean;
   /** Milliseconds of silence after which a ping is sent; 0 for never. Default 30,000. */
@@ -57,6 +61,8 @@ export interface WebSocketProperties {
 export const webSocketProperties: PropertyTable = {
   maxMessageBytes: integer(16 * MEBIBYTE, 1, 0x7fffffff),
   maxFragments: integer(16_384, 1),
+  streamMessageBytes: integer(65_536, 125),
+  maxStreamedMessageBytes: integer(1024 * MEBIBYTE, 1, Number.MAX_SAFE_INTEGER),
   textAsString: flag(false),
   pingIntervalMs: integer(30_000, 0, MAX_MS),
   pongTimeoutMs: integer(10_000, 1, MAX_MS),

@@ -1,5 +1,7 @@
+import { isThenable } from '../core/component.ts';
 import { HandleResult } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
+import { settleHook } from '../core/hooks.ts';
 import { loan } from '../memory/loan.ts';
 import type { SendQueue } from '../memory/send-queue.ts';
 import { AtEnd, type Lifetime, type Port, type Protocol } from '../protocol/protocol.ts';
@@ -7,6 +9,7 @@ import type { DeflateContext } from './compression.ts';
 import { headerBytes } from './frame-header.ts';
 import { appendFrame, appendFrameParts, buildFrame, COMPRESSED, FINAL } from './frame-writer.ts';
 import { MessageReader, type MessageRules, type MessageSink } from './message-reader.ts';
+import { WebSocketMessageStream } from './message-stream.ts';
 import { CloseCode, isWireCloseCode, MAX_CONTROL_BYTES, Opcode, type Violation, Violations } from './opcode.ts';
 import { Outbox } from './outbox.ts';
 import type { SharedMessage } from './shared-message.ts';
@@ -28,6 +31,8 @@ export interface WebSocketHooks {
   open?(id: number): unknown;
   /** A whole message; undefined hands it to the port instead: `onReceive`, a stream, or an iterator. */
   message?(id: number, data: Buffer | string, isBinary: boolean): unknown;
+  /** A message that is longer than `streamBytes`, as it arrives. */
+  messageStream?(id: number, stream: WebSocketMessageStream, isBinary: boolean): unknown;
   ping?(id: number, data: Buffer): unknown;
   pong?(id: number, data: Buffer): unknown;
   /** The peer's close frame; it is answered. */
@@ -119,6 +124,11 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   #outbox: Outbox | null = null;
   /** Whether a message is being inflated on a thread. */
   #isInflating = false;
+  /** The message that is handed on as it arrives, and the promise of the hook that got it. */
+  #stream: WebSocketMessageStream | null = null;
+  #streamHook: Promise<void> | null = null;
+  /** Whether the stream can take no more. */
+  #isStreamFull = false;
   /** Senders that wait until less is pending. */
   #roomWaiters: { readonly maxBytes: number; readonly go: (isOpen: boolean) => void }[] | null = null;
   readonly #liveness: () => void;
@@ -173,7 +183,7 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   }
 
   resume(): void {
-    if (!this.#isInflating) this.#reader.resume();
+    if (!this.#isInflating && !this.#isStreamFull) this.#reader.resume();
   }
 
   ended(): AtEnd {
@@ -213,6 +223,7 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     const { end } = this;
     this.#state = State.Gone;
     this.#reader.stop();
+    this.#failStream('the connection was closed before the end of the message');
     this.#outbox?.drop();
     this.#outbox = null;
     this.#deflate?.close();
@@ -255,7 +266,7 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   }
 
   get hasBacklog(): boolean {
-    return this.#isInflating || this.#reader.hasBacklog;
+    return this.#isInflating || this.#isStreamFull || this.#reader.hasBacklog;
   }
 
   get bufferedBytes(): number {
@@ -395,7 +406,63 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     return false;
   }
 
+  // ---- a message as it arrives ---------------------------------------------------------------------------------------
+
+  streamBegins(isBinary: boolean): boolean {
+    const port = this.#port;
+    if (!port.count()) return false;
+    const stream = new WebSocketMessageStream(port.id, isBinary);
+    this.#stream = stream;
+    let result: unknown;
+    try {
+      result = this.#context.hooks.messageStream!(port.id, stream, isBinary);
+    } catch (thrown) {
+      return port.threw('onMessageStream', thrown);
+    }
+    if (result === undefined || isPlainlyOk(result)) return port.mayDeliver;
+    // Its promise may not be settled before the end of the message, so the connection is read on. What it leaves is dropped.
+    this.#streamHook = new Promise((resolve) => {
+      settleHook(result, {
+        answered: () => {
+          if (isThenable(result)) WebSocketMessageStream.cancel(stream);
+          resolve();
+        },
+        refused: () => void port.settle('onMessageStream', HandleResult.Error),
+        failed: (thrown) => {
+          // Told by the end of the connection itself, if it is that.
+          if (!WebSocketMessageStream.isErrorOf(stream, thrown)) port.threw('onMessageStream', thrown);
+        },
+      });
+    });
+    return port.mayDeliver;
+  }
+
+  streamPiece(data: Buffer): boolean {
+    const room = WebSocketMessageStream.push(this.#stream!, data);
+    if (room === undefined) return this.#port.mayDeliver;
+    this.#isStreamFull = true;
+    this.#port.settle('onMessageStream', room, () => {
+      this.#isStreamFull = false;
+    });
+    return false;
+  }
+
+  streamEnds(): boolean {
+    WebSocketMessageStream.complete(this.#stream!);
+    const hook = this.#streamHook;
+    this.#stream = null;
+    this.#streamHook = null;
+    // The next message waits until this one was dealt with.
+    return hook === null ? this.#port.mayDeliver : this.#port.settle('onMessageStream', hook);
+  }
+
   #deliver(bytes: Buffer, isBinary: boolean): boolean {
+    if (bytes.length > this.#context.streamBytes) {
+      // It was compressed, so it came as a whole.
+      this.streamBegins(isBinary);
+      if (this.#stream !== null) void WebSocketMessageStream.push(this.#stream, bytes);
+      return this.#stream !== null && this.streamEnds();
+    }
     const { hooks, textAsString } = this.#context;
     const message = isBinary || !textAsString ? bytes : bytes.toString();
     const port = this.#port;
@@ -486,6 +553,11 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     this.#control(Opcode.Pong, data);
   }
 
+  #failStream(message: string): void {
+    if (this.#stream !== null) WebSocketMessageStream.fail(this.#stream, message);
+    this.#stream = null;
+  }
+
   #useOutbox(deflate: DeflateContext): Outbox {
     this.#outbox ??= new Outbox(this.#port, deflate, !this.#context.isServer, () => {
       this.#outbox = null;
@@ -534,6 +606,7 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     counters.violations++;
     this.#violation = violation;
     this.#state = State.Failed;
+    this.#failStream(violation.message);
     this.#outbox?.drop();
     this.#outbox = null;
     this.#reader.stop();
@@ -560,7 +633,12 @@ class DeflateRules implements MessageRules {
   readonly maxFragments: number;
   readonly pool: MessageRules['pool'];
 
-  constructor({ expectsMask, maxMessageBytes, maxFragments, pool }: MessageRules) {
+  readonly streamBytes: number;
+  readonly maxStreamedBytes: number;
+
+  constructor({ expectsMask, maxMessageBytes, maxFragments, pool, streamBytes, maxStreamedBytes }: MessageRules) {
+    this.streamBytes = streamBytes;
+    this.maxStreamedBytes = maxStreamedBytes;
     this.expectsMask = expectsMask;
     this.maxMessageBytes = maxMessageBytes;
     this.maxFragments = maxFragments;

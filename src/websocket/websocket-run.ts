@@ -40,7 +40,7 @@ export interface Members {
 
 /** What the WebSockets of one run of a component share, from `start` to the next. */
 export class WebSocketRun {
-  readonly #shared: Omit<WebSocketContext, 'hooks'>;
+  readonly #shared: Omit<WebSocketContext, 'hooks' | 'streamBytes'>;
   readonly compression: Compression | null;
   readonly topics: Topics | null;
   readonly counters = newWebSocketCounters();
@@ -49,6 +49,7 @@ export class WebSocketRun {
   readonly #component: WebSocketComponent;
   readonly #listener: object;
   readonly #maxSubscriberPendingBytes: number;
+  readonly #streamBytes: number;
 
   /** @param listener The component's own, which is told of hooks that failed. */
   constructor(
@@ -60,6 +61,7 @@ export class WebSocketRun {
   ) {
     this.#component = component;
     this.#listener = listener;
+    this.#streamBytes = settings.streamMessageBytes;
     this.#maxSubscriberPendingBytes = settings.maxSubscriberPendingBytes ?? 0;
     this.compression = settings.compression ? new Compression(compressionOptions(settings)) : null;
     this.topics = hasTopics
@@ -78,6 +80,7 @@ export class WebSocketRun {
       allowedReserved: 0,
       maxMessageBytes: settings.maxMessageBytes,
       maxFragments: settings.maxFragments,
+      maxStreamedBytes: settings.maxStreamedMessageBytes,
       pool: sharedMemory().slabs,
       textAsString: settings.textAsString,
       pingIntervalMs: settings.pingIntervalMs,
@@ -92,7 +95,8 @@ export class WebSocketRun {
    * @param members Keeps account of those that are open.
    */
   contextFor(listener: AnyWebSocketHooks, members: Members | null = null): WebSocketContext {
-    return { ...this.#shared, hooks: this.#hooksOf(listener, members) };
+    const streamBytes = listener.onMessageStream === undefined ? Number.POSITIVE_INFINITY : this.#streamBytes;
+    return { ...this.#shared, streamBytes, hooks: this.#hooksOf(listener, members) };
   }
 
   #hooksOf(listener: AnyWebSocketHooks, members: Members | null): WebSocketHooks {
@@ -112,6 +116,9 @@ export class WebSocketRun {
     };
     if (listener.onMessage !== undefined) {
       hooks.message = (id, data, isBinary) => listener.onMessage!(component, id, data, isBinary);
+    }
+    if (listener.onMessageStream !== undefined) {
+      hooks.messageStream = (id, stream, isBinary) => listener.onMessageStream!(component, id, stream, isBinary);
     }
     if (listener.onPing !== undefined) hooks.ping = (id, data) => listener.onPing!(component, id, data);
     if (listener.onPong !== undefined) hooks.pong = (id, data) => listener.onPong!(component, id, data);

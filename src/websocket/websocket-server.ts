@@ -99,7 +99,7 @@ const serverModel = withHooks(
     });
     return (port) => new UpgradingProtocol(context, port, webSockets);
   },
-  ['onOpen', 'onMessage', 'onPing', 'onPong', 'onWSClose', 'onUpgradeRequest', 'onRequest'],
+  ['onOpen', 'onMessage', 'onMessageStream', 'onPing', 'onPong', 'onWSClose', 'onUpgradeRequest', 'onRequest'],
 );
 
 /**

@@ -179,6 +179,8 @@ export function makePeer(
     allowedReserved: 0,
     maxMessageBytes: 1 << 25,
     maxFragments: 1 << 17,
+    streamBytes: Number.POSITIVE_INFINITY,
+    maxStreamedBytes: 1 << 30,
     pool: new SlabPool(),
     textAsString: false,
     pingIntervalMs: 0,

@@ -117,6 +117,9 @@ describe.each(roles)('a message reader of the %s', (role) => {
         reader.stop();
         return sink.message(data, isBinary, isCompressed);
       },
+      streamBegins: (isBinary) => sink.streamBegins(isBinary),
+      streamPiece: (data) => sink.streamPiece(data),
+      streamEnds: () => sink.streamEnds(),
       control: (opcode, data) => sink.control(opcode, data),
       closedByPeer: (code, reason) => sink.closedByPeer(code, reason),
       violate: (violation) => sink.violate(violation),

@@ -76,6 +76,30 @@ export class RecordingMessages implements MessageSink {
     return this.#note(`${kind}:${data.toString(isBinary || isCompressed ? 'hex' : 'utf8')}`);
   }
 
+  /** What a stream brought so far. */
+  #streamed: Buffer[] | null = null;
+  #kind = '';
+  /** Pieces that streams came in. */
+  pieceCount = 0;
+
+  streamBegins(isBinary: boolean): boolean {
+    this.#streamed = [];
+    this.#kind = isBinary ? 'binary' : 'text';
+    return this.#note(`stream ${this.#kind}`);
+  }
+
+  streamPiece(data: Buffer): boolean {
+    this.pieceCount++;
+    this.#streamed!.push(data);
+    return --this.stopAfter > 0;
+  }
+
+  streamEnds(): boolean {
+    const data = Buffer.concat(this.#streamed!);
+    this.#streamed = null;
+    return this.#note(`${this.#kind}:${data.toString(this.#kind === 'binary' ? 'hex' : 'utf8')}`);
+  }
+
   control(opcode: number, data: Buffer): boolean {
     return this.#note(`${opcode === 9 ? 'ping' : 'pong'}:${data.toString('hex')}`);
   }
@@ -98,6 +122,8 @@ export function messageRules(role: Role, rules: Partial<MessageRules> = {}): Mes
     allowedReserved: 0,
     maxMessageBytes: 1 << 24,
     maxFragments: 1 << 17,
+    streamBytes: Number.POSITIVE_INFINITY,
+    maxStreamedBytes: 1 << 30,
     pool: new SlabPool(),
     ...rules,
   };
