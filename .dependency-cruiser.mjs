@@ -11,7 +11,7 @@ const rooms = {
   transport: ['core', 'memory'],
   connection: ['core', 'memory', 'protocol', 'transport'],
   stream: ['core', 'memory', 'protocol', 'transport', 'connection'],
-  udp: ['core', 'memory', 'arq', 'transport', 'connection'],
+  udp: ['core', 'memory', 'arq', 'protocol', 'transport', 'connection'],
 };
 const roles = ['server', 'agent', 'client'];
 const belowRoles = Object.keys(rooms).filter((room) => room !== 'helpers');

@@ -10,7 +10,6 @@ export type { ClientStartOptions, StreamClient, StreamClientProperties } from '.
 export type { MessagesOptions } from './connection/message-queue.ts';
 export { ConnectionStream, type ConnectionStreamOptions } from './connection/stream.ts';
 export { TcpConnection } from './connection/tcp-connection.ts';
-export type { ProxyProtocolOptions } from './connection/trusted-proxies.ts';
 export type { AgentHooks, ClientHooks, ConnectionHooks, ServerHooks } from './core/listener.ts';
 export { fixedSize } from './protocol/framers/fixed-size.ts';
 export { FrameInput } from './protocol/framers/frame-input.ts';
@@ -19,15 +18,8 @@ export { type LengthFieldOptions, lengthField } from './protocol/framers/length-
 export { delimiter, type LinesOptions, lines, startEnd } from './protocol/framers/marked.ts';
 export { type Conversation, conversation } from './protocol/preambles/conversation.ts';
 export type { Preamble, PreambleFactory, PreamblePort } from './protocol/preambles/preamble.ts';
-export {
-  type ProxyFamily,
-  ProxyHeader,
-  type ProxySsl,
-  type ProxyTlv,
-  ProxyTlvType,
-} from './protocol/preambles/proxy-header.ts';
 export type { ProxyOption, ProxyOptions } from './protocol/preambles/proxy-url.ts';
-export { type ProxyHeaderOptions, writeProxyHeader } from './protocol/preambles/proxy-writer.ts';
+export * from './proxy-headers.ts';
 export type { ServerStartOptions, StreamServer, StreamServerProperties } from './server/stream-server.ts';
 export * from './shared.ts';
 export type { ConnectOptions } from './stream/connecting.ts';

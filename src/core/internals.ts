@@ -38,6 +38,7 @@ export const $peerAddress: unique symbol = Symbol('peerAddress');
 export const $peers: unique symbol = Symbol('peers');
 export const $pendingBytesOfAll: unique symbol = Symbol('pendingBytesOfAll');
 export const $prepareRun: unique symbol = Symbol('prepareRun');
+export const $proxies: unique symbol = Symbol('proxies');
 export const $receivedFrom: unique symbol = Symbol('receivedFrom');
 export const $refuse: unique symbol = Symbol('refuse');
 export const $refuseFile: unique symbol = Symbol('refuseFile');

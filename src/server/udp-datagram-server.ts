@@ -1,5 +1,6 @@
 import { Admission } from '../connection/admission.ts';
 import { closeAll, emptyReport } from '../connection/closing.ts';
+import type { ProxyProtocolOptions } from '../connection/trusted-proxies.ts';
 import { normalizeAddress, type SocketAddress } from '../core/address.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { ComplexSocket } from '../core/complex-socket.ts';
@@ -21,12 +22,14 @@ import {
   $makeFace,
   $peers,
   $prepareRun,
+  $proxies,
   $receivedFrom,
   $refuse,
   $refusePeer,
   $released,
   $resetTable,
   $sendLimit,
+  $settings,
   $table,
   $transition,
   $unknownId,
@@ -43,6 +46,7 @@ import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { isPort } from '../stream/stream-properties.ts';
 import { UdpSocket } from '../transport/udp-socket.ts';
 import { DatagramConnection } from '../udp/datagram-connection.ts';
+import { ProxiedDatagrams, type ProxiedPeer } from '../udp/proxied-datagrams.ts';
 import type { UdpConnection } from '../udp/udp-connection.ts';
 import { UdpHost, type UdpOwner } from '../udp/udp-host.ts';
 import type { PeerAddress, UdpLifecycle } from '../udp/udp-lifecycle.ts';
@@ -92,6 +96,8 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   protected [$peers] = new UdpPeers<C>();
   /** @internal */
   protected [$admission]: Admission | null = null;
+  /** Takes PROXY headers off datagrams; null without `proxyProtocol`. @internal */
+  protected [$proxies]: ProxiedDatagrams | null = null;
   #emptyWait = new EmptyWait();
 
   constructor(listener: object, options: object | undefined) {
@@ -126,6 +132,8 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
     const run = new UdpHost(this, this[$listener]);
     this[$host] = run;
     this[$admission] = new Admission(this, run.limits, this[$wheel].clock);
+    const { proxyProtocol = null } = this[$settings] as { proxyProtocol?: ProxyProtocolOptions | null };
+    this[$proxies] = proxyProtocol === null ? null : new ProxiedDatagrams(proxyProtocol, run.limits);
     let socket: UdpSocket<UdpConnection | null> | null = null;
     try {
       socket = await this.#bind(run, target);
@@ -192,7 +200,17 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   #received(run: UdpHost, bytes: Buffer, address: string, port: number): void {
     run.datagramsIn++;
     run.bytesIn += bytes.length;
-    const connection = this[$peers].find(address, port);
+    const proxies = this[$proxies];
+    if (proxies === null) return this.#receivedFrom(run, bytes, address, port, null);
+    const payload = proxies.take(bytes, address, port, normalizeAddress(address));
+    if (payload !== null) this.#receivedFrom(run, payload, address, port, proxies.peer);
+  }
+
+  /** @param proxied Whom a proxy says that it is from; null if it is from its address. */
+  #receivedFrom(run: UdpHost, bytes: Buffer, address: string, port: number, proxied: ProxiedPeer | null): void {
+    const key = proxied === null ? address : proxied.key;
+    const peerPort = proxied === null ? port : proxied.port;
+    const connection = this[$peers].find(key, peerPort);
     const now = run.wheel.clock.now();
     if (connection !== undefined) {
       if (connection.isLeaving) {
@@ -203,10 +221,10 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
       }
       // It is closing, and this datagram begins a new connection: the old one ends first (EXO-005).
       connection.endNow();
-      if (this[$peers].find(address, port) !== undefined) return;
+      if (this[$peers].find(key, peerPort) !== undefined) return;
     }
     if (this.state !== ServiceState.Started || this[$host] !== run) return;
-    this[$unknownPeer](run, bytes, address, port, now);
+    this[$unknownPeer](run, bytes, address, port, now, proxied);
   }
 
   /** A datagram of a peer with a connection. @internal */
@@ -215,23 +233,38 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   }
 
   /** A datagram from an address without a connection. @internal */
-  protected abstract [$unknownPeer](run: UdpHost, bytes: Buffer, address: string, port: number, now: number): void;
+  protected abstract [$unknownPeer](
+    run: UdpHost,
+    bytes: Buffer,
+    address: string,
+    port: number,
+    now: number,
+    proxied: ProxiedPeer | null,
+  ): void;
 
   /**
    * Lets a new peer in if the limits allow it, else tells it with a close notify (ORD-030) unless it is on no list or came
    * too fast: those get silence.
    * @internal
    */
-  protected [$admit](run: UdpHost, address: string, port: number, make: (peer: PeerAddress) => C): C | null {
-    const remoteAddress = normalizeAddress(address);
+  protected [$admit](
+    run: UdpHost,
+    address: string,
+    port: number,
+    make: (peer: PeerAddress) => C,
+    proxied: ProxiedPeer | null = null,
+  ): C | null {
+    const remoteAddress = proxied === null ? normalizeAddress(address) : proxied.address;
+    // A path is nothing that lists of addresses could know.
+    const limited = proxied?.header.family === 'unix' ? '' : remoteAddress;
     const before = run.limits.blockedAddresses + run.limits.acceptRate;
-    const key = this[$admission]!.admit(remoteAddress, this[$table].size);
+    const key = this[$admission]!.admit(limited, this[$table].size);
     if (key === null) {
       run.refused++;
       if (run.limits.blockedAddresses + run.limits.acceptRate === before) this[$refusePeer](run, address, port);
       return null;
     }
-    const connection = make({ sendAddress: address, remoteAddress, remotePort: port });
+    const connection = make({ sendAddress: address, remoteAddress, remotePort: proxied?.port ?? port, proxied });
     this[$table].insert(connection);
     this[$peers].add(connection);
     const { [$admission]: admission } = this;

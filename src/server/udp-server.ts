@@ -1,7 +1,9 @@
 import { CLOSE_NOTIFY, isCloseNotify } from '../arq/index.ts';
+import { checkProxyProtocol, type ProxyProtocolOptions } from '../connection/trusted-proxies.ts';
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
 import { $admit, $refusePeer, $unknownPeer } from '../core/internals.ts';
-import type { OptionsOf } from '../core/properties.ts';
+import { custom, defineProperties, type OptionsOf, type TableOf } from '../core/properties.ts';
+import type { ProxiedPeer } from '../udp/proxied-datagrams.ts';
 import { UdpConnection } from '../udp/udp-connection.ts';
 import type { UdpHost } from '../udp/udp-host.ts';
 import type { UdpServerHooks } from '../udp/udp-listener.ts';
@@ -9,7 +11,16 @@ import type { UdpServerProperties } from '../udp/udp-properties.ts';
 import { DatagramServer } from './udp-datagram-server.ts';
 
 /** Options of a UDP server: any of its properties. */
-export type UdpServerOptions = OptionsOf<ComplexSocketProperties & UdpServerProperties>;
+export type UdpServerOptions = OptionsOf<ComplexSocketProperties & UdpServerProperties & UdpProxyProperties>;
+
+/** Property of UDP servers alone. */
+export interface UdpProxyProperties {
+  /**
+   * Whose PROXY headers (version 2) are believed; null, the default, if datagrams have none. With it, every datagram of a trusted
+   * proxy begins with a header, as dnsdist and BIND send it; answers go to the proxy, without one.
+   */
+  proxyProtocol: ProxyProtocolOptions | null;
+}
 
 /**
  * A UDP server with pseudo-connections (HP-Socket's `UdpServer`, byte for byte): each address that sends something is a
@@ -29,7 +40,14 @@ export class UdpServer<Extra = unknown> extends DatagramServer<UdpConnection, Ex
   }
 
   /** Any first datagram makes a connection (UD-002), but for oversize ones (ORD-029) and stray close notifies (ACC-015). @internal */
-  protected override [$unknownPeer](run: UdpHost, bytes: Buffer, address: string, port: number, now: number): void {
+  protected override [$unknownPeer](
+    run: UdpHost,
+    bytes: Buffer,
+    address: string,
+    port: number,
+    now: number,
+    proxied: ProxiedPeer | null,
+  ): void {
     if (bytes.length > run.settings.maxDatagramSize) {
       run.drops.oversize++;
       return;
@@ -38,7 +56,7 @@ export class UdpServer<Extra = unknown> extends DatagramServer<UdpConnection, Ex
       run.drops.unknownPeer++;
       return;
     }
-    const connection = this[$admit](run, address, port, (peer) => new UdpConnection(run, peer, false, now));
+    const connection = this[$admit](run, address, port, (peer) => new UdpConnection(run, peer, false, now), proxied);
     if (connection === null) return;
     connection.open('onAccept', { address: connection.remoteAddress, port: connection.remotePort }, () => {});
     connection.received(bytes, now);
@@ -50,3 +68,8 @@ export class UdpServer<Extra = unknown> extends DatagramServer<UdpConnection, Ex
     run.control(CLOSE_NOTIFY, port, address);
   }
 }
+
+export interface UdpServer<Extra = unknown> extends UdpProxyProperties {}
+defineProperties(UdpServer.prototype, {
+  proxyProtocol: custom(null, checkProxyProtocol),
+} satisfies TableOf<UdpProxyProperties>);

@@ -4,6 +4,7 @@ import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { $refuse } from '../core/internals.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
+import type { ProxyHeader } from '../protocol/preambles/proxy-header.ts';
 import type { UdpConnection } from './udp-connection.ts';
 
 /** One peer of a UDP or ARQ component: what there is for every connection, and sends. */
@@ -18,6 +19,11 @@ export class DatagramConnection<Extra = unknown> extends Connection<Extra> {
     this.#component = component;
     this.#canPause = canPause;
     this.#connection = connection;
+  }
+
+  /** The PROXY header of the client's first datagram; null if it came with none, and without `proxyProtocol`. */
+  get proxyHeader(): ProxyHeader | null {
+    return this.#connection.proxied?.header ?? null;
   }
 
   /** As on streams; servers cannot stop one peer, and answer false (EPERM). */

@@ -117,7 +117,7 @@ export class UdpHost {
       out = view;
       isScratch = true;
     }
-    const status = socket.send(out, length, connection.remotePort, connection.sendAddress, connection);
+    const status = socket.send(out, length, connection.sendPort, connection.sendAddress, connection);
     if (status < 0) return -this.#sendFailed(connection, nameOf(status));
     this.datagramsOut++;
     this.bytesOut += length;

@@ -6,6 +6,7 @@ import { datagramError, hookError } from '../core/connection-errors.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoName } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
+import type { ProxiedPeer } from './proxied-datagrams.ts';
 import type { UdpHost } from './udp-host.ts';
 
 /** Where a peer is: as the system writes it, and as users see it. */
@@ -14,6 +15,8 @@ export interface PeerAddress {
   sendAddress: string;
   remoteAddress: string;
   remotePort: number;
+  /** For a client behind a proxy, to which its datagrams go. */
+  proxied?: ProxiedPeer | null;
 }
 
 /** The life of a UDP pseudo-connection: who its peer is, how it opens by hooks, and how it ends. What it carries comes on top. */
@@ -23,6 +26,8 @@ export abstract class UdpLifecycle extends Lifecycle<UdpHost> {
   readonly sendAddress: string;
   readonly remoteAddress: string;
   readonly remotePort: number;
+  /** The client behind a proxy; null if there is none in between. */
+  readonly proxied: ProxiedPeer | null;
   /** For `stop`: all that was queued is known to have arrived, or nothing was. */
   hasDrained = true;
   #disconnects = false;
@@ -35,6 +40,16 @@ export abstract class UdpLifecycle extends Lifecycle<UdpHost> {
     this.sendAddress = peer.sendAddress;
     this.remoteAddress = peer.remoteAddress;
     this.remotePort = peer.remotePort;
+    this.proxied = peer.proxied ?? null;
+  }
+
+  get sendPort(): number {
+    return this.proxied === null ? this.remotePort : this.proxied.sendPort;
+  }
+
+  /** What it is found by among the connections with its remote port. */
+  get peerKey(): string {
+    return this.proxied === null ? this.sendAddress : this.proxied.key;
   }
 
   get localAddress(): SocketAddress | null {
@@ -90,7 +105,7 @@ export abstract class UdpLifecycle extends Lifecycle<UdpHost> {
     this.closed();
     if (isPeerTold) {
       this.host.closeNotifiesOut++;
-      this.host.control(CLOSE_NOTIFY, this.remotePort, this.sendAddress);
+      this.host.control(CLOSE_NOTIFY, this.sendPort, this.sendAddress);
     }
     this.host.schedule(this);
   }

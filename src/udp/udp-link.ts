@@ -6,7 +6,8 @@ import type { TurnTask } from '../core/turn-end.ts';
 export interface UdpLink extends TurnTask {
   readonly id: number;
   readonly isClient: boolean;
-  readonly remotePort: number;
+  /** Port of `sendAddress`. */
+  readonly sendPort: number;
   /** Peer as the system writes it; empty on a connected socket. */
   readonly sendAddress: string;
   /** Time of the last datagram of the peer, heartbeats included. */

@@ -1,7 +1,7 @@
 /** What the table needs of an entry: where its datagrams come from. */
 export interface Peer {
-  /** Numeric address exactly as the system tells it. */
-  readonly sendAddress: string;
+  /** Numeric address exactly as the system tells it; behind a proxy, that of the client and the proxy's together. */
+  readonly peerKey: string;
   readonly remotePort: number;
 }
 
@@ -17,31 +17,31 @@ export class UdpPeers<T extends Peer> {
 
   find(address: string, port: number): T | undefined {
     const first = this.#firstOfPort.get(port);
-    if (first !== undefined && first.sendAddress === address) return first;
+    if (first !== undefined && first.peerKey === address) return first;
     return this.#othersOfPort.size === 0 ? undefined : this.#othersOfPort.get(port)?.get(address);
   }
 
   /** Adds an entry; there must be none with its address. */
   add(peer: T): void {
-    const { remotePort: port, sendAddress } = peer;
+    const { remotePort: port, peerKey } = peer;
     if (!this.#firstOfPort.has(port)) {
       this.#firstOfPort.set(port, peer);
       return;
     }
     const others = this.#othersOfPort.get(port);
-    if (others === undefined) this.#othersOfPort.set(port, new Map([[sendAddress, peer]]));
-    else others.set(sendAddress, peer);
+    if (others === undefined) this.#othersOfPort.set(port, new Map([[peerKey, peer]]));
+    else others.set(peerKey, peer);
   }
 
   delete(peer: T): void {
-    const { remotePort: port, sendAddress } = peer;
+    const { remotePort: port, peerKey } = peer;
     if (this.#firstOfPort.get(port) === peer) {
       this.#firstOfPort.delete(port);
       return;
     }
     const others = this.#othersOfPort.get(port);
-    if (others?.get(sendAddress) !== peer) return;
-    others.delete(sendAddress);
+    if (others?.get(peerKey) !== peer) return;
+    others.delete(peerKey);
     if (others.size === 0) this.#othersOfPort.delete(port);
   }
 }

@@ -20,6 +20,10 @@ export interface UdpDropCounters {
 
 /** What limits and deadlines of a UDP component did. Each counts how often it struck. */
 export interface UdpLimitCounters extends AdmissionCounters {
+  /** Datagrams ignored because they came from no trusted proxy (`proxyProtocol`). */
+  untrustedProxies: number;
+  /** Datagrams ignored for want of a PROXY header, or because it was broken (`proxyProtocol`). */
+  preambles: number;
   /** Connections closed because the peer fell silent (`detectAttempts`, `detectInterval`). */
   heartbeat: number;
   /** Connections closed by `openingTimeoutMs`. */
@@ -108,6 +112,8 @@ export function newUdpLimits(): UdpLimitCounters {
     perAddress: 0,
     acceptRate: 0,
     blockedAddresses: 0,
+    untrustedProxies: 0,
+    preambles: 0,
     heartbeat: 0,
     opening: 0,
     handshakeTimeouts: 0,
