@@ -395,6 +395,30 @@ export function datagramServerSuite(family: DatagramFamily): void {
       },
     );
 
+    test('a peer whose hook is not done keeps no other one waiting, and its messages stay in order: POOL-010', async () => {
+      let letGo = (): void => {};
+      const gate = new Promise<void>((resolve) => (letGo = resolve));
+      const got: string[] = [];
+      await using server = family.server({
+        onReceive(_s, _id, data) {
+          got.push(data.toString());
+          return data.toString() === 'slow 0' ? gate : undefined;
+        },
+      });
+      const { port } = await server.start(host, 0);
+      await using slow = await introduced(port);
+      await using quick = await introduced(port);
+      got.length = 0;
+      for (let i = 0; i < 5; i++) slow.send(`slow ${i}`);
+      await until(() => got.length === 1);
+      for (let i = 0; i < 5; i++) quick.send(`quick ${i}`);
+      await until(() => got.length === 6);
+      expect(got).toEqual(['slow 0', 'quick 0', 'quick 1', 'quick 2', 'quick 3', 'quick 4']);
+      letGo();
+      await until(() => got.length === 10);
+      expect(got.slice(6)).toEqual(['slow 1', 'slow 2', 'slow 3', 'slow 4']);
+    });
+
     test('an async onReceive is called again only when it is done, and its messages stay in order', async () => {
       let running = 0;
       let most = 0;

@@ -48,7 +48,7 @@ describe('a table of connections', () => {
     expect(ids).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
-  test('gives freed slots out in the order they were freed, each with its next generation: CID-002, CID-004', () => {
+  test('gives freed slots out in the order they were freed, each with its next generation: CID-002, CID-004, POOL-007', () => {
     const table = new ConnectionTable<Entry>(4);
     for (let i = 0; i < 4; i++) table.insert({ id: 0 });
     for (const id of [3, 1, 4, 2]) expect(table.delete(id)).toBe(true);

@@ -18,7 +18,7 @@ const directions = [
 ] as const;
 
 describe.each(lines)('from %s to %s', (inbound, outbound) => {
-  test.each(directions)('bytes of the %s arrive at the %s, all and in order [FWD-006]', async (from, to) => {
+  test.each(directions)('bytes of the %s arrive at the %s, all and in order [FWD-006] [ECO-004]', async (from, to) => {
     await using line = await openLine(inbound, outbound);
     const sent = randomBytes(MUCH);
     const arrived = readBytes(line[to], MUCH);

@@ -200,7 +200,7 @@ describe('send slabs', () => {
     }
   });
 
-  test('no more than maxFree are kept for later', () => {
+  test('no more than maxFree are kept for later: POOL-003', () => {
     const pool = new SendSlabPool(64, 3);
     const writer = new LateWriter();
     const queue = new SendQueue(pool, writer);

@@ -59,7 +59,7 @@ class FakeWriter {
 }
 
 describe('SendQueue', () => {
-  test('gathers small sends into one write and recycles the slab', () => {
+  test('gathers small sends into one write and recycles the slab: POOL-002, POOL-013', () => {
     const pool = new SendSlabPool(256);
     const writer = new FakeWriter();
     const queue = new SendQueue(pool, writer);

@@ -47,7 +47,7 @@ async function feed(server: { start(host: string, port: number): Promise<{ port:
 }
 
 describe('reuseReceiveMemory', () => {
-  test('large reads land in the same memory over and over', async () => {
+  test('large reads land in the same memory over and over: POOL-009', async () => {
     const memories = new Set<ArrayBufferLike>();
     const count = new Counter();
     let large = 0;

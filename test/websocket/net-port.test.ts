@@ -38,7 +38,7 @@ it('takes ws: and wss: URLs, with their ports by default, and nothing else [WSS-
   expect(agent.isOpen(id)).toBe(true);
 });
 
-it('sends what the agent is given with the request: headers, sub-protocols, and from which address [WSA-001]', async () => {
+it('sends what the agent is given with the request: headers, sub-protocols, and from which address [WSA-001] [ECO-006]', async () => {
   const { server, port } = await serve({}, { subProtocols: ['b'] });
   const agent = new WebSocketAgent({});
   running.push(agent);

@@ -401,7 +401,7 @@ describe("Hono's upgradeWebSocket", () => {
 });
 
 describe('hubs (WSS-004, WSS-005)', () => {
-  it('serve one path each, exactly', async () => {
+  it('serve one path each, exactly (ECO-006)', async () => {
     const { WebSocketHub } = await import('../../src/websocket.ts');
     const log: string[] = [];
     class Chat extends WebSocketHub<WebSocketServer> {

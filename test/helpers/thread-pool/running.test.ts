@@ -210,7 +210,7 @@ describe('threads', () => {
     expect(pool.stats().threadsReplaced).toBe(0);
   });
 
-  test('the listener hears of startup, each thread, and at last of shutdown: EV-T-01 to EV-T-04, TPF-012, TPN-001', async () => {
+  test('the listener hears of startup, each thread, and at last of shutdown: EV-T-01 to EV-T-04, TPF-012, TPN-001, ECO-009', async () => {
     const heard: string[] = [];
     const pool = makePool({
       onStartup: (p) => void heard.push(`startup ${p.state === ServiceState.Starting} ${p.threadCount}`),

@@ -41,7 +41,7 @@ async function connect(port: number): Promise<net.Socket> {
 }
 
 describe('the option framing', () => {
-  test('frames both ways between a server, an agent and a client', async () => {
+  test('frames both ways between a server, an agent and a client: ECO-001', async () => {
     const framer = lengthField({ width: 2 });
     const got: string[] = [];
     await using server = new TcpServer(
