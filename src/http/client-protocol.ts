@@ -172,14 +172,21 @@ export class HttpClientProtocol extends HttpProtocol {
 
   /** Sends bytes of a body. @returns false if they could not be queued. */
   write(bytes: Uint8Array): boolean {
+    this.#goesOnSending();
     this.#sentBytes += bytes.length;
     return this.port.send(bytes);
   }
 
   /** Sends bytes of a body as a chunk. @returns false if they could not be queued. */
   writeChunk(bytes: Uint8Array): boolean {
+    this.#goesOnSending();
     this.#sentBytes += bytes.length;
     return sendChunk(this.port, bytes, null);
+  }
+
+  /** An answer need not come before the request is sent: its time begins anew with each piece that the peer had room for. */
+  #goesOnSending(): void {
+    if (this.deadlines.isSet(Stage.Answer)) this.deadlines.set(Stage.Answer, this.context.limits.responseTimeoutMs);
   }
 
   /** Whether so much is on its way that whoever streams should wait for `whenRoom`. */
@@ -383,7 +390,9 @@ export class HttpClientProtocol extends HttpProtocol {
       if (this.requests.length > 0 || this.phase !== Phase.Idle) return;
       counters.keepAliveTimeouts++;
       this.phase = Phase.Over;
-      return this.end();
+      this.end();
+      this.watcher?.settled();
+      return;
     }
     if (stage === Stage.Head) counters.headTimeouts++;
     else if (stage === Stage.Body) counters.bodyRateTimeouts++;

@@ -136,6 +136,8 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
         headers = [...pairsOf(headers), ['Transfer-Encoding', 'chunked']];
       }
       if (!this.#isChunked) this.#promisedBytes = promisedBytes(headers);
+      else if (this.#context.localVersion !== 0x0101)
+        throw new TypeError('HTTP/1.0 has no chunks: give Content-Length');
     }
     const { expectContinue = false } = init;
     const hasBody = this.#length > 0 || this.#pieces !== null;
@@ -256,17 +258,19 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
   answered(head: MessageHead): MessageConsumer {
     this.#head = head;
     this.#goOn?.();
-    if (this.#init.responseBody === 'stream') {
-      this.#stream = new HttpStreamResponse(this.#protocol!.port.id, head, new HttpResponseBody(this));
-      this.#resolve(this.#stream);
-    } else {
-      this.#checkLength(head.contentLength);
-    }
+    if (this.#init.responseBody === 'stream') this.#streamTo(head);
+    else this.#checkLength(head.contentLength);
     return this;
+  }
+
+  #streamTo(head: MessageHead): void {
+    this.#stream = new HttpStreamResponse(this.#protocol!.port.id, head, new HttpResponseBody(this));
+    this.#resolve(this.#stream);
   }
 
   upgraded(head: MessageHead): void {
     this.#goOn?.();
+    if (this.#init.responseBody === 'stream') this.#streamTo(head);
     this.#finish(head, null);
   }
 

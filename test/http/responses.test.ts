@@ -26,6 +26,30 @@ function everyWay(methods: string[], text: string, ends = false, setup: Setup = 
   return whole;
 }
 
+describe('the time for an answer', () => {
+  it('begins anew while the request is being sent, and ends when nothing moves', () => {
+    const { port, protocol, clock } = clientPort({ limits: { responseTimeoutMs: 1000 } });
+    const abandoned: number[] = [];
+    protocol.sendRequest(
+      'POST',
+      '/',
+      { headers: { 'Content-Length': '9' }, host: 'h' },
+      {
+        abandoned: (_reason, errno) => void abandoned.push(errno),
+      },
+    );
+    for (let i = 0; i < 5; i++) {
+      clock.advance(900);
+      expect(protocol.write(Buffer.from('x'))).toBe(true);
+    }
+    clock.advance(900);
+    expect(port.isOpen).toBe(true);
+    clock.advance(200);
+    port.turn();
+    expect([port.isOpen, port.violation?.errno, abandoned]).toEqual([false, 110, [110]]);
+  });
+});
+
 describe('hooks about responses', () => {
   it('fire in the order of HP-Socket (ORD-037, EV-H-03)', () => {
     expect(everyWay(['GET'], 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nA: b\r\n\r\nhi')).toEqual([

@@ -31,7 +31,7 @@ export class HttpPool implements OriginHost {
   #targets = new Map<string, RequestTarget>();
   /** Whether nothing new is taken. */
   #isDraining = false;
-  #drained: (() => void) | null = null;
+  #awaitingIdle: (() => void)[] = [];
 
   constructor(host: PoolHost) {
     this.#host = host;
@@ -78,7 +78,7 @@ export class HttpPool implements OriginHost {
 
   changed(origin: Origin): void {
     if (origin.isEmpty && this.#origins.get(origin.key) === origin) this.#origins.delete(origin.key);
-    if (this.#drained !== null && !this.isBusy) this.#drained();
+    if (this.#awaitingIdle.length > 0 && !this.isBusy) this.#tellIdle();
   }
 
   /** Whether requests are on their way, or wait. */
@@ -93,12 +93,11 @@ export class HttpPool implements OriginHost {
     if (!this.isBusy || signal?.aborted === true) return;
     let timer: NodeJS.Timeout | undefined;
     await new Promise<void>((resolve) => {
-      this.#drained = resolve;
+      this.#awaitingIdle.push(resolve);
       timer = timeoutAfter(timeoutMs, resolve);
       signal?.addEventListener('abort', () => resolve(), { once: true });
     });
     clearTimeout(timer);
-    this.#drained = null;
   }
 
   /** Nothing is sent any more; what waits fails. */
@@ -106,7 +105,11 @@ export class HttpPool implements OriginHost {
     this.#isDraining = true;
     this.isOpen = false;
     for (const origin of this.#origins.values()) origin.close('the agent was stopped');
-    this.#drained?.();
+    this.#tellIdle();
+  }
+
+  #tellIdle(): void {
+    for (const resolve of this.#awaitingIdle.splice(0)) resolve();
   }
 
   stats(): HttpPoolStats {

@@ -94,18 +94,26 @@ export class PooledConnection implements ConnectionWatcher, RequestOwner {
       if (this.isPipelinable) this.#home.refill(this);
       return;
     }
+    if (this.#protocol.isTaken || this.#protocol.requests.length > 0) return; // somebody else uses it, too
+    if (!this.isUsable) return this.#retire();
     if (this.#isFree) return;
-    this.#isPipelinable = true;
-    if (!this.isUsable) return this.#protocol.finish();
     this.#isFree = true;
+    this.#isPipelinable = true;
     this.#home.free(this);
   }
 
+  /** It serves no more: while it ends, another one may take its place. */
+  #retire(): void {
+    this.#leave();
+    this.#protocol.finish();
+  }
+
   gone(): void {
-    if (!this.#isGone) this.#leave();
+    this.#leave();
   }
 
   #leave(): void {
+    if (this.#isGone) return;
     this.#isGone = true;
     this.#protocol.watcher = null;
     this.#home.lost(this);

@@ -106,6 +106,29 @@ describe('an HTTP agent that asks URLs', () => {
     expect(agent.poolStats().connected).toBe(5);
   });
 
+  it('does not wait for the end of a connection that serves no more, nor keep one on which something comes unasked', async () => {
+    const go = deferred();
+    const sockets: net.Socket[] = [];
+    const ended = deferred();
+    const url = await serveRaw((socket, index) => {
+      sockets.push(socket);
+      eachRequest(socket, () => socket.write(answerOf(String(index), index === 0 ? 'Connection: close\r\n' : '')));
+      socket.on('end', async () => {
+        if (index === 1) return ended.resolve();
+        await go.promise; // a server that takes its time to close
+        socket.end();
+      });
+    });
+    const agent = await makeAgent({ maxConnectionsPerOrigin: 1 });
+    const answers = await Promise.all([agent.request(url), agent.request(url)]);
+    expect(answers.map((answer) => answer.text())).toEqual(['0', '1']);
+    sockets[1]!.write('HTTP/1.1 200 OK\r\n');
+    await ended.promise;
+    expect(agent.poolStats().connections).toBe(0);
+    go.resolve();
+    expect((await agent.request(url)).text()).toBe('2');
+  });
+
   it('sends once more what may be repeated, if a connection that had served goes before a byte of the answer', async () => {
     const seen: string[] = [];
     const url = await serveRaw((socket) =>
@@ -302,9 +325,12 @@ describe('an HTTP agent that asks URLs', () => {
     );
     const raw = deferred<string>();
     const agent = await makeAgent({}, { onReceive: (_a, _id, data) => raw.resolve(String(data)) });
-    const answer = await agent.request(url, { headers: { Connection: 'Upgrade', Upgrade: 'x' } });
+    const headers = { Connection: 'Upgrade', Upgrade: 'x' };
+    const answer = await agent.request(url, { headers });
     expect([answer.status, answer.isUpgrade, await raw.promise]).toEqual([101, true, 'raw']);
     expect([agent.poolStats().connections, agent.isConnected(answer.connId)]).toEqual([0, true]);
+    const streamed = await agent.request(url, { headers, responseBody: 'stream' });
+    expect([streamed.isUpgrade, await streamed.body.text()]).toEqual([true, '']);
   });
 
   it('waits for answers no longer than its deadlines say', async () => {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { brotliCompressSync, deflateRawSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { HttpClient, HttpStreamResponse, HttpSyncClient, type HttpUrlOptions } from '../../../src/http.ts';
+import { HttpClient, HttpStreamResponse, HttpSyncClient, type HttpUrlOptions, HttpVersion } from '../../../src/http.ts';
 import { afterTest, answerOf, deferred, eachRequest, makeAgent, serve, serveRaw, until } from './support.ts';
 
 const stream = { responseBody: 'stream' } as const;
@@ -274,6 +274,8 @@ describe('a request whose body is made piece by piece', () => {
     await expect(ask('99')).rejects.toMatchObject({ errnoName: 'ECANCELED' });
     await gone[1]!.promise;
     await expect(ask('6, 6')).rejects.toThrow(TypeError);
+    const old = await makeAgent({ localVersion: HttpVersion.V1_0 });
+    await expect(old.request(url, { method: 'POST', body: ['x'] })).rejects.toThrow('HTTP/1.0 has no chunks');
   });
 
   it('fails with what its source throws', async () => {
