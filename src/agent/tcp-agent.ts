@@ -1,7 +1,7 @@
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
 import type { FetchResult } from '../core/enums.ts';
 import { $table, $unknownId } from '../core/internals.ts';
-import type { AgentHooks, ConnId } from '../core/listener.ts';
+import type { AgentHooks, ConnId, ListenerOf } from '../core/listener.ts';
 import { defineProperties, type OptionsOf } from '../core/properties.ts';
 import type { Sendable } from '../memory/sendable.ts';
 import {
@@ -43,7 +43,7 @@ export type TcpPackAgentOptions = TcpAgentOptions & OptionsOf<PackProperties>;
  */
 export class TcpAgent<Extra = unknown, Data = Buffer, Message = Sendable> extends StreamAgent<Extra, Message> {
   constructor(
-    listener: AgentHooks<TcpAgent<Extra, Data, Message>, Data>,
+    listener: AgentHooks<TcpAgent<Extra, Data, Message>, Data> & ListenerOf<'push'>,
     options?: TcpAgentOptions & FramingOption<Data, Message>,
   ) {
     super(listener, options, pushModel);
@@ -59,7 +59,7 @@ defineProperties(TcpAgent.prototype, framingProperties);
  * number of bytes held.
  */
 export class TcpPullAgent<Extra = unknown> extends StreamAgent<Extra> {
-  constructor(listener: AgentHooks<TcpPullAgent<Extra>, number>, options?: TcpPullAgentOptions) {
+  constructor(listener: AgentHooks<TcpPullAgent<Extra>, number> & ListenerOf<'pull'>, options?: TcpPullAgentOptions) {
     super(listener, options, pullModel);
   }
 
@@ -100,7 +100,7 @@ defineProperties(TcpPullAgent.prototype, pullProperties);
  * `TcpPackAgent`, byte for byte). `onReceive` gets one body.
  */
 export class TcpPackAgent<Extra = unknown> extends StreamAgent<Extra> {
-  constructor(listener: AgentHooks<TcpPackAgent<Extra>, Buffer>, options?: TcpPackAgentOptions) {
+  constructor(listener: AgentHooks<TcpPackAgent<Extra>, Buffer> & ListenerOf<'pack'>, options?: TcpPackAgentOptions) {
     super(listener, options, packModel);
   }
 }

@@ -10,18 +10,18 @@ import { HELLO_LIMIT, MARK_CAPABLE, MARK_DATA, MARK_HELLO } from './unreliable.t
 /** Options of an ARQ session: KCP's, and those of the layer above it. */
 export interface ArqOptions extends Omit<KcpOptions, 'isGathered'> {
   /** Milliseconds for the ARQ handshake, > 2 * minRto, default 5000 (AQ-035). */
-  handshakeTimeoutMs?: number;
+  handshakeTimeoutMs?: number | undefined;
   /**
    * `true` offers the peer `sendUnreliable`; works if the peer offers it too. Default `false`: not a bit on the wire
    * differs from HP-Socket's.
    */
-  unreliable?: boolean;
+  unreliable?: boolean | undefined;
   /**
    * `true` (default): `send` and `input` flush before they return, as HP-Socket does (AQ-037, AQ-038). `false`: they leave
    * it to a call of `flush` at the end of the tick, so that messages and acknowledgements share datagrams; `nextDueMs` is
    * the present as long as such a call is due. How much shares a datagram then depends on what the line loses.
    */
-  immediateFlush?: boolean;
+  immediateFlush?: boolean | undefined;
 }
 
 /** Checked {@link ArqOptions}, built once per component. @throws RangeError that names the option that is out of range. */

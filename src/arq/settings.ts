@@ -4,47 +4,47 @@ import { INTERVAL_MAX_MS, INTERVAL_MIN_MS, KCP_HEADER_BYTES, RECV_WINDOW_MIN } f
 /** Options of a KCP session, in HP-Socket's words, with HP-Socket's defaults (AQ-025..036). */
 export interface KcpOptions {
   /** KCP `nodelay`: gentler back-off, no extra eighth on the first timeout. Default `false`. */
-  noDelay?: boolean;
+  noDelay?: boolean | undefined;
   /** KCP `nc`: `true` sends as fast as the windows allow, without a congestion window. Default `false`. */
-  turnoffCongestCtrl?: boolean;
+  turnoffCongestCtrl?: boolean | undefined;
   /** Milliseconds between flushes, > 0, default 60; KCP clamps it to 10..5000. */
-  flushInterval?: number;
+  flushInterval?: number | undefined;
   /** Resend a segment once this many later ones were acknowledged; 0 (default) = only after a timeout. */
-  resendByAcks?: number;
+  resendByAcks?: number | undefined;
   /** Segments in flight at most, > 0, default 128. */
-  sendWndSize?: number;
+  sendWndSize?: number | undefined;
   /** Segments that wait for `recv` or for a gap to close, > 0, default 512; below 128 counts as 128. */
-  recvWndSize?: number;
+  recvWndSize?: number | undefined;
   /** Smallest retransmission timeout in milliseconds, > 0, default 30. */
-  minRto?: number;
+  minRto?: number | undefined;
   /**
    * `true`: after a fast resend only acknowledgements of segments sent later count, so that one loss is repaired by one
    * resend (ikcp's FASTACK_CONSERVE). `false` (default) is HP-Socket's way: while the round trip lasts, every further
    * `resendByAcks` acknowledgements resend once more, up to `fastLimit`, which costs bandwidth and CPU and wins a little time
    * when resends are lost too. The peer cannot tell.
    */
-  conserveResend?: boolean;
+  conserveResend?: boolean | undefined;
   /** Fast resends apply to a segment's first so many transmissions; 0 = always. Default 5. */
-  fastLimit?: number;
+  fastLimit?: number | undefined;
   /** Bytes of a datagram, header included: 72..65507; 0 (default) = `maxDatagramSize`. */
-  maxTransUnit?: number;
+  maxTransUnit?: number | undefined;
   /** Largest datagram of the component in bytes, default 1432. Only bounds and defaults `maxTransUnit`. */
-  maxDatagramSize?: number;
+  maxDatagramSize?: number | undefined;
   /** Bytes of the largest message, both for sending and for reassembly: 1..127*(MTU-24)-1, default 4096. */
-  maxMessageSize?: number;
+  maxMessageSize?: number | undefined;
   /**
    * `false` (default) is HP-Socket on the wire: outgoing `conv` is the own ID, incoming `conv` is not looked at (AQ-023,
    * AQ-024). `true` is stock KCP: both directions carry the same `conv`, and a datagram of another one is refused.
    */
-  checkConv?: boolean;
+  checkConv?: boolean | undefined;
   /**
    * `true`: whoever drives the session flushes at the end of a turn of the event loop, so that a datagram holds more than one
    * of HP-Socket does. The session makes up for what that changes: on a line that loses many it spreads and repeats
    * (redundancy.ts), and the congestion window opens by what is acknowledged, not by datagrams. `false` (default): as ikcp.
    */
-  isGathered?: boolean;
+  isGathered?: boolean | undefined;
   /** Segments that may wait in all (queued and unacknowledged) before `send` refuses; default 32768. */
-  maxWaitingSendCount?: number;
+  maxWaitingSendCount?: number | undefined;
 }
 
 const ranges: Array<[keyof KcpOptions, number, number, number]> = [

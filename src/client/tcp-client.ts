@@ -1,6 +1,6 @@
 import type { FetchResult } from '../core/enums.ts';
 import { $link } from '../core/internals.ts';
-import type { ClientHooks } from '../core/listener.ts';
+import type { ClientHooks, ListenerOf } from '../core/listener.ts';
 import { defineProperties, type OptionsOf } from '../core/properties.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
 import type { Sendable } from '../memory/sendable.ts';
@@ -42,7 +42,7 @@ export type TcpPackClientOptions = TcpClientOptions & OptionsOf<PackProperties>;
  */
 export class TcpClient<Extra = unknown, Data = Buffer, Message = Sendable> extends StreamClient<Extra, Message> {
   constructor(
-    listener: ClientHooks<TcpClient<Extra, Data, Message>, Data>,
+    listener: ClientHooks<TcpClient<Extra, Data, Message>, Data> & ListenerOf<'push'>,
     options?: TcpClientOptions & FramingOption<Data, Message>,
   ) {
     super(listener, options, pushModel);
@@ -58,7 +58,10 @@ defineProperties(TcpClient.prototype, framingProperties);
  * number of bytes held.
  */
 export class TcpPullClient<Extra = unknown> extends StreamClient<Extra> {
-  constructor(listener: ClientHooks<TcpPullClient<Extra>, number>, options?: TcpPullClientOptions) {
+  constructor(
+    listener: ClientHooks<TcpPullClient<Extra>, number> & ListenerOf<'pull'>,
+    options?: TcpPullClientOptions,
+  ) {
     super(listener, options, pullModel);
   }
 
@@ -92,7 +95,10 @@ defineProperties(TcpPullClient.prototype, pullProperties);
  * `TcpPackClient`, byte for byte). `onReceive` gets one body.
  */
 export class TcpPackClient<Extra = unknown> extends StreamClient<Extra> {
-  constructor(listener: ClientHooks<TcpPackClient<Extra>, Buffer>, options?: TcpPackClientOptions) {
+  constructor(
+    listener: ClientHooks<TcpPackClient<Extra>, Buffer> & ListenerOf<'pack'>,
+    options?: TcpPackClientOptions,
+  ) {
     super(listener, options, packModel);
   }
 }

@@ -13,6 +13,17 @@ export type ConnId = number;
  */
 export type HookResult = unknown;
 
+declare const model: unique symbol;
+
+/**
+ * Keeps a listener class of one receive model from being given to a component of another: bytes as they arrive are no packages.
+ * It exists in types alone; a plain object of hooks is a listener of any model.
+ */
+export interface ListenerOf<Model extends 'push' | 'pull' | 'pack'> {
+  /** Nothing that exists. */
+  readonly [model]?: Model;
+}
+
 /** Hooks that every listener may have. */
 export interface CommonHooks<S> {
   /**

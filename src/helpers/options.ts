@@ -2,6 +2,9 @@ import { ServiceState } from '../core/enums.ts';
 import { $settings } from '../core/internals.ts';
 import { applyOptions, type PropertyTable } from '../core/properties.ts';
 
+/** Options with the defaults filled in. */
+export type Filled<Options> = { [Name in keyof Options]-?: Exclude<Options[Name], undefined> };
+
 /**
  * The options of a function, checked against a table of rules, with the defaults filled in.
  * @throws TypeError for an unknown name (it suggests the nearest one), TypeError or RangeError for a wrong value.

@@ -1,5 +1,5 @@
 import { describe, quote } from '../core/describe.ts';
-import { custom, flag, integer, oneOf, type PropertyTable } from '../core/properties.ts';
+import { custom, flag, integer, oneOf, type TableOf } from '../core/properties.ts';
 import { servingRule, type WebSocketServing } from '../websocket/websocket-properties.ts';
 import { HttpVersion } from './enums.ts';
 import { type HttpPolicy, type HttpRules, RULE_NAMES } from './policy.ts';
@@ -39,7 +39,7 @@ export interface HttpServerProperties<S = unknown> extends HttpProperties {
 
 const maxMs = 0x7fffffff;
 
-export const httpProperties: PropertyTable = {
+export const httpProperties = {
   localVersion: oneOf(HttpVersion.V1_1, Object.values(HttpVersion)),
   httpAutoStart: flag(true),
   httpPolicy: oneOf('strict', ['strict', 'hp']),
@@ -57,14 +57,14 @@ export const httpProperties: PropertyTable = {
   maxBodyBytes: integer(defaultLimits.maxBodyBytes, 0),
   maxPipelinedRequests: integer(defaultLimits.maxPipelinedRequests, 1),
   maxRequestsPerConnection: integer(defaultLimits.maxRequestsPerConnection, 0),
-};
+} satisfies TableOf<HttpProperties>;
 
-export const httpServerProperties: PropertyTable = {
+export const httpServerProperties = {
   ...httpProperties,
   releaseDelay: integer(3000, 100, 60_000),
   requestBody: oneOf('collect', ['collect', 'stream']),
   ws: servingRule,
-};
+} satisfies TableOf<HttpServerProperties>;
 
 /** @throws TypeError for an unknown rule, or a value that is neither true nor false. */
 function checkRules(name: string, value: unknown): void {

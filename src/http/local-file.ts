@@ -9,13 +9,13 @@ import type { HttpServerProtocol } from './server-protocol.ts';
 /** How `sendLocalFile` answers. */
 export interface FileOptions {
   /** Status of an answer with the whole file. Default 200. */
-  statusCode?: number;
+  statusCode?: number | undefined;
   /** Reason phrase; null for HP-Socket's default. */
-  statusText?: string | null;
+  statusText?: string | null | undefined;
   /** Fields; `Content-Length`, `Content-Range`, `Accept-Ranges`, `ETag` and `Last-Modified` are added. */
-  headers?: HttpHeaders | null;
+  headers?: HttpHeaders | null | undefined;
   /** Whether `Range` and the conditions of the request are honoured. Default true. */
-  ranges?: boolean;
+  ranges?: boolean | undefined;
 }
 
 /** What `sendLocalFile` sent. */

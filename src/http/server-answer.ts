@@ -10,15 +10,15 @@ export type AnswerBody = BodyBytes | AsyncIterable<Uint8Array | string> | Iterab
 /** An answer to a request. */
 export interface AnswerInit {
   /** 200 to 999; interim answers are made by the library. Default 200. */
-  status?: number;
+  status?: number | undefined;
   /** Reason phrase; default HP-Socket's text for the status. */
-  reason?: string;
+  reason?: string | undefined;
   /** Header fields; an array for several values of one name. */
-  headers?: HttpHeaders | null;
+  headers?: HttpHeaders | null | undefined;
   /** Bytes or text of known length, or a source of unknown length that is sent in chunks. */
-  body?: AnswerBody;
+  body?: AnswerBody | undefined;
   /** Fields behind a body that is sent in chunks; asked for when its last piece was sent. */
-  trailers?: () => HttpHeaders;
+  trailers?: (() => HttpHeaders) | undefined;
 }
 
 const fields: HeaderText = { text: '', has: 0, connection: '' };

@@ -1,7 +1,7 @@
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
 import type { FetchResult } from '../core/enums.ts';
 import { $table, $unknownId } from '../core/internals.ts';
-import type { ConnId, ServerHooks } from '../core/listener.ts';
+import type { ConnId, ListenerOf, ServerHooks } from '../core/listener.ts';
 import { defineProperties, type OptionsOf } from '../core/properties.ts';
 import type { Sendable } from '../memory/sendable.ts';
 import {
@@ -41,7 +41,7 @@ export type TcpPackServerOptions = TcpServerOptions & OptionsOf<PackProperties>;
  */
 export class TcpServer<Extra = unknown, Data = Buffer, Message = Sendable> extends StreamServer<Extra, Message> {
   constructor(
-    listener: ServerHooks<TcpServer<Extra, Data, Message>, Data>,
+    listener: ServerHooks<TcpServer<Extra, Data, Message>, Data> & ListenerOf<'push'>,
     options?: TcpServerOptions & FramingOption<Data, Message>,
   ) {
     super(listener, options, pushModel);
@@ -57,7 +57,10 @@ defineProperties(TcpServer.prototype, framingProperties);
  * number of bytes held.
  */
 export class TcpPullServer<Extra = unknown> extends StreamServer<Extra> {
-  constructor(listener: ServerHooks<TcpPullServer<Extra>, number>, options?: TcpPullServerOptions) {
+  constructor(
+    listener: ServerHooks<TcpPullServer<Extra>, number> & ListenerOf<'pull'>,
+    options?: TcpPullServerOptions,
+  ) {
     super(listener, options, pullModel);
   }
 
@@ -98,7 +101,10 @@ defineProperties(TcpPullServer.prototype, pullProperties);
  * `TcpPackServer`, byte for byte). `onReceive` gets one body.
  */
 export class TcpPackServer<Extra = unknown> extends StreamServer<Extra> {
-  constructor(listener: ServerHooks<TcpPackServer<Extra>, Buffer>, options?: TcpPackServerOptions) {
+  constructor(
+    listener: ServerHooks<TcpPackServer<Extra>, Buffer> & ListenerOf<'pack'>,
+    options?: TcpPackServerOptions,
+  ) {
     super(listener, options, packModel);
   }
 }

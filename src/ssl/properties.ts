@@ -1,4 +1,4 @@
-import { custom, flag, integer, type PropertyTable } from '../core/properties.ts';
+import { custom, flag, integer, type TableOf } from '../core/properties.ts';
 
 /** Properties of every SSL component. Each is also an option of the constructor. */
 export interface SslProperties {
@@ -47,7 +47,7 @@ export const DEFAULT_CIPHER_LIST = [
   'ECDHE-RSA-CHACHA20-POLY1305',
 ].join(':');
 
-export const sslProperties: PropertyTable = {
+export const sslProperties = {
   sslAutoHandShake: flag(true),
   sslCipherList: custom(DEFAULT_CIPHER_LIST, (name, value) => {
     if (typeof value !== 'string') throw new TypeError(`${name} must be a string in OpenSSL's cipher list syntax`);
@@ -55,8 +55,13 @@ export const sslProperties: PropertyTable = {
   closeNotify: flag(true),
   // Checked where the contexts are made of it.
   ssl: { default: undefined, check: () => {}, isOptionOnly: true },
-};
+} satisfies TableOf<SslProperties & { ssl: unknown }>;
 
-export const sslComplexProperties: PropertyTable = { ...sslProperties, maxHandshakes: integer(2000, 0) };
+export const sslComplexProperties = { ...sslProperties, maxHandshakes: integer(2000, 0) } satisfies TableOf<
+  SslComplexProperties & { ssl: unknown }
+>;
 
-export const sslServerProperties: PropertyTable = { ...sslComplexProperties, maxHandshakesPerAddress: integer(500, 0) };
+export const sslServerProperties = {
+  ...sslComplexProperties,
+  maxHandshakesPerAddress: integer(500, 0),
+} satisfies TableOf<SslServerProperties & { ssl: unknown }>;

@@ -1,6 +1,6 @@
 import { TcpAgent, type TcpAgentOptions, TcpPackAgent, TcpPullAgent } from '../agent/tcp-agent.ts';
 import { securityMaker } from '../connection/security.ts';
-import type { AgentHooks } from '../core/listener.ts';
+import type { AgentHooks, ListenerOf } from '../core/listener.ts';
 import type { OptionsOf } from '../core/properties.ts';
 import type { Sendable } from '../memory/sendable.ts';
 import type { FramingOption, PackProperties, PullProperties } from '../stream/protocol-models.ts';
@@ -35,7 +35,7 @@ export class SslAgent<Extra = unknown, Data = Buffer, Message = Sendable> extend
   static override readonly [securityMaker] = clientTls;
 
   constructor(
-    listener: AgentHooks<SslAgent<Extra, Data, Message>, Data>,
+    listener: AgentHooks<SslAgent<Extra, Data, Message>, Data> & ListenerOf<'push'>,
     options?: SslAgentOptions & FramingOption<Data, Message>,
   ) {
     super(listener as AgentHooks<TcpAgent<Extra, Data, Message>, Data>, options);
@@ -47,7 +47,7 @@ export class SslPullAgent<Extra = unknown> extends TcpPullAgent<Extra> {
   /** @internal */
   static override readonly [securityMaker] = clientTls;
 
-  constructor(listener: AgentHooks<SslPullAgent<Extra>, number>, options?: SslPullAgentOptions) {
+  constructor(listener: AgentHooks<SslPullAgent<Extra>, number> & ListenerOf<'pull'>, options?: SslPullAgentOptions) {
     super(listener as AgentHooks<TcpPullAgent<Extra>, number>, options);
   }
 }
@@ -57,7 +57,7 @@ export class SslPackAgent<Extra = unknown> extends TcpPackAgent<Extra> {
   /** @internal */
   static override readonly [securityMaker] = clientTls;
 
-  constructor(listener: AgentHooks<SslPackAgent<Extra>, Buffer>, options?: SslPackAgentOptions) {
+  constructor(listener: AgentHooks<SslPackAgent<Extra>, Buffer> & ListenerOf<'pack'>, options?: SslPackAgentOptions) {
     super(listener as AgentHooks<TcpPackAgent<Extra>, Buffer>, options);
   }
 }

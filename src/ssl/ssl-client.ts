@@ -1,6 +1,6 @@
 import { TcpClient, type TcpClientOptions, TcpPackClient, TcpPullClient } from '../client/tcp-client.ts';
 import { securityMaker } from '../connection/security.ts';
-import type { ClientHooks } from '../core/listener.ts';
+import type { ClientHooks, ListenerOf } from '../core/listener.ts';
 import type { OptionsOf } from '../core/properties.ts';
 import type { Sendable } from '../memory/sendable.ts';
 import type { FramingOption, PackProperties, PullProperties } from '../stream/protocol-models.ts';
@@ -34,7 +34,7 @@ export class SslClient<Extra = unknown, Data = Buffer, Message = Sendable> exten
   static override readonly [securityMaker] = clientTls;
 
   constructor(
-    listener: ClientHooks<SslClient<Extra, Data, Message>, Data>,
+    listener: ClientHooks<SslClient<Extra, Data, Message>, Data> & ListenerOf<'push'>,
     options?: SslClientOptions & FramingOption<Data, Message>,
   ) {
     super(listener as ClientHooks<TcpClient<Extra, Data, Message>, Data>, options);
@@ -46,7 +46,10 @@ export class SslPullClient<Extra = unknown> extends TcpPullClient<Extra> {
   /** @internal */
   static override readonly [securityMaker] = clientTls;
 
-  constructor(listener: ClientHooks<SslPullClient<Extra>, number>, options?: SslPullClientOptions) {
+  constructor(
+    listener: ClientHooks<SslPullClient<Extra>, number> & ListenerOf<'pull'>,
+    options?: SslPullClientOptions,
+  ) {
     super(listener as ClientHooks<TcpPullClient<Extra>, number>, options);
   }
 }
@@ -56,7 +59,10 @@ export class SslPackClient<Extra = unknown> extends TcpPackClient<Extra> {
   /** @internal */
   static override readonly [securityMaker] = clientTls;
 
-  constructor(listener: ClientHooks<SslPackClient<Extra>, Buffer>, options?: SslPackClientOptions) {
+  constructor(
+    listener: ClientHooks<SslPackClient<Extra>, Buffer> & ListenerOf<'pack'>,
+    options?: SslPackClientOptions,
+  ) {
     super(listener as ClientHooks<TcpPackClient<Extra>, Buffer>, options);
   }
 }

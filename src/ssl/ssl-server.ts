@@ -1,5 +1,5 @@
 import { securityMaker } from '../connection/security.ts';
-import type { ServerHooks } from '../core/listener.ts';
+import type { ListenerOf, ServerHooks } from '../core/listener.ts';
 import type { OptionsOf } from '../core/properties.ts';
 import type { Sendable } from '../memory/sendable.ts';
 import { TcpPackServer, TcpPullServer, TcpServer, type TcpServerOptions } from '../server/tcp-server.ts';
@@ -33,7 +33,7 @@ export class SslServer<Extra = unknown, Data = Buffer, Message = Sendable> exten
   static override readonly [securityMaker] = serverTls;
 
   constructor(
-    listener: ServerHooks<SslServer<Extra, Data, Message>, Data>,
+    listener: ServerHooks<SslServer<Extra, Data, Message>, Data> & ListenerOf<'push'>,
     options?: SslServerOptions & FramingOption<Data, Message>,
   ) {
     super(listener as ServerHooks<TcpServer<Extra, Data, Message>, Data>, options);
@@ -45,7 +45,10 @@ export class SslPullServer<Extra = unknown> extends TcpPullServer<Extra> {
   /** @internal */
   static override readonly [securityMaker] = serverTls;
 
-  constructor(listener: ServerHooks<SslPullServer<Extra>, number>, options?: SslPullServerOptions) {
+  constructor(
+    listener: ServerHooks<SslPullServer<Extra>, number> & ListenerOf<'pull'>,
+    options?: SslPullServerOptions,
+  ) {
     super(listener as ServerHooks<TcpPullServer<Extra>, number>, options);
   }
 }
@@ -55,7 +58,10 @@ export class SslPackServer<Extra = unknown> extends TcpPackServer<Extra> {
   /** @internal */
   static override readonly [securityMaker] = serverTls;
 
-  constructor(listener: ServerHooks<SslPackServer<Extra>, Buffer>, options?: SslPackServerOptions) {
+  constructor(
+    listener: ServerHooks<SslPackServer<Extra>, Buffer> & ListenerOf<'pack'>,
+    options?: SslPackServerOptions,
+  ) {
     super(listener as ServerHooks<TcpPackServer<Extra>, Buffer>, options);
   }
 }

@@ -22,10 +22,10 @@ export interface AcceptedSocket {
 
 /** What `TcpListener.listen` takes, as `net.Server.listen`. */
 export interface ListenTarget {
-  host?: string;
-  port?: number;
-  path?: string;
-  fd?: number;
+  host?: string | undefined;
+  port?: number | undefined;
+  path?: string | undefined;
+  fd?: number | undefined;
   backlog: number;
   ipv6Only: boolean;
   exclusive: boolean;

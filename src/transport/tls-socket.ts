@@ -19,7 +19,7 @@ export interface TlsServerOptions {
     serverName: string,
     done: (error: Error | null, context?: SecureContext) => void,
   ) => void;
-  ALPNProtocols?: Uint8Array;
+  ALPNProtocols?: Uint8Array | undefined;
 }
 
 /** The parts of Node's TLS sockets that are not documented. */

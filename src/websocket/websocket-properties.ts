@@ -1,7 +1,7 @@
 import { checkListener } from '../core/check-listener.ts';
 import { describe } from '../core/describe.ts';
 import { unknownName } from '../core/option-names.ts';
-import { custom, flag, integer, oneOf, type PropertyTable } from '../core/properties.ts';
+import { custom, flag, integer, oneOf, type PropertyTable, type TableOf } from '../core/properties.ts';
 import type { CompressionOptions } from './compression.ts';
 import { parseProtocols } from './handshake.ts';
 import { LocalTopicBus, type TopicBus } from './topic-bus.ts';
@@ -58,7 +58,7 @@ export interface WebSocketProperties {
   compressionThreads: number;
 }
 
-export const webSocketProperties: PropertyTable = {
+export const webSocketProperties = {
   maxMessageBytes: integer(16 * MEBIBYTE, 1, 0x7fffffff),
   maxFragments: integer(16_384, 1),
   streamMessageBytes: integer(65_536, 125),
@@ -79,7 +79,7 @@ export const webSocketProperties: PropertyTable = {
   compressionBudgetBytes: integer(64 * MEBIBYTE, 0),
   compressionThreadBytes: integer(65_536, 0),
   compressionThreads: integer(4, 1),
-};
+} satisfies TableOf<WebSocketProperties>;
 
 /** Properties of components with topics: servers and agents. */
 export interface TopicProperties {
@@ -93,7 +93,7 @@ export interface TopicProperties {
   topicBus: TopicBus | null;
 }
 
-export const topicProperties: PropertyTable = {
+export const topicProperties = {
   slowSubscriberPolicy: oneOf('drop', ['drop', 'close', 'block']),
   maxSubscriberPendingBytes: integer(MEBIBYTE, 1),
   maxTopicsPerConnection: integer(128, 1),
@@ -101,7 +101,7 @@ export const topicProperties: PropertyTable = {
     const isBus = value === null || typeof (value as Partial<TopicBus> | undefined)?.publish === 'function';
     if (!isBus) throw new TypeError(`${name} must be a TopicBus or null, not ${describe(value)}`);
   }),
-};
+} satisfies TableOf<TopicProperties>;
 
 /** Properties of WebSocket servers. */
 export interface WebSocketServerProperties {
@@ -120,14 +120,14 @@ function checkTokens(name: string, value: unknown): void {
 
 export const subProtocolsRule = custom(Object.freeze([]), checkTokens);
 
-export const webSocketServerProperties: PropertyTable = {
+export const webSocketServerProperties = {
   subProtocols: subProtocolsRule,
   allowedOrigins: custom(null, (name, value) => {
     if (value !== null && !(Array.isArray(value) && value.every((item) => typeof item === 'string'))) {
       throw new TypeError(`${name} must be an array of origins or null, not ${describe(value)}`);
     }
   }),
-};
+} satisfies TableOf<WebSocketServerProperties>;
 
 /** How an HTTP server serves WebSockets: hooks, and any of the properties of `WebSocketServer`. */
 export interface WebSocketServing<S>

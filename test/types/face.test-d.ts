@@ -5,9 +5,12 @@ import {
   type CloseInfo,
   type ConnectOptions,
   type ConnId,
+  framing,
   HandleResult,
   type HookResult,
   handleResultNumber,
+  lengthField,
+  lines,
   type PackProperties,
   type PullProperties,
   SocketError,
@@ -100,6 +103,12 @@ class Packing extends TcpPackServerListener {
   }
 }
 new TcpPackServer(new Packing(), { maxPackSize: 10 });
+// @ts-expect-error a listener of packages is none of bytes as they arrive
+new TcpServer(new Packing());
+class Pushing extends TcpServerListener {}
+// @ts-expect-error nor the other way round
+new TcpPackServer(new Pushing());
+new TcpServer(new Pushing());
 
 class Datagrams extends UdpServerListener {
   override onReceive(server: UdpServer, connId: ConnId, datagram: Buffer): void {
@@ -144,6 +153,43 @@ const target: ConnectOptions = { host: 'a', port: 1 };
 is<Equal<PackProperties['maxPackSize'], number>>();
 is<Equal<PullProperties['maxPullBufferBytes'], number>>();
 is<Equal<StreamProperties['pendingPolicy'], 'refuse' | 'close'>>();
+
+// ---- framings ------------------------------------------------------------------------------------------------------
+
+new TcpServer(
+  {
+    onReceive(server, connId, line) {
+      is<Equal<typeof line, string>>();
+      server.send(connId, line);
+    },
+  },
+  { framing: lines({ encoding: 'utf8' }) },
+);
+new TcpServer(
+  {
+    onReceive(_server, _connId, body) {
+      is<Equal<typeof body, Buffer>>();
+    },
+  },
+  { framing: lengthField({ width: 2 }) },
+);
+const json = framing({
+  decode: (input): { value: unknown } | undefined => (input.available === 0 ? undefined : { value: 1 }),
+  encode: (message: { value: unknown }) => JSON.stringify(message),
+});
+new TcpServer(
+  {
+    onReceive(server, connId, message) {
+      is<Equal<typeof message, { value: unknown }>>();
+      server.send(connId, { value: 2 });
+      // @ts-expect-error the framing takes objects
+      server.send(connId, 'text');
+    },
+  },
+  { framing: json },
+);
+// @ts-expect-error packages are framed already
+new TcpPackServer({}, { framing: lines() });
 
 // ---- errors --------------------------------------------------------------------------------------------------------
 

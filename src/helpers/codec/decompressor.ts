@@ -1,3 +1,4 @@
+import type { Filled } from '../options.ts';
 import { Codec, type CodecCallback } from './codec.ts';
 import { Engine } from './engine.ts';
 import { Inflater } from './inflater.ts';
@@ -9,7 +10,7 @@ import { type CodecFormat, checkBytes, type DecompressOptions, decompressSetting
  */
 export class Decompressor<Context = undefined> extends Codec<Context> {
   readonly #format: CodecFormat;
-  readonly #options: Required<DecompressOptions>;
+  readonly #options: Filled<DecompressOptions>;
   #inflater: Inflater | null = null;
 
   /** @internal */

@@ -1,3 +1,4 @@
+import type { Filled } from '../options.ts';
 import { badInput, outputTooLarge, truncatedInput } from './codec-error.ts';
 import { Engine } from './engine.ts';
 import { crc32, GzipHeader } from './gzip-header.ts';
@@ -26,7 +27,7 @@ export class Inflater {
   /** Bytes behind the end of the data. */
   trailingBytes = 0;
   readonly #format: CodecFormat;
-  readonly #options: Required<DecompressOptions>;
+  readonly #options: Filled<DecompressOptions>;
   #phase: Phase = Phase.Start;
   #engine: Engine | null = null;
   #isGzip = false;
@@ -36,7 +37,7 @@ export class Inflater {
   #memberBytes = 0;
   #crc = 0;
 
-  constructor(format: CodecFormat, options: Required<DecompressOptions>) {
+  constructor(format: CodecFormat, options: Filled<DecompressOptions>) {
     this.#format = format;
     this.#options = options;
   }

@@ -1,6 +1,6 @@
 import type { ResourceLimits } from 'node:worker_threads';
 import { describe } from '../../core/describe.ts';
-import type { PropertyTable } from '../../core/properties.ts';
+import type { TableOf } from '../../core/properties.ts';
 import { custom, integer, oneOf } from '../../core/properties.ts';
 import { RejectedPolicy } from '../enums.ts';
 import { maxWaitRule, signalRule } from '../options.ts';
@@ -33,13 +33,13 @@ export interface ThreadPoolProperties {
 /** Options of `start`. */
 export interface ThreadPoolStartOptions {
   /** Most tasks that wait for a thread; 0, the default, for no limit. Running ones do not count. */
-  maxQueueSize?: number;
+  maxQueueSize?: number | undefined;
   /** What happens to a task when the queue is full; default `CallFail`. */
-  rejectedPolicy?: RejectedPolicy;
+  rejectedPolicy?: RejectedPolicy | undefined;
   /** Stack of each thread in bytes, 256 KiB to 1 GiB; 0, the default, is Node's 4 MiB. */
-  stackSizeBytes?: number;
+  stackSizeBytes?: number | undefined;
   /** Aborting it while the pool starts cancels the start; later it stops the pool. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** Options of `stop`. */
@@ -48,9 +48,9 @@ export interface ThreadPoolStopOptions {
    * Longest time in milliseconds that tasks are waited for, queued ones too; 0 and -1, the default, for ever. What is left
    * then is rejected with ECANCELED.
    */
-  maxWaitMs?: number;
+  maxWaitMs?: number | undefined;
   /** Aborting it ends the waiting, as if `maxWaitMs` were over. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** What became of the tasks that `stop` found. */
@@ -64,18 +64,18 @@ export interface ThreadPoolStopReport {
 /** Options of `submit`. */
 export interface SubmitOptions {
   /** With `RejectedPolicy.WaitFor`: longest wait for room in milliseconds; 0 and -1, the default, for ever (TPF-006). */
-  maxWaitMs?: number;
+  maxWaitMs?: number | undefined;
   /** Longest run in milliseconds, 0 for no limit; default: the pool's `taskTimeoutMs`. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
   /** Aborting it rejects the task with ECANCELED. If it runs, its thread is ended and replaced. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** What of the argument moves to the worker instead of being copied. */
-  transfer?: readonly object[];
+  transfer?: readonly object[] | undefined;
 }
 
 const maxTimeoutMs = 0x7fffffff;
 
-export const poolTable: PropertyTable = {
+export const poolTable = {
   module: custom(null, (name, value) => {
     if (value !== null) moduleUrl(name, value);
   }),
@@ -91,22 +91,22 @@ export const poolTable: PropertyTable = {
       throw new TypeError(`${name} must be an array of strings, or null`);
     }
   }),
-};
+} satisfies TableOf<ThreadPoolProperties>;
 
-export const startTable: PropertyTable = {
+export const startTable = {
   maxQueueSize: integer(0, 1, Number.MAX_SAFE_INTEGER, true),
   rejectedPolicy: oneOf<RejectedPolicy>(RejectedPolicy.CallFail, Object.values(RejectedPolicy)),
   stackSizeBytes: integer(0, 256 * 1024, 1024 ** 3, true),
   signal: signalRule,
-};
+} satisfies TableOf<ThreadPoolStartOptions>;
 
-export const stopTable: PropertyTable = { maxWaitMs: maxWaitRule, signal: signalRule };
+export const stopTable = { maxWaitMs: maxWaitRule, signal: signalRule } satisfies TableOf<ThreadPoolStopOptions>;
 
-export const submitTable: PropertyTable = {
+export const submitTable = {
   maxWaitMs: maxWaitRule,
   timeoutMs: integer(0, 1, maxTimeoutMs, true),
   signal: signalRule,
   transfer: custom(undefined, (name, value) => {
     if (!Array.isArray(value)) throw new TypeError(`${name} must be an array, not ${describe(value)}`);
   }),
-};
+} satisfies TableOf<SubmitOptions>;

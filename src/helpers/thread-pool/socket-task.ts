@@ -17,11 +17,11 @@ export interface SocketTaskArgument {
 /** What else a socket task carries. */
 export interface SocketTaskOptions {
   /** How `data` gets to the worker; default `Copy`. */
-  bufferType?: TaskBufferType;
+  bufferType?: TaskBufferType | undefined;
   /** Anything that can be cloned, for the function. */
-  wparam?: unknown;
+  wparam?: unknown | undefined;
   /** Anything that can be cloned, for the function. */
-  lparam?: unknown;
+  lparam?: unknown | undefined;
 }
 
 /**

@@ -17,6 +17,7 @@ import {
 import { defineProperties } from '../../core/properties.ts';
 import { startCancelled, stopOnAbort } from '../../core/start-stop.ts';
 import { RejectedPolicy } from '../enums.ts';
+import type { Filled } from '../options.ts';
 import { readOptions } from '../options.ts';
 import { Crew, type CrewOwner } from './crew.ts';
 import { checkThreadPoolListener, type ThreadPoolHooks } from './listener.ts';
@@ -141,7 +142,7 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
    * @throws SocketError IllegalState (EPERM) unless stopped; WorkerThreadCreate if a thread does not start.
    */
   async start(threadCount = 0, options: ThreadPoolStartOptions = {}): Promise<void> {
-    const settings = readOptions<Required<ThreadPoolStartOptions>>('start', startTable, options);
+    const settings = readOptions<Filled<ThreadPoolStartOptions>>('start', startTable, options);
     const target = resolveThreadCount(threadCount);
     if (!this[$isStopped]) throw this[$illegalState]('start');
     const signal = options.signal;
@@ -229,7 +230,7 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
    * @throws SocketError IllegalState (EPERM) unless starting or started.
    */
   async stop(options: ThreadPoolStopOptions = {}): Promise<ThreadPoolStopReport> {
-    const { maxWaitMs, signal } = readOptions<Required<ThreadPoolStopOptions>>('stop', stopTable, options);
+    const { maxWaitMs, signal } = readOptions<Filled<ThreadPoolStopOptions>>('stop', stopTable, options);
     if (!this.hasStarted) throw this[$illegalState]('stop');
     this[$transition](ServiceState.Stopping);
     this.#onReady?.(null);
@@ -296,7 +297,7 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
     this.#onProgress?.();
   }
 
-  #adopt(settings: Required<ThreadPoolStartOptions>): void {
+  #adopt(settings: Filled<ThreadPoolStartOptions>): void {
     const { module, taskTimeoutMs, maxWaitingSubmits } = this[$settings] as unknown as Settings;
     this.#moduleUrl = module === null ? null : moduleUrl('module', module);
     this.#taskTimeoutMs = taskTimeoutMs;

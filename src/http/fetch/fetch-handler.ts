@@ -31,7 +31,7 @@ export interface FetchUpgradeOptions extends UpgradeAcceptance {
   /** Hooks of this WebSocket alone, instead of those of the server. */
   hooks?: WebSocketHooksOf<WebSocketMethods> | undefined;
   /** Data attached to the connection: `getConnectionExtra`. */
-  extra?: unknown;
+  extra?: unknown | undefined;
 }
 
 /** A handler as service workers, Bun and Hono have it. */

@@ -13,21 +13,21 @@ export interface ServeOptions extends Omit<HttpServerOptions, 'ws'> {
    * `info.upgradeWebSocket()`; those of a hub's path (`addHub`), and all of them if there is a hook `onUpgradeRequest`, do not
    * come to the handler.
    */
-  websocket?: WebSocketServing<HttpServer> | boolean;
+  websocket?: WebSocketServing<HttpServer> | boolean | undefined;
   /** Local address; default `0.0.0.0`. */
-  host?: string;
+  host?: string | undefined;
   /** Port; 0, the default, lets the system choose: `getListenAddress` tells. */
-  port?: number;
+  port?: number | undefined;
   /** Path of a Unix domain socket instead. */
-  path?: string;
+  path?: string | undefined;
   /** Material for TLS: the server is an HTTPS server. */
-  tls?: SSLContextOptions | SSLMemoryContextOptions;
+  tls?: SSLContextOptions | SSLMemoryContextOptions | undefined;
   /** Whether `globalThis.Response` and `Request` become the light ones. Default false. */
-  overrideGlobalObjects?: boolean;
+  overrideGlobalObjects?: boolean | undefined;
   /** Aborting stops the server. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Told of what the handler throws; without it a process warning. */
-  onError?: (error: unknown) => void;
+  onError?: ((error: unknown) => void) | undefined;
 }
 
 /**
