@@ -10,11 +10,14 @@ export interface Counts {
   /** The fewest and the most messages that one of those got that stay. */
   fewest: number;
   most: number;
+  /** How those ended that were to stay. */
+  lost: string[];
 }
 
 let received = 0;
 const staying = new Map<number, number>();
 const moving: number[] = [];
+const lost: string[] = [];
 
 const agent = new WebSocketAgent(
   {
@@ -23,6 +26,9 @@ const agent = new WebSocketAgent(
       received++;
       const count = staying.get(connId);
       if (count !== undefined) staying.set(connId, count + 1);
+    },
+    onClose(_agent, connId, _operation, errorCode, info) {
+      if (staying.has(connId)) lost.push(`${errorCode} ${info.error?.message}`);
     },
   },
   { maxConnectionCount: 100_000, pingIntervalMs: 0 },
@@ -41,7 +47,7 @@ async function open(count: number, stay: boolean): Promise<void> {
 async function answer(ask: Ask): Promise<Counts | null> {
   if (ask === 'counts') {
     const counts = [...staying.values()];
-    return { received, fewest: Math.min(...counts), most: Math.max(...counts) };
+    return { received, fewest: Math.min(...counts), most: Math.max(...counts), lost };
   }
   if ('open' in ask) await open(ask.open, ask.stay);
   else for (const id of moving.splice(0, ask.close)) agent.close(id);
