@@ -217,6 +217,28 @@ export function clientSuite(family: Family): void {
         }, name).toThrow(RangeError);
       }
       expect(client.noDelay).toBe(true);
+      client.noDelay = false;
+      expect(client.noDelay).toBe(false);
+      expect(() => {
+        client.noDelay = 0;
+      }).toThrow(TypeError);
+    });
+
+    test('pendingDataLength counts what the peer does not read: CLI-017', async () => {
+      await using server = family.server({ onAccept: (s, id) => void s.pauseReceive(id) });
+      const { port } = await server.start(host, 0);
+      const client = family.client({});
+      await client.start(host, port);
+      await until(() => server.connectionCount === 1);
+      const chunk = Buffer.alloc(200_000);
+      while (client.pendingDataLength < 1_000_000) {
+        if (!client.send(chunk)) break;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect(client.pendingDataLength).toBeGreaterThanOrEqual(1_000_000);
+      for (const id of server.getAllConnectionIDs()) server.pauseReceive(id, false);
+      await until(() => client.pendingDataLength === 0);
+      await client.stop();
     });
 
     test('start checks its arguments: CLI-001, ST-002', async () => {

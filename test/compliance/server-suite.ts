@@ -279,6 +279,35 @@ export function serverSuite(family: Family): void {
       expect(await closed.promise).toEqual([{ name: 'last' }, host, null, false, 1]);
     });
 
+    test('periods are measured from the opening and from the last receive: CS-016, CS-017', async () => {
+      const now = (): number => performance.now();
+      let received = 0;
+      await using server = family.server({
+        onReceive: (s, id, data) => void (received += bytesOf(s, id, data).length),
+      });
+      const { port } = await server.start(host, 0);
+      const client = family.client({});
+      const beforeOpening = now();
+      await client.start(host, port);
+      await until(() => server.stats().opened === 1);
+      const behindOpening = now();
+      await until(() => now() - behindOpening > 20);
+      const beforeSending = now();
+      client.send('data');
+      await until(() => received === 4);
+      const behindReceiving = now();
+      await until(() => now() - behindReceiving > 10);
+      const asked = now();
+      const age = server.getConnectPeriod(1)!;
+      const silence = server.getSilencePeriod(1)!;
+      const told = now();
+      expect(age).toBeGreaterThanOrEqual(Math.floor(asked - behindOpening));
+      expect(age).toBeLessThanOrEqual(told - beforeOpening);
+      expect(silence).toBeGreaterThanOrEqual(Math.floor(asked - behindReceiving));
+      expect(silence).toBeLessThanOrEqual(told - beforeSending);
+      await client.stop();
+    });
+
     test('getPendingDataLength counts what the peer does not read: CS-022', async () => {
       await using server = family.server({});
       const { port } = await server.start(host, 0);

@@ -20,7 +20,7 @@ import {
 } from '../../src/index.ts';
 import { loadMaterial } from '../../src/ssl/material.ts';
 import { watchFiles } from '../../src/ssl/watch.ts';
-import { commonCertificates, encryptKey } from '../tools/certificates.ts';
+import { Authority, commonCertificates, encryptKey } from '../tools/certificates.ts';
 import { connectTls, failure, host, Log, until } from './support.ts';
 
 const { authority, server: identity } = await commonCertificates();
@@ -83,12 +83,33 @@ describe('setupSSLContext', () => {
     expect(server.setupSSLContextByMemory(identity)).toBe(true);
   });
 
-  test('agents and clients: SSL-A-001, SSL-A-002, SSL-A-003, SSL-C-001, SSL-C-002, SSL-C-003', () => {
+  test('agents and clients: SSL-A-001, SSL-A-002, SSL-A-003, SSL-C-001, SSL-C-002, SSL-C-003', async () => {
+    await using server = new SslServer({}, { ssl: identity });
+    const { port } = await server.start(host, 0);
+    const connect = async (component: SslAgent | SslClient): Promise<void> => {
+      try {
+        if (component instanceof SslClient) await component.start('localhost', port);
+        else {
+          await component.start();
+          await component.connect('localhost', port);
+        }
+      } finally {
+        if (component.hasStarted) await component.stop();
+      }
+    };
+    const stranger = await Authority.make('Another Authority');
     for (const component of [new SslAgent({}), new SslClient({})]) {
+      expect(await failure(() => connect(component))).toMatchObject({ socketError: SocketErrorCode.SslEnvNotReady });
       expect(component.setupSSLContext({ caFileOrPath: path('ca.pem') })).toBe(true);
+      await connect(component);
       expect(() => component.setupSSLContext()).toThrow(/already/);
       expect(component.cleanupSSLContext()).toBe(true);
+      expect(await failure(() => connect(component))).toMatchObject({ socketError: SocketErrorCode.SslEnvNotReady });
+      expect(component.setupSSLContextByMemory({ ca: stranger.ca })).toBe(true);
+      expect(await failure(() => connect(component))).toMatchObject({ errno: Errno.EBADMSG });
+      expect(component.cleanupSSLContext()).toBe(true);
       expect(component.setupSSLContextByMemory({ ca: authority.ca, ...identity })).toBe(true);
+      await connect(component);
       expect(component.cleanupSSLContext()).toBe(true);
       expect(component.setupSSLContext()).toBe(true);
     }

@@ -38,7 +38,7 @@ describe('sockets of every role', () => {
   test.each([
     ['are told to send small segments at once by default', {}, 1],
     ['are not when noDelay is off', { noDelay: false }, 0],
-  ])('%s: noDelay', async (_what, options, times) => {
+  ])('%s: noDelay: TCP-S-012 TCP-A-008 TCP-C-008', async (_what, options, times) => {
     const setNoDelay = vi.spyOn(net.Socket.prototype, 'setNoDelay');
     const seen: string[] = [];
     await connectAll(options, (name) => {
@@ -52,16 +52,21 @@ describe('sockets of every role', () => {
     ['after keepAliveTime', { keepAliveTime: 5000 }, 5000],
     ['not with keepAliveTime 0', { keepAliveTime: 0 }, null],
     ['not with keepAliveInterval 0', { keepAliveInterval: 0 }, null],
-  ])('ask whether the peer is still there %s', async (_when, options, delayMs) => {
-    const setKeepAlive = vi.spyOn(net.Socket.prototype, 'setKeepAlive');
-    const seen: unknown[][] = [];
-    await connectAll(options, (name) => {
-      for (const [isOn, initialDelay] of setKeepAlive.mock.calls.splice(0)) {
-        if (isOn === true) seen.push([name, initialDelay]);
-      }
-    });
-    expect(seen).toEqual(delayMs === null ? [] : ['TcpServer', 'TcpAgent', 'TcpClient'].map((name) => [name, delayMs]));
-  });
+  ])(
+    'ask whether the peer is still there %s: TCP-S-008 TCP-S-010 TCP-A-004 TCP-A-006 TCP-C-004 TCP-C-006',
+    async (_when, options, delayMs) => {
+      const setKeepAlive = vi.spyOn(net.Socket.prototype, 'setKeepAlive');
+      const seen: unknown[][] = [];
+      await connectAll(options, (name) => {
+        for (const [isOn, initialDelay] of setKeepAlive.mock.calls.splice(0)) {
+          if (isOn === true) seen.push([name, initialDelay]);
+        }
+      });
+      expect(seen).toEqual(
+        delayMs === null ? [] : ['TcpServer', 'TcpAgent', 'TcpClient'].map((name) => [name, delayMs]),
+      );
+    },
+  );
 });
 
 describe('a TcpServer listens', () => {
@@ -76,7 +81,7 @@ describe('a TcpServer listens', () => {
     return asked;
   }
 
-  test('with socketListenQueue as its backlog: TCP-S-008', async () => {
+  test('with socketListenQueue as its backlog: TCP-S-006', async () => {
     expect(await askedFor({}, {})).toMatchObject({ backlog: 4096 });
     expect(await askedFor({ socketListenQueue: 7 }, {})).toMatchObject({ backlog: 7 });
   });

@@ -149,6 +149,39 @@ it('agents and clients answer a ping before onPing, and a close frame by one, th
   }
 });
 
+it('sends text, bytes, pings, pongs and a close frame by an agent, each as itself [WSA-007]', async () => {
+  const server = new WsServer({ host: '127.0.0.1', port: 0 });
+  await once(server, 'listening');
+  try {
+    const log: string[] = [];
+    server.on('connection', (socket) => {
+      socket.on('message', (data, isBinary) => log.push(`${isBinary ? 'binary' : 'text'} ${data}`));
+      socket.on('ping', (data) => log.push(`ping ${data}`));
+      socket.on('pong', (data) => log.push(`pong ${data}`));
+      socket.on('close', (code, reason) => log.push(`close ${code} ${reason}`));
+    });
+    const agent = new WebSocketAgent({});
+    running.push(agent);
+    await agent.start();
+    const id = await agent.open(`ws://127.0.0.1:${(server.address() as net.AddressInfo).port}/`);
+    expect(agent.send(id, 'grüße')).toBe(true);
+    expect(agent.send(id, Buffer.from('bytes'))).toBe(true);
+    expect(agent.sendText(id, Buffer.from('text'))).toBe(true);
+    expect(agent.ping(id, 'p')).toBe(true);
+    expect(agent.pong(id, 'q')).toBe(true);
+    expect(agent.ping(id)).toBe(true);
+    expect(agent.close(id, 4001, 'over')).toBe(true);
+    expect(agent.send(id, 'late')).toBe(false);
+    await expect
+      .poll(() => log)
+      .toEqual([...['text grüße', 'binary bytes', 'text text', 'ping p', 'pong q', 'ping ', 'close 4001 over']]);
+    await expect.poll(() => agent.connectionCount).toBe(0);
+  } finally {
+    for (const client of server.clients) client.terminate();
+    server.close();
+  }
+});
+
 it('inflates what is compressed, and nothing else, whatever an agent offered [EBUG-006]', async () => {
   for (const accepts of [false, true]) {
     const server = new WsServer({

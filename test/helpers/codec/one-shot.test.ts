@@ -38,7 +38,7 @@ describe.each(formats)('%s in one call', (format) => {
     }
   });
 
-  test('damaged and incomplete data is -3, at every length: SYS-033, SYS-041', async () => {
+  test('damaged and incomplete data is -3, at every length: SYS-033, SYS-041, NHP-001', async () => {
     const packed = await pack(small, fast);
     for (let length = 0; length < packed.length; length++) {
       const error = await unpack(packed.subarray(0, length)).catch((thrown: unknown) => thrown);
@@ -48,7 +48,7 @@ describe.each(formats)('%s in one call', (format) => {
     expect(codecResultOf(await unpack(damaged).catch((thrown: unknown) => thrown))).toBe(-3);
   });
 
-  test('more output than maxOutputBytes is -5: SYS-033', async () => {
+  test('more output than maxOutputBytes is -5: SYS-033, NHP-001', async () => {
     for (const data of [small, large]) {
       const error = await unpack(await pack(data, fast), { maxOutputBytes: 5 }).catch((thrown: unknown) => thrown);
       expect(codecResultOf(error)).toBe(CodecResult.BufferTooSmall);
@@ -90,7 +90,7 @@ describe('as HP-Socket does it', () => {
   });
 });
 
-test('codecResultOf: NHP-001', () => {
+test('codecResultOf of what is no error of a codec', () => {
   expect([codecResultOf(undefined), codecResultOf(new Error('?'))]).toEqual([0, -3]);
 });
 
