@@ -103,7 +103,9 @@ function wordsOfSources() {
 
 function namesHere(title, words) {
   const names = [];
-  for (const [word] of title.matchAll(/\b(?:HP_|SYS_)?[A-Z][A-Za-z0-9]*(?:_[A-Z][A-Za-z0-9]*)*\b/g)) {
+  for (const { 0: word, index } of title.matchAll(/\b(?:HP_|SYS_)?[A-Z][A-Za-z0-9]*(?:_[A-Z][A-Za-z0-9]*)*\b/g)) {
+    // Prose begins with a capital too: a single word is a name if it is called.
+    if (!/[a-z][A-Z]|_/.test(word) && title[index + word.length] !== '(') break;
     const plain = word
       .replace(/^(HP|SYS)_/, '')
       .replace(/^SSO_/, 'Sso')
@@ -115,8 +117,8 @@ function namesHere(title, words) {
     const candidates = /^Set[A-Z]/.test(word) ? [asProperty, lower] : [lower, asProperty];
     const name = isTerm ? candidates.find((candidate) => candidate.length > 3 && words.has(candidate)) : undefined;
     if (name !== undefined && !names.includes(name)) names.push(name);
-    // Prose begins with a capital too: only tables of functions, methods and hooks have their name first.
-    if (names.length === 0 || !/[a-z][A-Z]|_/.test(word)) break;
+    // Only tables of functions, methods and hooks have their name first.
+    if (names.length === 0) break;
   }
   return names.slice(0, 2);
 }
