@@ -1,5 +1,7 @@
 import type { AgentHooks, ListenerOf } from '../core/listener.ts';
-import type { TcpAgent, TcpPackAgent, TcpPullAgent } from './tcp-agent.ts';
+import type { TcpAgent } from './tcp-agent.ts';
+import type { TcpPackAgent } from './tcp-pack-agent.ts';
+import type { TcpPullAgent } from './tcp-pull-agent.ts';
 
 // Classes without members: a hook that a subclass leaves out does not exist, and costs nothing.
 

@@ -1,5 +1,7 @@
 import type { ClientHooks, ListenerOf } from '../core/listener.ts';
-import type { TcpClient, TcpPackClient, TcpPullClient } from './tcp-client.ts';
+import type { TcpClient } from './tcp-client.ts';
+import type { TcpPackClient } from './tcp-pack-client.ts';
+import type { TcpPullClient } from './tcp-pull-client.ts';
 
 // Classes without members: a hook that a subclass leaves out does not exist, and costs nothing.
 

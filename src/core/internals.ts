@@ -39,6 +39,7 @@ export const $peers: unique symbol = Symbol('peers');
 export const $pendingBytesOfAll: unique symbol = Symbol('pendingBytesOfAll');
 export const $prepareRun: unique symbol = Symbol('prepareRun');
 export const $proxies: unique symbol = Symbol('proxies');
+export const $protocols: unique symbol = Symbol('protocols');
 export const $receivedFrom: unique symbol = Symbol('receivedFrom');
 export const $refuse: unique symbol = Symbol('refuse');
 export const $refuseFile: unique symbol = Symbol('refuseFile');

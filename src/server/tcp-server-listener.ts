@@ -1,5 +1,7 @@
 import type { ListenerOf, ServerHooks } from '../core/listener.ts';
-import type { TcpPackServer, TcpPullServer, TcpServer } from './tcp-server.ts';
+import type { TcpPackServer } from './tcp-pack-server.ts';
+import type { TcpPullServer } from './tcp-pull-server.ts';
+import type { TcpServer } from './tcp-server.ts';
 
 // Classes without members: a hook that a subclass leaves out does not exist, and costs nothing.
 

@@ -1,9 +1,13 @@
-import { TcpAgent, type TcpAgentOptions, TcpPackAgent, TcpPullAgent } from '../agent/tcp-agent.ts';
+import { TcpAgent, type TcpAgentOptions } from '../agent/tcp-agent.ts';
+import { TcpPackAgent } from '../agent/tcp-pack-agent.ts';
+import { TcpPullAgent } from '../agent/tcp-pull-agent.ts';
 import { securityMaker } from '../connection/security.ts';
 import type { AgentHooks, ListenerOf } from '../core/listener.ts';
 import type { OptionsOf } from '../core/properties.ts';
 import type { Sendable } from '../memory/sendable.ts';
-import type { FramingOption, PackProperties, PullProperties } from '../stream/protocol-models.ts';
+import type { PackProperties } from '../stream/pack-model.ts';
+import type { PullProperties } from '../stream/pull-model.ts';
+import type { FramingOption } from '../stream/push-model.ts';
 import type { SslClientContext } from './options.ts';
 import { type SslComplexProperties, sslComplexProperties } from './properties.ts';
 import { addMembers, SecureComplexMethods } from './secure-methods.ts';

@@ -1,9 +1,13 @@
-import { TcpClient, type TcpClientOptions, TcpPackClient, TcpPullClient } from '../client/tcp-client.ts';
+import { TcpClient, type TcpClientOptions } from '../client/tcp-client.ts';
+import { TcpPackClient } from '../client/tcp-pack-client.ts';
+import { TcpPullClient } from '../client/tcp-pull-client.ts';
 import { securityMaker } from '../connection/security.ts';
 import type { ClientHooks, ListenerOf } from '../core/listener.ts';
 import type { OptionsOf } from '../core/properties.ts';
 import type { Sendable } from '../memory/sendable.ts';
-import type { FramingOption, PackProperties, PullProperties } from '../stream/protocol-models.ts';
+import type { PackProperties } from '../stream/pack-model.ts';
+import type { PullProperties } from '../stream/pull-model.ts';
+import type { FramingOption } from '../stream/push-model.ts';
 import type { SslClientContext } from './options.ts';
 import { type SslProperties, sslProperties } from './properties.ts';
 import { addMembers, SecureSingleMethods } from './secure-methods.ts';

@@ -11,7 +11,8 @@ export interface FramedContext extends ReceiveContext {
   readonly input: FrameInput;
 }
 
-type FramedPort = Pick<Port, 'deliver' | 'violate' | 'threw'>;
+/** What framed connections ask of theirs. */
+export type FramedPort = Pick<Port, 'deliver' | 'violate' | 'threw'>;
 
 /** Makes the protocols of the connections of a component with a framing. */
 export function framedProtocols(

@@ -1,9 +1,12 @@
 import { describe } from '../../core/describe.ts';
 import { Errno } from '../../core/errno.ts';
+import { $protocols } from '../../core/internals.ts';
 import { checkOptions } from '../../core/option-names.ts';
 import type { SendQueue } from '../../memory/send-queue.ts';
 import { type Sendable, toBytes } from '../../memory/sendable.ts';
+import type { Protocol, ReceiveContext } from '../protocol.ts';
 import type { FrameInput } from './frame-input.ts';
+import { type FramedPort, framedProtocols } from './framed.ts';
 
 /** Default of `maxMessageBytes`. */
 export const DEFAULT_MAX_MESSAGE_BYTES = 0x40000;
@@ -30,6 +33,11 @@ export abstract class Framer<Data = Buffer, Message = Sendable> {
 
   constructor(maxMessageBytes: number | undefined) {
     this.maxMessageBytes = checkWhole('maxMessageBytes', maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES, 1, 2 ** 48);
+  }
+
+  /** Makes the protocols of the connections of one component. @internal */
+  [$protocols](pool: ReceiveContext['pool']): (port: FramedPort) => Protocol {
+    return framedProtocols(pool, this as Framer<unknown, unknown>);
   }
 
   /** The next message, or undefined if it is not whole or `input.fail` was called. @internal */
