@@ -15,6 +15,7 @@ const MAX_QUEUED_BYTES = 256 * 1024;
  * ```
  */
 export class WebSocketMessageStream implements AsyncIterable<Buffer> {
+  /** Whether it came as bytes; otherwise as text. */
   readonly isBinary: boolean;
   readonly #connId: number;
   #pieces: Buffer[] = [];

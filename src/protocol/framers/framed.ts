@@ -3,11 +3,23 @@ import type { SendQueue } from '../../memory/send-queue.ts';
 import { toBytes } from '../../memory/sendable.ts';
 import { AtEnd, Lifetime, type Port, type Protocol, type ReceiveContext } from '../protocol.ts';
 import { FrameInput } from './frame-input.ts';
-import type { Framer } from './framer.ts';
+
+/** A framing, as the protocol of its connections sees it, which must not name it: it is what makes them. */
+export interface FramingRules {
+  readonly maxMessageBytes: number;
+  readonly extraBytes: number;
+  readonly deliversBytes: boolean;
+  readonly encode: ((message: never) => Uint8Array | string) | null;
+  decode(input: FrameInput): unknown;
+  sizeOf(length: number): number;
+  frame(queue: SendQueue, bytes: Uint8Array): void;
+  frameParts(queue: SendQueue, parts: readonly Uint8Array[], length: number): void;
+  explain(length: number): string;
+}
 
 /** What the framed connections of one component share. */
 export interface FramedContext extends ReceiveContext {
-  readonly framer: Framer<unknown, unknown>;
+  readonly framer: FramingRules;
   readonly input: FrameInput;
 }
 
@@ -15,10 +27,7 @@ export interface FramedContext extends ReceiveContext {
 export type FramedPort = Pick<Port, 'deliver' | 'violate' | 'threw'>;
 
 /** Makes the protocols of the connections of a component with a framing. */
-export function framedProtocols(
-  pool: ReceiveContext['pool'],
-  framer: Framer<unknown, unknown>,
-): (port: FramedPort) => Protocol {
+export function framedProtocols(pool: ReceiveContext['pool'], framer: FramingRules): (port: FramedPort) => Protocol {
   const context: FramedContext = { pool, framer, input: new FrameInput() };
   return framer.encode === null
     ? (port) => new FramedProtocol(context, port)
@@ -241,7 +250,7 @@ const notBehind = 'decode returned a message and did not set input.at behind it'
 
 /** With a framing that makes bytes of what is sent. */
 class EncodingProtocol extends FramedProtocol {
-  #encode: (message: unknown) => Uint8Array | string;
+  #encode: (message: never) => Uint8Array | string;
 
   constructor(context: FramedContext, port: FramedPort) {
     super(context, port);
@@ -249,6 +258,6 @@ class EncodingProtocol extends FramedProtocol {
   }
 
   encode(message: unknown): Uint8Array {
-    return toBytes(this.#encode(message), 0, undefined);
+    return toBytes(this.#encode(message as never), 0, undefined);
   }
 }
