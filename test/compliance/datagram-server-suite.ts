@@ -102,7 +102,7 @@ export function datagramServerSuite(family: DatagramFamily): void {
       expect(await Promise.all(clients.map((client) => client.wait()))).toEqual([true, true, true]);
     });
 
-    test('send, sendPackets: CS-002, CS-003, SND-001, SND-002, SND-008, SND-009', async () => {
+    test('send, sendPackets: CS-002, CS-003, SND-001, SND-002, SND-008, SND-009, ACC-004', async () => {
       const inClose = deferred<boolean>();
       const opened = deferred<number>();
       await using server = family.server({

@@ -63,7 +63,7 @@ export function receiveSuite(family: Family): void {
 }
 
 function pushTests(family: Family, role: Role): void {
-  test('at most socketBufferSize bytes at once, when that is set: TCP-S-004, TCP-A-002, TCP-C-002, EV-S-04, EV-A-04, EV-C-04, STB-002', async () => {
+  test('at most socketBufferSize bytes at once, when that is set: TCP-S-004, TCP-A-002, TCP-C-002, EV-S-04, EV-A-04, EV-C-04, STB-002, HSK-004', async () => {
     const got: Buffer[] = [];
     const receiver = makeReceiver(
       family,

@@ -475,7 +475,7 @@ export function serverSuite(family: Family): void {
       expect(() => family.server(null as never)).toThrow(TypeError);
     });
 
-    test('IDs rise, are found again never, and restart at 1: CID-002, CID-003, CID-004', async () => {
+    test('IDs rise, are found again never, and restart at 1: CID-002, CID-003, CID-004, POOL-005', async () => {
       const ids: number[] = [];
       const server = family.server({ onHandShake: (_s, id) => void ids.push(id) }, { maxConnectionCount: 2 });
       const { port } = await server.start(host, 0);
@@ -526,10 +526,14 @@ export function serverSuite(family: Family): void {
       }
     });
 
-    test('onReceive Error closes with ECANCELED: CLS-006, EV-S-04, EV-S-05', async () => {
+    test('onReceive Error closes with ECANCELED, whatever failed in it before: CLS-006, EV-S-04, EV-S-05, ACC-012', async () => {
       const closed = deferred<unknown[]>();
       await using server = family.server({
-        onReceive: () => HandleResult.Error,
+        onReceive(s) {
+          expect(s.send(999, 'x')).toBe(false);
+          expect(s.lastSystemError).toBe(Errno.EBADSLT);
+          return HandleResult.Error;
+        },
         onClose: (_s, _id, op, code, info) => closed.resolve([op, code, info.error instanceof SocketError]),
       });
       const { port } = await server.start(host, 0);

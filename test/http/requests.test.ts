@@ -55,6 +55,39 @@ describe('hooks about requests', () => {
     ]);
   });
 
+  it('get the length of a chunk of 2 GiB and more (HP-028)', () => {
+    const head = 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n';
+    expect(everyWay(`${head}80000000\r\nx`).slice(-2)).toEqual(['chunk 2147483648', 'body x']);
+    expect(everyWay(`${head}FFFFFFFFFF\r\nx`).slice(-2)).toEqual(['chunk 1099511627775', 'body x']);
+  });
+
+  it('find the length of the head as it was announced, whatever has come of the body (HP-043, HTTP-M-008)', () => {
+    const lengths: (number | undefined)[] = [];
+    const note = (): void => void lengths.push(protocol.head?.contentLength);
+    const { port, protocol } = serverPort({
+      listener: { onHeadersComplete: note, onBody: note, onMessageComplete: note },
+    });
+    port.receive('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab');
+    port.receive('cd');
+    expect(lengths.splice(0)).toEqual([4, 4, 4, 4]);
+    port.receive('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    expect(lengths.splice(0)).toEqual([0, 0]);
+    port.receive('POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n');
+    expect(lengths).toEqual([0, 0, 0]);
+    port.close();
+    port.turn();
+  });
+
+  it('get the pieces of a body as they were read (HP-044)', () => {
+    const pieces: number[] = [];
+    const { port } = serverPort({ listener: { onBody: (_s, _id, data) => void pieces.push(data.length) } });
+    port.receive(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 15000\r\n\r\n`);
+    for (const length of [10_000, 1, 4999]) port.receive('x'.repeat(length));
+    expect(pieces).toEqual([10_000, 1, 4999]);
+    port.close();
+    port.turn();
+  });
+
   it('follow each other for pipelined requests (ORD-039)', () => {
     expect(
       everyWay(

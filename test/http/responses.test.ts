@@ -67,10 +67,10 @@ describe('hooks about responses', () => {
     ]);
   });
 
-  it('get no body behind HEAD, 204, 304 and interim answers (HP-040, HP-042)', () => {
+  it('get no body behind HEAD, 204, 304 and interim answers (HP-040, HP-041, HP-042)', () => {
     const text =
       'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n' +
-      'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n' +
+      'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n' +
       'HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx';
     const log = everyWay(['HEAD', 'PUT', 'GET', 'GET'], text);
     expect(log.filter((entry) => /^\d/.test(entry) || entry.startsWith('body'))).toEqual([
@@ -167,7 +167,7 @@ describe('requests of a client', () => {
     expect(protocol.requests).toHaveLength(6);
   });
 
-  it('have what the caller gave, then a length, Host and cookies (REQ-003), and never Connection (REQ-005)', () => {
+  it('have what the caller gave, then a length, Host and cookies (REQ-003), and never Connection (REQ-005, NETG-012)', () => {
     const { port, protocol } = clientPort();
     const namesOf = (
       method: string,

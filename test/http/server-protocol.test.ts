@@ -259,7 +259,7 @@ describe('limits', () => {
     ],
   ];
   for (const [name, limits, text, status, counter] of cases) {
-    it(`bound ${name}: ${status}`, () => {
+    it(`bound ${name}: ${status} (HT-008)`, () => {
       for (const cuts of [[], ...everySplit(text.length)]) {
         const { port, context } = echoServer({ limits: limits! });
         port.receive(text, cuts);

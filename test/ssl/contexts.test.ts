@@ -46,7 +46,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe('setupSSLContext', () => {
   const files = (): { certFile: string; keyFile: string } => ({ certFile: path('cert.pem'), keyFile: path('key.pem') });
 
-  test('start without a context: TL-002, SRV-001, AGT-001, CLI-001', async () => {
+  test('start without a context: TL-002, SRV-001, AGT-001, CLI-001, NETG-013', async () => {
     const log = new Log();
     const components = [new SslServer(log.hooks()), new SslAgent(log.hooks()), new SslClient(log.hooks())] as const;
     for (const component of components) {

@@ -637,7 +637,7 @@ describe('AbortSignal', () => {
     expect(journal.names()).toEqual(['onShutdown']);
   });
 
-  test('CS-008: wait resolves when stopped, gives up after its time, and rejects when aborted', async () => {
+  test('CS-008 NETG-006: wait resolves when stopped, gives up after its time, and rejects when aborted', async () => {
     const server = new TcpServer({});
     expect(await server.wait()).toBe(true);
     expect(await server.wait(0)).toBe(true);

@@ -207,7 +207,7 @@ describe('deadlines', () => {
 });
 
 describe('who comes in', () => {
-  test('ORD-010 NOC-006: maxConnectionCount closes the rest without a hook, until there is room again', async () => {
+  test('ORD-010 NOC-006 OPT-008: maxConnectionCount closes the rest without a hook, until there is room again', async () => {
     const journal = new Journal();
     await using server = new TcpServer(journal.record({}), { maxConnectionCount: 2 });
     const { port } = await server.start('127.0.0.1', 0);

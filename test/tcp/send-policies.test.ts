@@ -41,7 +41,7 @@ describe('SendPolicy', () => {
     for (const text of ['a', 'bc', 'def']) server.send(connId, text);
   };
 
-  test('Pack, the default: what is sent in one turn leaves together: CS-027', async () => {
+  test('Pack, the default: what is sent in one turn leaves together: CS-027, OPT-009', async () => {
     expect(await piecesOf({}, 6, three)).toEqual([6]);
     expect(await piecesOf({ sendPolicy: Pack }, 6, three)).toEqual([6]);
   });
@@ -50,7 +50,7 @@ describe('SendPolicy', () => {
     expect(await piecesOf({ sendPolicy: Safe }, 6, three)).toEqual([6]);
   });
 
-  test('Direct: the first send leaves at once, not with the next: CS-027', async () => {
+  test('Direct: the first send leaves at once, not with the next: CS-027, OPT-009', async () => {
     const lengths = await piecesOf({ sendPolicy: Direct }, 6, three);
     expect(lengths[0]).toBe(1);
   });
