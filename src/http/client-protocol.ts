@@ -304,13 +304,13 @@ export class HttpClientProtocol extends HttpProtocol {
     );
   }
 
-  protected override headPassed(head: MessageHead): void {
+  protected override headPassed(head: MessageHead, isUpgrading: boolean): void {
     this.#isFinalHead = head.statusCode >= 200 || head.statusCode === 101;
     if (!this.#isFinalHead) return;
     this.deadlines.clear(Stage.Answer);
     this.context.receiveCookies?.(this.port.id, this.requests[0]?.path ?? '/', head);
     if (this.requests.length === 0) this.#hadUnasked = true;
-    else if (head.isUpgrade) this.requests.shift()!.upgraded?.(head);
+    else if (isUpgrading) this.requests.shift()!.upgraded?.(head);
   }
 
   protected override consumerOf(head: MessageHead): MessageConsumer | null {

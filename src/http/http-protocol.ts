@@ -124,8 +124,8 @@ export abstract class HttpProtocol implements Protocol {
   protected abstract checkHead(head: MessageHead): Refusal | null;
   /** Whether another message may begin now; if not, the role has paused the port. */
   protected abstract mayBegin(): boolean;
-  /** A head was let in by its hooks; its body follows. */
-  protected abstract headPassed(head: MessageHead): void;
+  /** A head was let in by its hooks; its body follows. @param isUpgrading Whether another protocol follows behind the message. */
+  protected abstract headPassed(head: MessageHead, isUpgrading: boolean): void;
   /** Who takes the message as a whole, if anybody. */
   protected consumerOf(head: MessageHead): MessageConsumer | null {
     return this.context.consume?.(this, head) ?? null;
@@ -540,7 +540,7 @@ export abstract class HttpProtocol implements Protocol {
     if (head.isUpgrade) this.upgradeType = this.#typeOfUpgrade(head);
     this.#isInTrailers = false;
     if (head.framing === Framing.Chunked) this.trailers = new FieldBlock();
-    this.headPassed(head);
+    this.headPassed(head, this.#isUpgrading);
     if (!this.#isUpgrading) {
       this.#consumer = this.consumerOf(head);
       if (this.phase !== Phase.HeadHooks) return true; // refused

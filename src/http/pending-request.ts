@@ -34,8 +34,12 @@ const emptyBody = Buffer.alloc(0);
 
 /** What a request is told to do when it is over, or may be sent again. */
 export interface RequestOwner {
-  /** Nothing more comes of it. @param head Head of its answer, null if there was none. */
-  requestOver(request: PendingRequest, head: MessageHead | null): void;
+  /**
+   * Nothing more comes of it.
+   * @param head Head of its answer, null if there was none.
+   * @param hasUpgraded Whether its connection speaks another protocol from now on.
+   */
+  requestOver(request: PendingRequest, head: MessageHead | null, hasUpgraded: boolean): void;
   /** Its connection went away untouched. @returns Whether the request is sent on another one. */
   mayRetry(request: PendingRequest): boolean;
 }
@@ -271,7 +275,7 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
   upgraded(head: MessageHead): void {
     this.#goOn?.();
     if (this.#init.responseBody === 'stream') this.#streamTo(head);
-    this.#finish(head, null);
+    this.#finish(head, null, true);
   }
 
   abandoned(reason: string, errno: number, isUntouched: boolean): void {
@@ -316,13 +320,13 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
     // `abandoned` follows, and knows why.
   }
 
-  #finish(head: MessageHead, trailers: FieldBlock | null): void {
+  #finish(head: MessageHead, trailers: FieldBlock | null, hasUpgraded = false): void {
     this.#end();
     const protocol = this.#protocol!;
     const { port } = protocol;
     // What is missing of the request would be taken for the next one.
     if (!this.#isSent && port.isOpen) port.violate(Errno.ECANCELED, 'HTTP: answered before the request was sent');
-    this.owner?.requestOver(this, head);
+    this.owner?.requestOver(this, head, hasUpgraded);
     if (this.#stream !== null) return this.#stream.ended(trailers);
     const received = this.#received;
     if (received === null) this.#resolve(new HttpResponse(port.id, head, emptyBody, trailers));
@@ -379,7 +383,7 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
     if (this.isOver) return;
     this.#end();
     this.#goOn?.();
-    this.owner?.requestOver(this, null);
+    this.owner?.requestOver(this, null, false);
     if (this.#stream !== null) this.#stream.body.fail(error);
     else this.#reject(error);
   }

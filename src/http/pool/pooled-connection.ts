@@ -69,13 +69,13 @@ export class PooledConnection implements ConnectionWatcher, RequestOwner {
 
   // ---- RequestOwner ----------------------------------------------------------------------------------------------
 
-  requestOver(_request: PendingRequest, head: MessageHead | null): void {
+  requestOver(_request: PendingRequest, head: MessageHead | null, hasUpgraded: boolean): void {
     this.inFlight--;
     if (head !== null) {
       const hint = keepAliveMs(head);
       this.#isExpiring = hint === 0;
       this.#protocol.idleLimit(hint ?? this.#keepAliveMs);
-      if (head.isUpgrade) this.#leave(); // it is the caller's
+      if (hasUpgraded) this.#leave(); // it is the caller's
     }
     this.#home.changed();
   }

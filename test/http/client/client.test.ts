@@ -283,6 +283,15 @@ describe('an HTTP client by hooks', () => {
     );
     client.sendConnect('h:443');
     expect(await raw).toBe('raw bytes');
+    const agent = new HttpAgent({ onHeadersComplete: () => HttpParseResult.Upgrade });
+    await agent.start();
+    cleanups.push(() => agent.stop());
+    const response = await agent.request(`http://127.0.0.1:${port}/`); // whole messages are told, too
+    expect([response.status, agent.isConnected(response.connId), agent.poolStats().connections]).toEqual([
+      200,
+      true,
+      0,
+    ]);
   });
 });
 
