@@ -37,7 +37,7 @@ import { flag, type OptionsOf } from '../core/properties.ts';
 import type { StopReport } from '../core/stats.ts';
 import type { StopOptions } from '../core/stop-options.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
-import { ArqConnection, FEC_REFUSED } from '../udp/udp-arq-connection.ts';
+import { ArqConnection, FEC_REFUSED, foreignConversation } from '../udp/udp-arq-connection.ts';
 import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../udp/udp-arq-properties.ts';
 import { ArqStrangers } from '../udp/udp-arq-strangers.ts';
 import type { UdpHost } from '../udp/udp-host.ts';
@@ -134,6 +134,12 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
   /** Plain KCP: the first data of a conversation makes a connection. */
   #acceptStock(run: UdpHost, bytes: Buffer, address: string, port: number, now: number): void {
     const conv = bytes.length >= KCP_HEADER_BYTES ? bytes.readUInt32LE(0) : 0;
+    if (this.conv !== 0 && this.conv !== conv && beginsConversation(bytes)) {
+      run.drops.foreignConversation++;
+      const message = `${address}:${port}: ${foreignConversation(bytes, this.conv)}`;
+      this[$refuse]('receive', SocketErrorCode.DataProc, Errno.EBADMSG, message);
+      return;
+    }
     if (!beginsConversation(bytes) || (this.conv !== 0 && this.conv !== conv)) {
       run.drops.unknownPeer++;
       if (hasFecHeader(bytes)) this[$refuse]('receive', SocketErrorCode.DataProc, Errno.EPROTO, FEC_REFUSED);

@@ -1,4 +1,11 @@
-import { ArqSession, type ArqSessionHost, type ArqSettings, handshakePeerId, isHandshake } from '../arq/index.ts';
+import {
+  ArqSession,
+  type ArqSessionHost,
+  type ArqSettings,
+  handshakePeerId,
+  isHandshake,
+  KCP_HEADER_BYTES,
+} from '../arq/index.ts';
 import { ConnectionState } from '../connection/state.ts';
 import { describe } from '../core/describe.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
@@ -17,6 +24,12 @@ import { OwnedTimer } from './udp-timer.ts';
 /** Why datagrams of kcp-go with FEC are not taken. */
 export const FEC_REFUSED =
   'the peer sends forward error correction (kcp-go with dataShards and parityShards), which is not supported; set both to 0 there';
+
+/** Why a datagram of plain KCP was dropped: it belongs to another conversation than `conv`. */
+export function foreignConversation(bytes: Buffer, conv: number): string {
+  const other = bytes.length >= KCP_HEADER_BYTES ? `conversation ${bytes.readUInt32LE(0)}` : 'what is no KCP';
+  return `the peer sent ${other}, and this one is ${conv}; both ends need the same conv`;
+}
 
 /** What an ARQ connection begins with, beside a UDP one. */
 export interface ArqStart {
@@ -110,9 +123,19 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
       this.host.drops.unknownPeer++;
       return;
     }
+    const foreignBefore = session.foreignDatagrams;
     const errno = session.input(bytes, now);
     if (errno !== 0) this.#sessionFailed(errno);
+    else if (session.foreignDatagrams !== foreignBefore) this.#tellForeign(bytes);
     else this.host.schedule(this);
+  }
+
+  /** Plain KCP: a datagram of another conversation was dropped, which is what a `conv` that differs looks like. */
+  #tellForeign(bytes: Buffer): void {
+    const { host, id } = this;
+    host.drops.foreignConversation++;
+    const message = foreignConversation(bytes, this.#selfId);
+    host.owner[$refuse]('receive', SocketErrorCode.DataProc, Errno.EBADMSG, message, id);
   }
 
   /**

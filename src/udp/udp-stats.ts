@@ -10,6 +10,8 @@ export interface UdpDropCounters {
   queueFull: number;
   /** Received from an address without a connection, and not what begins one. */
   unknownPeer: number;
+  /** Received with another `conv` than the conversation has, or than the option says; `checkConv` only. `lastFailure` names both. */
+  foreignConversation: number;
   /** Not sent because `maxSendQueueBytes` waited for the system already. */
   sendQueueFull: number;
   /** Not sent because the system had no buffer (ENOBUFS). */
@@ -103,7 +105,15 @@ export interface UdpConnectionStats extends ConnectionStats {
 }
 
 export function newUdpDrops(): UdpDropCounters {
-  return { oversize: 0, queueFull: 0, unknownPeer: 0, sendQueueFull: 0, noBuffers: 0, tooLarge: 0 };
+  return {
+    oversize: 0,
+    queueFull: 0,
+    unknownPeer: 0,
+    foreignConversation: 0,
+    sendQueueFull: 0,
+    noBuffers: 0,
+    tooLarge: 0,
+  };
 }
 
 export function newUdpLimits(): UdpLimitCounters {

@@ -39,18 +39,52 @@ test('strangers without the beginning of a conversation get no connection, and F
   const late = push(7, 500, Buffer.from('x'));
   const fec = Buffer.concat([Buffer.from([1, 0, 0, 0, 0xf1, 0, 27, 0]), push(7, 0, Buffer.from('x'))]);
   for (const datagram of [foreign, late, Buffer.alloc(0), Buffer.from('hello'), fec]) await peer.send(datagram);
-  await eventually(() => server.stats().drops.unknownPeer === 5);
+  await eventually(() => server.stats().drops.unknownPeer === 4);
+  expect(server.stats().drops.foreignConversation).toBe(1);
   expect(server.lastFailure?.message).toContain('forward error correction (kcp-go with dataShards and parityShards)');
   expect([server.connectionCount, recorder.of('onAccept'), peer.received]).toEqual([0, [], []]);
   await peer.send(push(7, 0, Buffer.from('x')));
   await recorder.until('onReceive');
   // Another conversation of the same address is none of this connection's business.
   await peer.send(push(8, 1, Buffer.from('y')));
+  await eventually(() => server.stats().drops.foreignConversation === 2);
+  expect(server.lastFailure).toMatchObject({ code: 'HP_BAD_MESSAGE', connId: 1 });
+  expect(server.lastFailure!.message).toContain(
+    'the peer sent conversation 8, and this one is 7; both ends need the same conv',
+  );
   await peer.send(push(7, 1, Buffer.from('z')));
   await recorder.until('onReceive', 2);
   expect(recorder.of('onReceive').map(([, , hex]) => hex)).toEqual(['78', '7a']);
   await server.stop();
   await peer.close();
+});
+
+test('a conv that does not match is told at either end', async () => {
+  const server = new UdpArqServer(echo as never, { preset: 'stockKcp', conv: 7 });
+  const { port } = await server.start('127.0.0.1', 0);
+  const client = new UdpArqClient({}, { preset: 'stockKcp', conv: 8, flushInterval: 10 });
+  await client.start('127.0.0.1', port);
+  client.send('hello?');
+  await eventually(() => server.stats().drops.foreignConversation > 0);
+  expect(server.lastFailure!.message).toMatch(
+    /127\.0\.0\.1:\d+: the peer sent conversation 8, and this one is 7; both ends need the same conv/,
+  );
+  expect(server.connectionCount).toBe(0);
+  await client.stop();
+  await server.stop();
+
+  const raw = await RawPeer.open(0);
+  const other = new UdpArqClient({}, { preset: 'stockKcp', conv: 8 });
+  await other.start('127.0.0.1', raw.port);
+  other.send('hello?');
+  await raw.until(1);
+  await raw.send(push(9, 0, Buffer.from('x')));
+  await raw.send(Buffer.from('what is this?'));
+  await eventually(() => other.stats().drops.foreignConversation === 2);
+  expect(other.lastFailure!.message).toContain('the peer sent what is no KCP, and this one is 8');
+  expect(other.isConnected).toBe(true);
+  await other.stop();
+  await raw.close();
 });
 
 test('a client of stock KCP: open at once, its conv, no heartbeats; FEC from the server closes with a sentence', async () => {
