@@ -55,6 +55,20 @@ export {
   writeHandshake,
 } from './handshake.ts';
 export { Kcp, type KcpHost, type KcpStats } from './kcp.ts';
+export {
+  isMigration,
+  MARK_ANSWER,
+  MARK_CHALLENGE,
+  MARK_CLAIM,
+  MARK_MOVED,
+  type MigrationKey,
+  MigrationKeys,
+  migrationCounter,
+  migrationMark,
+  migrationNonce,
+  migrationTicket,
+  ticketName,
+} from './migration.ts';
 export { type ArqOptions, ArqSession, type ArqSessionHost, type ArqSessionInit, ArqSettings } from './session.ts';
 export { bulk, interactive, type KcpOptions, KcpSettings, stockKcp } from './settings.ts';
 export type { DatagramOutput } from './writer.ts';

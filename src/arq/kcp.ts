@@ -330,6 +330,12 @@ export class Kcp {
     writer.end();
   }
 
+  /** The way to the peer is another one from now on: what is in flight is sent again at the next flush. */
+  hurry(nowMs: number): void {
+    this.setClock(nowMs);
+    if (this.sender.inFlightCount > 0) this.sender.hurry(this.current);
+  }
+
   stats(): KcpStats {
     const { sender, receiver, writer } = this;
     return {

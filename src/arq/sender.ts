@@ -260,6 +260,17 @@ export class KcpSender {
     }
   }
 
+  /** What is in flight went a way that is no more: all of it is due now, with time-outs as after the first transmission. */
+  hurry(now: number): void {
+    for (let sn = this.una; sn !== this.nextSn; sn = (sn + 1) | 0) {
+      const segment = this.window.get(sn);
+      if (segment === undefined) continue;
+      segment.rto = this.rtt.rto;
+      segment.resendTs = now;
+    }
+    this.nextResendTs = now;
+  }
+
   /** The clock went back by `-shift` ms: moves every time that was taken from it, so that nothing waits for it to catch up. */
   shiftTimes(shift: number): void {
     this.nextResendTs = (this.nextResendTs + shift) | 0;

@@ -3,6 +3,7 @@ import { KCP_HEADER_BYTES, KcpError } from './constants.ts';
 import { ArqDatagram, classifyDatagram, hasFecHeader } from './datagram.ts';
 import { ArqHandshake, HANDSHAKE_BYTES } from './handshake.ts';
 import { Kcp, type KcpStats } from './kcp.ts';
+import { KEY_BYTES, KEY_LIMIT, MARK_KEY, type MigrationKey, type MigrationKeys, newTicket } from './migration.ts';
 import { readInt32 } from './segment.ts';
 import { integerOption, type KcpOptions, KcpSettings } from './settings.ts';
 import { HELLO_LIMIT, MARK_CAPABLE, MARK_DATA, MARK_HELLO } from './unreliable.ts';
@@ -16,6 +17,8 @@ export interface ArqOptions extends Omit<KcpOptions, 'isGathered'> {
    * differs from HP-Socket's.
    */
   unreliable?: boolean | undefined;
+  /** `true` lets the session go on under another address of its client, if the peer has it on too: migration.ts. Default `false`. */
+  migration?: boolean | undefined;
   /**
    * `true` (default): `send` and `input` flush before they return, as HP-Socket does (AQ-037, AQ-038). `false`: they leave
    * it to a call of `flush` at the end of the tick, so that messages and acknowledgements share datagrams; `nextDueMs` is
@@ -28,6 +31,7 @@ export interface ArqOptions extends Omit<KcpOptions, 'isGathered'> {
 export class ArqSettings extends KcpSettings {
   readonly handshakeTimeoutMs: number;
   readonly unreliable: boolean;
+  readonly migration: boolean;
   readonly immediateFlush: boolean;
 
   constructor(options: ArqOptions = {}) {
@@ -41,6 +45,7 @@ export class ArqSettings extends KcpSettings {
       0x7fffffff,
     );
     this.unreliable = options.unreliable ?? false;
+    this.migration = (options.migration ?? false) && !this.checkConv;
     this.immediateFlush = options.immediateFlush ?? true;
   }
 }
@@ -58,6 +63,8 @@ export interface ArqSessionHost {
   onMessage(message: Buffer): void;
   /** One unreliable message, a view of the datagram: may be lost, repeated, reordered. */
   onUnreliable?(message: Buffer): void;
+  /** The session may change its address from now on, see migration.ts. */
+  onMovable?(key: MigrationKey): void;
 }
 
 export interface ArqSessionInit {
@@ -69,6 +76,8 @@ export interface ArqSessionInit {
   host: ArqSessionHost;
   /** For a server whose peer has echoed its cookie: the session is ready at once, after `start`. */
   proved?: { peerId: number; isPeerComplete: boolean };
+  /** With `migration`: keys of the component, and whether this side is the client, which moves. */
+  migration?: { readonly keys: MigrationKeys; readonly isClient: boolean };
 }
 
 // Handshake packets are rare, so one buffer serves all sessions.
@@ -116,6 +125,14 @@ export class ArqSession {
   private isPeerUnreliable = false;
   private helloCount = 0;
   private nextHelloMs = Infinity;
+  private readonly migration: ArqSessionInit['migration'];
+  private keyCount = 0;
+  private nextKeyMs = Infinity;
+  /** A server's KEY, to be sent in answer to the client's. */
+  private keyAnswer: Buffer | null = null;
+  private isKeyDue = false;
+  /** What proves the session at another address; null as long as the peer is not known to take that. */
+  migrationKey: MigrationKey | null = null;
 
   constructor(init: ArqSessionInit) {
     this.selfId = init.selfId >>> 0;
@@ -123,6 +140,7 @@ export class ArqSession {
     this.host = init.host;
     this.handshake = new ArqHandshake(this.selfId, init.now, this.settings.interval, this.settings.handshakeTimeoutMs);
     this.kcp = new Kcp(this.selfId, this, this.settings);
+    this.migration = this.settings.migration ? init.migration : undefined;
     if (this.settings.unreliable) this.kcp.mark = MARK_CAPABLE;
     if (this.settings.checkConv) this.handshake.skip();
     if (init.proved !== undefined) this.handshake.prove(init.proved.peerId, init.proved.isPeerComplete);
@@ -190,6 +208,7 @@ export class ArqSession {
     }
     if (this.handshake.isReady) {
       if (now >= this.nextHelloMs) this.sendHello(now);
+      if (now >= this.nextKeyMs) this.sendKey(now);
       // A KCP update restarts the interval even if there is nothing to send, and so would put off what becomes due meanwhile.
       if (this.kcp.check(now) <= now) this.kcp.update(now);
       if (this.isFlushDue) this.flush(now);
@@ -203,7 +222,7 @@ export class ArqSession {
     if (this.isFlushDue) return now;
     const handshake = this.handshake.nextDueMs;
     if (!this.handshake.isReady) return handshake;
-    return Math.min(handshake, this.nextHelloMs, this.kcp.check(now));
+    return Math.min(handshake, this.nextHelloMs, this.nextKeyMs, this.kcp.check(now));
   }
 
   /**
@@ -270,7 +289,9 @@ export class ArqSession {
 
   /** @internal For {@link Kcp}. */
   onMark(frg: number, datagram: Buffer, offset: number, length: number): void {
-    if (!this.settings.unreliable || this.isClosed) return;
+    if (this.isClosed) return;
+    if (frg === MARK_KEY) return this.keyCame(datagram.subarray(offset, offset + length));
+    if (!this.settings.unreliable) return;
     if (frg < MARK_CAPABLE || frg > MARK_DATA) return;
     this.isPeerUnreliable = true;
     this.nextHelloMs = Infinity;
@@ -283,6 +304,40 @@ export class ArqSession {
       this.unreliableIn++;
       this.host.onUnreliable?.(datagram.subarray(offset, offset + length));
     }
+  }
+
+  /** The peer has `migration` on, too. Only clients begin, so that no C++ client ever gets one. */
+  private keyCame(hello: Buffer): void {
+    const { migration, selfId } = this;
+    if (migration === undefined || hello.length !== KEY_BYTES) return;
+    if (!migration.isClient) this.isKeyDue = true;
+    if (this.migrationKey !== null) return;
+    const ticket = migration.isClient ? undefined : newTicket();
+    const [client, server] = migration.isClient ? [selfId, this.peerId] : [this.peerId, selfId];
+    const key = migration.keys.agree(hello, client, server, ticket);
+    this.isKeyDue = this.isKeyDue && key !== null;
+    if (key === null) return;
+    this.nextKeyMs = Infinity;
+    this.migrationKey = key;
+    if (ticket !== undefined) this.keyAnswer = migration.keys.hello(ticket);
+    this.host.onMovable?.(key);
+  }
+
+  /** The way to the peer is another one: what is in flight is sent again, and time-outs begin anew. */
+  pathChanged(now: number): void {
+    if (!this.isReady) return;
+    this.kcp.hurry(now);
+    if (this.settings.immediateFlush) this.kcp.flush(now);
+    else this.isFlushDue = true;
+  }
+
+  private sendKey(now: number): void {
+    if (this.migration === undefined || this.migrationKey !== null || this.keyCount >= KEY_LIMIT) {
+      this.nextKeyMs = Infinity;
+      return;
+    }
+    this.kcp.tell(MARK_KEY, 0, this.migration.keys.hello(), now);
+    this.nextKeyMs = now + Math.min(this.settings.interval * ++this.keyCount * 4, 2_000);
   }
 
   private inputStock(datagram: Buffer, now: number): number {
@@ -323,6 +378,10 @@ export class ArqSession {
       this.isAnswerDue = false;
       this.kcp.tell(MARK_CAPABLE, 0, NOTHING, now);
     }
+    if (this.isKeyDue && this.keyAnswer !== null) {
+      this.isKeyDue = false;
+      this.kcp.tell(MARK_KEY, 0, this.keyAnswer, now);
+    }
     return this.deliver(now);
   }
 
@@ -358,6 +417,7 @@ export class ArqSession {
     // KCP does not flush before its first update; HP-Socket waits a tick for that.
     this.kcp.update(now);
     if (this.settings.unreliable) this.sendHello(now);
+    if (this.migration?.isClient === true) this.sendKey(now);
     this.host.onReady();
   }
 

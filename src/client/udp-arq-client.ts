@@ -1,9 +1,24 @@
-import { type ArqSettings, nextConversationId } from '../arq/index.ts';
-import { SendPolicy } from '../core/enums.ts';
+import { type ArqSettings, MigrationKeys, nextConversationId } from '../arq/index.ts';
+import { describe } from '../core/describe.ts';
+import { SendPolicy, SocketErrorCode } from '../core/enums.ts';
+import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
-import { $connected, $failed, $link, $makeConnection, $prepareRun, $sendLimit, $settings } from '../core/internals.ts';
-import type { OptionsOf } from '../core/properties.ts';
+import {
+  $connected,
+  $failed,
+  $link,
+  $makeConnection,
+  $prepareRun,
+  $rebindSocket,
+  $sendLimit,
+  $settings,
+} from '../core/internals.ts';
+import { isIP } from '../core/ip.ts';
+import { checkOptions, foreignAddresses, type OptionRule } from '../core/option-names.ts';
+import { integer, type OptionsOf } from '../core/properties.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
+import { startCancelled } from '../core/start-stop.ts';
+import { WheelTimer } from '../core/timer-wheel.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { ArqConnection } from '../udp/udp-arq-connection.ts';
 import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../udp/udp-arq-properties.ts';
@@ -15,6 +30,19 @@ import { DatagramClient } from './udp-datagram-client.ts';
 
 /** Options of an ARQ client: any of its properties. */
 export type UdpArqClientOptions = OptionsOf<SingleSocketProperties & UdpClientProperties & ArqProperties>;
+
+/** Where a client goes on, see `rebind`. */
+export interface RebindOptions {
+  /** Own IP address; the system's choice if left out. */
+  localAddress?: string | undefined;
+  /** Own port; 0, the default, lets the system choose. */
+  localPort?: number | undefined;
+}
+
+const rebindRules = { localAddress: true, localPort: true } satisfies Record<keyof RebindOptions, OptionRule>;
+
+/** Pause between two attempts to get a socket again, milliseconds. */
+const RECOVER_MS = 250;
 
 export interface UdpArqClient<Extra = unknown> extends ArqProperties, DetectProperties {}
 
@@ -32,6 +60,8 @@ export interface UdpArqClient<Extra = unknown> extends ArqProperties, DetectProp
  */
 export class UdpArqClient<Extra = unknown> extends DatagramClient<ArqConnection, Extra> {
   #arq: ArqSettings | null = null;
+  #keys: MigrationKeys | null = null;
+  #isRecovering = false;
 
   constructor(listener: UdpClientHooks<UdpArqClient<Extra>>, options?: UdpArqClientOptions) {
     super(listener, withPreset(options));
@@ -44,11 +74,71 @@ export class UdpArqClient<Extra = unknown> extends DatagramClient<ArqConnection,
     } catch (error) {
       throw this[$failed](error as SocketError);
     }
+    this.#keys = this.#arq.migration ? new MigrationKeys() : null;
   }
 
   /** @internal */
   protected override [$makeConnection](run: UdpHost, peer: PeerAddress, now: number): ArqConnection {
-    return new ArqConnection(run, peer, true, now, { settings: this.#arq!, selfId: this.#conversationId() });
+    return new ArqConnection(run, peer, true, now, {
+      settings: this.#arq!,
+      selfId: this.#conversationId(),
+      keys: this.#keys,
+      lost: (connection, giveUp) => this.#recover(connection, giveUp),
+    });
+  }
+
+  /** Whether the server is known to let this client go on under another address (`migration`). */
+  get canMigrate(): boolean {
+    return this[$link]?.isMovable ?? false;
+  }
+
+  /**
+   * Goes on with a new socket, from another own address or port, without the connection noticing: what is on its way arrives. To be
+   * called when the network has changed; that a NAT has forgotten this client is noticed without it. Needs `migration` at both ends.
+   * @returns when the server has answered at the new address.
+   * @throws SocketError: IllegalState (EPERM, not connected; EOPNOTSUPP, the server does not take it), SocketBind; ECONNRESET
+   *   if the server does not answer within `handshakeTimeoutMs`, and then the connection is closed.
+   */
+  async rebind(options: RebindOptions = {}): Promise<void> {
+    checkOptions('rebind', options, rebindRules, foreignAddresses);
+    const { localAddress = '', localPort = 0 } = options;
+    if (localAddress !== '' && isIP(localAddress) === 0)
+      throw new TypeError(`localAddress must be an IP address, not ${describe(localAddress)}`);
+    integer(0, 0, 65_535).check('localPort', localPort);
+    const { [$link]: connection } = this;
+    if (connection?.isMovable !== true) {
+      const isConnected = connection?.isConnected === true;
+      throw this[$failed]({
+        socketError: SocketErrorCode.IllegalState,
+        errno: isConnected ? Errno.EOPNOTSUPP : Errno.EPERM,
+        operation: 'rebind',
+        message: isConnected
+          ? 'the server is not known to let clients change their address; set the option migration at both ends'
+          : 'the client is not connected',
+      });
+    }
+    const isBound = await this[$rebindSocket]({ localAddress, localPort });
+    const error = isBound ? await connection.claim() : (connection.closeReason.error ?? startCancelled(this));
+    if (error !== null) throw this[$failed](error);
+  }
+
+  /** The own address is gone: another one is tried until there is one, or the time of a handshake has passed. */
+  #recover(connection: ArqConnection, giveUp: () => void): boolean {
+    if (this.#isRecovering) return true;
+    this.#isRecovering = true;
+    const { wheel } = connection.host;
+    const deadline = wheel.clock.now() + this.#arq!.handshakeTimeoutMs;
+    const attempt = async (): Promise<void> => {
+      const isBound = await this[$rebindSocket]({ localAddress: '', localPort: 0 }).catch(() => null);
+      if (isBound === null && connection.isValid) {
+        if (wheel.clock.now() < deadline) return wheel.arm(new WheelTimer(() => void attempt(), true), RECOVER_MS);
+        giveUp();
+      }
+      this.#isRecovering = false;
+      if (isBound === true && connection.isMovable) void connection.claim();
+    };
+    void attempt();
+    return true;
   }
 
   #conversationId(): number {

@@ -25,6 +25,7 @@ import {
   $nextConnectionId,
   $peerAddress,
   $prepareRun,
+  $rebindSocket,
   $refuse,
   $released,
   $resolveTarget,
@@ -71,6 +72,8 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
   protected [$link]: C | null = null;
   #face: DatagramConnection<Extra> | null = null;
   #remoteHost: { host: string; port: number } | null = null;
+  /** Whom the socket is connected with, for another socket. */
+  #place: { address: string; family: number; target: UdpClientStartOptions } | null = null;
   #isStoppedByUser = false;
 
   constructor(listener: object, options: object | undefined) {
@@ -130,6 +133,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
       this.#checkStarting(run, target);
       await this[$connectSocket](socket, address, target);
       this.#checkStarting(run, target);
+      this.#place = { address, family, target };
     } catch (error) {
       await socket?.close();
       throw this.#startFailed(run, error as SocketError);
@@ -197,6 +201,33 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
         cause,
       });
     }
+  }
+
+  /**
+   * Goes on with another socket, from another own address; the one before is closed. False if the connection is gone meanwhile.
+   * Rejects with the error of the system if there can be none, and stays with the one before. @internal
+   */
+  protected async [$rebindSocket](own: { localAddress?: string; localPort?: number }): Promise<boolean> {
+    const { [$link]: connection } = this;
+    const place = this.#place;
+    if (connection === null || place === null) return false;
+    const { host: run } = connection;
+    const target = { ...place.target, ...own };
+    const socket = await this[$bindSocket](run, target, place.family);
+    try {
+      await this[$connectSocket](socket, place.address, target);
+    } catch (error) {
+      await socket.close();
+      throw error;
+    }
+    if (this[$link] !== connection || !connection.isValid || run.socket === null) {
+      await socket.close();
+      return false;
+    }
+    const before = run.socket;
+    run.attach(socket);
+    await before.close();
+    return true;
   }
 
   /** Throws if `stop` or the signal overtook the start. */

@@ -89,6 +89,26 @@ export class Admission {
     return false;
   }
 
+  /**
+   * A peer that `admit` let in has another address now.
+   * @param key What `admit` returned for it.
+   * @returns Its key from now on; null if it may not be there.
+   */
+  move(key: string, address: string): string | null {
+    if (this.isBlocked(address)) return null;
+    if (key === '') return '';
+    const next = limitKey(address);
+    if (next === key) return key;
+    const inUse = this.#perAddress.get(next) ?? 0;
+    if (inUse >= this.#settings.maxConnectionsPerAddress) {
+      this.#counters.perAddress++;
+      return null;
+    }
+    this.#perAddress.set(next, inUse + 1);
+    this.leave(key);
+    return next;
+  }
+
   /** A peer that `admit` let in is gone. */
   leave(key: string): void {
     if (key === '') return;

@@ -2,7 +2,7 @@ import { describe, quote } from './describe.ts';
 import type { AnyHooks } from './listener.ts';
 
 /** Every hook of any component. */
-const hooks: Record<keyof AnyHooks | 'onReceiveUnreliable' | 'onError', true> = {
+const hooks: Record<keyof AnyHooks | 'onReceiveUnreliable' | 'onAddressChange' | 'onError', true> = {
   onPrepareListen: true,
   onAccept: true,
   onPrepareConnect: true,
@@ -10,6 +10,7 @@ const hooks: Record<keyof AnyHooks | 'onReceiveUnreliable' | 'onError', true> = 
   onHandShake: true,
   onReceive: true,
   onReceiveUnreliable: true,
+  onAddressChange: true,
   onEnd: true,
   onSend: true,
   onSendBlocked: true,

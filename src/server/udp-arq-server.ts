@@ -5,26 +5,39 @@ import {
   CLOSE_NOTIFY,
   CookieVerdict,
   HANDSHAKE_BYTES,
+  handshakePeerId,
   handshakeSelfId,
   hasFecHeader,
   isCloseNotify,
   isHandshake,
+  isMigration,
   KCP_HEADER_BYTES,
+  MARK_ANSWER,
+  MARK_CLAIM,
+  MigrationKeys,
+  migrationCounter,
+  migrationMark,
+  migrationNonce,
+  migrationTicket,
   nextConversationId,
+  ticketName,
   writeHandshake,
 } from '../arq/index.ts';
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
 import { SendPolicy, ServiceState, SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
+import { notifyHook } from '../core/hooks.ts';
 import {
   $admit,
   $failed,
   $host,
+  $move,
   $peers,
   $prepareRun,
   $receivedFrom,
   $refuse,
   $refusePeer,
+  $reportHookError,
   $sendLimit,
   $settings,
   $table,
@@ -37,7 +50,7 @@ import { flag, type OptionsOf } from '../core/properties.ts';
 import type { StopReport } from '../core/stats.ts';
 import type { StopOptions } from '../core/stop-options.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
-import { ArqConnection, FEC_REFUSED, foreignConversation } from '../udp/udp-arq-connection.ts';
+import { ArqConnection, type ArqStart, FEC_REFUSED, foreignConversation } from '../udp/udp-arq-connection.ts';
 import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../udp/udp-arq-properties.ts';
 import { ArqStrangers } from '../udp/udp-arq-strangers.ts';
 import type { UdpHost } from '../udp/udp-host.ts';
@@ -81,6 +94,11 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
   #arq: ArqSettings | null = null;
   #cookies: ArqCookies | null = null;
   #strangers: ArqStrangers | null = null;
+  /** Null without `migration`. */
+  #keys: MigrationKeys | null = null;
+  /** Connections that may change their address, by their tickets. */
+  readonly #movable = new Map<string, ArqConnection>();
+  #moves = { moved: 0, refused: 0, ignored: 0 };
   readonly #question = Buffer.alloc(HANDSHAKE_BYTES);
 
   constructor(listener: UdpServerHooks<UdpArqServer<Extra>>, options?: UdpArqServerOptions) {
@@ -94,6 +112,9 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     } catch (error) {
       throw this[$failed](error as never);
     }
+    this.#keys = this.#arq.migration ? new MigrationKeys() : null;
+    this.#movable.clear();
+    this.#moves = { moved: 0, refused: 0, ignored: 0 };
     const hasCookies = this.arqCookies && !this.checkConv;
     this.#cookies = hasCookies ? new ArqCookies(this.#arq.handshakeTimeoutMs) : null;
     this.#strangers?.clear();
@@ -112,6 +133,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
   protected override [$unknownPeer](run: UdpHost, bytes: Buffer, address: string, port: number, now: number): void {
     if (bytes.length > run.settings.maxDatagramSize) run.drops.oversize++;
     else if (isCloseNotify(bytes)) run.drops.unknownPeer++;
+    else if (this.#keys !== null && isMigration(bytes)) this.#claimed(run, this.#keys, bytes, address, port, now);
     else if (this.checkConv) this.#acceptStock(run, bytes, address, port, now);
     else if (this.#cookies === null) this.#acceptAny(run, bytes, address, port, now);
     else this.#askForProof(run, this.#cookies, bytes, address, port, now);
@@ -119,12 +141,23 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
 
   /** HP-Socket's way: any first datagram makes a connection (UD-002). */
   #acceptAny(run: UdpHost, bytes: Buffer, address: string, port: number, now: number): void {
+    // A client of a connection that has moved here: a new one would end soon, with a close notify that means that client.
+    if (this.#keys !== null && isOfConversation(bytes)) {
+      run.drops.unknownPeer++;
+      this.#tellStranger(address, port);
+      return;
+    }
     const settings = this.#arq!;
     const connection = this[$admit](
       run,
       address,
       port,
-      (peer) => new ArqConnection(run, peer, false, now, { settings, selfId: nextConversationId() }),
+      (peer) =>
+        new ArqConnection(run, peer, false, now, {
+          settings,
+          selfId: nextConversationId(),
+          ...this.#migration(),
+        }),
     );
     if (connection === null) return;
     connection.open('onAccept', { address: connection.remoteAddress, port: connection.remotePort }, () => {});
@@ -156,6 +189,12 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
   #disown(address: string, port: number): void {
     const { [$host]: host } = this;
     if (host === null || this.state !== ServiceState.Started || this[$peers].find(address, port) !== undefined) return;
+    this.#tellStranger(address, port);
+  }
+
+  /** A packet of an ID that nobody knows. */
+  #tellStranger(address: string, port: number): void {
+    const host = this[$host]!;
     writeHandshake(this.#question, nextConversationId(), 0, false);
     host.control(this.#question, port, address);
   }
@@ -194,12 +233,90 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
 
   #acceptProved(run: UdpHost, cookies: ArqCookies, address: string, port: number, now: number): void {
     const { selfId, peerId, isPeerComplete } = cookies;
-    const start = { settings: this.#arq!, selfId, proved: { peerId, isPeerComplete } };
+    const start = { settings: this.#arq!, selfId, proved: { peerId, isPeerComplete }, ...this.#migration() };
     const connection = this[$admit](run, address, port, (peer) => new ArqConnection(run, peer, false, now, start));
     if (connection === null) return;
     // Not before: who was refused for now may come again with the same cookie.
     cookies.spend(now);
     connection.open('onAccept', { address: connection.remoteAddress, port: connection.remotePort }, () => {});
+  }
+
+  // ---- clients with another address ------------------------------------------------------------------------------
+
+  #migration(): Pick<ArqStart, 'keys' | 'movable'> {
+    return {
+      keys: this.#keys,
+      movable: (connection, { ticket }) => {
+        const name = ticketName(ticket);
+        this.#movable.set(name, connection);
+        const { onReleased } = connection;
+        connection.onReleased = () => {
+          onReleased?.();
+          this.#movable.delete(name);
+        };
+      },
+    };
+  }
+
+  /**
+   * Somebody says that a connection goes on at this address: arq/migration.ts. Nothing is kept, and no answer is longer than
+   * what came, until an answer to a challenge shows that it is true.
+   */
+  #claimed(run: UdpHost, keys: MigrationKeys, packet: Buffer, address: string, port: number, now: number): void {
+    const mark = migrationMark(packet);
+    const isOfClient = mark === MARK_CLAIM || mark === MARK_ANSWER;
+    const connection = isOfClient ? this.#movable.get(migrationTicket(packet)) : undefined;
+    const key = connection?.isValid === true ? (connection.session?.migrationKey ?? null) : null;
+    if (connection === undefined || key === null || !key.isGenuine(packet)) return this.#ignoreClaim(run);
+    const counter = migrationCounter(packet);
+    const nonce = keys.nonceFor(key.ticket, address, port, counter);
+    if (mark === MARK_CLAIM) {
+      if (counter <= key.counter) return this.#ignoreClaim(run);
+      run.control(key.challenge(connection.selfId, counter, nonce), port, address);
+      return;
+    }
+    const isHere = connection.sendAddress === address && connection.remotePort === port;
+    // The same answer again, from where it moved to, is that of a client which has not heard that it did.
+    const isNews = counter > key.counter || (counter === key.counter && isHere);
+    if (!isNews || !nonce.equals(migrationNonce(packet))) return this.#ignoreClaim(run);
+    if (!isHere && !this.#moveTo(connection, address, port)) {
+      this.#moves.refused++;
+      return;
+    }
+    key.counter = counter;
+    run.control(key.moved(connection.selfId, counter), port, address);
+    connection.moved(now);
+  }
+
+  #ignoreClaim(run: UdpHost): void {
+    run.drops.unknownPeer++;
+    this.#moves.ignored++;
+  }
+
+  #moveTo(connection: ArqConnection, address: string, port: number): boolean {
+    const { id, remoteAddress, remotePort } = connection;
+    // Who had that address before has it no more: what is sent there now reaches the one who has just proved it.
+    const before = this[$peers].find(address, port);
+    if (before !== undefined) this[$peers].delete(before);
+    if (!this[$move](connection, address, port)) {
+      if (before !== undefined) this[$peers].add(before);
+      return false;
+    }
+    this.#moves.moved++;
+    before?.supersede();
+    before?.endNow();
+    const { listener } = connection.host;
+    notifyHook(
+      () =>
+        listener.onAddressChange?.(
+          this,
+          id,
+          { address: connection.remoteAddress, port: connection.remotePort },
+          { address: remoteAddress, port: remotePort },
+        ),
+      (thrown) => this[$reportHookError](listener, 'onAddressChange', thrown, id, false),
+    );
+    return true;
   }
 
   /**
@@ -209,6 +326,19 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
    */
   protected override [$receivedFrom](connection: ArqConnection, bytes: Buffer, now: number): void {
     const cookies = this.#cookies;
+    if (this.#keys !== null && isMigration(bytes)) {
+      const { host, sendAddress, remotePort } = connection;
+      return this.#claimed(host, this.#keys, bytes, sendAddress, remotePort, now);
+    }
+    if (this.#keys !== null && isOfAnother(connection, bytes)) {
+      const { host, sendAddress, remotePort } = connection;
+      if (cookies !== null) this.#askForProof(host, cookies, bytes, sendAddress, remotePort, now);
+      else {
+        host.drops.unknownPeer++;
+        if (bytes.length >= KCP_HEADER_BYTES) this.#tellStranger(sendAddress, remotePort);
+      }
+      return;
+    }
     if (cookies === null || bytes.length !== HANDSHAKE_BYTES || !isStranger(connection, bytes)) {
       connection.received(bytes, now);
       return;
@@ -278,8 +408,28 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
       const { answered, proved, ignored } = this.#cookies;
       stats.cookies = { answered, proved, ignored, disowned: this.#strangers?.answered ?? 0 };
     }
+    if (this.#keys !== null) stats.moves = { ...this.#moves };
     return stats;
   }
+}
+
+/** Whether a datagram is of somebody who has had an answer of a server: new clients begin otherwise. */
+function isOfConversation(bytes: Buffer): boolean {
+  if (bytes.length >= KCP_HEADER_BYTES) return bytes[4]! >= FIRST_COMMAND && bytes[4]! <= LAST_COMMAND;
+  return isHandshake(bytes) && handshakePeerId(bytes) !== 0;
+}
+
+/**
+ * Whether a datagram is for another connection than this: its client has moved to where this one's was, or what it sent from there
+ * made this one (without cookies). This one would take in segments that are not its own, or end with a close notify, which that
+ * client would take for its own.
+ */
+function isOfAnother(connection: ArqConnection, bytes: Buffer): boolean {
+  const { peerId } = connection;
+  if (bytes.length >= KCP_HEADER_BYTES) return peerId !== 0 && bytes.readUInt32LE(0) !== peerId;
+  if (connection.session?.isReady === true || !isHandshake(bytes)) return false;
+  const to = handshakePeerId(bytes);
+  return to !== 0 && to !== connection.selfId;
 }
 
 /** Whether a handshake packet says that it comes from another peer than that of the connection. */

@@ -20,6 +20,7 @@ import {
   $isStopped,
   $listener,
   $makeFace,
+  $move,
   $peers,
   $prepareRun,
   $proxies,
@@ -268,8 +269,21 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
     this[$table].insert(connection);
     this[$peers].add(connection);
     const { [$admission]: admission } = this;
-    if (key !== '') connection.onReleased = () => admission?.leave(key);
+    connection.limitKey = key;
+    if (key !== '') connection.onReleased = () => admission?.leave(connection.limitKey);
     return connection;
+  }
+
+  /** The peer of a connection has proved that it is at another address now. False if the limits do not let it be there. @internal */
+  protected [$move](connection: C, address: string, port: number): boolean {
+    const remoteAddress = normalizeAddress(address);
+    const key = this[$admission]!.move(connection.limitKey, remoteAddress);
+    if (key === null) return false;
+    connection.limitKey = key;
+    this[$peers].delete(connection);
+    connection.moveTo({ sendAddress: address, remoteAddress, remotePort: port });
+    this[$peers].add(connection);
+    return true;
   }
 
   /** @internal */

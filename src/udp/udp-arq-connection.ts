@@ -3,8 +3,12 @@ import {
   type ArqSessionHost,
   type ArqSettings,
   handshakePeerId,
+  handshakeSelfId,
   isHandshake,
+  isMigration,
   KCP_HEADER_BYTES,
+  type MigrationKey,
+  type MigrationKeys,
 } from '../arq/index.ts';
 import { ConnectionState } from '../connection/state.ts';
 import { describe } from '../core/describe.ts';
@@ -15,6 +19,7 @@ import { callHook, notifyHook, type OpeningDone } from '../core/hooks.ts';
 import { $refuse } from '../core/internals.ts';
 import { QUEUED } from '../transport/udp-socket.ts';
 import { ArqBacklog, BacklogNews } from './udp-arq-backlog.ts';
+import { ArqClaim } from './udp-arq-claim.ts';
 import { UdpConnection } from './udp-connection.ts';
 import type { UdpHost } from './udp-host.ts';
 import type { PeerAddress } from './udp-lifecycle.ts';
@@ -37,7 +42,23 @@ export interface ArqStart {
   readonly selfId: number;
   /** A peer that has proved itself to a server with cookies. */
   readonly proved?: { peerId: number; isPeerComplete: boolean };
+  /** With `migration`: keys of the component. */
+  readonly keys?: MigrationKeys | null;
+  /** The session may change its address from now on. */
+  readonly movable?: (connection: ArqConnection, key: MigrationKey) => void;
+  /** The system says that nothing can be sent from this address any more. True if something is done about it. */
+  readonly lost?: (connection: ArqConnection, giveUp: () => void) => boolean;
 }
+
+/** Errors of the system that another address of this machine may cure. */
+const lostErrors: ReadonlySet<number> = new Set([
+  Errno.ENETUNREACH,
+  Errno.ENETDOWN,
+  Errno.EHOSTUNREACH,
+  Errno.EADDRNOTAVAIL,
+]);
+/** After a claim, milliseconds in which a server that does not know the client makes it no other one; less than a handshake may take. */
+const CLAIM_PAUSE_MS = 1_000;
 
 /**
  * A UDP connection with the ARQ session on top. The session is told the time when `nextDueMs` says so, by one timer; a
@@ -47,6 +68,11 @@ export interface ArqStart {
 export class ArqConnection extends UdpConnection implements ArqSessionHost {
   readonly #arq: ArqSettings;
   readonly #selfId: number;
+  readonly #start: ArqStart;
+  #claim: ArqClaim | null = null;
+  #claimedAt = Number.NEGATIVE_INFINITY;
+  /** Who waits for the end of the claim. */
+  #claimEnded: ((error: SocketError | null) => void)[] = [];
   #proved: ArqStart['proved'];
   #session: ArqSession | null = null;
   #timer: OwnedTimer<ArqConnection> | null = null;
@@ -64,6 +90,12 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     this.#arq = start.settings;
     this.#selfId = start.selfId;
     this.#proved = start.proved;
+    this.#start = start;
+  }
+
+  /** Own conversation ID. */
+  get selfId(): number {
+    return this.#selfId;
   }
 
   /** The session, null until the first hook has let the connection in. */
@@ -87,7 +119,12 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     // Plain KCP peers do not answer heartbeats.
     if (!this.isClient || !this.#arq.checkConv) this.beginDetect();
     const init = { selfId: this.#selfId, now, settings: this.#arq, host: this };
-    this.#session = new ArqSession(proved === undefined ? init : { ...init, proved });
+    const { keys } = this.#start;
+    this.#session = new ArqSession({
+      ...init,
+      ...(proved === undefined ? {} : { proved }),
+      ...(keys === undefined || keys === null ? {} : { migration: { keys, isClient: this.isClient } }),
+    });
     if (this.hold !== 0) this.#session.pause();
     this.#session.start(now);
     const early = this.#early;
@@ -123,6 +160,21 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
       this.host.drops.unknownPeer++;
       return;
     }
+    if (session.migrationKey !== null && this.isClient) {
+      if (isMigration(bytes)) {
+        this.#claim?.came(bytes);
+        return;
+      }
+      // Of another session of that server, whose client was here before.
+      if (bytes.length >= KCP_HEADER_BYTES && bytes.readUInt32LE(0) !== session.peerId) {
+        this.host.drops.unknownPeer++;
+        return;
+      }
+      if (this.#isDisowned(session, bytes)) {
+        if (this.#claim === null && now - this.#claimedAt >= Math.min(CLAIM_PAUSE_MS, this.#arq.handshakeTimeoutMs >> 2)) this.claim();
+        return;
+      }
+    }
     const foreignBefore = session.foreignDatagrams;
     const errno = session.input(bytes, now);
     if (errno !== 0) this.#sessionFailed(errno);
@@ -147,6 +199,60 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     if (!isHandshake(bytes)) return false;
     const to = handshakePeerId(bytes);
     return to !== 0 && to !== this.#selfId;
+  }
+
+  /** Whether the server says that it knows no connection with this address, by a packet of an ID that it never had. */
+  #isDisowned(session: ArqSession, bytes: Buffer): boolean {
+    return session.isReady && isHandshake(bytes) && handshakeSelfId(bytes) !== session.peerId;
+  }
+
+  // ---- another address -------------------------------------------------------------------------------------------
+
+  onMovable(key: MigrationKey): void {
+    this.#start.movable?.(this, key);
+  }
+
+  /** Whether the peer is known to take a change of address. */
+  get isMovable(): boolean {
+    return this.#session !== null && this.#session.migrationKey !== null && this.state === ConnectionState.Open;
+  }
+
+  /** A client claims its session at the address that it has now. Resolves to null when the server has moved it, else why not. */
+  claim(): Promise<SocketError | null> {
+    return new Promise((resolve) => {
+      this.#claimEnded.push(resolve);
+      this.#claim?.cancel();
+      this.#claim = new ArqClaim(this, this.#session!.migrationKey!, this.#arq.handshakeTimeoutMs, (isMoved) =>
+        this.#claimOver(isMoved),
+      );
+    });
+  }
+
+  #claimOver(isMoved: boolean): void {
+    const now = this.host.wheel.clock.now();
+    this.#claim?.cancel();
+    this.#claim = null;
+    this.#claimedAt = now;
+    if (isMoved) this.moved(now);
+    else this.#sessionFailed(Errno.ECONNRESET);
+    this.#tellClaim(isMoved ? null : (this.closeReason.error ?? null));
+  }
+
+  #tellClaim(error: SocketError | null): void {
+    for (const ended of this.#claimEnded.splice(0)) ended(error);
+  }
+
+  /** The session goes on at another address. */
+  moved(now: number): void {
+    this.lastHeardAt = now;
+    this.#session?.pathChanged(now);
+    this.host.schedule(this);
+  }
+
+  override systemFailed(errno: number, operation: SocketOperation, cause: Error | undefined): void {
+    const { lost } = this.#start;
+    const giveUp = (): void => super.systemFailed(errno, operation, cause);
+    if (lost === undefined || !lostErrors.has(errno) || !this.isMovable || !lost(this, giveUp)) giveUp();
   }
 
   onMessage(message: Buffer): void {
@@ -363,6 +469,8 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
     const { wheel } = this.host;
     this.hasDrained = (this.#session?.waitingSendCount ?? 0) === 0;
     this.#session?.close();
+    this.#claim?.cancel();
+    if (this.#claimEnded.length > 0) this.#tellClaim(this.closeReason.error ?? this.closedBefore('rebind'));
     if (this.#timer !== null) wheel.cancel(this.#timer);
     if (this.#drainTimer !== null) wheel.cancel(this.#drainTimer);
     this.#early = null;

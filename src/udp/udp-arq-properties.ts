@@ -41,6 +41,11 @@ export interface ArqProperties {
   /** Offer the peer `sendUnreliable`; it works if both ends do. Default false: no bit differs from HP-Socket's. */
   unreliable: boolean;
   /**
+   * Let a client go on under another address (another network, a NAT that forgot), by a key that both ends agree on; works
+   * if both ends do: docs/udp.md. Default false: no bit differs from HP-Socket's. Not with `checkConv`.
+   */
+  migration: boolean;
+  /**
    * The peers are plain KCP (skywind3000/kcp; kcp-go without encryption and FEC), not HP-Socket's: no ARQ handshake, so
    * `onHandShake` follows `onAccept` or `onConnect` at once; both directions carry one conversation ID, and datagrams of another
    * are dropped; clients send no heartbeats. Nothing proves a peer's address then. Default false.
@@ -66,6 +71,7 @@ export const arqProperties = {
   handshakeTimeoutMs: integer(5000, 1, 0x7fffffff),
   maxWaitingSendCount: integer(32_768, 1, 0x7fffffff),
   unreliable: flag(false),
+  migration: flag(false),
   checkConv: flag(false),
   conv: integer(0, 0, 0xffffffff),
 } satisfies TableOf<ArqProperties>;

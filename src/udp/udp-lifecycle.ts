@@ -23,11 +23,13 @@ export interface PeerAddress {
 export abstract class UdpLifecycle extends Lifecycle<UdpHost> {
   readonly isClient: boolean;
   /** Peer as the system writes it; empty on a connected socket. */
-  readonly sendAddress: string;
-  readonly remoteAddress: string;
-  readonly remotePort: number;
+  sendAddress: string;
+  remoteAddress: string;
+  remotePort: number;
   /** The client behind a proxy; null if there is none in between. */
-  readonly proxied: ProxiedPeer | null;
+  proxied: ProxiedPeer | null;
+  /** Its key in the count of connections per address; '' if that is not kept. */
+  limitKey = '';
   /** For `stop`: all that was queued is known to have arrived, or nothing was. */
   hasDrained = true;
   #disconnects = false;
@@ -50,6 +52,14 @@ export abstract class UdpLifecycle extends Lifecycle<UdpHost> {
   /** What it is found by among the connections with its remote port. */
   get peerKey(): string {
     return this.proxied === null ? this.sendAddress : this.proxied.key;
+  }
+
+  /** Its peer is at another address from now on. */
+  moveTo(peer: PeerAddress): void {
+    this.sendAddress = peer.sendAddress;
+    this.remoteAddress = peer.remoteAddress;
+    this.remotePort = peer.remotePort;
+    this.proxied = peer.proxied ?? null;
   }
 
   get localAddress(): SocketAddress | null {

@@ -48,6 +48,8 @@ export interface UdpServerHooks<S> extends UdpConnectionHooks<S> {
    * it with a close notify and without `onClose` (EV-S-02, NOC-001).
    */
   onAccept?(sender: S, connId: ConnId, peer: SocketAddress): HookResult;
+  /** ARQ with `migration`: a client goes on at another address, which it has proved. The result is ignored. */
+  onAddressChange?(sender: S, connId: ConnId, address: SocketAddress, before: SocketAddress): HookResult;
   /** The server stopped; nothing follows (EV-S-08). */
   onShutdown?(sender: S): HookResult;
 }
@@ -97,6 +99,7 @@ export interface AnyUdpHooks {
   onHandShake?(sender: unknown, connId: ConnId): unknown;
   onReceive?(sender: unknown, connId: ConnId, data: Buffer): unknown;
   onReceiveUnreliable?(sender: unknown, connId: ConnId, data: Buffer): unknown;
+  onAddressChange?(sender: unknown, connId: ConnId, address: SocketAddress, before: SocketAddress): unknown;
   onSend?(sender: unknown, connId: ConnId, data: Buffer): unknown;
   onSendBlocked?(sender: unknown, connId: ConnId, waitingCount: number): unknown;
   onSendDrained?(sender: unknown, connId: ConnId, waitingCount: number): unknown;

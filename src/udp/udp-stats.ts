@@ -46,6 +46,16 @@ export interface ArqCookieCounters {
   disowned: number;
 }
 
+/** What an ARQ server with `migration` did with clients that changed their address. */
+export interface ArqMoveCounters {
+  /** Clients that proved themselves at another address, and go on there. */
+  moved: number;
+  /** ... that a limit or a list did not let be there. */
+  refused: number;
+  /** Claims that nobody with a session made, or that were made before. */
+  ignored: number;
+}
+
 /** Snapshot of a UDP component since its last start. */
 export interface UdpStats {
   /** Connections now. */
@@ -90,6 +100,8 @@ export interface UdpStats {
   socketBuffers: { receive: number; send: number };
   /** Only of an ARQ server with `arqCookies`. */
   cookies?: ArqCookieCounters;
+  /** ARQ servers with `migration`. */
+  moves?: ArqMoveCounters;
 }
 
 /** Snapshot of one UDP or ARQ connection. */
