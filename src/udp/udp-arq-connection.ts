@@ -171,7 +171,11 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
         return;
       }
       if (this.#isDisowned(session, bytes)) {
-        if (this.#claim === null && now - this.#claimedAt >= Math.min(CLAIM_PAUSE_MS, this.#arq.handshakeTimeoutMs >> 2)) this.claim();
+        if (
+          this.#claim === null &&
+          now - this.#claimedAt >= Math.min(CLAIM_PAUSE_MS, this.#arq.handshakeTimeoutMs >> 2)
+        )
+          this.claim();
         return;
       }
     }
