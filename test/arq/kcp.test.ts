@@ -844,6 +844,20 @@ describe('options', () => {
     expect(take(out).map((d) => parse(d).map((s) => s.data.toString()))).toEqual([['a', 'b']]);
   });
 
+  test('AQ-030: a receive window is never less than 128 segments, and is told in each segment', () => {
+    for (const [recvWndSize, told] of [
+      [1, 128],
+      [128, 128],
+      [129, 129],
+      [undefined, 512],
+    ] as const) {
+      const { kcp, out } = session({ recvWndSize });
+      kcp.send(Buffer.from('x'));
+      kcp.flush();
+      expect(parse(take(out)[0]!)[0]!.wnd).toBe(told);
+    }
+  });
+
   test('AQ-027 to AQ-034: out of range throws and names the option', () => {
     const wrong: Array<[keyof KcpOptions, number[]]> = [
       ['flushInterval', [0, -1, 1.5, Number.NaN]],

@@ -1,3 +1,4 @@
+import net from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { parseCookieHeader } from '../../src/http/cookie-header.ts';
 import { parseRange } from '../../src/http/local-file.ts';
@@ -93,22 +94,35 @@ describe('versions', () => {
 });
 
 describe('what is known of a message', () => {
-  it('is nothing before it begins (HT-016)', () => {
-    const server = new HttpServer({});
-    expect([
-      server.getMethod(1),
-      server.getHost(1),
-      server.getVersion(1),
-      server.isKeepAlive(1),
-      server.getUrlFieldSet(1),
-    ]).toEqual(['', null, 0, false, 0]);
-    expect([
-      server.getUrlField(1, 0),
-      server.getAllHeaders(1),
-      server.getCookie(1, 'a'),
-      server.getParseErrorCode(1).code,
-    ]).toEqual([null, [], null, 0]);
+  it('is nothing before it begins, but an answer may be sent (HT-016)', async () => {
+    const nothingAbout = (server: HttpServer, id: number): void => {
+      expect([
+        ...[server.getMethod(id), server.getHost(id), server.getVersion(id), server.isKeepAlive(id)],
+        ...[server.getUrlFieldSet(id), server.isUpgrade(id), server.getContentLength(id)],
+      ]).toEqual(['', null, 0, false, 0, false, 0]);
+      expect([
+        ...[server.getUrlField(id, 0), server.getAllHeaders(id), server.getCookie(id, 'a')],
+        server.getParseErrorCode(id).code,
+      ]).toEqual([null, [], null, 0]);
+    };
+    const server = new HttpServer(
+      {
+        onReceive: (self, id) => {
+          nothingAbout(self, id);
+          self.sendResponse(id, 503);
+          self.disconnect(id, { drain: true });
+        },
+      },
+      { httpAutoStart: false },
+    );
+    nothingAbout(server, 1); // nor is there a connection
     expect(server.sendChunkData(1)).toBe(false);
+    const { port } = await server.start('127.0.0.1', 0);
+    const socket = net.connect(port, '127.0.0.1', () => socket.write('not yet HTTP'));
+    let answer = '';
+    for await (const piece of socket) answer += piece;
+    await server.stop();
+    expect(answer).toBe('HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
   });
 
   it('stays readable until the next begins (HP-036), names as they came, duplicates kept (HP-037, NHT-002)', () => {

@@ -180,6 +180,17 @@ describe('an HTTP sync client', () => {
     expect(() => client.openUrl('GET', 'http://h', { maxRedirect: 1 } as never)).toThrow('did you mean maxRedirects?');
   });
 
+  it('gives up connecting after connectTimeout, TLS included, and is stopped then (SYN-001, HTTP-SY-003)', async () => {
+    const url = await serveRaw(() => {}); // where nobody shakes hands
+    const client = new HttpsSyncClient({}, { connectTimeout: 30, requestTimeout: 0, ssl: { verifyServer: false } });
+    await expect(client.openUrl('GET', url.replace('http:', 'https:'))).rejects.toMatchObject({
+      socketError: SocketErrorCode.ConnectServer,
+      errnoName: 'ETIMEDOUT',
+    });
+    await client.wait();
+    expect(client.hasStarted).toBe(false);
+  });
+
   it('takes an answer until the end of the connection as complete (SYN-004)', async () => {
     const url = await serveRaw((socket) => socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\n\r\nall')));
     expect((await make().openUrl('GET', url)).text()).toBe('all');
