@@ -280,6 +280,25 @@ describe('an HTTP server by hooks', () => {
     expect(auto.server.startHttp(auto.server.getAllConnectionIDs()[0]!)).toBe(false);
   });
 
+  it('is strict unless told otherwise, as a whole or by a rule (NHT-003)', async () => {
+    const hooks = answering('ok');
+    const bareLf = 'GET / HTTP/1.1\r\nHost: h\nConnection: close\r\n\r\n';
+    const twoHosts = 'GET / HTTP/1.1\r\nHost: h\r\nHost: i\r\nConnection: close\r\n\r\n';
+    const statuses: [options: HttpServerOptions, forBareLf: string, forTwoHosts: string][] = [
+      [{}, '400', '400'],
+      [{ httpPolicy: 'strict' }, '400', '400'],
+      [{ httpPolicy: 'hp', httpRules: { closing: true } }, '200', '200'],
+      [{ httpRules: { bareLf: false } }, '200', '400'],
+      [{ httpPolicy: 'hp', httpRules: { host: true, closing: true, answersErrors: true } }, '200', '400'],
+    ];
+    for (const [options, ...expected] of statuses) {
+      const { port, server } = await start(hooks, options);
+      expect(server.httpPolicy).toBe(options.httpPolicy ?? 'strict');
+      const seen = [await talk(port, bareLf), await talk(port, twoHosts)].map((answer) => answer.slice(9, 12));
+      expect([options, ...seen]).toEqual([options, ...expected]);
+    }
+  });
+
   it('releases a connection: after the delay, or with the next byte (REL-001 to REL-004, HT-005, HTTP-RS-004, HTTP-RS-006, HTTP-RS-007)', async () => {
     const codes: number[] = [];
     const listener: HttpServerHooks<HttpServer> = {

@@ -108,7 +108,7 @@ describe('a WebSocketServer', () => {
     expect((await once(client, 'close'))[0]).toBe(1000);
   });
 
-  it('tells of each WebSocket that it opened and how it ended, then of its connection (WSS-005, WSS-011, EBUG-007)', async () => {
+  it('tells of each WebSocket that it opened and how it ended, then of its connection (WSS-005, WSS-011, WSS-012, EBUG-007)', async () => {
     const log: string[] = [];
     const over = deferred<void>();
     const { port, server } = await serve({
@@ -298,7 +298,7 @@ describe('a WebSocketServer', () => {
     ]);
   });
 
-  it('compresses where that was agreed on', async () => {
+  it('compresses where that was agreed on (WSS-012)', async () => {
     const { port, server } = await serve(echo, { compression: true, compressionThresholdBytes: 0 });
     const client = await connect(port, '/', { perMessageDeflate: { threshold: 0 } });
     expect(client.extensions).toContain('permessage-deflate');
