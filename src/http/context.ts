@@ -1,12 +1,16 @@
 import type { Clock } from '../core/clock.ts';
 import type { SlabPool } from '../memory/slab-pool.ts';
-import type { Protocol } from '../protocol/protocol.ts';
+import type { Port, Protocol } from '../protocol/protocol.ts';
 import type { HttpUpgradeType } from './enums.ts';
-import type { HttpProtocol } from './http-protocol.ts';
 import type { AnyHttpHooks } from './listener.ts';
 import type { FieldBlock, MessageHead } from './message-head.ts';
 import { type HttpRules, lenientFlags } from './policy.ts';
 import type { HttpCounters, HttpLimits } from './settings.ts';
+
+/** HTTP of one connection (`HttpProtocol`), as the context that it shares with others knows it. */
+export interface HttpSpeaker extends Protocol {
+  readonly port: Port;
+}
 
 /** Takes one message as a whole, beside the hooks: made when its head is complete. */
 export interface MessageConsumer {
@@ -50,11 +54,11 @@ export interface HttpContextInit {
   /** `HttpVersion` of what is sent. */
   readonly localVersion: number;
   /** Takes messages as a whole; null if only hooks do. @returns Null for a message that it does not want. */
-  readonly consume: ((protocol: HttpProtocol, head: MessageHead) => MessageConsumer | null) | null;
+  readonly consume: ((protocol: HttpSpeaker, head: MessageHead) => MessageConsumer | null) | null;
   /** Whether, without a hook `onUpgrade`, only WebSockets may leave HTTP: other upgrades are ignored, tunnels refused. */
   readonly takesOnlyWebSockets?: boolean;
   /** The protocol behind an upgrade that was accepted; null for bytes to `onReceive`. */
-  readonly upgradeTo: ((protocol: HttpProtocol, type: HttpUpgradeType) => Protocol | null) | null;
+  readonly upgradeTo: ((protocol: HttpSpeaker, type: HttpUpgradeType) => Protocol | null) | null;
   /** Takes the cookies of an answer; null if nobody stores any. Left out: null. */
   readonly receiveCookies?: ((connId: number, path: string, head: MessageHead) => void) | null;
   /** A hook failed in a way that does not concern the connection. */

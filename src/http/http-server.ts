@@ -37,13 +37,12 @@ import { servingSettings } from '../websocket/websocket-properties.ts';
 import { webSocketOf } from '../websocket/websocket-run.ts';
 import { addMethods } from './add-methods.ts';
 import { ComplexHttpMethods, protocolOf, refuseHttp } from './complex-http.ts';
-import type { HttpContext, HttpContextInit } from './context.ts';
+import type { HttpContext, HttpContextInit, HttpSpeaker } from './context.ts';
 import { HttpUpgradeType, type HttpUrlField } from './enums.ts';
 import { answerByFetch, type FetchHandler, type FetchUpgradeOptions } from './fetch/fetch-handler.ts';
 import type { HttpHeaders } from './header-list.ts';
 import { HTTP_HOOKS, httpContext, withHooks } from './http-model.ts';
 import { type HttpServerProperties, httpServerProperties } from './http-properties.ts';
-import type { HttpProtocol } from './http-protocol.ts';
 import type { HttpHooks, WSFrameHooks } from './listener.ts';
 import { type FileOptions, type FileReport, sendFileOn } from './local-file.ts';
 import type { MessageHead } from './message-head.ts';
@@ -89,7 +88,7 @@ const model = withHooks(
       listener.onUpgrade === undefined ? null : frameProtocols(server, listener as FrameHooks, true, server.wsPolicy);
     const framesOf: HttpContextInit['upgradeTo'] =
       frames === null ? null : ({ port }, type) => (type === HttpUpgradeType.WebSocket ? frames(port) : null);
-    const take = (protocol: HttpProtocol, head: MessageHead) =>
+    const take = (protocol: HttpSpeaker, head: MessageHead) =>
       HttpRequest.take(protocol as HttpServerProtocol, head, settings!);
     const { ws } = server;
     if (ws === null) {

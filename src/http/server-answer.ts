@@ -1,11 +1,27 @@
+import type { Answer } from './answer-queue.ts';
 import { dateLine, Has, type HeaderText, type HttpHeaders, headerText, isFieldText } from './header-list.ts';
+import type { MessageHead } from './message-head.ts';
 import { type BodyBytes, bodyLength, chunkHeader } from './message-writer.ts';
 import { METHOD_HEAD } from './methods.ts';
-import type { HttpRequest } from './server-request.ts';
+import type { HttpServerProtocol } from './server-protocol.ts';
 import { statusText } from './status.ts';
 
 /** Body of an answer: at hand, or made piece by piece. A Node stream and a web stream are async iterables, too. */
 export type AnswerBody = BodyBytes | AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>;
+
+/** A request (`HttpRequest`), as what answers it knows it. */
+export interface AnsweredRequest {
+  readonly head: MessageHead;
+  readonly protocol: HttpServerProtocol;
+  /** Its place among the answers of the connection. */
+  readonly answer: Answer;
+  /** Whether an answer can still be given. */
+  readonly isAnswerable: boolean;
+  /** What of the body was not read is of no interest any more. */
+  dropBody(): void;
+  /** The source of the answer's body failed. */
+  handlerFailed(thrown: unknown): void;
+}
 
 /** An answer to a request. */
 export interface AnswerInit {
@@ -43,7 +59,7 @@ function isAtHand(body: AnswerBody): body is BodyBytes {
 }
 
 /** Sends an answer; see `HttpRequest.respond`. */
-export function sendAnswer(request: HttpRequest, init: AnswerInit): boolean | Promise<boolean> {
+export function sendAnswer(request: AnsweredRequest, init: AnswerInit): boolean | Promise<boolean> {
   const { status = 200, body } = init;
   if (!Number.isInteger(status) || status < 200 || status > 999) {
     throw new RangeError('the status of an answer must be a whole number, 200 to 999');
@@ -74,7 +90,7 @@ export function sendAnswer(request: HttpRequest, init: AnswerInit): boolean | Pr
 }
 
 /** HEAD, 204 and 304 have no body, whatever the caller gives (RFC 9110 6.4.1). */
-function isBodiless(request: HttpRequest, status: number): boolean {
+function isBodiless(request: AnsweredRequest, status: number): boolean {
   return status === 204 || status === 304 || request.head.methodNumber === METHOD_HEAD;
 }
 
@@ -86,19 +102,19 @@ function checkLength(text: string, length: number, hasNoBody: boolean): void {
 }
 
 /** Whether the connection ends behind the answer. */
-function closing(request: HttpRequest, { connection }: HeaderText): boolean {
+function closing(request: AnsweredRequest, { connection }: HeaderText): boolean {
   return !request.protocol.keepsAlive(request.head) || /(?:^|[\s,])close(?:$|[\s,])/i.test(connection);
 }
 
 /** HTTP/1.1 stays without being told, HTTP/1.0 does not. */
-function connectionLine(request: HttpRequest, closes: boolean): string {
+function connectionLine(request: AnsweredRequest, closes: boolean): string {
   if (closes) return 'Connection: close\r\n';
   return request.head.version === 0x0101 ? '' : 'Connection: keep-alive\r\n';
 }
 
 /** Sends a body piece by piece: in chunks, of a length that the caller gave, or to HTTP/1.0 until the connection ends. */
 async function stream(
-  request: HttpRequest,
+  request: AnsweredRequest,
   init: AnswerInit,
   status: number,
   body: AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>,

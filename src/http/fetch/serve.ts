@@ -1,34 +1,8 @@
-import type { SSLContextOptions, SSLMemoryContextOptions } from '../../ssl/options.ts';
-import type { WebSocketServing } from '../../websocket/websocket-properties.ts';
 import { HttpServer, type HttpServerOptions } from '../http-server.ts';
 import { HttpsServer, type HttpsServerOptions } from '../https-server.ts';
 import type { FetchHandler } from './fetch-handler.ts';
 import { overrideGlobalObjects } from './override.ts';
-import { checkServerOptions } from './serve-options.ts';
-
-/** How `serve` listens. The rest are properties of `HttpServer`. */
-export interface ServeOptions extends Omit<HttpServerOptions, 'ws'> {
-  /**
-   * WebSockets on the same port: hooks and options, or true. The handler gets their requests like any other, and opens them by
-   * `info.upgradeWebSocket()`; those of a hub's path (`addHub`), and all of them if there is a hook `onUpgradeRequest`, do not
-   * come to the handler.
-   */
-  websocket?: WebSocketServing<HttpServer> | boolean | undefined;
-  /** Local address; default `0.0.0.0`. */
-  host?: string | undefined;
-  /** Port; 0, the default, lets the system choose: `getListenAddress` tells. */
-  port?: number | undefined;
-  /** Path of a Unix domain socket instead. */
-  path?: string | undefined;
-  /** Material for TLS: the server is an HTTPS server. */
-  tls?: SSLContextOptions | SSLMemoryContextOptions | undefined;
-  /** Whether `globalThis.Response` and `Request` become the light ones. Default false. */
-  overrideGlobalObjects?: boolean | undefined;
-  /** Aborting stops the server. */
-  signal?: AbortSignal | undefined;
-  /** Told of what the handler throws; without it a process warning. */
-  onError?: ((error: unknown) => void) | undefined;
-}
+import { checkServerOptions, type ServeOptions } from './serve-options.ts';
 
 /**
  * Serves a fetch handler.

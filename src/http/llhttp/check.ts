@@ -1,6 +1,6 @@
 import { latin1 } from '../latin1.ts';
+import type { Llhttp } from './instance.ts';
 import { Flag } from './layout.ts';
-import type { Llhttp } from './llhttp.ts';
 import { Parser, ParserEvent, REQUEST, RESPONSE } from './parser.ts';
 import type { Entry } from './recorder.ts';
 

@@ -1,5 +1,5 @@
+import { type Llhttp, WINDOW_BYTES } from './instance.ts';
 import { CONTENT_LENGTH, FLAGS, METHOD, STATUS_CODE, UPGRADE, VERSION_MAJOR, VERSION_MINOR } from './layout.ts';
-import { type Llhttp, WINDOW_BYTES } from './llhttp.ts';
 import { ENTRY_WORDS, Entry, PAUSE } from './recorder.ts';
 
 /** What `execute` came back with. */
