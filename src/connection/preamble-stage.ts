@@ -17,6 +17,14 @@ const EMPTY = Buffer.alloc(0);
 /** Milliseconds that what a preamble sent before it failed may take to get to the system. */
 const LAST_WORDS_MS = 100;
 
+/** Who lets preambles be spoken. Exactly one of these is called for each stage. */
+export interface StageOwner {
+  /** All preambles are done, and everything that they sent is written: the connection opens. */
+  finished(stage: PreambleStage): void;
+  /** The connection closed before. */
+  gaveUp(stage: PreambleStage): void;
+}
+
 /**
  * The preambles of one connection, one after another. The connection is connecting meanwhile.
  *
@@ -27,7 +35,8 @@ const LAST_WORDS_MS = 100;
  * ```
  */
 export class PreambleStage implements PreambleSide {
-  readonly #connection: Link;
+  /** The connection that they are spoken on. */
+  readonly connection: Link;
   readonly #factories: readonly PreambleFactory[];
   readonly #isServer: boolean;
   /** The preamble that is spoken; null before the first and behind the last. */
@@ -43,24 +52,24 @@ export class PreambleStage implements PreambleSide {
   #isOver = false;
   /** Closes the connection when its last words are written. */
   #closing: (() => void) | null = null;
-  #finished: (() => void) | null = null;
+  readonly #owner: StageOwner;
 
-  constructor(connection: Link, factories: readonly PreambleFactory[], isServer: boolean) {
-    this.#connection = connection;
+  constructor(connection: Link, factories: readonly PreambleFactory[], isServer: boolean, owner: StageOwner) {
+    this.#owner = owner;
+    this.connection = connection;
     this.#factories = factories;
     this.#isServer = isServer;
   }
 
-  /** The socket is connected. @param finished Called when all preambles are done and everything that they sent is written. */
-  start(finished: () => void): void {
-    this.#finished = finished;
+  /** The socket is connected. */
+  start(): void {
     this.hasStarted = true;
     this.run();
     this.#readOn();
   }
 
   get #isAlive(): boolean {
-    return this.#connection.state === ConnectionState.Connecting;
+    return this.connection.state === ConnectionState.Connecting;
   }
 
   /** Whether the preambles are done, or one has failed. */
@@ -98,12 +107,12 @@ export class PreambleStage implements PreambleSide {
 
   #readOn(): void {
     const isBusy = this.#input.length > 0 && this.#current?.preamble?.isBusy === true;
-    if (!this.#isOver && this.#isAlive && !isBusy) this.#connection.socket.resume();
+    if (!this.#isOver && this.#isAlive && !isBusy) this.connection.socket.resume();
   }
 
   threw(thrown: unknown): void {
     const operation = this.#isServer ? SocketOperation.Receive : SocketOperation.Connect;
-    if (this.#isAlive) this.#connection.hookFailed('preamble', thrown, operation);
+    if (this.#isAlive) this.connection.hookFailed('preamble', thrown, operation);
   }
 
   /** Goes on as far as it can. */
@@ -125,7 +134,7 @@ export class PreambleStage implements PreambleSide {
     if (current === null) {
       const make = this.#factories[this.#index++];
       if (make === undefined) return false;
-      current = new StagePort(this.#connection, this);
+      current = new StagePort(this.connection, this);
       this.#current = current;
       current.preamble = make(current);
       current.preamble.begin?.();
@@ -138,7 +147,7 @@ export class PreambleStage implements PreambleSide {
         throw new RangeError('receive of a preamble must return how many of the bytes it took');
       this.#input = taken === input.length ? EMPTY : input.subarray(taken);
       if (!current.isDone && taken === 0 && preamble!.isBusy === true) {
-        this.#connection.socket.pause();
+        this.connection.socket.pause();
         return false;
       }
       if (!current.isDone && taken === 0) {
@@ -157,7 +166,7 @@ export class PreambleStage implements PreambleSide {
 
   /** All preambles are done. */
   #finish(): void {
-    const connection = this.#connection;
+    const connection = this.connection;
     this.#isOver = true;
     if (connection.pendingBytes === 0) return this.#handOver();
     connection.socket.pause();
@@ -173,12 +182,10 @@ export class PreambleStage implements PreambleSide {
 
   /** The connection opens; what no preamble took is delivered at once if that is done, and else held. */
   #handOver(): void {
-    const connection = this.#connection;
+    const connection = this.connection;
     const { receiver } = connection;
-    const finished = this.#finished!;
-    this.#finished = null;
     connection.preambles = null;
-    finished();
+    this.#owner.finished(this);
     const rest = this.#input;
     this.#input = EMPTY;
     if (rest.length > 0) receiver.received(rest, this.#isOwnInput ? Lifetime.Forever : Lifetime.Call);
@@ -233,7 +240,7 @@ export class PreambleStage implements PreambleSide {
   #close(message: string, errno: number, cause: Error | undefined): void {
     if (!this.#isAlive || this.#isOver) return;
     this.#isOver = true;
-    const connection = this.#connection;
+    const connection = this.connection;
     const { id: connId, host, remoteHost, remotePort } = connection;
     if (this.#isServer) host.limits.preambles++;
     const what = this.#isServer ? '' : `connecting to ${shown(remoteHost)}:${remotePort} failed: `;
@@ -261,61 +268,61 @@ export class PreambleStage implements PreambleSide {
     this.#current = null;
     this.#isOver = true;
     this.#input = EMPTY;
-    this.#finished = null;
+    this.#owner.gaveUp(this);
     try {
       current?.preamble?.closed?.();
     } catch (thrown) {
-      this.#connection.hookFailed('preamble', thrown, SocketOperation.Close);
+      this.connection.hookFailed('preamble', thrown, SocketOperation.Close);
     }
   }
 }
 
 /** What one preamble sees of its connection. */
-class StagePort implements PreamblePort {
+export class StagePort implements PreamblePort {
   preamble: Preamble | null = null;
   isDone = false;
-  readonly #connection: Link;
+  readonly connection: Link;
   readonly #stage: PreambleStage;
 
   constructor(connection: Link, stage: PreambleStage) {
-    this.#connection = connection;
+    this.connection = connection;
     this.#stage = stage;
   }
 
   get id(): number {
-    return this.#connection.id;
+    return this.connection.id;
   }
 
   get isOpen(): boolean {
-    return !this.isDone && !this.#stage.isOver && this.#connection.state === ConnectionState.Connecting;
+    return !this.isDone && !this.#stage.isOver && this.connection.state === ConnectionState.Connecting;
   }
 
   get localAddress(): string {
-    return this.#connection.localAddress?.address ?? '';
+    return this.connection.localAddress?.address ?? '';
   }
 
   get localPort(): number {
-    return this.#connection.localAddress?.port ?? 0;
+    return this.connection.localAddress?.port ?? 0;
   }
 
   get remoteAddress(): string {
-    return this.#connection.remoteAddress;
+    return this.connection.remoteAddress;
   }
 
   get remotePort(): number {
-    return this.#connection.remotePort;
+    return this.connection.remotePort;
   }
 
   get extra(): unknown {
-    return this.#connection.extra;
+    return this.connection.extra;
   }
 
   set extra(extra: unknown) {
-    this.#connection.extra = extra;
+    this.connection.extra = extra;
   }
 
   send(bytes: Uint8Array | string): void {
-    if (this.isOpen) this.#connection.sendRaw(toBytes(bytes, 0, undefined));
+    if (this.isOpen) this.connection.sendRaw(toBytes(bytes, 0, undefined));
   }
 
   done(): void {

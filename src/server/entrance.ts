@@ -1,13 +1,27 @@
 import type { Admission } from '../connection/admission.ts';
 import type { ConnectionHost } from '../connection/host.ts';
-import { PreambleStage } from '../connection/preamble-stage.ts';
+import { PreambleStage, type StageOwner, type StagePort } from '../connection/preamble-stage.ts';
 import type { StreamConnection } from '../connection/stream-connection.ts';
 import { type ProxyProtocolOptions, TrustedProxies } from '../connection/trusted-proxies.ts';
 import { SocketOperation } from '../core/enums.ts';
-import type { PreambleFactory } from '../protocol/preambles/preamble.ts';
+import { WheelTimer } from '../core/timer-wheel.ts';
+import type { PreambleFactory, PreamblePort } from '../protocol/preambles/preamble.ts';
 import type { ProxyHeader } from '../protocol/preambles/proxy-header.ts';
-import { ProxyInPreamble } from '../protocol/preambles/proxy-in.ts';
+import { type ProxyInContext, ProxyInPreamble } from '../protocol/preambles/proxy-in.ts';
 import { ProxyReader } from '../protocol/preambles/proxy-reader.ts';
+
+/** Properties of a server that say what stands in front of its connections. */
+export interface EntranceSettings {
+  readonly proxyProtocol: ProxyProtocolOptions | null;
+  readonly preamble: PreambleFactory | null;
+  readonly preambleTimeoutMs: number;
+}
+
+/** A connection whose preambles are spoken. */
+interface Waiting {
+  readonly until: number;
+  readonly opened: () => void;
+}
 
 /** How a connection comes in. */
 export const Passage = Object.freeze({
@@ -20,29 +34,43 @@ export const Passage = Object.freeze({
 } as const);
 export type Passage = (typeof Passage)[keyof typeof Passage];
 
-/** What preambles stand in front of the connections of a server. Made by each start. */
-export class Entrance {
+/**
+ * What preambles stand in front of the connections of a server, and for how long. Made by each start.
+ *
+ * All of them have the same time, so those that began first are the first whose time is over: one timer serves them.
+ */
+export class Entrance implements StageOwner, ProxyInContext {
+  readonly reader: ProxyReader;
+  readonly #run: ConnectionHost;
   readonly #proxies: TrustedProxies | null;
-  readonly #preamble: PreambleFactory | null;
-  readonly #reader: ProxyReader;
   readonly #timeoutMs: number;
   readonly #admission: Admission;
   readonly #count: () => number;
+  /** By passage. */
+  readonly #factories: readonly (readonly PreambleFactory[])[];
+  /** Those that are spoken, oldest first. */
+  #waiting = new Map<PreambleStage, Waiting>();
+  #timer = new WheelTimer(() => this.#look());
 
   /** @param count Connections that the server has. */
   constructor(
-    proxyProtocol: ProxyProtocolOptions | null,
-    preamble: PreambleFactory | null,
-    timeoutMs: number,
+    run: ConnectionHost,
+    { proxyProtocol, preamble, preambleTimeoutMs }: EntranceSettings,
     admission: Admission,
     count: () => number,
   ) {
+    this.#run = run;
     this.#proxies = proxyProtocol === null ? null : new TrustedProxies(proxyProtocol);
-    this.#preamble = preamble;
-    this.#reader = new ProxyReader(this.#proxies?.maxHeaderBytes ?? 0);
-    this.#timeoutMs = timeoutMs;
+    this.reader = new ProxyReader(this.#proxies?.maxHeaderBytes ?? 0);
+    this.#timeoutMs = preambleTimeoutMs;
     this.#admission = admission;
     this.#count = count;
+    const own = preamble === null ? [] : [preamble];
+    this.#factories = [own, own, [(port) => new ProxyInPreamble(this, port), ...own]];
+  }
+
+  get isOptional(): boolean {
+    return this.#proxies!.isOptional;
   }
 
   /** @param address Of the socket's peer. */
@@ -54,38 +82,58 @@ export class Entrance {
 
   /** Whether anything is spoken before the first hook. */
   hasPreambles(passage: Passage): boolean {
-    return passage === Passage.Proxied || this.#preamble !== null;
+    return this.#factories[passage]!.length > 0;
   }
 
-  /** Speaks the preambles of an accepted connection, then calls `finished`. */
-  open(run: ConnectionHost, connection: StreamConnection, passage: Passage, finished: () => void): void {
-    const factories: PreambleFactory[] = [];
-    if (passage === Passage.Proxied) factories.push((port) => new ProxyInPreamble(this.#contextOf(connection), port));
-    if (this.#preamble !== null) factories.push(this.#preamble);
-    const stage = new PreambleStage(connection, factories, true);
+  /** Speaks the preambles of an accepted connection, then calls `opened`. */
+  open(connection: StreamConnection, passage: Passage, opened: () => void): void {
+    const stage = new PreambleStage(connection, this.#factories[passage]!, true, this);
     connection.preambles = stage;
-    const timeoutMs = this.#timeoutMs;
-    if (timeoutMs > 0) {
-      connection.deadlines.armStage(timeoutMs, () => {
-        if (stage.expired()) return;
-        run.limits.preambles++;
-        const message = `${stage.awaits} of connection ${connection.id} did not come within ${timeoutMs} ms (preambleTimeoutMs)`;
-        connection.deadlines.timedOut(SocketOperation.Receive, message);
-      });
-    }
-    stage.start(finished);
+    this.#await(stage, opened);
+    stage.start();
   }
 
-  #contextOf(connection: StreamConnection) {
-    return {
-      reader: this.#reader,
-      isOptional: this.#proxies!.isOptional,
-      arrived: (_port: unknown, header: ProxyHeader | null) => this.#arrived(connection, header),
-    };
+  #await(stage: PreambleStage, opened: () => void): void {
+    const { wheel } = this.#run;
+    this.#waiting.set(stage, { until: wheel.clock.now() + this.#timeoutMs, opened });
+    if (this.#timeoutMs > 0 && !this.#timer.isArmed) wheel.arm(this.#timer, this.#timeoutMs);
+  }
+
+  finished(stage: PreambleStage): void {
+    const { opened } = this.#waiting.get(stage)!;
+    this.#waiting.delete(stage);
+    opened();
+  }
+
+  gaveUp(stage: PreambleStage): void {
+    this.#waiting.delete(stage);
+  }
+
+  /** Ends those whose time is over. */
+  #look(): void {
+    const { wheel } = this.#run;
+    const now = wheel.clock.now();
+    for (const [stage, { until, opened }] of this.#waiting) {
+      if (until > now) return wheel.arm(this.#timer, until - now);
+      if (!stage.expired()) {
+        this.#waiting.delete(stage);
+        this.#late(stage.connection as StreamConnection, stage);
+      } else if (this.#waiting.delete(stage)) {
+        // Content with that, and another preamble comes behind it, with as much time.
+        this.#await(stage, opened);
+      }
+    }
+  }
+
+  #late(connection: StreamConnection, stage: PreambleStage): void {
+    this.#run.limits.preambles++;
+    const message = `${stage.awaits} of connection ${connection.id} did not come within ${this.#timeoutMs} ms (preambleTimeoutMs)`;
+    connection.deadlines.timedOut(SocketOperation.Receive, message);
   }
 
   /** The connection is whose its header says: now the limits look at it. */
-  #arrived(connection: StreamConnection, header: ProxyHeader | null): string | null {
+  arrived(port: PreamblePort, header: ProxyHeader | null): string | null {
+    const connection = (port as StagePort).connection as StreamConnection;
     connection.proxyHeader = header;
     const source = header?.source ?? null;
     if (source !== null) {

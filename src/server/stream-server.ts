@@ -133,14 +133,12 @@ export abstract class StreamServer<Extra = unknown, Message = Sendable> extends 
     const { signal } = target;
     if (isSignalAborted(signal)) throw this[$aborted]('start', signal);
     const run = this[$begin]();
-    const { proxyProtocol, preamble, preambleTimeoutMs } = this;
+    const { proxyProtocol, preamble } = this;
     // Behind a proxy, a Unix domain socket has peers with addresses as well.
     const haveAddresses = target.path === undefined || proxyProtocol !== null;
     const admission = new Admission(this, run.limits, this[$wheel].clock, haveAddresses);
     const entrance =
-      proxyProtocol === null && preamble === null
-        ? null
-        : new Entrance(proxyProtocol, preamble, preambleTimeoutMs, admission, () => this[$table].size);
+      proxyProtocol === null && preamble === null ? null : new Entrance(run, this, admission, () => this[$table].size);
     const listener = new TcpListener(
       {
         accepted: (socket) => this.#accept(run, admission, entrance, socket, null),
@@ -290,8 +288,7 @@ export abstract class StreamServer<Extra = unknown, Message = Sendable> extends 
     if (key !== '') connection.onReleased = () => admission.leave(key);
     const open = opened === null ? openAccepted(connection) : openAdopted(connection, opened);
     if (!hasPreambles) return open();
-    entrance!.open(run, connection, passage, () => {
-      connection.deadlines.disarmStage();
+    entrance!.open(connection, passage, () => {
       connection.connected();
       open();
     });

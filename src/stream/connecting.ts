@@ -157,7 +157,11 @@ export async function connect(
   const hops = hopsOf(component[$settings], target);
   connection.proxies = hops.map((hop) => hop.name);
   const preambles = outgoingPreambles(component[$settings], target, hops, dial, port);
-  const stage = preambles.length === 0 ? null : new PreambleStage(connection, preambles, false);
+  let open = (): void => {};
+  const stage =
+    preambles.length === 0
+      ? null
+      : new PreambleStage(connection, preambles, false, { finished: () => open(), gaveUp: () => {} });
   connection.preambles = stage;
   let isSettled = false;
   const abort = (): void => {
@@ -204,7 +208,7 @@ export async function connect(
     });
     if (isAsync) connection.wasLetIn = true;
     armConnecting(connection, timeoutMs, stage);
-    const open = (): void => {
+    open = () => {
       connection.deadlines.disarmStage();
       connection.connected();
       connected();
@@ -228,7 +232,7 @@ export async function connect(
         }
         tuneSocket(socket, run.settings);
         if (stage === null) open();
-        else stage.start(open);
+        else stage.start();
       };
       if (target.socket === undefined) connectSocket(socket, { ...target, ...place }, begin);
       else queueMicrotask(begin);
