@@ -91,13 +91,16 @@ export class HttpPool implements OriginHost {
   async drain(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     this.#isDraining = true;
     if (!this.isBusy || signal?.aborted === true) return;
-    let timer: NodeJS.Timeout | undefined;
-    await new Promise<void>((resolve) => {
-      this.#awaitingIdle.push(resolve);
-      timer = timeoutAfter(timeoutMs, resolve);
-      signal?.addEventListener('abort', () => resolve(), { once: true });
+    let over = (): void => {};
+    const done = new Promise<void>((resolve) => {
+      over = resolve;
     });
+    this.#awaitingIdle.push(over);
+    const timer = timeoutAfter(timeoutMs, over);
+    signal?.addEventListener('abort', over, { once: true });
+    await done;
     clearTimeout(timer);
+    signal?.removeEventListener('abort', over);
   }
 
   /** Nothing is sent any more; what waits fails. */
