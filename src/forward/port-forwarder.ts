@@ -26,6 +26,7 @@ import {
   defineProperties,
   integer,
   type OptionsOf,
+  oneOf,
   type PropertyRule,
   type TableOf,
 } from '../core/properties.ts';
@@ -33,6 +34,7 @@ import { EmptyWait, shutDown, startCancelled, stopOnAbort } from '../core/start-
 import type { ComponentStats, StopReport } from '../core/stats.ts';
 import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
 import { WheelTimer } from '../core/timer-wheel.ts';
+import type { ProxyHeaderOptions } from '../protocol/preambles/proxy-writer.ts';
 import { type ServerStartOptions, serverStartRules } from '../server/stream-server.ts';
 import { TcpServer, type TcpServerOptions } from '../server/tcp-server.ts';
 import { SslAgent, type SslAgentOptions } from '../ssl/ssl-agent.ts';
@@ -54,6 +56,11 @@ export interface PortForwarderProperties {
   targetTimeoutMs: number;
   /** Once one side has ended: milliseconds in which something must move, or the pair is broken off; 0 for no limit. Default 300,000. */
   halfCloseTimeoutMs: number;
+  /**
+   * PROXY header, of this version, that each target's connection begins with, in front of TLS: who the client is, and where it
+   * connected to. A target may have its own (`proxyHeader`). Null, the default, for none.
+   */
+  proxyHeader: 1 | 2 | null;
   /** Break a pair off in which nothing moved either way for so many milliseconds; 0 for never, the default. */
   idleTimeoutMs: number;
 }
@@ -345,7 +352,12 @@ export class PortForwarder<Extra = unknown> extends Component {
       pair.target = target;
       pair.connecting = new AbortController();
       try {
-        await this.agent.connect({ ...target, extra: pair, signal: pair.connecting.signal });
+        await this.agent.connect({
+          proxyHeader: this.#headerOf(pair),
+          ...target,
+          extra: pair,
+          signal: pair.connecting.signal,
+        });
         pair.connecting = null;
         return this.#linked(pair);
       } catch (error) {
@@ -359,6 +371,16 @@ export class PortForwarder<Extra = unknown> extends Component {
       }
     }
     throw failure;
+  }
+
+  /** Who the client is, for its target. One without an address, of a Unix domain socket, is nobody that could be named. */
+  #headerOf(pair: Pair<Extra>): ProxyHeaderOptions | undefined {
+    const { proxyHeader: version } = this;
+    if (version === null) return undefined;
+    const { remoteAddress, localAddress } = pair.server;
+    if (remoteAddress === null || localAddress === null || remoteAddress.address === '')
+      return { version, command: 'local' };
+    return { version, source: remoteAddress, destination: localAddress };
   }
 
   #fixedTargets(): readonly ForwardTarget[] {
@@ -603,6 +625,7 @@ defineProperties(PortForwarder.prototype, {
   connectTimeoutMs: integer(10_000, 1, 0x7fffffff),
   targetTimeoutMs: integer(10_000, 0, 0x7fffffff),
   halfCloseTimeoutMs: integer(300_000, 0, 0x7fffffff),
+  proxyHeader: oneOf(null, [null, 1, 2]),
   idleTimeoutMs: integer(0, 0, 0x7fffffff),
   server: inner,
   agent: inner,

@@ -7,9 +7,11 @@ import {
   PortForwarder,
   PortForwarderListener,
   SocketError,
+  SslServer,
+  TcpServer,
 } from '../../src/index.ts';
 import { connectBare, eventually, readToEnd } from '../tcp/support.ts';
-import { host, listenFar, removeSockets, startForwarder } from './support.ts';
+import { certificate, host, listenFar, removeSockets, startForwarder } from './support.ts';
 
 afterAll(removeSockets);
 
@@ -324,5 +326,54 @@ describe('onAgentConnect', () => {
     expect(running.forwarder.agent.stats().bytesOut).toBe(0);
     release();
     expect(String((await once(socket, 'data'))[0])).toBe('waits');
+  });
+});
+
+describe('a PROXY header', () => {
+  test.each([
+    [1, 'tcp'],
+    [2, 'tcp'],
+    [2, 'tls'],
+  ] as const)('of version %s tells a target who the client is, over %s too [FWD-004]', async (version, transport) => {
+    const seen: unknown[] = [];
+    const { cert, key } = await certificate();
+    const hooks = {
+      onAccept: (server: TcpServer, connId: number) => {
+        const connection = server.connection(connId)!;
+        seen.push(connection.remoteAddress, connection.proxyHeader?.destination);
+      },
+      onReceive: (server: TcpServer, connId: number, data: Buffer) => server.send(connId, data),
+    };
+    const options = { proxyProtocol: { trustedProxies: [host] } };
+    await using behind =
+      transport === 'tls'
+        ? new SslServer(hooks as never, { ...options, ssl: { cert, key } })
+        : new TcpServer(hooks, options);
+    const { port: targetPort } = await behind.start(host, 0);
+    await using running = await startForwarder('tcp', transport, {
+      target: { host, port: targetPort },
+      proxyHeader: version,
+    });
+    const client = await running.connect();
+    client.write('who am I?');
+    expect(String((await once(client, 'data'))[0])).toBe('who am I?');
+    expect(seen).toEqual([
+      { address: host, port: client.localPort },
+      { address: host, port: client.remotePort },
+    ]);
+  });
+
+  test('of a client without an address says that there is none', async () => {
+    await using far = await listenFar();
+    await using running = await startForwarder('unix', 'tcp', { target: far.target, proxyHeader: 1 });
+    const client = await running.connect();
+    client.write('x');
+    const socket = await far.accepted();
+    let text = '';
+    socket.on('data', (data) => {
+      text += String(data);
+    });
+    await eventually(() => text.endsWith('x'));
+    expect(text).toBe('PROXY UNKNOWN\r\nx');
   });
 });
