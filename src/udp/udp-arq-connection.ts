@@ -26,6 +26,10 @@ import type { PeerAddress } from './udp-lifecycle.ts';
 import type { UdpConnectionStats } from './udp-stats.ts';
 import { OwnedTimer } from './udp-timer.ts';
 
+/** What keeps the answers of a server from its clients though both are there. */
+const ANSWERS_FROM_ELSEWHERE =
+  ', and that a server with several addresses listens on the one that it is asked at: one that listens on 0.0.0.0 may answer from another';
+
 /** Why datagrams of kcp-go with FEC are not taken. */
 export const FEC_REFUSED =
   'the peer sends forward error correction (kcp-go with dataShards and parityShards), which is not supported; set both to 0 there';
@@ -291,7 +295,7 @@ export class ArqConnection extends UdpConnection implements ArqSessionHost {
         errno,
         operation: 'handshake',
         connId: this.id,
-        message: `the ARQ handshake of connection ${this.id} with ${this.remoteAddress}:${this.remotePort} did not end within ${settings.handshakeTimeoutMs} ms (handshakeTimeoutMs); check that an ARQ peer is there`,
+        message: `the ARQ handshake of connection ${this.id} with ${this.remoteAddress}:${this.remotePort} did not end within ${settings.handshakeTimeoutMs} ms (handshakeTimeoutMs); check that an ARQ peer is there${this.isClient ? ANSWERS_FROM_ELSEWHERE : ''}`,
       });
       // CLS-024
       this.close(SocketOperation.Close, this.isClient ? errno : 0, error, true);

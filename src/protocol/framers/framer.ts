@@ -6,7 +6,7 @@ import type { SendQueue } from '../../memory/send-queue.ts';
 import { type Sendable, toBytes } from '../../memory/sendable.ts';
 import type { Protocol, ReceiveContext } from '../protocol.ts';
 import type { FrameInput } from './frame-input.ts';
-import { type FramedPort, type FramingRules, framedProtocols } from './framed.ts';
+import { type FramedPort, framedProtocols } from './framed.ts';
 
 /** Default of `maxMessageBytes`. */
 export const DEFAULT_MAX_MESSAGE_BYTES = 0x40000;
@@ -23,7 +23,7 @@ export interface FramingOptions {
  * @typeParam Data What `onReceive` gets.
  * @typeParam Message What `send` takes.
  */
-export abstract class Framer<Data = Buffer, Message = Sendable> implements FramingRules {
+export abstract class Framer<Data = Buffer, Message = Sendable> {
   /** Longest message in bytes, received or sent. */
   readonly maxMessageBytes: number;
   /** Most bytes that frame a message. @internal */
