@@ -16,7 +16,7 @@ const deflateRawLater = promisify<Uint8Array, ZlibOptions, Buffer>(deflateRaw);
 const inflateRawLater = promisify<Uint8Array, ZlibOptions, Buffer>(inflateRaw);
 
 /** What a message compressed by a sync flush ends with, and what is left out on the wire (RFC 7692, 7.2.1). */
-export const TAIL = Buffer.from([0x00, 0x00, 0xff, 0xff]);
+export const TAIL: Buffer = Buffer.from([0x00, 0x00, 0xff, 0xff]);
 
 /** Why a message cannot be inflated. */
 export const InflateError = Object.freeze({ Data: 1, TooLong: 2 } as const);
