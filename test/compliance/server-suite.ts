@@ -156,7 +156,7 @@ export function serverSuite(family: Family): void {
       expect(server.lastSystemError).toBe(Errno.EBADSLT);
     });
 
-    test('disconnect: CS-005, CLS-013, EXO-001', async () => {
+    test('disconnect: CS-005, CLS-013, EXO-001, POOL-012', async () => {
       const closes: number[][] = [];
       await using server = family.server({ onClose: (_s, id, op, code) => void closes.push([id, op, code]) });
       const { port } = await server.start(host, 0);

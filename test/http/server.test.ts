@@ -9,6 +9,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import tls from 'node:tls';
 import { request as undici } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
+import { HandleResult } from '../../src/core/enums.ts';
 import { llhttp } from '../../src/http/llhttp/llhttp.ts';
 import {
   type AnswerInit,
@@ -278,6 +279,30 @@ describe('an HTTP server by hooks', () => {
     await once(client, 'connect');
     while (auto.server.connectionCount === 0) await turn();
     expect(auto.server.startHttp(auto.server.getAllConnectionIDs()[0]!)).toBe(false);
+  });
+
+  it('calls onHandShake when the connection opens, and a refusal there ends it, started by hand or not (HT-014)', async () => {
+    for (const httpAutoStart of [true, false]) {
+      const log: string[] = [];
+      const { port, server } = await start(
+        {
+          onAccept: () => void log.push('accept'),
+          onHandShake: () => {
+            log.push('handshake');
+            return HandleResult.Error;
+          },
+          onReceive: () => void log.push('received'),
+          onMessageBegin: () => void log.push('begin'),
+        },
+        { httpAutoStart },
+      );
+      const socket = net.connect(port, '127.0.0.1', () => socket.write('GET / HTTP/1.1\r\nHost: h\r\n\r\n'));
+      sockets.push(socket);
+      socket.on('error', () => {});
+      await once(socket, 'close');
+      expect(log).toEqual(['accept', 'handshake']);
+      expect(server.connectionCount).toBe(0);
+    }
   });
 
   it('is strict unless told otherwise, as a whole or by a rule (NHT-003)', async () => {
