@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import {
+  conversation,
   PortForwarder,
   TcpAgent,
   TcpClient,
@@ -69,7 +70,7 @@ const transfer: Scenario = {
 };
 
 /** Packages of all sizes in both directions. */
-const conversation: Scenario = {
+const inPackages: Scenario = {
   title: 'TcpPackServer, TcpPackClient and TcpPackAgent: a conversation in packages',
   async run(progress) {
     const count = 10_000;
@@ -252,6 +253,62 @@ const thousand: Scenario = {
   },
 };
 
+/** Clients behind a balancer are told apart by what it says of them, in front of a login of our own. */
+const behindBalancer: Scenario = {
+  title: 'TcpPackServer behind a balancer: PROXY headers, then a login, then packages',
+  async run() {
+    const clients = 20;
+    const known = new Set<string>();
+    await using server = new TcpPackServer<{ name: string }>(
+      {
+        onReceive(server, connId, packet) {
+          const { remoteAddress } = server.connection(connId)!;
+          known.add(`${server.getConnectionExtra(connId)?.name} ${remoteAddress.address}`);
+          server.send(connId, packet);
+        },
+      },
+      {
+        proxyProtocol: { trustedProxies: [host] },
+        maxConnectionsPerAddress: 1,
+        preamble: conversation(async (peer) => {
+          peer.extra = { name: (await peer.readLine()).replace('LOGIN ', '') };
+          peer.send('OK\n');
+        }),
+      },
+    );
+    const { port } = await server.start(host, 0);
+    let answers = 0;
+    await using agent = new TcpPackAgent(
+      { onReceive: () => void answers++ },
+      {
+        preamble: conversation(async (peer) => {
+          peer.send(`LOGIN client-${peer.localPort}\n`);
+          expect((await peer.readLine()) === 'OK', 'the login was refused');
+        }),
+      },
+    );
+    await agent.start();
+    for (let i = 1; i <= clients; i++) {
+      const source = { address: `192.0.2.${i}`, port: 40_000 + i };
+      const connId = await agent.connect({ host, port, proxyHeader: { version: i % 2 === 0 ? 1 : 2, source } });
+      agent.send(connId, 'package');
+    }
+    await until(
+      () => answers === clients,
+      () => `${answers} of ${clients} answers`,
+    );
+    expect(known.size === clients, `${known.size} clients were told apart`);
+    return [
+      {
+        component: 'TcpPackServer',
+        did: `told ${clients} clients of one balancer apart by PROXY headers`,
+        messages: answers,
+        bytes: answers * 'package'.length,
+      },
+    ];
+  },
+};
+
 /** A peer that does not read is kept in bounds. */
 const slowReader: Scenario = {
   title: 'TcpServer with a slow reader: what is pending stays in bounds',
@@ -351,4 +408,12 @@ const forwarding: Scenario = {
   },
 };
 
-export const tcpScenarios: Scenario[] = [transfer, conversation, parser, thousand, slowReader, forwarding];
+export const tcpScenarios: Scenario[] = [
+  transfer,
+  inPackages,
+  parser,
+  thousand,
+  behindBalancer,
+  slowReader,
+  forwarding,
+];
