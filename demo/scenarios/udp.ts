@@ -172,4 +172,53 @@ function numbered(i: number): Buffer {
   return data;
 }
 
-export const udpScenarios: Scenario[] = [datagrams, reliable, groups];
+/** A client that changes its address in the middle of a conversation, as a phone does; the server is told, nothing is lost. */
+const roaming: Scenario = {
+  title: 'UdpArqServer and UdpArqClient: a client that changes its address, again and again',
+  async run() {
+    const count = 500;
+    const addresses = new Set<number>();
+    const options = { preset: 'interactive', migration: true } as const;
+    await using server = new UdpArqServer(
+      {
+        onReceive: (server, connId, message) => server.send(connId, message),
+        onAddressChange: (_server, _connId, address) => void addresses.add(address.port),
+      },
+      options,
+    );
+    const { port } = await server.start(host, 0);
+    let next = 0;
+    let wrong = 0;
+    await using client = new UdpArqClient(
+      { onReceive: (_client, _connId, message) => void (message.readUInt32LE(0) === next++ || wrong++) },
+      options,
+    );
+    await client.start(host, port);
+    await until(
+      () => client.canMigrate,
+      () => 'the two ends did not agree on a key',
+    );
+    for (let i = 0; i < count; i++) {
+      const message = Buffer.alloc(1000);
+      message.writeUInt32LE(i, 0);
+      expect(client.send(message), `send failed: ${client.lastFailure?.message}`);
+      if (i % 100 === 50) await client.rebind();
+    }
+    await until(
+      () => next === count,
+      () => `${next} of ${count} came back`,
+    );
+    expect(wrong === 0, `${wrong} messages came out of order`);
+    expect(addresses.size === 5 && server.connectionCount === 1, `${addresses.size} addresses were seen`);
+    return [
+      {
+        component: 'UdpArqClient',
+        did: 'changed its address 5 times in one connection',
+        messages: count,
+        bytes: count * 1000,
+      },
+    ];
+  },
+};
+
+export const udpScenarios: Scenario[] = [datagrams, reliable, groups, roaming];
