@@ -12,13 +12,13 @@ const builds = {
  * llhttp as WebAssembly: the build with vector instructions, or the one without where the machine has none.
  * @throws Error if the package is incomplete.
  */
-export function llhttpBinary(): Uint8Array<ArrayBuffer> {
+export function llhttpBinary(): Uint8Array {
   const simd = readBuild('simd');
   return Wasm.validate(simd) ? simd : readBuild('plain');
 }
 
 /** One of the builds, from beside this file; sources that were not built find it in the devDependency. */
-export function readBuild(name: keyof typeof builds): Uint8Array<ArrayBuffer> {
+export function readBuild(name: keyof typeof builds): Uint8Array {
   const { file, source } = builds[name];
   try {
     return Uint8Array.from(readFileSync(new URL(file, import.meta.url)));

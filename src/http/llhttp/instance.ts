@@ -44,7 +44,7 @@ export class Llhttp {
   /** Parsers that are in use; those that wait to be lent do not count. */
   parserCount = 0;
 
-  constructor(binary: Uint8Array<ArrayBuffer>) {
+  constructor(binary: Uint8Array) {
     const module = new Wasm.Module(binary);
     const none = (): number => 0;
     const env = Object.fromEntries(Wasm.Module.imports(module).map(({ name }) => [name, none]));

@@ -60,7 +60,7 @@ export interface LogPlace {
 }
 
 /** The module: imports `env.memory`, exports one function for each kind of entry, named by its number. */
-export function recorderModule(place: LogPlace): Uint8Array<ArrayBuffer> {
+export function recorderModule(place: LogPlace): Uint8Array {
   const kinds = Object.values(Entry);
   const isSpan = (kind: Entry): boolean => kind <= Entry.Body;
   const pauses = (kind: Entry): boolean => kind >= Entry.Body;
