@@ -3,14 +3,16 @@ import type { OptionsOf } from '../core/properties.ts';
 import type { SSLContextOptions, SSLMemoryContextOptions, SslServerContexts } from '../ssl/options.ts';
 import { type SslServerProperties, sslServerProperties } from '../ssl/properties.ts';
 import { addMembers, SecureServerMethods } from '../ssl/secure-methods.ts';
-import { serverTls } from '../ssl/security.ts';
+import { httpServerTls } from '../ssl/security.ts';
 import { HttpServer, type HttpServerHooks, type HttpServerOptions } from './http-server.ts';
+import { plainHttpAnswerOf } from './plain-http.ts';
 
 /** Options of an HTTPS server: those of an HTTP server and of a TLS server. */
 export type HttpsServerOptions = HttpServerOptions & OptionsOf<SslServerProperties> & SslServerContexts;
 
 /**
- * An HTTPS server (HP-Socket's `HttpsServer`): `HttpServer` over TLS.
+ * An HTTPS server (HP-Socket's `HttpsServer`): `HttpServer` over TLS. A client that speaks HTTP in clear text is told so, in clear
+ * text, with 400, unless the rule `answersErrors` is off.
  *
  * ```ts
  * const server = new HttpsServer({ onRequest: (_server, _connId, request) => request.respond('Hello') }, {
@@ -21,7 +23,7 @@ export type HttpsServerOptions = HttpServerOptions & OptionsOf<SslServerProperti
  */
 export class HttpsServer<Extra = unknown> extends HttpServer<Extra> {
   /** @internal */
-  static override readonly [securityMaker] = serverTls;
+  static override readonly [securityMaker] = httpServerTls(plainHttpAnswerOf);
 
   constructor(listener: HttpServerHooks<HttpsServer<Extra>>, options?: HttpsServerOptions) {
     super(

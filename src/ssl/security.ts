@@ -40,11 +40,13 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
   #serverOptions: TlsServerOptions | null = null;
   /** Version of the contexts that they were made of. */
   #madeOf = -1;
+  #plainHttpAnswer: (() => Buffer | null) | null;
 
-  constructor(component: Component, isServer: boolean) {
+  constructor(component: Component, isServer: boolean, plainHttpAnswer: (() => Buffer | null) | null) {
     useTlsProof(tlsProof);
     this.#component = component;
     this.isServer = isServer;
+    this.#plainHttpAnswer = plainHttpAnswer;
     this.contexts = new ContextStore(isServer);
   }
 
@@ -175,6 +177,7 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
   // ---- connections -------------------------------------------------------------------------------------------------
 
   begin(host: () => ConnectionHost): void {
+    this.#serverOptions = null; // properties may have changed
     const { maxHandshakes = 0, maxHandshakesPerAddress = 0 } = this.#settings;
     const struck = (): void => void host().limits.handshakesQueued++;
     this.gate = new HandshakeGate(
@@ -244,6 +247,7 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
   #makeServerOptions(): TlsServerOptions {
     const { secureContext, alpn, options } = this.contexts.get(0)!;
     const { sniCallback } = options;
+    const plainHttpAnswer = this.#plainHttpAnswer?.() ?? null;
     return {
       secureContext,
       ...verifyOptions(this.contexts.verifyModeOf(0)),
@@ -251,6 +255,7 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
         ? { SNICallback: serverNameCallback(this.contexts, sniCallback, contextChosen) }
         : {}),
       ...(alpn === undefined ? {} : { ALPNProtocols: alpn }),
+      ...(plainHttpAnswer === null ? {} : { plainHttpAnswer }),
     };
   }
 
@@ -313,11 +318,24 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
 /** TLS of servers. */
 export const serverTls: SecurityMaker = (component, options) => makeTls(component, options, true);
 
+/**
+ * TLS of servers that speak HTTP.
+ * @param answer What clients get in clear text that speak HTTP instead of TLS; asked by each run, null for nothing.
+ */
+export function httpServerTls(answer: (component: Component) => Buffer | null): SecurityMaker {
+  return (component, options) => makeTls(component, options, true, () => answer(component));
+}
+
 /** TLS of agents and clients. */
 export const clientTls: SecurityMaker = (component, options) => makeTls(component, options, false);
 
-function makeTls(component: Component, options: object | undefined, isServer: boolean): TlsSecurity {
-  const security = new TlsSecurity(component, isServer);
+function makeTls(
+  component: Component,
+  options: object | undefined,
+  isServer: boolean,
+  plainHttpAnswer: (() => Buffer | null) | null = null,
+): TlsSecurity {
+  const security = new TlsSecurity(component, isServer, plainHttpAnswer);
   const { ssl } = (options ?? {}) as { ssl?: unknown };
   if (ssl !== undefined) security.configure(ssl);
   return security;

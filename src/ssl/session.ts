@@ -13,6 +13,7 @@ import { endWithoutNotify } from '../transport/tls-fin.ts';
 import {
   encryptedBytesRead,
   endedCleanly,
+  handshakeDone,
   holdAtClientHello,
   isHeldTlsSocket,
   releaseHandshake,
@@ -223,6 +224,7 @@ export class TlsSession implements SecureSession, GateEntry {
     const problem = isServer ? this.#checkClient(socket) : this.#checkServer(socket);
     if (problem !== null) return this.#refuse(problem);
     this.isEstablished = true;
+    handshakeDone(socket);
     this.#offered = undefined;
     // A server that asked for no certificate has none to ask for; all others keep it for `onClose`.
     const hasPeer = (!isServer || this.#peerChain !== null) && this.peerChain().length > 0;

@@ -1,5 +1,6 @@
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import tls, { type ConnectionOptions, type SecureContext, TLSSocket, type TLSSocketOptions } from 'node:tls';
+import { ClearAnswer } from './clear-answer.ts';
 import {
   canWriteDirectly,
   DirectWriter,
@@ -20,6 +21,8 @@ export interface TlsServerOptions {
     done: (error: Error | null, context?: SecureContext) => void,
   ) => void;
   ALPNProtocols?: Uint8Array | undefined;
+  /** Sent in clear text to clients that speak HTTP instead of TLS. */
+  plainHttpAnswer?: Buffer;
 }
 
 /** The parts of Node's TLS sockets that are not documented. */
@@ -90,6 +93,7 @@ export function alertUnrecognizedName(socket: TLSSocket): void {
  */
 class HandleTlsSocket extends TLSSocket {
   #isHeld = true;
+  #clearAnswer: ClearAnswer | null;
 
   constructor(handle: StreamHandle, options: TlsServerOptions) {
     super(
@@ -97,6 +101,8 @@ class HandleTlsSocket extends TLSSocket {
       { ...options, isServer: true, allowHalfOpen: true, onread: sharedOnread, handle } as TLSSocketOptions &
         SocketConstructorOpts,
     );
+    const { plainHttpAnswer } = options;
+    this.#clearAnswer = plainHttpAnswer === undefined ? null : new ClearAnswer(plainHttpAnswer, null);
     internals(this).connecting = false;
     internals(this)._releaseControl();
   }
@@ -113,8 +119,21 @@ class HandleTlsSocket extends TLSSocket {
   }
 
   override push(chunk: unknown, encoding?: BufferEncoding): boolean {
-    if (chunk === null) noteEnd(this);
+    if (chunk === null) {
+      if (this.#clearAnswer?.ended()) return false;
+      noteEnd(this);
+    }
     return super.push(chunk, encoding);
+  }
+
+  override destroy(error?: Error): this {
+    if (this.#clearAnswer?.takes(this, error, () => super.destroy(error))) return this;
+    return super.destroy(error);
+  }
+
+  /** The handshake is done: nobody is answered in clear text any more. */
+  forgetClearAnswer(): void {
+    this.#clearAnswer = null;
   }
 
   release(): void {
@@ -150,6 +169,11 @@ export function releaseHandshake(socket: Socket): void {
   (socket as HandleTlsSocket).release();
 }
 
+/** The handshake of a server's `socket` is done. */
+export function handshakeDone(socket: Socket): void {
+  if (socket instanceof HandleTlsSocket) socket.forgetClearAnswer();
+}
+
 /** Documented path: TLS of a server over a socket that has been accepted. `surplus` was read from it already. */
 export function wrapForServer(
   raw: Socket,
@@ -165,7 +189,8 @@ export function wrapForServer(
   const socket: TLSSocket = new TLSSocket(raw, tlsOptions);
   // Node's own tls.Server does this too: errors after the handshake become 'error' events.
   internals(socket)._releaseControl?.();
-  return readThrough(socket, owner, raw);
+  const { plainHttpAnswer } = options;
+  return readThrough(socket, owner, raw, plainHttpAnswer === undefined ? null : new ClearAnswer(plainHttpAnswer, raw));
 }
 
 /** TLS of a client over a socket that is connected. */
@@ -179,12 +204,26 @@ export function wrapForClient(
   return readThrough(tls.connect({ ...options, socket: raw }), owner, raw);
 }
 
-function readThrough(socket: TLSSocket, owner: SocketOwner, raw: Socket): TLSSocket {
+function readThrough(
+  socket: TLSSocket,
+  owner: SocketOwner,
+  raw: Socket,
+  clearAnswer: ClearAnswer | null = null,
+): TLSSocket {
   if (isWrittenAsDocumented(raw)) writeAsDocumented(socket);
   socket.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
-    if (chunk === null) noteEnd(socket);
+    if (chunk === null) {
+      if (clearAnswer?.ended()) return false;
+      noteEnd(socket);
+    }
     return TLSSocket.prototype.push.call(socket, chunk, encoding);
   };
+  if (clearAnswer !== null) {
+    socket.destroy = (error?: Error): TLSSocket => {
+      if (clearAnswer.takes(socket, error, () => TLSSocket.prototype.destroy.call(socket, error))) return socket;
+      return TLSSocket.prototype.destroy.call(socket, error);
+    };
+  }
   return readThroughData(socket, owner) as TLSSocket;
 }
 

@@ -7,6 +7,7 @@ import { HttpContext } from '../http/context.ts';
 import { HttpVersion } from '../http/enums.ts';
 import { withHooks } from '../http/http-model.ts';
 import { llhttp } from '../http/llhttp/llhttp.ts';
+import { plainHttpAnswer } from '../http/plain-http.ts';
 import { httpRules } from '../http/policy.ts';
 import type { HttpServerProtocol } from '../http/server-protocol.ts';
 import { HttpRequest, type RequestSettings } from '../http/server-request.ts';
@@ -16,7 +17,7 @@ import { sharedMemory } from '../memory/read-memory.ts';
 import { StreamServer, type StreamServerProperties } from '../server/stream-server.ts';
 import { type SslServerProperties, sslServerProperties } from '../ssl/properties.ts';
 import { addMembers, SecureServerMethods } from '../ssl/secure-methods.ts';
-import { serverTls } from '../ssl/security.ts';
+import { httpServerTls } from '../ssl/security.ts';
 import type { StreamProperties } from '../stream/stream-properties.ts';
 import { ServedWebSockets, type ServingSettings } from './serving.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
@@ -145,10 +146,13 @@ addWebSocketMembers([WebSocketServer], [WebSocketMethods, HubMethods], {
 /** Options of a WebSocket server over TLS: any of its properties. */
 export type SslWebSocketServerOptions = WebSocketServerOptions & Partial<SslServerProperties>;
 
-/** A server of WebSockets over TLS (`wss:`): everything of `WebSocketServer`, over TLS. */
+/**
+ * A server of WebSockets over TLS (`wss:`): everything of `WebSocketServer`, over TLS. A client that speaks HTTP in clear text is
+ * told so, in clear text, with 400.
+ */
 export class SslWebSocketServer<Extra = unknown> extends WebSocketServer<Extra> {
   /** @internal */
-  static override readonly [securityMaker] = serverTls;
+  static override readonly [securityMaker] = httpServerTls(() => plainHttpAnswer);
 
   constructor(listener: WebSocketServerHooks<SslWebSocketServer<Extra>>, options?: SslWebSocketServerOptions) {
     super(listener as WebSocketServerHooks<WebSocketServer<Extra>>, options);
