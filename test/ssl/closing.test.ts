@@ -232,6 +232,55 @@ describe('truncation', () => {
     between.close();
   });
 
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)('an end right behind the handshake is clean, %s', async (maxVersion) => {
+    const server = new SslServer(
+      {
+        onHandShake(server, connId) {
+          server.send(connId, 'hi');
+          server.disconnect(connId, false);
+        },
+      },
+      { ssl: { ...identity, maxVersion } },
+    );
+    const { port } = await server.start(host, 0);
+    // A server of node:tls that ends in its listener sends no close_notify before Node 26, so a turn later.
+    const bare = tls.createServer({ ...identity, maxVersion }, (socket) => setImmediate(() => socket.end('hi')));
+    bare.listen(0, host);
+    await once(bare, 'listening');
+    for (const each of [port, (bare.address() as { port: number }).port]) {
+      const seen = new Log();
+      const client = new SslClient(seen.hooks(), { ssl: { ca } });
+      await client.start(host, each);
+      await client.wait();
+      expect(seen.received).toBe('hi');
+      expect(seen.closes).toEqual([clean]);
+    }
+    bare.close();
+    await server.stop();
+  });
+
+  test('a server of node:tls that ends in its listener: clean if it says so, else without a close_notify', async () => {
+    const bare = tls.createServer({ ...identity }, (socket) => socket.end('answer'));
+    bare.listen(0, host);
+    await once(bare, 'listening');
+    const { port } = bare.address() as { port: number };
+    const sent: Buffer[] = [];
+    const between = await relay(port, (from, bytes) => from !== 'server' || sent.push(bytes) > 0);
+    const seen = new Log();
+    const client = new SslClient(seen.hooks(), { ssl: { ca } });
+    await client.start(host, between.port);
+    await client.wait();
+    expect(seen.received).toBe('answer');
+    expect(seen.closes[0]).toMatchObject({ operation: 5, errorCode: 0 });
+    // An alert of TLS 1.3 is a record of 24 bytes: 2 of its own, 1 for its type, 16 of the tag, 5 of the header.
+    let last = 0;
+    const records = Buffer.concat(sent);
+    for (let at = 0; at < records.length; at += last) last = 5 + records.readUInt16BE(at + 3);
+    expect(seen.closes[0]?.error === undefined).toBe(last === 24);
+    between.close();
+    bare.close();
+  });
+
   test('a clean end while receiving is paused stays clean', async () => {
     const log = new Log();
     await using server = new SslServer(

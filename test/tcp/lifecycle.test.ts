@@ -16,7 +16,17 @@ import {
   TcpPackServer,
   TcpServer,
 } from '../../src/index.ts';
-import { Counter, connectBare, deferred, Journal, listenBare, readBytes, readToEnd, rejection } from './support.ts';
+import {
+  type BareServer,
+  Counter,
+  connectBare,
+  deferred,
+  Journal,
+  listenBare,
+  readBytes,
+  readToEnd,
+  rejection,
+} from './support.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hp-socket-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -784,12 +794,29 @@ describe.skipIf(!hasIPv6)('IPv6 (skipped where ::1 does not exist)', () => {
     six.destroy();
   });
 
-  test('ipv6Only refuses IPv4', async () => {
-    await using server = new TcpServer({});
-    const { port } = await server.start({ host: '::', port: 0, ipv6Only: true });
+  test('ipv6Only leaves IPv4 of the same port to others', async () => {
+    const journal = new Journal();
+    await using server = new TcpServer(journal.record({}));
+    // The port of IPv4 may belong to another process: then another one is tried.
+    let four: BareServer | null = null;
+    let port = 0;
+    for (let attempt = 1; four === null; attempt++) {
+      ({ port } = await server.start({ host: '::', port: 0, ipv6Only: true }));
+      try {
+        four = await listenBare({ port });
+      } catch (error) {
+        if (attempt === 20) throw error;
+        await server.stop();
+      }
+    }
     await using client = new TcpClient({});
-    expect((await rejection(client.start('127.0.0.1', port))).errnoName).toBe('ECONNREFUSED');
+    await client.start('127.0.0.1', port);
+    await four.accepted();
+    expect(journal.count('onAccept')).toBe(0);
+    await client.stop();
     await client.start('::1', port);
+    await journal.reach('onAccept');
+    await four[Symbol.asyncDispose]();
   });
 });
 
