@@ -23,6 +23,10 @@ class ConnectionSubscriber implements Subscriber {
     return this.#connection.pendingBytes;
   }
 
+  get isOpen(): boolean {
+    return webSocketOf(this.#connection)?.isOpen ?? false;
+  }
+
   send(message: SharedMessage): boolean {
     return webSocketOf(this.#connection)?.sendShared(message) ?? false;
   }

@@ -14,6 +14,8 @@ export interface Subscriber {
   readonly connId: number;
   /** Bytes that it has not taken yet. */
   readonly pendingBytes: number;
+  /** False once it is closing: what is published then is not for it. */
+  readonly isOpen: boolean;
   /** Queues a message. False if it cannot take it: no room, or it is closing. */
   send(message: SharedMessage): boolean;
   close(code: number, reason: string): void;
@@ -181,7 +183,7 @@ export class Topics implements TopicBusMember {
         else (tooSlow ??= []).push(subscriber);
       } else if (subscriber.send(message)) {
         count++;
-      } else {
+      } else if (subscriber.isOpen) {
         stats.dropped++;
       }
     }

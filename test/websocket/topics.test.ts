@@ -7,6 +7,7 @@ class FakeSubscriber implements Subscriber {
   readonly connId: number;
   pendingBytes = 0;
   isFull = false;
+  isOpen = true;
   readonly got: SharedMessage[] = [];
   closedWith = 0;
 
@@ -15,7 +16,7 @@ class FakeSubscriber implements Subscriber {
   }
 
   send(message: SharedMessage): boolean {
-    if (this.isFull) return false;
+    if (this.isFull || !this.isOpen) return false;
     this.got.push(message);
     return true;
   }
@@ -53,6 +54,14 @@ describe('topics', () => {
     expect(a!.got[0]).toBe(c!.got[0]);
     expect(a!.got[0]!.frame(false)).toBe(c!.got[0]!.frame(false));
     expect(topics.stats).toMatchObject({ delivered: 5, dropped: 0 });
+  });
+
+  it('count what a subscriber that is closing does not get as nothing', () => {
+    const { topics, subscribe } = make();
+    subscribe(1, 'news');
+    subscribe(2, 'news').isOpen = false;
+    expect(topics.publish('news', data('late'), false)).toBe(1);
+    expect(topics.stats).toMatchObject({ delivered: 1, dropped: 0 });
   });
 
   it('forget who leaves, and topics that nobody is left of', () => {
