@@ -1,8 +1,12 @@
 import { describe } from '../core/describe.ts';
 
-/** Fields of a message that is sent: pairs in their order, or an object whose values are texts or lists of texts. */
+/**
+ * Fields of a message that is sent: pairs in their order (a list, a `Headers`, a `Map`), or an object whose values are texts or
+ * lists of texts.
+ */
 export type HttpHeaders =
   | readonly (readonly [name: string, value: string])[]
+  | Iterable<readonly [name: string, value: string]>
   | Readonly<Record<string, string | readonly string[]>>;
 
 /** Fields that are added unless the caller gave them; bits of `HeaderText.has`. */
@@ -50,17 +54,22 @@ export function headerText(headers: HttpHeaders | null | undefined, into: Header
   into.has = 0;
   into.connection = '';
   if (headers === null || headers === undefined) return;
-  if (Array.isArray(headers)) {
-    for (const [name, value] of headers as readonly (readonly [string, string])[]) addField(into, name, value);
-    return;
-  }
   if (typeof headers !== 'object')
     throw new TypeError(`headers must be a list of pairs or an object, not ${describe(headers)}`);
+  if (isIterable(headers)) {
+    for (const [name, value] of headers) addField(into, name, value);
+    return;
+  }
   for (const name of Object.keys(headers)) {
     const value = (headers as Record<string, string | readonly string[]>)[name]!;
-    if (typeof value === 'object') for (const one of value) addField(into, name, one);
-    else addField(into, name, value);
+    if (Array.isArray(value)) for (const one of value) addField(into, name, one);
+    else addField(into, name, value as string);
   }
+}
+
+/** Pairs, whatever holds them: its own properties are no fields. */
+function isIterable(headers: object): headers is Iterable<readonly [string, string]> {
+  return Array.isArray(headers) || typeof (headers as Iterable<unknown>)[Symbol.iterator] === 'function';
 }
 
 function addField(into: HeaderText, name: string, value: string): void {
@@ -114,17 +123,15 @@ export function dateLine(): string {
 /** Whether fields have one of this name, which is in lower case. */
 export function hasHeader(headers: HttpHeaders | null | undefined, name: string): boolean {
   if (headers === null || headers === undefined) return false;
-  const names = Array.isArray(headers)
-    ? headers.map((pair: readonly [string, string]) => pair[0])
-    : Object.keys(headers);
+  const names = isIterable(headers) ? Array.from(headers, (pair) => pair[0]) : Object.keys(headers);
   return names.some((one) => typeof one === 'string' && one.toLowerCase() === name);
 }
 
 /** Fields as a list of pairs. */
 export function pairsOf(headers: HttpHeaders | null): (readonly [string, string])[] {
   if (headers === null) return [];
-  if (Array.isArray(headers)) return [...(headers as readonly (readonly [string, string])[])];
+  if (isIterable(headers)) return [...headers];
   return Object.entries(headers as Record<string, string | readonly string[]>).flatMap(([name, value]) =>
-    typeof value === 'object' ? value.map((one) => [name, one] as const) : [[name, value] as const],
+    Array.isArray(value) ? value.map((one) => [name, one] as const) : [[name, value] as const],
   );
 }

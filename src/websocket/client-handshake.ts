@@ -1,10 +1,17 @@
 import { Errno } from '../core/errno.ts';
 import { HttpClientProtocol } from '../http/client-protocol.ts';
 import type { HttpContext } from '../http/context.ts';
-import type { HttpHeaders } from '../http/header-list.ts';
+import { type HeaderText, type HttpHeaders, headerText, pairsOf } from '../http/header-list.ts';
 import type { Port } from '../protocol/protocol.ts';
 import type { DeflateWish } from './deflate-negotiation.ts';
-import { type Agreement, checkUpgradeResponse, createKey, type HeaderList, upgradeHeaders } from './handshake.ts';
+import {
+  type Agreement,
+  checkSubProtocols,
+  checkUpgradeResponse,
+  createKey,
+  type HeaderList,
+  upgradeHeaders,
+} from './handshake.ts';
 
 /** Where a WebSocket is to be opened, and with what. */
 export interface ClientTarget {
@@ -30,11 +37,14 @@ const ownHeaders: ReadonlySet<string> = new Set([
   'transfer-encoding',
 ]);
 
+/** Nobody reads what becomes of headers that are just checked. */
+const checked: HeaderText = { text: '', has: 0, connection: '' };
+
 /**
- * What a URL and options name. @throws TypeError for what is no ws: or wss: URL, has a fragment or a user, or for headers that
- * belong to the handshake (WSS-001, WSA-001; RFC 6455, 3).
+ * What a URL and options name. @throws TypeError for what is no ws: or wss: URL, has a fragment or a user, for sub-protocols and
+ * headers that cannot be sent, and for headers that belong to the handshake (WSS-001, WSA-001; RFC 6455, 3).
  */
-export function targetOf(url: string | URL, protocols: readonly string[], headers: HeaderList): ClientTarget {
+export function targetOf(url: string | URL, protocols: readonly string[], given: HttpHeaders): ClientTarget {
   let parsed: URL;
   try {
     parsed = new URL(url);
@@ -47,6 +57,10 @@ export function targetOf(url: string | URL, protocols: readonly string[], header
   if (parsed.username !== '' || parsed.password !== '') {
     throw new TypeError('the URL of a WebSocket has no user; give an Authorization header instead');
   }
+  checkSubProtocols(protocols);
+  // Here, and not when the connection is there and nobody would catch it.
+  headerText(given, checked);
+  const headers = pairsOf(given) as HeaderList;
   for (const [name] of headers) {
     if (ownHeaders.has(name.toLowerCase())) throw new TypeError('headers of the handshake cannot be given');
   }

@@ -1,4 +1,5 @@
 import * as crypto from 'node:crypto';
+import { describe } from '../core/describe.ts';
 import type { Compression } from './compression.ts';
 import type { DeflateParameters, DeflateWish } from './deflate-negotiation.ts';
 import { deflateOffer, readDeflateAnswer } from './deflate-negotiation.ts';
@@ -155,11 +156,17 @@ export function createKey(): string {
   return crypto.randomBytes(16).toString('base64');
 }
 
-/** Client: the fields of a request for an upgrade, besides `Host` (RFC 6455, 4.1). */
-export function upgradeHeaders(key: string, protocols: readonly string[], wish: DeflateWish | null): HeaderList {
-  if (new Set(protocols).size !== protocols.length || !protocols.every((protocol) => TOKEN.test(protocol))) {
+/** @throws TypeError for what cannot be sub-protocols that a client offers (RFC 6455, 4.1). */
+export function checkSubProtocols(protocols: unknown): void {
+  if (!Array.isArray(protocols)) throw new TypeError(`sub-protocols have to be a list, not ${describe(protocols)}`);
+  const areTokens = protocols.every((protocol) => typeof protocol === 'string' && TOKEN.test(protocol));
+  if (!areTokens || new Set(protocols).size !== protocols.length) {
     throw new TypeError('sub-protocols have to be different tokens: letters, digits and a few signs, no blanks');
   }
+}
+
+/** Client: the fields of a request for an upgrade, besides `Host` (RFC 6455, 4.1). */
+export function upgradeHeaders(key: string, protocols: readonly string[], wish: DeflateWish | null): HeaderList {
   const headers: HeaderList = [
     ['Upgrade', 'websocket'],
     ['Connection', 'Upgrade'],

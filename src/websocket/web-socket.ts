@@ -1,7 +1,10 @@
 import { describe } from '../core/describe.ts';
+import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
 import { $illegalState } from '../core/internals.ts';
-import type { HeaderList } from './handshake.ts';
+import { checkOptions, type OptionRule } from '../core/option-names.ts';
+import type { HttpHeaders } from '../http/header-list.ts';
+import { targetOf } from './client-handshake.ts';
 import { CloseCode } from './opcode.ts';
 import { SslWebSocketClient, type SslWebSocketClientOptions, WebSocketClient } from './websocket-client.ts';
 import type { WebSocketClientHooks } from './websocket-listener.ts';
@@ -39,10 +42,16 @@ export interface WebSocketInit {
   /** Sub-protocols to offer. */
   protocols?: string | readonly string[] | undefined;
   /** Headers for the request. */
-  headers?: HeaderList | undefined;
+  headers?: HttpHeaders | undefined;
   /** Properties of the client behind it; over TLS also its `ssl`. */
   client?: SslWebSocketClientOptions | undefined;
 }
+
+const initRules = {
+  protocols: true,
+  headers: true,
+  client: true,
+} satisfies Record<keyof WebSocketInit, OptionRule>;
 
 type Handler<E extends Event> = ((event: E) => unknown) | null;
 
@@ -94,7 +103,10 @@ export class WebSocket extends EventTarget {
     super();
     const isInit = typeof protocols === 'object' && !Array.isArray(protocols);
     const init = (isInit ? protocols : { protocols }) as WebSocketInit;
+    checkOptions('WebSocket', init, initRules);
     const { protocols: offered = [], headers = [], client } = init;
+    const subProtocols = typeof offered === 'string' ? [offered] : offered;
+    targetOf(url, subProtocols, headers); // throws
     const parsed = new URL(url);
     if (parsed.protocol === 'http:') parsed.protocol = 'ws:';
     else if (parsed.protocol === 'https:') parsed.protocol = 'wss:';
@@ -115,7 +127,6 @@ export class WebSocket extends EventTarget {
           textAsString: true,
         })
       : new WebSocketClient(hooks, { ...client, textAsString: true });
-    const subProtocols = typeof offered === 'string' ? [offered] : [...offered];
     this.#client.open(parsed, { subProtocols, headers, signal: this.#abort.signal }).catch((error: SocketError) => {
       if (this.#state === 3) return;
       this.#state = 2;
@@ -153,14 +164,21 @@ export class WebSocket extends EventTarget {
     if (type !== 'arraybuffer') throw new TypeError(`binaryType can only be 'arraybuffer', not ${describe(type)}`);
   }
 
-  /** Sends a message; what is sent after the end is dropped, as in browsers. @throws SocketError while it is connecting. */
-  send(data: string | ArrayBuffer | ArrayBufferView): void {
+  /**
+   * Sends a message; what is sent after the end is dropped. If more waits to be sent than the client's `maxPendingBytes`, the WebSocket
+   * fails, as in browsers.
+   * @throws SocketError while it is connecting; TypeError for what is neither text nor bytes, a `Blob` among them.
+   */
+  send(data: string | ArrayBufferLike | ArrayBufferView): void {
     if (this.#state === 0) throw this.#client[$illegalState]('send');
-    if (this.#state !== 1) return;
-    if (typeof data === 'string') this.#client.send(data);
-    else if (ArrayBuffer.isView(data))
-      this.#client.send(Buffer.from(copyOf(data.buffer, data.byteOffset, data.byteLength)));
-    else this.#client.send(Buffer.from(copyOf(data, 0, data.byteLength)));
+    const message = typeof data === 'string' ? data : bytesOf(data);
+    if (this.#state !== 1 || this.#client.send(message)) return;
+    const error = this.#client.lastFailure;
+    if (error?.errno !== Errno.ENOBUFS) return; // it has just ended
+    // A message is missing, so that nothing that follows it may be sent.
+    this.#state = 2;
+    this.#emit(new WebSocketErrorEvent(error), this.onerror);
+    this.#client.stop().catch(() => {}); // it may end by itself at the same time
   }
 
   /**
@@ -195,16 +213,20 @@ export class WebSocket extends EventTarget {
   }
 
   #emit<E extends Event>(event: E, handler: Handler<E>): void {
-    // As in browsers, a handler that throws is the program's trouble, not the connection's.
-    if (handler !== null) this.addEventListener(event.type, handler as (event: Event) => void, { once: true });
+    // As in browsers, a handler that throws is the program's trouble, not the connection's. It may be a listener as well.
+    if (typeof handler === 'function') {
+      this.addEventListener(event.type, (told) => handler.call(this, told as E), { once: true });
+    }
     this.dispatchEvent(event);
-    if (handler !== null) this.removeEventListener(event.type, handler as (event: Event) => void);
   }
 }
 
-/** The caller may change his bytes as soon as `send` returns. */
-function copyOf(memory: ArrayBufferLike, from: number, length: number): Uint8Array {
-  return new Uint8Array(memory, from, length).slice();
+/** A copy, because the caller may change his bytes as soon as `send` returns. @throws TypeError for what is none. */
+function bytesOf(data: unknown): Buffer {
+  if (ArrayBuffer.isView(data)) return Buffer.from(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return Buffer.from(new Uint8Array(data));
+  const help = data instanceof Blob ? ': send its arrayBuffer()' : '';
+  throw new TypeError(`a message must be a text or bytes, not ${describe(data)}${help}`);
 }
 
 function arrayBufferOf(data: Buffer): ArrayBuffer {

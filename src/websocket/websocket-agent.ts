@@ -3,9 +3,11 @@ import { StreamAgent, type StreamAgentProperties } from '../agent/stream-agent.t
 import { securityMaker } from '../connection/security.ts';
 import type { StreamConnection } from '../connection/stream-connection.ts';
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
-import { $makeFace, $takePending } from '../core/internals.ts';
+import type { Component } from '../core/component.ts';
+import { $aborted, $makeFace, $takePending } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { checkOptions, type OptionRule } from '../core/option-names.ts';
+import type { HttpHeaders } from '../http/header-list.ts';
 import { withHooks } from '../http/http-model.ts';
 import type { ProxyOption } from '../protocol/preambles/proxy-url.ts';
 import type { SslClientContext } from '../ssl/options.ts';
@@ -16,7 +18,6 @@ import type { ProxyHeaderOption } from '../stream/proxying.ts';
 import type { StreamProperties } from '../stream/stream-properties.ts';
 import { targetOf } from './client-handshake.ts';
 import { ClientRun, PendingOpen } from './client-run.ts';
-import type { HeaderList } from './handshake.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
 import type { AnyWebSocketHooks, WebSocketAgentHooks } from './websocket-listener.ts';
 import { addWebSocketMembers, WebSocketMethods } from './websocket-methods.ts';
@@ -33,7 +34,7 @@ export interface WebSocketOpenOptions {
   /** Sub-protocols to offer, the one liked best first. If there are any, the server has to choose one. */
   subProtocols?: readonly string[] | undefined;
   /** Headers for the request: `Origin`, `Cookie`, `Authorization`, ... */
-  headers?: HeaderList | undefined;
+  headers?: HttpHeaders | undefined;
   /** A connection that is there already to speak over, a `net.Socket` or another `Duplex`, instead of making one. */
   socket?: Duplex | undefined;
   /** Own IP address to connect from. */
@@ -71,6 +72,19 @@ export function pendingOpen(url: string | URL, options: WebSocketOpenOptions, is
     );
   }
   return new PendingOpen(target);
+}
+
+/** Waits for a WebSocket whose connection is there. @throws SocketError: ECANCELED if its signal was aborted, else why not. */
+export async function openedOn(
+  component: Component,
+  pending: PendingOpen,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    await pending.done;
+  } catch (error) {
+    throw signal?.aborted === true ? component[$aborted]('open', signal) : error;
+  }
 }
 
 /** Options of a WebSocket agent: any of its properties. */
@@ -130,7 +144,7 @@ export class WebSocketAgent<Extra = unknown> extends StreamAgent<Extra> {
     const connected = this.connect({ ...rest, host: pending.target.host, port: pending.target.port });
     this.#pending = null;
     const connId = await connected;
-    await pending.done;
+    await openedOn(this, pending, options.signal);
     return connId;
   }
 

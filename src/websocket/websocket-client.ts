@@ -1,12 +1,15 @@
 import { StreamClient, type StreamClientProperties } from '../client/stream-client.ts';
 import { securityMaker } from '../connection/security.ts';
+import { isSignalAborted } from '../core/component.ts';
 import { timeoutAfter } from '../core/delay.ts';
-import { HandleResult } from '../core/enums.ts';
-import { $connectionOf, $listener, $takePending } from '../core/internals.ts';
+import { SocketError } from '../core/errors.ts';
+import { callHook } from '../core/hooks.ts';
+import { $connectionOf, $listener, $reportHookError, $takePending } from '../core/internals.ts';
 import { checkOptions, type OptionRule } from '../core/option-names.ts';
-import { defineProperties } from '../core/properties.ts';
+import { defineProperties, integer } from '../core/properties.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
-import type { StopOptions } from '../core/stop-options.ts';
+import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
+import { pairsOf } from '../http/header-list.ts';
 import { withHooks } from '../http/http-model.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import type { SslClientContext } from '../ssl/options.ts';
@@ -16,8 +19,9 @@ import { clientTls } from '../ssl/security.ts';
 import type { StreamProperties } from '../stream/stream-properties.ts';
 import { targetOf } from './client-handshake.ts';
 import { ClientRun, PendingOpen } from './client-run.ts';
+import type { HeaderList } from './handshake.ts';
 import { CloseCode, Opcode } from './opcode.ts';
-import { openRules, pendingOpen, type WebSocketOpenOptions } from './websocket-agent.ts';
+import { openedOn, openRules, pendingOpen, type WebSocketOpenOptions } from './websocket-agent.ts';
 import { doOn, sendMessageOn, sendMessagePartsOn, sendStreamOn } from './websocket-calls.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
 import type { AnyWebSocketHooks, WebSocketClientHooks } from './websocket-listener.ts';
@@ -42,10 +46,17 @@ interface ReconnectPlan {
   readonly maxAttempts: number;
 }
 
+const delayRule = integer(0, 0, 0x7fffffff);
+const attemptsRule = integer(1, 1);
+
 const reconnectRules = {
-  minDelayMs: true,
-  maxDelayMs: true,
-  maxAttempts: true,
+  minDelayMs: delayRule,
+  maxDelayMs: delayRule,
+  maxAttempts: {
+    check(name, value) {
+      if (value !== Number.POSITIVE_INFINITY) attemptsRule.check(name, value);
+    },
+  },
 } satisfies Record<keyof ReconnectOptions, OptionRule>;
 
 /** How a client opens its WebSocket. */
@@ -55,6 +66,30 @@ export interface ClientOpenOptions extends WebSocketOpenOptions {
 }
 
 const clientOpenRules = { ...openRules, reconnect: true } satisfies Record<keyof ClientOpenOptions, OptionRule>;
+
+/** A WebSocket that is opened again until this is over. */
+class KeptOpen {
+  isOver = false;
+  #wake: (() => void) | null = null;
+
+  /** It is not opened again. */
+  end(): void {
+    this.isOver = true;
+    this.#wake?.();
+  }
+
+  /** Resolves after so many milliseconds, or when it is over. */
+  async sleep(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = timeoutAfter(ms, resolve);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = null;
+  }
+}
 
 /** Options of a WebSocket client: any of its properties. */
 export type WebSocketClientOptions = Partial<
@@ -82,15 +117,16 @@ const clientModel = withHooks(
 export class WebSocketClient<Extra = unknown> extends StreamClient<Extra> {
   #pending: PendingOpen | null = null;
   #face: WebSocketConnection<Extra> | null = null;
-  /** Ends the attempts to connect again; null if there are none. */
-  #stopTrying: (() => void) | null = null;
+  /** The WebSocket that is to be kept open; null if there is none. */
+  #kept: KeptOpen | null = null;
 
   constructor(listener: WebSocketClientHooks<WebSocketClient<Extra>>, options?: WebSocketClientOptions) {
     super(listener, options, clientModel);
   }
 
   /**
-   * Opens the WebSocket: connects, and asks for it. With `reconnect`, a first attempt that fails rejects all the same.
+   * Opens the WebSocket: connects, and asks for it. With `reconnect`, a first attempt that fails rejects all the same. While an earlier
+   * call with `reconnect` waits to connect again, a new one takes its place.
    * @returns when the WebSocket is open and `onOpen` was called.
    * @throws TypeError for URLs and options that make no sense; SocketError as `start`, or EPROTO if the server refuses or answers
    *   wrongly, ETIMEDOUT after `handshakeTimeoutMs`.
@@ -101,57 +137,90 @@ export class WebSocketClient<Extra = unknown> extends StreamClient<Extra> {
     const plan = reconnectPlan(reconnect);
     if (plan !== null && rest.socket !== undefined)
       throw new TypeError('reconnect makes no sense with socket: there is no other one to connect again with');
-    await this.#openOnce(url, rest);
-    if (plan !== null) void this.#keepOpen(String(url), rest, plan);
+    isSignalAborted(rest.signal); // throws if it is none
+    const pending = pendingOpen(url, rest, this.isSecure);
+    if (this.hasStarted) return this.#openOnce(pending, rest); // which says that it is started already
+    this.#letGo();
+    if (plan === null) return this.#openOnce(pending, rest);
+    // `close` and `stop` count from now on: hooks may call them before this one is done.
+    const kept = new KeptOpen();
+    this.#kept = kept;
+    try {
+      await this.#openOnce(pending, rest);
+    } catch (error) {
+      kept.end();
+      throw error;
+    }
+    void this.#keepOpen(kept, String(url), rest, plan);
   }
 
-  async #openOnce(url: string | URL, options: WebSocketOpenOptions): Promise<void> {
-    const pending = pendingOpen(url, options, this.isSecure);
+  /** The WebSocket is not opened again. */
+  #letGo(): void {
+    this.#kept?.end();
+    this.#kept = null;
+  }
+
+  async #openOnce(pending: PendingOpen, options: WebSocketOpenOptions): Promise<void> {
     const { subProtocols: _s, headers: _h, ...rest } = options;
     this.#pending = pending;
     // The connection is made, and its protocol with it, before this call returns its promise.
     const connected = this.start({ ...rest, host: pending.target.host, port: pending.target.port });
     this.#pending = null;
     await connected;
-    await pending.done;
+    await openedOn(this, pending, options.signal);
   }
 
   /** Waits for the end of the WebSocket, and opens it again, until somebody wants it to be closed. */
-  async #keepOpen(url: string, options: WebSocketOpenOptions, plan: ReconnectPlan): Promise<void> {
-    let isOver = false;
-    let wake = (): void => {};
-    this.#stopTrying = () => {
-      isOver = true;
-      wake();
-    };
+  async #keepOpen(kept: KeptOpen, url: string, options: WebSocketOpenOptions, plan: ReconnectPlan): Promise<void> {
     const { signal } = options;
-    signal?.addEventListener('abort', this.#stopTrying, { once: true });
-    const target = { url, headers: [...(options.headers ?? [])] };
-    let attempt = 0;
-    for (;;) {
+    const end = (): void => kept.end();
+    signal?.addEventListener('abort', end, { once: true });
+    if (signal?.aborted === true) end();
+    const target = { url, headers: pairsOf(options.headers ?? null) as HeaderList };
+    for (let attempt = 0; ; ) {
       await this.wait();
-      if (isOver || attempt >= plan.maxAttempts) break;
-      await new Promise<void>((resolve) => {
-        const timer = timeoutAfter(delayOf(attempt, plan), resolve);
-        wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-      if (isOver) break;
+      if (kept.isOver || attempt >= plan.maxAttempts) break;
+      await kept.sleep(delayOf(attempt, plan));
+      if (kept.isOver) break;
       attempt++;
+      const answer = await this.#askReconnect(attempt, target);
+      if (answer === 'give up' || kept.isOver) break;
+      if (answer === 'failed') continue;
       try {
-        const { onReconnect } = this[$listener] as WebSocketClientHooks<this>;
-        const answer = await onReconnect?.call(this[$listener], this, attempt, target);
-        if (answer === HandleResult.Error || isOver) break;
-        await this.#openOnce(target.url, { ...options, headers: target.headers });
+        const { url, headers } = target;
+        const again = { ...options, headers };
+        await this.#openOnce(pendingOpen(url, again, this.isSecure), again);
         attempt = 0;
-      } catch {
-        // `lastFailure` tells; the next attempt follows.
+      } catch (thrown) {
+        // `lastFailure` tells of all but what the hook made of the target; the next attempt follows.
+        if (!(thrown instanceof SocketError)) this.#reportReconnect(thrown);
       }
     }
-    signal?.removeEventListener('abort', this.#stopTrying);
-    this.#stopTrying = null;
+    signal?.removeEventListener('abort', end);
+    if (this.#kept === kept) this.#kept = null;
+  }
+
+  /** Asks the hook `onReconnect`. */
+  #askReconnect(
+    attempt: number,
+    target: { url: string; headers: HeaderList },
+  ): Promise<'connect' | 'give up' | 'failed'> {
+    const hooks = this[$listener] as WebSocketClientHooks<this>;
+    if (hooks.onReconnect === undefined) return Promise.resolve('connect');
+    return new Promise((resolve) => {
+      callHook(() => hooks.onReconnect!(this, attempt, target), {
+        answered: () => resolve('connect'),
+        refused: () => resolve('give up'),
+        failed: (thrown) => {
+          this.#reportReconnect(thrown);
+          resolve('failed');
+        },
+      });
+    });
+  }
+
+  #reportReconnect(thrown: unknown): void {
+    this[$reportHookError](this[$listener], 'onReconnect', thrown, 0, false);
   }
 
   /** The handshake of the connection that is being made; `start` without `open` asks for `/`. @internal */
@@ -163,7 +232,9 @@ export class WebSocketClient<Extra = unknown> extends StreamClient<Extra> {
 
   /** Closes the connection (`Stop`, CLI-002), and ends connecting again. With `drainTimeoutMs` by a close frame with 1001. */
   override async stop(options: StopOptions = {}): Promise<void> {
-    this.#stopTrying?.();
+    const isWaiting = this.#kept !== null && !this.hasStarted;
+    this.#letGo();
+    if (isWaiting) return checkStopOptions(options);
     return super.stop(options);
   }
 
@@ -214,7 +285,7 @@ export class WebSocketClient<Extra = unknown> extends StreamClient<Extra> {
 
   /** Begins the closing handshake, and ends connecting again. As `WebSocketServer.close`. */
   close(code: number = CloseCode.Normal, reason = ''): boolean {
-    this.#stopTrying?.();
+    this.#letGo();
     return doOn(this, 'close', this[$connectionOf](), this.connectionId, (protocol) => protocol.close(code, reason));
   }
 
@@ -252,9 +323,7 @@ function reconnectPlan(reconnect: boolean | ReconnectOptions): ReconnectPlan | n
   const options = reconnect === true ? {} : reconnect;
   checkOptions('reconnect', options, reconnectRules);
   const { minDelayMs = 500, maxDelayMs = 30_000, maxAttempts = Number.POSITIVE_INFINITY } = options;
-  if (!(minDelayMs >= 0) || !(maxDelayMs >= minDelayMs) || !(maxAttempts > 0)) {
-    throw new RangeError('reconnect needs 0 <= minDelayMs <= maxDelayMs, and maxAttempts of 1 or more');
-  }
+  if (minDelayMs > maxDelayMs) throw new RangeError('reconnect needs minDelayMs <= maxDelayMs');
   return { minDelayMs, maxDelayMs, maxAttempts };
 }
 

@@ -199,6 +199,124 @@ describe('a WebSocketClient', () => {
     await trying.wait();
   });
 
+  it('is kept open once, however often it is opened between the attempts, and no more after stop', async () => {
+    const { port, server } = await wsServer();
+    let connections = 0;
+    server.on('connection', () => connections++);
+    const client = stops(new WebSocketClient({}));
+    const reconnect = { minDelayMs: 60_000, maxDelayMs: 60_000 };
+    await client.open(`ws://127.0.0.1:${port}`, { reconnect });
+    for (const socket of server.clients) socket.terminate();
+    await client.wait();
+    await client.open(`ws://127.0.0.1:${port}`, { reconnect: { minDelayMs: 0, maxDelayMs: 0 } });
+    const third = once(server, 'connection');
+    for (const socket of server.clients) socket.terminate();
+    await third;
+    await expect.poll(() => client.isOpen).toBe(true);
+    expect(connections).toBe(3);
+    await client.stop();
+    // Between two attempts there is nothing to stop, and that is no mistake of the caller's.
+    await client.open(`ws://127.0.0.1:${port}`, { reconnect });
+    for (const socket of server.clients) socket.terminate();
+    await client.wait();
+    await client.stop();
+    await expect(client.stop()).rejects.toMatchObject({ code: 'HP_ILLEGAL_STATE' });
+    expect(connections).toBe(4);
+  });
+
+  it('does not connect again if it was closed, stopped or aborted while it was opened', async () => {
+    const { port, server } = await wsServer();
+    let connections = 0;
+    server.on('connection', () => connections++);
+    let attempts = 0;
+    for (const how of ['close', 'stop', 'abort']) {
+      const controller = new AbortController();
+      const client = stops(
+        new WebSocketClient({
+          onOpen(client) {
+            if (how === 'close') client.close();
+            else if (how === 'stop') void client.stop();
+            else controller.abort();
+          },
+          onReconnect: () => void attempts++,
+        }),
+      );
+      const reconnect = { minDelayMs: 0, maxDelayMs: 0 };
+      await client.open(`ws://127.0.0.1:${port}`, { reconnect, signal: controller.signal }).catch(() => {});
+      await client.wait();
+    }
+    // The time in which the attempts would have been made: another client opens and closes.
+    const other = stops(new WebSocketClient({}));
+    await other.open(`ws://127.0.0.1:${port}`);
+    other.close();
+    await other.wait();
+    expect([attempts, connections]).toEqual([0, 4]);
+  });
+
+  it('reports an onReconnect that throws, or changes the target to what cannot be opened, and goes on', async () => {
+    const { port, server } = await wsServer();
+    const failures: string[] = [];
+    let opens = 0;
+    const client = stops(
+      new WebSocketClient({
+        onOpen: () => void opens++,
+        onReconnect(_client, attempt, target) {
+          if (attempt === 1) throw new Error('no token');
+          target.url = attempt === 2 ? 'ftp://127.0.0.1/' : `ws://127.0.0.1:${port}`;
+        },
+        onHookError: (_client, hook, error) => void failures.push(`${hook}: ${(error as Error).message}`),
+      }),
+    );
+    await client.open(`ws://127.0.0.1:${port}`, { reconnect: { minDelayMs: 0, maxDelayMs: 0 } });
+    for (const socket of server.clients) socket.terminate();
+    await expect.poll(() => opens).toBe(2);
+    expect(failures).toEqual([
+      'onReconnect: no token',
+      'onReconnect: the URL of a WebSocket begins with ws:// or wss://',
+    ]);
+  });
+
+  it('rejects what cannot be sent before it connects', async () => {
+    const { port, requests } = await wsServer();
+    const url = `ws://127.0.0.1:${port}`;
+    const client = stops(new WebSocketClient({}));
+    const agent = stops(new WebSocketAgent({}));
+    await agent.start();
+    const wrong: object[] = [
+      { subProtocols: 'chat' },
+      { subProtocols: ['a b'] },
+      { subProtocols: ['a', 'a'] },
+      { headers: [['a', 'b\r\nc: d']] },
+      { headers: 5 },
+      { signal: {} },
+    ];
+    for (const options of wrong) {
+      await expect(client.open(url, options), JSON.stringify(options)).rejects.toThrow(TypeError);
+      await expect(agent.open(url, options), JSON.stringify(options)).rejects.toThrow(TypeError);
+    }
+    for (const reconnect of [{ minDelayMs: '5' }, { minDelayMs: 2, maxDelayMs: 1 }, { maxAttempts: 1.5 }, 5]) {
+      await expect(client.open(url, { reconnect: reconnect as object })).rejects.toThrow(
+        /reconnect|DelayMs|maxAttempts/,
+      );
+    }
+    await client.open(url, { headers: { 'X-A': 'b' } });
+    expect(requests.map((request) => request.headers['x-a'])).toEqual(['b']);
+  });
+
+  it('says that its signal was aborted when that ends the handshake', async () => {
+    const port = await rawServer('');
+    const client = stops(new WebSocketClient({}));
+    const agent = stops(new WebSocketAgent({}));
+    await agent.start();
+    for (const opener of [client, agent]) {
+      const controller = new AbortController();
+      const opened = opener.open(`ws://127.0.0.1:${port}`, { signal: controller.signal });
+      await expect.poll(() => opener.stats().opened).toBe(1);
+      controller.abort();
+      await expect(opened).rejects.toMatchObject({ code: 'HP_ABORTED', errnoName: 'ECANCELED' });
+    }
+  });
+
   it('talks over TLS with a WebSocketServer of ours', async () => {
     const { authority, server: identity } = await commonCertificates();
     const server = stops(

@@ -98,3 +98,53 @@ it('a WebSocket of ours says why it failed, which browsers do not', async () => 
   expect(event.error.code).toBe('ECONNREFUSED');
   expect(() => new WebSocket('no url')).toThrow(TypeError);
 });
+
+it('a WebSocket of ours calls a handler that is a listener as well twice, and goes on doing so', async () => {
+  const socket = new WebSocket(await serve({ subProtocols: [] }));
+  await once(socket, 'open');
+  const got: unknown[] = [];
+  const take = (event: Event): void => void got.push((event as MessageEvent).data);
+  socket.addEventListener('message', take);
+  socket.onmessage = take;
+  for (const text of ['a', 'b']) socket.send(text);
+  await expect.poll(() => got).toEqual(['a', 'a', 'b', 'b']);
+  socket.onmessage = null;
+  socket.send('c');
+  await expect.poll(() => got).toEqual(['a', 'a', 'b', 'b', 'c']);
+  socket.close();
+});
+
+it('a WebSocket of ours sends texts and bytes, and refuses all else', async () => {
+  const socket = new WebSocket(await serve({ subProtocols: [] }));
+  await once(socket, 'open');
+  for (const data of [7, undefined, null, {}, [1, 2], new Blob(['text'])]) {
+    expect(() => socket.send(data as never)).toThrow(TypeError);
+  }
+  const got: string[] = [];
+  socket.onmessage = ({ data }) => got.push(Buffer.from(data as ArrayBuffer).toString('hex'));
+  const bytes = new Uint8Array(new SharedArrayBuffer(3));
+  bytes.set([1, 2, 3]);
+  for (const data of [bytes.buffer, bytes.subarray(1), new DataView(bytes.buffer, 2)]) socket.send(data);
+  bytes.fill(9);
+  await expect.poll(() => got).toEqual(['010203', '0203', '03']);
+  socket.close();
+});
+
+it('a WebSocket of ours fails when it cannot send a message, as in browsers, and does not leave it out', async () => {
+  const socket = new WebSocket(await serve({ subProtocols: [] }), { client: { maxPendingBytes: 100_000 } });
+  await once(socket, 'open');
+  const log: string[] = [];
+  socket.onerror = (event) => log.push(event.error.code);
+  const closed = once(socket, 'close');
+  for (let i = 0; i < 3; i++) socket.send(new Uint8Array(60_000));
+  const [event] = (await closed) as [WebSocketCloseEvent];
+  expect([log, event.code]).toEqual([['HP_SEND_BUFFER_FULL'], 1006]);
+});
+
+it('a WebSocket of ours throws for what makes no sense', () => {
+  const url = 'ws://127.0.0.1:1/';
+  for (const protocols of [['a', 'a'], ['a b'], 'a b', null, { protocl: 'a' }, { headers: { Upgrade: 'x' } }]) {
+    expect(() => new WebSocket(url, protocols as string), JSON.stringify(protocols)).toThrow(TypeError);
+  }
+  for (const wrong of ['ftp://127.0.0.1/', 'ws://127.0.0.1/#a']) expect(() => new WebSocket(wrong)).toThrow(TypeError);
+});
