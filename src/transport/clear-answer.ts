@@ -9,7 +9,7 @@ const LINGER_BYTES = 64 * 1024;
 /** Milliseconds between two looks at what it has sent. */
 const LOOK_MS = 25;
 
-/** What OpenSSL calls GET, HEAD, POST and PUT, and CONNECT, in the place of a ClientHello. */
+/** What OpenSSL calls GET, HEAD, POST, PUT (since 3.2 also PATCH), and CONNECT, in the place of a ClientHello. */
 const HTTP_CODES: readonly unknown[] = ['ERR_SSL_HTTP_REQUEST', 'ERR_SSL_HTTPS_PROXY_REQUEST'];
 
 /**

@@ -103,7 +103,7 @@ describe.each(['HttpsServer', 'SslWebSocketServer'] as const)('%s', (name) => {
     await start(name);
   });
 
-  it.each(['PATCH / HTTP/1.1\r\n\r\n', 'rubbish', '\x16\x03\x01'])('says nothing in clear text to %j', async (text) => {
+  it.each(['BREW / HTTP/1.1\r\n\r\n', 'rubbish', '\x16\x03\x01'])('says nothing in clear text to %j', async (text) => {
     const port = await start(name);
     const socket = net.connect(port, '127.0.0.1');
     sockets.push(socket);
