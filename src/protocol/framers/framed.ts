@@ -42,6 +42,7 @@ export function framedProtocols(pool: ReceiveContext['pool'], framer: FramingRul
  */
 export class FramedProtocol implements Protocol {
   #context: FramedContext;
+  #framer: FramingRules;
   #port: FramedPort;
   /** The incomplete message at the end of the stream: `#partial[0, #partialLength)`. */
   #partial: Buffer | null = null;
@@ -55,6 +56,7 @@ export class FramedProtocol implements Protocol {
 
   constructor(context: FramedContext, port: FramedPort) {
     this.#context = context;
+    this.#framer = context.framer;
     this.#port = port;
   }
 
@@ -115,7 +117,8 @@ export class FramedProtocol implements Protocol {
 
   /** Delivers the messages of `own`. @returns Where the incomplete one begins; its length if nothing is left to keep. */
   #parse(own: Buffer, isLoan: boolean): number {
-    const { framer, input } = this.#context;
+    const { input } = this.#context;
+    const framer = this.#framer;
     const port = this.#port;
     const limit = framer.maxMessageBytes + framer.extraBytes;
     const { length } = own;
@@ -218,11 +221,11 @@ export class FramedProtocol implements Protocol {
   closed(): void {}
 
   sizeOf(length: number): number {
-    return this.#context.framer.sizeOf(length);
+    return this.#framer.sizeOf(length);
   }
 
   frame(queue: SendQueue, bytes: Uint8Array): void {
-    this.#context.framer.frame(queue, bytes);
+    this.#framer.frame(queue, bytes);
   }
 
   frameParts(queue: SendQueue, parts: readonly Uint8Array[], length: number): void {

@@ -69,6 +69,7 @@ class MarkedFramer<Data extends Buffer | string> extends Framer<Data> {
   readonly deliversBytes: boolean;
   readonly extraBytes: number;
   readonly #start: Buffer;
+  readonly #startBytes: number;
   /** The mark as `indexOf` finds it fastest. */
   readonly #sought: number | Buffer;
   readonly #endBytes: number;
@@ -76,6 +77,7 @@ class MarkedFramer<Data extends Buffer | string> extends Framer<Data> {
   readonly #encoding: 'buffer' | 'utf8' | 'latin1';
   /** What is sent behind a message. */
   readonly #sentEnd: Buffer;
+  readonly #sentEndBytes: number;
 
   constructor(
     start: Buffer,
@@ -87,23 +89,27 @@ class MarkedFramer<Data extends Buffer | string> extends Framer<Data> {
   ) {
     super(maxMessageBytes);
     this.#start = start;
+    this.#startBytes = start.length;
     this.#sought = end.length === 1 ? end[0]! : end;
     this.#endBytes = end.length;
     this.#dropsCr = dropsCr;
     this.#encoding = encoding;
     this.#sentEnd = sentEnd;
+    this.#sentEndBytes = sentEnd.length;
     this.deliversBytes = encoding === 'buffer';
     this.extraBytes = start.length + end.length + (dropsCr ? 1 : 0);
   }
 
   decode(input: FrameInput): Data | undefined {
     const { bytes, at } = input;
-    const from = at + this.#start.length;
-    if (this.#start.length > 0 && input.scanned < this.#start.length && !this.#hasStart(input)) return undefined;
-    const found = bytes.indexOf(this.#sought, Math.max(from, at + input.scanned));
+    const startBytes = this.#startBytes;
+    const from = at + startBytes;
+    if (startBytes > 0 && input.scanned < startBytes && !this.#hasStart(input)) return undefined;
+    const searched = at + input.scanned;
+    const found = bytes.indexOf(this.#sought, searched > from ? searched : from);
     if (found < 0) {
       // The beginning of the mark may be there, but no more of it than this.
-      input.scanned = Math.max(this.#start.length, bytes.length - at - this.#endBytes + 1);
+      input.scanned = Math.max(startBytes, bytes.length - at - this.#endBytes + 1);
       if (bytes.length - at >= this.maxMessageBytes + this.extraBytes) return this.tooLong(input, bytes.length - from);
       return undefined;
     }
@@ -130,26 +136,27 @@ class MarkedFramer<Data extends Buffer | string> extends Framer<Data> {
 
   sizeOf(length: number): number {
     if (length > this.maxMessageBytes) return -Errno.EMSGSIZE;
-    return this.#start.length + length + this.#sentEnd.length;
+    return this.#startBytes + length + this.#sentEndBytes;
   }
 
   frame(queue: SendQueue, bytes: Uint8Array): void {
-    const start = this.#start;
+    const startBytes = this.#startBytes;
     const end = this.#sentEnd;
+    const endBytes = this.#sentEndBytes;
     const { length } = bytes;
-    const total = start.length + length + end.length;
+    const total = startBytes + length + endBytes;
     if (total > COPY_LIMIT_BYTES) {
-      queue.append(start, 0, start.length);
+      queue.append(this.#start, 0, startBytes);
       queue.append(bytes, 0, length);
-      queue.append(end, 0, end.length);
+      queue.append(end, 0, endBytes);
       return;
     }
     const slab = queue.reserve(total);
     const at = slab.end - total;
-    if (start.length > 0) copyBytes(start, 0, start.length, slab.bytes, at);
-    copyBytes(bytes, 0, length, slab.bytes, at + start.length);
-    if (end.length === 1) slab.bytes[slab.end - 1] = end[0]!;
-    else copyBytes(end, 0, end.length, slab.bytes, slab.end - end.length);
+    if (startBytes > 0) copyBytes(this.#start, 0, startBytes, slab.bytes, at);
+    copyBytes(bytes, 0, length, slab.bytes, at + startBytes);
+    if (endBytes === 1) slab.bytes[slab.end - 1] = end[0]!;
+    else copyBytes(end, 0, endBytes, slab.bytes, slab.end - endBytes);
   }
 
   frameParts(queue: SendQueue, parts: readonly Uint8Array[], _length: number): void {
