@@ -1,4 +1,5 @@
 import type { ConnId } from '../core/listener.ts';
+import { textOf } from './body-text.ts';
 import { parseCookieHeader } from './cookie-header.ts';
 import { FieldBlock, type MessageHead } from './message-head.ts';
 import type { HttpResponseBody } from './response-body.ts';
@@ -105,14 +106,14 @@ export class HttpResponse extends HttpResponseHead {
     return new HttpResponse(this.connId, this.head, body, this.trailerBlock, url, redirectCount);
   }
 
-  /** The body as text in UTF-8. */
+  /** The body as text, in the charset of its `Content-Type` if that names one that is known, else in UTF-8. */
   text(): string {
-    return this.body.toString('utf8');
+    return textOf(this.body, this.header('content-type'));
   }
 
-  /** The body as JSON. @throws SyntaxError if it is none. */
+  /** The body as JSON, which is UTF-8. @throws SyntaxError if it is none. */
   json(): unknown {
-    return JSON.parse(this.text());
+    return JSON.parse(this.body.toString('utf8'));
   }
 }
 

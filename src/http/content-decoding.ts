@@ -100,6 +100,7 @@ export function decodeStream(
   const order = names.reverse();
   const decoded = new HttpResponseBody({
     maxBodyBytes: maxBytes,
+    contentType: response.header('content-type'),
     cancelled: () => coded.cancel(),
     tooLong: () => undecodable(true),
   });

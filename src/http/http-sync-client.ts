@@ -9,6 +9,7 @@ import { SocketError } from '../core/errors.ts';
 import { $failed, $frameHooks, $link, $released, $shownHead, $wheel } from '../core/internals.ts';
 import type { OptionRule } from '../core/option-names.ts';
 import { defineProperties, flag, integer, type OptionsOf, type TableOf } from '../core/properties.ts';
+import type { StopOptions } from '../core/stop-options.ts';
 import type { Sendable } from '../memory/sendable.ts';
 import type { FrameHooks } from '../websocket/frame-protocol.ts';
 import { HttpClientProtocol } from './client-protocol.ts';
@@ -52,7 +53,7 @@ const DISCARD_BYTES = 64 * 1024;
 export interface OpenUrlOptions
   extends Pick<
     HttpRequestOptions,
-    'headers' | 'body' | 'signal' | 'onInterim' | 'expectContinue' | 'responseBody' | 'initiator'
+    'headers' | 'body' | 'signal' | 'timeoutMs' | 'onInterim' | 'expectContinue' | 'responseBody' | 'initiator'
   > {
   /** Most redirects that are followed. Default 0: they are answers like others (SYN-015). */
   maxRedirects?: number | undefined;
@@ -92,6 +93,8 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
   #result: HttpResponse | HttpStreamResponse | null = null;
   /** The calls before, which the next waits for (SYN-009). */
   #turn: Promise<unknown> = Promise.resolve();
+  /** How many times it was stopped: a call that was made before ends with that. */
+  #stopCount = 0;
   /** When the connection is too old to be used again. */
   #usableUntil = Number.POSITIVE_INFINITY;
   #frames = new FrameExchange({
@@ -107,7 +110,8 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
   /**
    * Opens a URL (`OpenUrl`, HTTP-SY-001, SYN-011 to SYN-015): connects if need be, sends the request, and collects the answer. Calls
    * wait for each other. A connection that turns out to be closed before anything was answered is replaced once, for methods that
-   * may be repeated.
+   * may be repeated. `stop` ends this call, and those that wait.
+   * @param options See `OpenUrlOptions`; `timeoutMs` takes the place of `requestTimeout`.
    * @returns The answer, whatever its status; the accessors of the client show it until the next call.
    * @throws SocketError: ConnectServer with EADDRNOTAVAIL (no `http:` or `https:` URL), EPROTO (the scheme is not the component's),
    *   ETIMEDOUT, or the errno of connecting; InvalidParam EPERM (`httpAutoStart` is off); DataSend with ETIMEDOUT, ECONNABORTED,
@@ -117,7 +121,8 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
   openUrl(method: string, url: string | URL, options?: OpenUrlOptions): Promise<HttpResponse>;
   openUrl(method: string, url: string | URL, options: OpenUrlOptions = {}): Promise<HttpResponse | HttpStreamResponse> {
     checkRequest('openUrl', { method, ...options }, openRules);
-    const opened = this.#turn.then(() => this.#open(method.toUpperCase(), String(url), options));
+    const run = this.#stopCount;
+    const opened = this.#turn.then(() => this.#open(run, method.toUpperCase(), String(url), options));
     // A streamed answer holds the connection until it is read.
     this.#turn = opened
       .then((response) => (response instanceof HttpStreamResponse ? response.body.over : undefined))
@@ -125,7 +130,12 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
     return opened;
   }
 
-  async #open(method: string, text: string, options: OpenUrlOptions): Promise<HttpResponse | HttpStreamResponse> {
+  async #open(
+    run: number,
+    method: string,
+    text: string,
+    options: OpenUrlOptions,
+  ): Promise<HttpResponse | HttpStreamResponse> {
     this.cleanupRequestResult();
     const { maxRedirects = 0, decompress = true } = options;
     let { headers = null, body, bodyFile } = options;
@@ -135,7 +145,7 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
     let isForced = options.forceReconnect ?? false;
     let target = this.#targetOf(text);
     for (let redirectCount = 0; ; redirectCount++) {
-      const response = await this.#fetch(method, target, { ...options, headers, body, bodyFile }, isForced);
+      const response = await this.#fetch(run, method, target, { ...options, headers, body, bodyFile }, isForced);
       isForced = false;
       const location = isRedirect(response.status) && maxRedirects > 0 ? response.header('location') : undefined;
       if (location === undefined) return this.#finish(response, target.url, redirectCount, decompress);
@@ -195,6 +205,7 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
 
   /** One request and its answer, over the connection that is there, or a new one. */
   async #fetch(
+    run: number,
     method: string,
     target: RequestTarget,
     options: OpenUrlOptions,
@@ -208,8 +219,13 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
       expectContinue,
       responseBody,
       initiator,
+      timeoutMs = this.requestTimeout,
       decompress = true,
     } = options;
+    const checkRun = (): void => {
+      if (run === this.#stopCount) return;
+      throw this.#error(SocketErrorCode.DataSend, Errno.ECANCELED, 'the client was stopped');
+    };
     const file = bodyFile === undefined ? null : await this.#fileOf(bodyFile);
     const fields = decompress ? accepting(headers) : headers;
     // A stream of the file is made for each attempt.
@@ -227,13 +243,15 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
       expectContinue,
       responseBody,
       initiator,
-      timeoutMs: this.requestTimeout,
+      timeoutMs,
     };
+    checkRun();
     const isReused = !isForced && this.#fits(target);
     if (!isReused) await this.#connect(target, signal);
     try {
       return await this.#ask(init);
     } catch (error) {
+      checkRun();
       const isRepeatable = isIdempotent(method) && (file !== null || isAtHand(body));
       if (!isReused || !isUntouched(error) || !isRepeatable) throw error;
       await this.#connect(target, signal);
@@ -326,8 +344,14 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
     return isSame && protocol instanceof HttpClientProtocol && protocol.isReusable;
   }
 
+  /** Closes the connection (`Stop`, CLI-002). Calls of `openUrl` that were made before end with ECANCELED. */
+  override async stop(options: StopOptions = {}): Promise<void> {
+    this.#stopCount++;
+    return super.stop(options);
+  }
+
   async #close(): Promise<void> {
-    if (this.hasStarted) await this.stop().catch(() => {}); // it may have ended by itself in between
+    if (this.hasStarted) await super.stop().catch(() => {}); // it may have ended by itself in between
     await this.wait();
   }
 

@@ -3,7 +3,7 @@ import { describe, shown } from '../core/describe.ts';
 import { Errno, errnoName, errnoOf } from '../core/errno.ts';
 import { $refuseFile } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
-import type { HttpHeaders } from './header-list.ts';
+import { type HttpHeaders, pairsOf } from './header-list.ts';
 import type { HttpServerProtocol } from './server-protocol.ts';
 
 /** How `sendLocalFile` answers. */
@@ -79,7 +79,7 @@ export async function sendFileOn(
     if (range !== null) own.push(['Content-Range', `bytes ${from}-${to - 1}/${size}`]);
     own.push(['Content-Length', String(to - from)]);
     const statusText = range === null ? options.statusText : null;
-    if (!protocol.sendResponse(status, statusText, [...pairs(options.headers), ...own])) {
+    if (!protocol.sendResponse(status, statusText, [...pairsOf(options.headers ?? null), ...own])) {
       return host[$refuseFile](Errno.EBADSLT, 'the connection is closing', id);
     }
     if (head?.method === 'HEAD' || to === from) {
@@ -118,20 +118,12 @@ function answerWithout(
   options: FileOptions,
   own: [string, string][],
 ): FileReport | false {
-  const fields = [...pairs(options.headers), ...own];
+  const fields = [...pairsOf(options.headers ?? null), ...own];
   if (status === 416) fields.push(['Content-Length', '0']);
   if (!protocol.sendResponse(status, null, fields)) {
     return host[$refuseFile](Errno.EBADSLT, 'the connection is closing', protocol.port.id);
   }
   return { status, bytes: 0 };
-}
-
-function pairs(headers: HttpHeaders | null | undefined): (readonly [string, string])[] {
-  if (headers === null || headers === undefined) return [];
-  if (Array.isArray(headers)) return headers as [string, string][];
-  return Object.entries(headers as Record<string, string | readonly string[]>).flatMap(([name, value]) =>
-    typeof value === 'string' ? [[name, value] as const] : value.map((one) => [name, one] as const),
-  );
 }
 
 /** Whether the client has the file already (RFC 9110 13.1.2, 13.1.3). */

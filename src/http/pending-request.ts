@@ -5,6 +5,7 @@ import { Errno } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
 import { $failed, $wheel } from '../core/internals.ts';
 import { WheelTimer } from '../core/timer-wheel.ts';
+import { type BodyPieces, bodyPieces } from './body-pieces.ts';
 import { type HttpClientProtocol, requestHead, requestPath, type SentRequest } from './client-protocol.ts';
 import { HttpResponse, HttpStreamResponse } from './client-response.ts';
 import type { HttpContext, MessageConsumer } from './context.ts';
@@ -12,7 +13,7 @@ import { HttpParseErrorCode } from './enums.ts';
 import { type HttpHeaders, hasHeader, pairsOf } from './header-list.ts';
 import type { FieldBlock, MessageHead } from './message-head.ts';
 import { type BodyBytes, bodyLength } from './message-writer.ts';
-import { DEFAULT_CONTINUE_MS, type HttpRequestOptions, isAtHand, type RequestBody } from './request-options.ts';
+import { DEFAULT_CONTINUE_MS, type HttpRequestOptions, isAtHand } from './request-options.ts';
 import { type BodySource, HttpResponseBody } from './response-body.ts';
 
 /** The request failed before one byte of an answer came: it may be tried again if its method allows. */
@@ -67,7 +68,7 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
   owner: RequestOwner | null = null;
   /** When it began to wait for a connection. */
   queuedAt = 0;
-  /** Whether all of it was handed to the connection. */
+  /** Whether all of it was handed to the connection, as far as it was begun. */
   #isSent = true;
   #component: Component;
   #context: HttpContext;
@@ -76,7 +77,7 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
   #body: BodyBytes;
   #length = 0;
   /** A body that is made piece by piece. */
-  #pieces: AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array> | null = null;
+  #pieces: BodyPieces | null = null;
   #isChunked = false;
   /** What the caller's `Content-Length` promises of such a body. */
   #promisedBytes = 0;
@@ -134,7 +135,7 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
         if (!isFramed) headers = [...pairsOf(headers), ['Content-Length', '0']];
       }
     } else {
-      this.#pieces = piecesOf(body);
+      this.#pieces = bodyPieces(body);
       this.#isChunked = !hasHeader(headers, 'content-length');
       if (this.#isChunked && !hasHeader(headers, 'transfer-encoding')) {
         headers = [...pairsOf(headers), ['Transfer-Encoding', 'chunked']];
@@ -211,7 +212,7 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
       return;
     }
     let length = 0;
-    for await (const piece of this.#pieces) {
+    for await (const piece of this.#pieces.source) {
       if (typeof piece !== 'string' && !(piece instanceof Uint8Array)) {
         throw new TypeError(`pieces of a body must be texts or bytes, not ${describe(piece)}`);
       }
@@ -342,6 +343,10 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
     return this.#context.limits.maxBodyBytes;
   }
 
+  get contentType(): string | undefined {
+    return this.#head?.get('content-type');
+  }
+
   cancelled(): void {
     this.cancel(Errno.ECANCELED, 'the rest of the answer was not wanted');
   }
@@ -357,6 +362,7 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
     this.isOver = true;
     if (this.#timer !== null) this.#component[$wheel].cancel(this.#timer);
     if (this.#onAbort !== null) this.#init.signal!.removeEventListener('abort', this.#onAbort);
+    if (this.attempts === 0 || !this.#isSent) this.#pieces?.drop();
   }
 
   #error(errno: number, message: string, cause?: unknown): SocketError {
@@ -403,15 +409,4 @@ function promisedBytes(headers: HttpHeaders | null): number {
   const length = /^\d+$/.test(String(value)) ? Number(value) : Number.NaN;
   if (!Number.isSafeInteger(length)) throw new TypeError('Content-Length must be a number of bytes');
   return length;
-}
-
-/** @throws TypeError for what is no body. */
-function piecesOf(body: RequestBody): AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array> {
-  const isIterable =
-    typeof body === 'object' &&
-    body !== null &&
-    (typeof (body as Iterable<unknown>)[Symbol.iterator] === 'function' ||
-      typeof (body as AsyncIterable<unknown>)[Symbol.asyncIterator] === 'function');
-  if (isIterable) return body as AsyncIterable<string | Uint8Array>;
-  throw new TypeError(`body must be a text, bytes, or something to iterate over, not ${describe(body)}`);
 }

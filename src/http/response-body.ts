@@ -1,3 +1,4 @@
+import { textOf } from './body-text.ts';
 import { Queue } from './queue.ts';
 
 /** Bytes that are held for a reader before the connection is no longer read. */
@@ -7,6 +8,8 @@ const WINDOW_BYTES = 64 * 1024;
 export interface BodySource {
   /** Longest body that is collected, 0 for any. */
   readonly maxBodyBytes: number;
+  /** `Content-Type` of the answer. */
+  readonly contentType: string | undefined;
   /** The reader wants no more: nothing else ends a body than the end of its connection. */
   cancelled(): void;
   /** The error for a body that is longer than `maxBodyBytes`. */
@@ -96,14 +99,14 @@ export class HttpResponseBody implements AsyncIterable<Buffer> {
     return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, length);
   }
 
-  /** All of it as text in UTF-8. */
+  /** All of it as text, in the charset of its `Content-Type` if that names one that is known, else in UTF-8. */
   async text(): Promise<string> {
-    return (await this.bytes()).toString('utf8');
+    return textOf(await this.bytes(), this.#source.contentType);
   }
 
-  /** All of it as JSON. @throws SyntaxError if it is none. */
+  /** All of it as JSON, which is UTF-8. @throws SyntaxError if it is none. */
   async json(): Promise<unknown> {
-    return JSON.parse(await this.text());
+    return JSON.parse((await this.bytes()).toString('utf8'));
   }
 
   /** The rest is not wanted: closes the connection, unless all of it has arrived. */

@@ -1,6 +1,7 @@
+import { describe } from '../core/describe.ts';
 import { HandleResult } from '../core/enums.ts';
 import type { ConnId } from '../core/listener.ts';
-import type { HttpHeaders } from '../http/header-list.ts';
+import { type HeaderText, type HttpHeaders, headerText, pairsOf } from '../http/header-list.ts';
 import type { HttpServerProtocol } from '../http/server-protocol.ts';
 import type { Compression } from './compression.ts';
 import {
@@ -140,7 +141,7 @@ export class ServerUpgrade {
       this.#rules.compression === null ? undefined : protocol.head!.getJoined('sec-websocket-extensions'),
       this.#rules.compression,
     );
-    return { headers: [...answer.headers, ...headers], agreement: answer.agreement };
+    return { headers: [...answer.headers, ...checkedPairs(headers)], agreement: answer.agreement };
   }
 
   #failed(protocol: HttpServerProtocol, connId: ConnId, thrown: unknown): void {
@@ -161,11 +162,12 @@ export class ServerUpgrade {
     if (decision === false) return this.#deny(protocol, connId, 403, [], 'this WebSocket is not for you');
     const given = typeof decision === 'object' && decision !== null ? decision : {};
     if ('status' in given) {
-      const { status, headers = [], body = '' } = given as UpgradeDenial;
-      if (!Number.isInteger(status) || status < 300 || status > 599) {
-        return this.#failed(protocol, connId, new RangeError('the status of a refusal has to be 300 to 599'));
+      try {
+        const { status, headers, body } = checkDenial(given as UpgradeDenial);
+        return this.#deny(protocol, connId, status, headers, body);
+      } catch (thrown) {
+        return this.#failed(protocol, connId, thrown);
       }
-      return this.#deny(protocol, connId, status, headers, body);
     }
     try {
       const accepted = this.#accept(protocol, offer, given as UpgradeAcceptance);
@@ -209,4 +211,22 @@ export class ServerUpgrade {
     if (!protocol.sendResponse(101, null, verdict.headers as HttpHeaders)) return null;
     return verdict;
   }
+}
+
+/** Nobody reads what becomes of headers that are just checked. */
+const checked: HeaderText = { text: '', has: 0, connection: '' };
+
+/** What a hook gave, checked while the request can still be answered otherwise. @throws TypeError for what cannot be sent. */
+function checkedPairs(headers: HttpHeaders): HeaderList {
+  headerText(headers, checked);
+  return pairsOf(headers) as HeaderList;
+}
+
+/** @throws RangeError, TypeError for what cannot be sent. */
+function checkDenial({ status, headers = [], body = '' }: UpgradeDenial): Refusal {
+  if (!Number.isInteger(status) || status < 300 || status > 599) {
+    throw new RangeError('the status of a refusal has to be 300 to 599');
+  }
+  if (typeof body !== 'string') throw new TypeError(`the body of a refusal has to be a text, not ${describe(body)}`);
+  return { status, headers: checkedPairs(headers), body };
 }

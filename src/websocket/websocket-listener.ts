@@ -1,4 +1,5 @@
 import type { AgentHooks, ClientHooks, ConnId, HookResult, ServerHooks } from '../core/listener.ts';
+import type { HttpHeaders } from '../http/header-list.ts';
 import type { HttpRequest } from '../http/server-request.ts';
 import type { HeaderList } from './handshake.ts';
 import type { WebSocketMessageStream } from './message-stream.ts';
@@ -24,7 +25,7 @@ export interface UpgradeAcceptance {
   /** One of those that the client offers, or '' for none; left out, the first of `subProtocols` that it offers. */
   subProtocol?: string | undefined;
   /** Headers for the answer 101, `Set-Cookie` for example. */
-  headers?: HeaderList | undefined;
+  headers?: HttpHeaders | undefined;
 }
 
 /** Refuses a WebSocket with an HTTP answer. */
@@ -32,7 +33,7 @@ export interface UpgradeDenial {
   /** 300 to 599. */
   status: number;
   /** Header fields of the answer. */
-  headers?: HeaderList | undefined;
+  headers?: HttpHeaders | undefined;
   /** Body of the answer. */
   body?: string | undefined;
 }

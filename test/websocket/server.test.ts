@@ -149,6 +149,42 @@ describe('a WebSocketServer', () => {
     expect(report).toMatchObject({ connections: 1, drained: 1 });
   });
 
+  it('takes headers of an answer in any form, and answers 500 when they cannot be sent', async () => {
+    const failures: string[] = [];
+    const { port } = await serve({
+      onUpgradeRequest(_server, _connId, { path }) {
+        if (path === '/taken') return { headers: { 'X-A': 'b' } };
+        if (path === '/refused') return { status: 401, headers: new Headers({ 'X-A': 'b' }) };
+        if (path === '/bad-body') return { status: 401, body: 5 as never };
+        const headers = [['X-A', 'b\r\nX-C: d']] as [string, string][];
+        return path === '/bad' ? { headers } : { status: 401, headers };
+      },
+      onHookError: (_server, hook) => void failures.push(hook),
+    });
+    const taken = new WebSocket(`ws://127.0.0.1:${port}/taken`);
+    const [upgraded] = (await once(taken, 'upgrade')) as [import('node:http').IncomingMessage];
+    expect(upgraded.headers['x-a']).toBe('b');
+    taken.terminate();
+    const statuses: unknown[] = [];
+    for (const path of ['/refused', '/bad', '/bad-refusal', '/bad-body']) {
+      const client = new WebSocket(`ws://127.0.0.1:${port}${path}`);
+      client.on('error', () => {});
+      const [, response] = (await once(client, 'unexpected-response')) as [
+        unknown,
+        import('node:http').IncomingMessage,
+      ];
+      statuses.push([response.statusCode, response.headers['x-a']]);
+      response.destroy();
+    }
+    expect(statuses).toEqual([
+      [401, 'b'],
+      [500, undefined],
+      [500, undefined],
+      [500, undefined],
+    ]);
+    expect(failures).toEqual(['onUpgradeRequest', 'onUpgradeRequest', 'onUpgradeRequest']);
+  });
+
   it('shows the request, and lets a hook take or refuse it with any answer, at once or later (WSS-006, WSS-015)', async () => {
     const seen: WebSocketRequest[] = [];
     const { port, server } = await serve({

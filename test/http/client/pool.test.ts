@@ -23,6 +23,26 @@ describe('an HTTP agent that asks URLs', () => {
     expect(agent.poolStats()).toMatchObject({ origins: 1, connections: 1, idle: 1, connected: 1, inFlight: 0 });
   });
 
+  it('sends the fields of Headers, maps and other pairs, as of lists and objects', async () => {
+    const url = await serve({
+      onRequest: (_s, _id, request) =>
+        void request.respond({ headers: new Headers({ 'X-B': 'c' }), body: request.header('x-a')! }),
+    });
+    const agent = await makeAgent();
+    for (const headers of [
+      new Headers({ 'X-A': 'b' }),
+      new Map([['X-A', 'b']]),
+      [['X-A', 'b']] as [string, string][],
+      { 'X-A': 'b' },
+    ]) {
+      for (const body of [undefined, '', [Buffer.from('x')]]) {
+        const answer = await agent.request(url, { method: 'POST', headers, body });
+        expect([answer.text(), answer.header('x-b')]).toEqual(['b', 'c']);
+      }
+    }
+    await expect(agent.request(url, { headers: { 'X-A': null } as never })).rejects.toThrow('the header X-A');
+  });
+
   it('opens as many connections as are asked for, up to maxConnectionsPerOrigin; the rest waits', async () => {
     const held: (() => void)[] = [];
     const url = await serve({

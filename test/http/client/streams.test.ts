@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type net from 'node:net';
 import { Readable } from 'node:stream';
 import { brotliCompressSync, deflateRawSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
@@ -291,6 +293,87 @@ describe('a request whose body is made piece by piece', () => {
     });
     const wrong = agent.request(url, { method: 'POST', body: [5 as never] });
     await expect(wrong).rejects.toMatchObject({ cause: expect.any(TypeError) });
+  });
+});
+
+describe('the source of a body', () => {
+  /** Sources, and how to see that they were given up. */
+  const sources: Record<string, () => { body: Readable | ReadableStream<Uint8Array>; isDropped: () => boolean }> = {
+    'a Node stream': () => {
+      const body = new Readable({ read() {} });
+      body.push('piece');
+      return { body, isDropped: () => body.destroyed };
+    },
+    'a web stream': () => {
+      let isCancelled = false;
+      const body = new ReadableStream<Uint8Array>({
+        start: (controller) => controller.enqueue(Buffer.from('piece')),
+        cancel: () => {
+          isCancelled = true;
+        },
+      });
+      return { body, isDropped: () => isCancelled };
+    },
+  };
+
+  it.each(Object.keys(sources))(
+    'is given up when the request fails, was never sent, or is answered early: %s',
+    async (of) => {
+      const agent = await makeAgent({ maxConnectionsPerOrigin: 1 });
+      const make = sources[of]!;
+      const refused = make();
+      await expect(agent.request('http://127.0.0.1:1/', { method: 'POST', body: refused.body })).rejects.toMatchObject({
+        code: 'ECONNREFUSED',
+      });
+      await until(refused.isDropped);
+      const url = await serveRaw((socket) => {
+        socket.on('data', (data) => {
+          if (String(data).startsWith('PUT')) socket.write(answerOf('early'));
+        });
+      });
+      const controller = new AbortController();
+      const [sent, queued] = [make(), make()];
+      const requests = [sent, queued].map(({ body }) =>
+        agent.request(url, { method: 'POST', body, signal: controller.signal }),
+      );
+      await until(() => agent.poolStats().inFlight === 1);
+      controller.abort();
+      for (const request of requests) await expect(request).rejects.toMatchObject({ errnoName: 'ECANCELED' });
+      await until(() => sent.isDropped() && queued.isDropped());
+      const early = make();
+      expect((await agent.request(url, { method: 'PUT', body: early.body })).text()).toBe('early');
+      await until(early.isDropped);
+    },
+  );
+
+  it('is left as it is when all of it was sent, and if it is a request that node:http received', async () => {
+    const url = await serve({ onRequest: (_s, _id, request) => void request.respond(String(request.body)) });
+    const agent = await makeAgent();
+    let isCancelled = false;
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(Buffer.from('text'));
+        controller.close();
+      },
+      cancel() {
+        isCancelled = true;
+      },
+    });
+    expect((await agent.request(url, { method: 'POST', body })).text()).toBe('text');
+    expect(isCancelled).toBe(false);
+    // A proxy whose target is not there still has to answer.
+    const proxy = createServer((request, response) => {
+      agent.request('http://127.0.0.1:1/', { method: 'POST', body: request }).catch((error: Error) => {
+        response.statusCode = 502;
+        response.end((error as { code?: string }).code);
+      });
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    afterTest(() => proxy.close());
+    const { port } = proxy.address() as net.AddressInfo;
+    const answer = await agent.request(`http://127.0.0.1:${port}/`, { method: 'POST', body: 'text' });
+    expect([answer.status, answer.text()]).toEqual([502, 'ECONNREFUSED']);
   });
 });
 

@@ -196,6 +196,57 @@ describe('an HTTP sync client', () => {
     expect((await make().openUrl('GET', url)).text()).toBe('all');
   });
 
+  it('reads text in the charset of its Content-Type, JSON in UTF-8 (SYN2-003)', async () => {
+    const bodies: Record<string, [string, Buffer]> = {
+      '/latin1': ['text/plain; charset=ISO-8859-1', Buffer.from('\u00e9t\u00e9', 'latin1')],
+      '/gbk': ['text/html;CHARSET="gbk"', Buffer.from('c4e3bac3', 'hex')],
+      '/utf8': ['text/plain; charset=utf-8', Buffer.from('\u00e9')],
+      '/none': ['text/plain', Buffer.from('\u4f60')],
+      '/unknown': ['text/plain; charset=klingon', Buffer.from('\u4f60')],
+    };
+    const url = await serve({
+      onRequest: (_s, _id, request) => {
+        const [type, body] = bodies[request.path] ?? ['application/json; charset=latin1', Buffer.from('"\u00e9"')];
+        void request.respond({ headers: { 'Content-Type': type }, body });
+      },
+    });
+    const client = make();
+    const texts: string[] = [];
+    for (const path of Object.keys(bodies)) {
+      texts.push((await client.openUrl('GET', url + path)).text());
+      const streamed = await client.openUrl('GET', url + path, { responseBody: 'stream' });
+      expect(await streamed.body.text()).toBe(texts.at(-1));
+    }
+    expect(texts).toEqual(['\u00e9t\u00e9', '\u4f60\u597d', '\u00e9', '\u4f60', '\u4f60']);
+    expect((await client.openUrl('GET', `${url}/json`)).json()).toBe('\u00e9');
+    expect(await (await client.openUrl('GET', `${url}/json`, { responseBody: 'stream' })).body.json()).toBe('\u00e9');
+  });
+
+  it('ends its calls when it is stopped: the one that is on its way is not repeated, those that wait are not made', async () => {
+    let requests = 0;
+    const url = await serveRaw((socket) => {
+      socket.on('data', (data) => {
+        requests++;
+        if (String(data).startsWith('GET /first')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+      });
+    });
+    const client = make();
+    await client.openUrl('GET', `${url}/first`);
+    const calls = [client.openUrl('GET', `${url}/a`), client.openUrl('GET', `${url}/b`)];
+    await expect.poll(() => requests).toBe(2);
+    await client.stop();
+    for (const call of calls) await expect(call).rejects.toMatchObject({ errnoName: 'ECANCELED' });
+    expect([requests, client.hasStarted]).toEqual([2, false]);
+    // What is asked afterwards is asked.
+    expect((await client.openUrl('GET', `${url}/first`)).text()).toBe('ok');
+  });
+
+  it('takes timeoutMs for one call in the place of requestTimeout', async () => {
+    const url = await serveRaw(() => {});
+    const client = make({ requestTimeout: 0 });
+    await expect(client.openUrl('GET', url, { timeoutMs: 20 })).rejects.toMatchObject({ errnoName: 'ETIMEDOUT' });
+  });
+
   it('decodes gzip, deflate and br, up to a limit (EZ-004, SYN2-003, EBUG-011)', async () => {
     const text = 'hello '.repeat(1000);
     const bodies: Record<string, [string, Buffer]> = {
