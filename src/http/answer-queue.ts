@@ -6,6 +6,8 @@ export interface AnswerOutput {
   write(part: string | Uint8Array): boolean;
   /** The oldest answer is complete. */
   answered(answer: Answer): void;
+  /** An answer goes nowhere. */
+  dropped(answer: Answer): void;
 }
 
 /**
@@ -21,6 +23,8 @@ export class Answer {
   isDropped = false;
   /** Whether the connection closes behind it. */
   closes = false;
+  /** Bytes of the request's body that are held for it. */
+  bodyBytes = 0;
   /** Called when its turn comes, and it may be streamed. */
   onTurn: (() => void) | null = null;
   #held: (string | Uint8Array)[] | null = null;
@@ -96,12 +100,15 @@ export class AnswerQueue {
   dropLast(answer: Answer): void {
     answer.isDropped = true;
     this.#answers.removeLast(answer);
+    this.output.dropped(answer);
   }
 
   /** All go nowhere: the connection is gone. */
   dropAll(): void {
-    for (let answer = this.#answers.shift(); answer !== undefined; answer = this.#answers.shift())
+    for (let answer = this.#answers.shift(); answer !== undefined; answer = this.#answers.shift()) {
       answer.isDropped = true;
+      this.output.dropped(answer);
+    }
   }
 
   /** The oldest is complete: the next ones leave as far as they were made. @internal */

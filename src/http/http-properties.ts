@@ -6,7 +6,7 @@ import { type HttpPolicy, type HttpRules, RULE_NAMES } from './policy.ts';
 import { defaultLimits, type HttpLimits } from './settings.ts';
 
 /** Properties of every HTTP component; each is also an option of the constructor. */
-export interface HttpProperties extends Writable<HttpLimits> {
+export interface HttpProperties extends Writable<Omit<HttpLimits, 'maxCollectedBytes'>> {
   /** Version that start lines have (HTTP-M-003). Default `HttpVersion.V1_1`. */
   localVersion: HttpVersion;
   /** Whether connections speak HTTP from the start (HTTP-M-021). Off: bytes go to `onReceive` until `startHttp`. Default true. */
@@ -22,7 +22,9 @@ export interface HttpProperties extends Writable<HttpLimits> {
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Properties of every HTTP server. */
-export interface HttpServerProperties<S = unknown> extends HttpProperties {
+export interface HttpServerProperties<S = unknown>
+  extends HttpProperties,
+    Writable<Pick<HttpLimits, 'maxCollectedBytes'>> {
   /** Milliseconds after `release` until the connection closes, 100 to 60,000 (HTTP-RS-006). Default 3000. */
   releaseDelay: number;
   /**
@@ -61,6 +63,7 @@ export const httpProperties = {
 
 export const httpServerProperties = {
   ...httpProperties,
+  maxCollectedBytes: integer(defaultLimits.maxCollectedBytes, 0),
   releaseDelay: integer(3000, 100, 60_000),
   requestBody: oneOf('collect', ['collect', 'stream']),
   ws: servingRule,
@@ -82,6 +85,6 @@ function checkRules(name: string, value: unknown): void {
 /** The limits among the settings of a component. */
 export function limitsOf(settings: Readonly<Record<string, unknown>>): HttpLimits {
   const limits = { ...defaultLimits } as Record<string, unknown>;
-  for (const name of Object.keys(limits)) limits[name] = settings[name];
+  for (const name of Object.keys(limits)) if (name in settings) limits[name] = settings[name];
   return limits as unknown as HttpLimits;
 }

@@ -518,7 +518,7 @@ export abstract class HttpProtocol implements Protocol {
         if (!goesOn) return this.#stop();
       }
     }
-    return this.port.isOpen || this.#stop();
+    return this.port.mayDeliver || this.#stop();
   }
 
   #refusedBy(hook: string, code: number): false {
@@ -593,7 +593,7 @@ export abstract class HttpProtocol implements Protocol {
       }
     }
     const wait = this.#consumer?.data(data);
-    if (wait === undefined) return this.port.isOpen || this.#stop();
+    if (wait === undefined) return this.port.mayDeliver || this.#stop();
     return this.port.settle('onRequest', wait) || this.#stop();
   }
 
@@ -698,7 +698,7 @@ export abstract class HttpProtocol implements Protocol {
     // Before it is told: an answer that is made at once finds the message complete.
     this.phase = this.messageDone(head) ? Phase.Idle : Phase.Over;
     consumer?.complete(this.trailers);
-    return this.port.isOpen || this.#stop();
+    return this.port.mayDeliver || this.#stop();
   }
 
   #upgrade(): boolean {
@@ -824,7 +824,10 @@ export abstract class HttpProtocol implements Protocol {
     const { minBodyBytesPerSecond } = this.context.limits;
     if (this.phase !== Phase.Body && this.phase !== Phase.Chunked && this.phase !== Phase.ChunkEnd) return;
     // While this side does not read, the peer cannot send.
-    const isTooSlow = !this.#isStopped && this.#measuredBytes < (minBodyBytesPerSecond * BODY_RATE_WINDOW_MS) / 1000;
+    const isTooSlow =
+      !this.#isStopped &&
+      this.port.mayDeliver &&
+      this.#measuredBytes < (minBodyBytesPerSecond * BODY_RATE_WINDOW_MS) / 1000;
     this.#measuredBytes = 0;
     if (isTooSlow) this.roleExpired(stage);
     else this.deadlines.set(Stage.Body, BODY_RATE_WINDOW_MS);

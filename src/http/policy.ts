@@ -111,6 +111,7 @@ export const trailersTooLarge = refusal(431, Strict, 'the trailers are too large
 export const headTooSlow = refusal(408, Strict, 'the head of the request did not arrive in time');
 export const bodyTooSlow = refusal(408, Strict, 'the body of the request arrived too slowly');
 export const bodyTooLarge = refusal(413, Strict, 'the body of the request is too large');
+export const tooMuchCollected = refusal(503, Strict, 'the server holds too many bytes of bodies (maxCollectedBytes)');
 
 /** What the last head with a valid `Host` had there: most have the same. */
 let lastHost = '';

@@ -349,7 +349,31 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
     });
   }
 
+  /**
+   * Bytes of a body are to be held for `answer`.
+   * @returns false if the component holds too many (`maxCollectedBytes`): the request is to be refused.
+   */
+  collects(answer: Answer, bytes: number): boolean {
+    if (answer.isComplete || answer.isDropped) return true;
+    const { counters, limits } = this.context;
+    const { maxCollectedBytes } = limits;
+    const others = counters.collectedBytes - answer.bodyBytes;
+    if (maxCollectedBytes > 0 && others > 0 && counters.collectedBytes + bytes > maxCollectedBytes) {
+      counters.collectedBytesFull++;
+      return false;
+    }
+    answer.bodyBytes += bytes;
+    counters.collectedBytes += bytes;
+    return true;
+  }
+
+  dropped(answer: Answer): void {
+    this.context.counters.collectedBytes -= answer.bodyBytes;
+    answer.bodyBytes = 0;
+  }
+
   answered(answer: Answer): void {
+    this.dropped(answer);
     if (this.answers.size === 0) this.#watchers?.clear();
     if (answer.closes) {
       this.phase = Phase.Over;

@@ -3,7 +3,7 @@ import type { Answer } from './answer-queue.ts';
 import type { HttpHeaders } from './header-list.ts';
 import { FieldBlock, type MessageHead } from './message-head.ts';
 import type { BodyBytes } from './message-writer.ts';
-import { bodyTooLarge } from './policy.ts';
+import { bodyTooLarge, type Refusal, tooMuchCollected } from './policy.ts';
 import { type AnswerBody, type AnswerInit, sendAnswer } from './server-answer.ts';
 import type { HttpServerProtocol } from './server-protocol.ts';
 
@@ -197,12 +197,22 @@ export class HttpRequest implements AsyncIterable<Buffer> {
       length += piece.length;
       if (maxBodyBytes > 0 && length > maxBodyBytes) {
         this.protocol.context.counters.bodyTooLarge++;
-        this.protocol.refuse(bodyTooLarge);
+        this.#refuse(bodyTooLarge);
         throw new Error(`the body is longer than maxBodyBytes (${maxBodyBytes})`);
+      }
+      if (!this.protocol.collects(this.answer, piece.length)) {
+        this.#refuse(tooMuchCollected);
+        throw new Error(tooMuchCollected.message);
       }
       pieces.push(piece);
     }
     return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+  }
+
+  /** Refuses it because of its body. What has arrived as a whole is just answered: there is nothing left to refuse. */
+  #refuse(refusal: Refusal): void {
+    if (!this.#isComplete) this.protocol.refuse(refusal);
+    else if (this.isAnswerable) this.respond({ status: refusal.status });
   }
 
   /** The body as text in UTF-8. */
@@ -265,6 +275,10 @@ export class HttpRequest implements AsyncIterable<Buffer> {
     if (!this.#settings.streamsBody && limits.maxBodyBytes > 0 && this.#bytes > limits.maxBodyBytes) {
       counters.bodyTooLarge++;
       this.protocol.refuse(bodyTooLarge);
+      return undefined;
+    }
+    if (!this.#settings.streamsBody && !this.protocol.collects(this.answer, data.length)) {
+      this.protocol.refuse(tooMuchCollected);
       return undefined;
     }
     this.#pieces ??= [];

@@ -20,6 +20,11 @@ export interface HttpLimits {
   readonly maxChunkExtensionBytes: number;
   /** Longest body that is collected for `onRequest` and the like. Default 1 MiB. */
   readonly maxBodyBytes: number;
+  /**
+   * Most bytes of bodies that a server holds at once, over all its connections: of requests that arrive and of those that are not
+   * answered yet. The body that goes beyond it is refused with 503, unless it is alone. Default 256 MiB.
+   */
+  readonly maxCollectedBytes: number;
   /** Most requests of one connection that wait for their answer, 1 or more; it is not read further then. Default 64. */
   readonly maxPipelinedRequests: number;
   /** Most requests of one connection; the last is answered with `Connection: close`. Default 0, no limit. */
@@ -37,6 +42,7 @@ export const defaultLimits: HttpLimits = Object.freeze({
   maxTrailerBytes: 8_192,
   maxChunkExtensionBytes: 4_096,
   maxBodyBytes: 1024 * 1024,
+  maxCollectedBytes: 256 * 1024 * 1024,
   maxPipelinedRequests: 64,
   maxRequestsPerConnection: 0,
 });
@@ -76,6 +82,10 @@ export interface HttpCounters {
   chunkExtensionsTooLong: number;
   /** Bodies above `maxBodyBytes`. */
   bodyTooLarge: number;
+  /** Bodies that were refused because a server held `maxCollectedBytes`. */
+  collectedBytesFull: number;
+  /** Bytes of bodies that a server holds now. */
+  collectedBytes: number;
   /** Times that reading paused because `maxPipelinedRequests` waited. */
   pipelineFull: number;
   /** Connections closed after `maxRequestsPerConnection`. */
@@ -98,6 +108,8 @@ export function httpCounters(): HttpCounters {
     trailersTooLarge: 0,
     chunkExtensionsTooLong: 0,
     bodyTooLarge: 0,
+    collectedBytesFull: 0,
+    collectedBytes: 0,
     pipelineFull: 0,
     requestsPerConnection: 0,
     upgrades: 0,
