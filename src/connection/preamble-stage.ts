@@ -52,6 +52,8 @@ export class PreambleStage implements PreambleSide {
   #isOver = false;
   /** Closes the connection when its last words are written. */
   #closing: (() => void) | null = null;
+  /** The peer sent its FIN: who asks for more than has come will not get it. */
+  #hasEnded = false;
   readonly #owner: StageOwner;
 
   constructor(connection: Link, factories: readonly PreambleFactory[], isServer: boolean, owner: StageOwner) {
@@ -120,12 +122,20 @@ export class PreambleStage implements PreambleSide {
     if (this.#isRunning || this.#isOver) return;
     this.#isRunning = true;
     try {
-      while (this.#isAlive && this.#step());
+      while (this.#isAlive && !this.#isOver && this.#step());
     } catch (thrown) {
       this.threw(thrown);
     }
     this.#isRunning = false;
-    if (this.#isAlive && this.#current === null) this.#finish();
+    if (!this.#isAlive || this.#isOver) return;
+    if (this.#current === null) this.#finish();
+    else if (this.#hasEnded) this.#checkEnd();
+  }
+
+  /** Whoever is busy may need nothing more of a peer that has ended. */
+  #checkEnd(): void {
+    if (this.#current?.preamble?.isBusy !== true)
+      this.fail(`the peer ended the connection in place of ${this.awaits}`, Errno.ECONNABORTED);
   }
 
   /** @returns false when something is awaited, or nothing is left to do. */
@@ -195,7 +205,8 @@ export class PreambleStage implements PreambleSide {
 
   /** The peer sent its FIN. */
   ended(): void {
-    if (!this.#isOver) this.fail(`the peer ended the connection in place of ${this.awaits}`, Errno.ECONNABORTED);
+    this.#hasEnded = true;
+    if (!this.#isOver && !this.#isRunning) this.#checkEnd();
   }
 
   /** The socket failed. */
@@ -238,7 +249,8 @@ export class PreambleStage implements PreambleSide {
 
   /** Closes the connection, behind what its preambles have sent: that may be why. */
   #close(message: string, errno: number, cause: Error | undefined): void {
-    if (!this.#isAlive || this.#isOver) return;
+    // A socket may still fail when all are done, and what they sent is not written.
+    if (!this.#isAlive || (this.#isOver && cause === undefined)) return;
     this.#isOver = true;
     const connection = this.connection;
     const { id: connId, host, remoteHost, remotePort } = connection;

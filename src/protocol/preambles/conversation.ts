@@ -151,7 +151,11 @@ class ConversationPreamble implements Preamble, Conversation {
     });
   }
 
-  async readLine(maxBytes = 1024): Promise<string> {
+  readLine(maxBytes = 1024): Promise<string> {
+    return mayBeLeft(this.#readLine(maxBytes));
+  }
+
+  async #readLine(maxBytes: number): Promise<string> {
     return (await this.readUntil('\n', maxBytes)).toString('utf8').replace(/\r?\n$/, '');
   }
 
@@ -162,12 +166,20 @@ class ConversationPreamble implements Preamble, Conversation {
 
   #read(maxBytes: number, find: (bytes: Buffer) => number): Promise<Buffer> {
     if (this.#wanted !== null) throw new Error('one read at a time: await the one before');
-    if (this.#isOver) return Promise.reject(closedError());
-    return new Promise((resolve, reject) => {
-      this.#wanted = { maxBytes, find, resolve, reject };
-      this.#port.again();
-    });
+    if (this.#isOver) return mayBeLeft(Promise.reject(closedError()));
+    return mayBeLeft(
+      new Promise((resolve, reject) => {
+        this.#wanted = { maxBytes, find, resolve, reject };
+        this.#port.again();
+      }),
+    );
   }
+}
+
+/** A peer that goes while a read is begun and not awaited yet must not end the process, as a rejection nobody handles does. */
+function mayBeLeft<T>(read: Promise<T>): Promise<T> {
+  read.catch(() => {});
+  return read;
 }
 
 function closedError(): Error {

@@ -284,6 +284,111 @@ describe('conversation', () => {
     await until(() => received === bytes);
   });
 
+  describe.each([
+    ['fast path', true],
+    ['documented path', false],
+  ])('%s', (_path, fastPath) => {
+    test.each([
+      ['', 'while it thinks'],
+      ['HELLO', 'behind the first message, while it thinks'],
+    ])('a peer that says %j and ends %s gets its answers', async (message) => {
+      const log = new Log();
+      let thinks = (): void => {};
+      let goOn = (): void => {};
+      const thinking = new Promise<void>((resolve) => (thinks = resolve));
+      const thought = new Promise<void>((resolve) => (goOn = resolve));
+      await using server = new TcpServer(
+        log.hooks({ onReceive: (s: TcpServer, id: number, data: Buffer) => s.send(id, data) }),
+        {
+          fastPath,
+          preamble: conversation(async (peer) => {
+            await peer.readLine();
+            thinks();
+            await thought;
+            peer.send('OK\n');
+          }),
+        },
+      );
+      const { port } = await server.start(host, 0);
+      const socket = await connectBare(port);
+      const text = readToEnd(socket);
+      socket.write(`LOGIN\n${message}`);
+      await thinking;
+      await new Promise<void>((resolve) => socket.end(() => resolve()));
+      await new Promise((resolve) => setTimeout(resolve, 20)); // so that the FIN is there, where it is read at all
+      goOn();
+      expect(await text).toBe(`OK\n${message}`);
+      await until(() => log.closes.length === 1);
+      expect(log.closes[0]).toMatchObject({ operation: 5, errorCode: 0 });
+      expect(server.stats().limits.preambles).toBe(0);
+    });
+
+    test('a peer that ends before it has said all is no client', async () => {
+      const log = new Log();
+      await using server = new TcpServer(log.hooks(), {
+        fastPath,
+        preamble: conversation(async (peer) => {
+          await peer.readLine();
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          await peer.readLine();
+        }),
+      });
+      const { port } = await server.start(host, 0);
+      const socket = await connectBare(port);
+      const text = readToEnd(socket);
+      socket.end('one\ntw');
+      expect(await text).toBe('');
+      await until(() => server.connectionCount === 0);
+      expect([log.count('onAccept'), server.stats().limits.preambles]).toEqual([0, 1]);
+    });
+
+    test('a reset before the last answer is written closes the connection at once', async () => {
+      let begun = 0;
+      await using server = new TcpServer(
+        {},
+        {
+          fastPath,
+          preambleTimeoutMs: 0,
+          preamble: conversation(async (peer) => {
+            begun++;
+            await peer.readLine();
+            peer.send('OK\n');
+          }),
+        },
+      );
+      const { port } = await server.start(host, 0);
+      for (let i = 0; i < 5; i++) {
+        const socket = await connectBare(port);
+        socket.write('LOGIN\nHELLO');
+        socket.resetAndDestroy();
+      }
+      await until(() => begun === 5 && server.connectionCount === 0);
+    });
+  });
+
+  test('a read that is not awaited yet, when the peer goes, is no unhandled rejection', async () => {
+    await using server = new TcpServer(
+      {},
+      {
+        preamble: conversation(async (peer) => {
+          const line = peer.readLine(); // begun before something else is awaited
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          await line;
+        }),
+      },
+    );
+    const { port } = await server.start(host, 0);
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown): number => unhandled.push(reason);
+    process.on('unhandledRejection', note);
+    const socket = await connectBare(port);
+    socket.end();
+    await until(() => server.connectionCount === 0);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    process.off('unhandledRejection', note);
+    expect(unhandled).toEqual([]);
+  });
+
   test('a client logs in', async () => {
     await using server = new TcpServer({ onReceive: (s, id, data) => void s.send(id, data) }, { preamble: login });
     const { port } = await server.start(host, 0);
