@@ -4,6 +4,7 @@ import { FULL_DEFLATE } from '../../src/websocket/deflate-negotiation.ts';
 import {
   acceptOf,
   answerUpgrade,
+  checkSubProtocols,
   checkUpgradeRequest,
   checkUpgradeResponse,
   chooseProtocol,
@@ -164,8 +165,8 @@ describe('the opening handshake, client', () => {
       ['Sec-WebSocket-Protocol', 'a, b'],
       ['Sec-WebSocket-Extensions', 'permessage-deflate; client_max_window_bits'],
     ]);
-    expect(() => upgradeHeaders(KEY, ['a', 'a'], null)).toThrow(TypeError);
-    expect(() => upgradeHeaders(KEY, ['a b'], null)).toThrow(TypeError);
+    expect(() => checkSubProtocols(['a', 'a'])).toThrow(TypeError);
+    expect(() => checkSubProtocols(['a b'])).toThrow(TypeError);
   });
 
   it('takes a right answer, HP-Socket with its Content-Length too (UPG-008)', () => {
