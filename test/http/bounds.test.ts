@@ -170,3 +170,99 @@ describe('pauseReceive in a hook', () => {
     await expect.poll(() => paths).toEqual(['/1', '/2', '/3']);
   });
 });
+
+describe('many slow clients', () => {
+  /** `count` connections that have sent `text`, and a client that asks 20 times meanwhile and is answered each time. */
+  async function besides(
+    count: number,
+    text: string,
+    options: HttpServerOptions,
+  ): Promise<(net.Socket & { text: string })[]> {
+    const piece = Buffer.alloc(64 * 1024, 'x');
+    server = new HttpServer(
+      {
+        async onRequest(_s, _id, request) {
+          if (request.path !== '/endless') return void request.respond('ok');
+          async function* endless(): AsyncGenerator<Buffer> {
+            for (;;) yield piece;
+          }
+          await request.respond({ body: endless() });
+        },
+      },
+      options,
+    );
+    const { port } = await server.start('127.0.0.1', 0);
+    const slow = await Promise.all(Array.from({ length: count }, () => connect(port!)));
+    for (const socket of slow) socket.write(text);
+    const probe = await connect(port!);
+    for (let i = 1; i <= 20; i++) {
+      probe.write('GET /probe HTTP/1.1\r\nHost: h\r\n\r\n');
+      await expect.poll(() => probe.text.split('\r\n\r\nok').length - 1, { interval: 1 }).toBe(i);
+    }
+    expect(server.connectionCount).toBe(count + 1);
+    return slow;
+  }
+
+  it('1,000 heads that do not end', async () => {
+    const slow = await besides(1000, 'GET / HTTP/1.1\r\nHost: h\r\nX: ', { headTimeoutMs: 3000 });
+    await expect.poll(() => slow.every(({ text }) => text.startsWith('HTTP/1.1 408 ')), { timeout: 20_000 }).toBe(true);
+    expect(server.httpStats().headTimeouts).toBe(1000);
+  });
+
+  it.each([
+    ['bodies', post(100)],
+    ['chunks', 'POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n'],
+    ['trailers', 'POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX'],
+  ])('1,000 %s that do not end', async (_what, text) => {
+    await besides(1000, text, {});
+    expect(server.httpStats().messages).toBe(1020);
+  });
+
+  it('100 clients that do not read', async () => {
+    const slow = await besides(0, '', {});
+    for (let i = 0; i < 100; i++) {
+      const socket = await connect(server.getListenAddress()!.port);
+      socket.pause();
+      socket.write('GET /endless HTTP/1.1\r\nHost: h\r\n\r\n');
+      slow.push(socket);
+    }
+    await expect.poll(() => server.httpStats().messages).toBe(120);
+    const probe = await connect(server.getListenAddress()!.port);
+    for (let i = 1; i <= 20; i++) {
+      probe.write('GET /probe HTTP/1.1\r\nHost: h\r\n\r\n');
+      await expect.poll(() => probe.text.split('\r\n\r\nok').length - 1, { interval: 1 }).toBe(i);
+    }
+    for (const id of server.getAllConnectionIDs())
+      expect(server.getPendingDataLength(id) ?? 0).toBeLessThan(1024 * 1024);
+  });
+});
+
+describe('messages without an end', () => {
+  const chunked = 'POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n';
+  it.each([
+    ['one field', 'GET / HTTP/1.1\r\nHost: h\r\nX: ', 'x', 431, 'headTooLarge'],
+    ['fields', 'GET / HTTP/1.1\r\nHost: h\r\n', 'x: y\r\n', 431, 'tooManyFields'],
+    ['a name', 'GET / HTTP/1.1\r\n', 'x', 431, 'headTooLarge'],
+    ['a target', 'GET /', 'x', 414, 'targetTooLong'],
+    ['a trailer', `${chunked}0\r\nX: `, 'x', 431, 'trailersTooLarge'],
+    ['trailers', `${chunked}0\r\n`, 'x: y\r\n', 431, 'trailersTooLarge'],
+    ['a chunk extension', `${chunked}1;`, 'x', 400, 'chunkExtensionsTooLong'],
+    ['chunk extensions', chunked, '1;abcdefgh\r\nx\r\n', 400, 'chunkExtensionsTooLong'],
+    ['a body', chunked, '10\r\n0123456789abcdef\r\n', 413, 'bodyTooLarge'],
+  ] as const)('%s', async (_what, start, more, status, counter) => {
+    server = new HttpServer({ onRequest: (_s, _id, request) => void request.respond('ok') });
+    const { port } = await server.start('127.0.0.1', 0);
+    const socket = await connect(port!);
+    socket.write(start);
+    const bytes = more.repeat(Math.ceil(16_384 / more.length));
+    const ended = new Promise((resolve) => socket.on('end', resolve));
+    for (let i = 0; i < 1000 && socket.text === ''; i++) {
+      socket.write(bytes);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await ended;
+    expect(socket.text).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(server.httpStats()[counter]).toBe(1);
+    expect(server.httpStats().collectedBytes).toBe(0);
+  });
+});
