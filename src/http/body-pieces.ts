@@ -1,5 +1,4 @@
 import { describe } from '../core/describe.ts';
-import type { RequestBody } from './request-options.ts';
 
 type Piece = string | Uint8Array;
 
@@ -9,6 +8,7 @@ interface Droppable {
   cancel?: () => unknown;
   getReader?: () => ReadableStreamDefaultReader<Piece>;
   httpVersion?: unknown;
+  statusCode?: unknown;
 }
 
 /** A body that is made piece by piece. */
@@ -19,7 +19,7 @@ export interface BodyPieces {
 }
 
 /** @throws TypeError for what is no body, and for a web stream that somebody else reads. */
-export function bodyPieces(body: RequestBody): BodyPieces {
+export function bodyPieces(body: AsyncIterable<Piece> | Iterable<Piece>): BodyPieces {
   const isIterable =
     typeof body === 'object' &&
     body !== null &&
@@ -28,12 +28,13 @@ export function bodyPieces(body: RequestBody): BodyPieces {
   if (!isIterable) {
     throw new TypeError(`body must be a text, bytes, or something to iterate over, not ${describe(body)}`);
   }
-  const { destroy, cancel, getReader, httpVersion } = body as Droppable;
+  const { destroy, cancel, getReader, httpVersion, statusCode } = body as Droppable;
   if (typeof getReader === 'function') return readerPieces(getReader.call(body));
   const source = body as AsyncIterable<Piece> | Iterable<Piece>;
   // To destroy a request that node:http received would end its connection, on which somebody may want to answer.
   if (typeof destroy === 'function') {
-    return { source, drop: () => void (httpVersion === undefined && destroy.call(body)) };
+    const isRequest = httpVersion !== undefined && typeof statusCode !== 'number';
+    return { source, drop: () => void (isRequest || destroy.call(body)) };
   }
   return { source, drop: () => void (typeof cancel === 'function' && cancel.call(body)) };
 }

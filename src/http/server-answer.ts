@@ -1,4 +1,5 @@
 import type { Answer } from './answer-queue.ts';
+import { type BodyPieces, bodyPieces } from './body-pieces.ts';
 import { dateLine, Has, type HeaderText, type HttpHeaders, headerText, isFieldText } from './header-list.ts';
 import type { MessageHead } from './message-head.ts';
 import { type BodyBytes, bodyLength, chunkHeader } from './message-writer.ts';
@@ -112,8 +113,11 @@ function connectionLine(request: AnsweredRequest, closes: boolean): string {
   return request.head.version === 0x0101 ? '' : 'Connection: keep-alive\r\n';
 }
 
-/** Sends a body piece by piece: in chunks, of a length that the caller gave, or to HTTP/1.0 until the connection ends. */
-async function stream(
+/**
+ * Sends a body piece by piece: in chunks, of a length that the caller gave, or to HTTP/1.0 until the connection ends.
+ * @throws TypeError, at once, for what cannot be sent: who does not wait for the promise has to be told, too.
+ */
+function stream(
   request: AnsweredRequest,
   init: AnswerInit,
   status: number,
@@ -126,10 +130,10 @@ async function stream(
   if ((has & Has.TransferEncoding) !== 0) throw new TypeError('Transfer-Encoding is set by the library');
   const given = (has & Has.ContentLength) === 0 ? null : Number(/^content-length: *([0-9]+)\r$/im.exec(text)?.[1]);
   if (Number.isNaN(given)) throw new TypeError('Content-Length must be a number');
-  if (!request.isAnswerable) {
-    await giveUp(body);
-    return false;
-  }
+  const pieces = bodyPieces(body);
+  if (!request.isAnswerable) return giveUp(pieces).then(() => false);
+  // A source that waits for its next piece would not notice.
+  protocol.watchGone({ gone: () => answer.isComplete || pieces.drop() });
   const hasNoBody = isBodiless(request, status);
   const isChunked = given === null && request.head.version === 0x0101 && status !== 204;
   const closes = closing(request, fields) || (given === null && !isChunked && !hasNoBody);
@@ -139,21 +143,40 @@ async function stream(
   if ((has & Has.Connection) === 0) head += connectionLine(request, closes);
   answer.closes = closes;
   answer.hasBegun = true;
+  return sendPieces(request, init, pieces, `${head}\r\n`, { given, isChunked, hasNoBody });
+}
+
+/** How a body is framed. */
+interface PieceFraming {
+  /** The caller's `Content-Length`; null without. */
+  readonly given: number | null;
+  readonly isChunked: boolean;
+  readonly hasNoBody: boolean;
+}
+
+async function sendPieces(
+  request: AnsweredRequest,
+  init: AnswerInit,
+  pieces: BodyPieces,
+  head: string,
+  { given, isChunked, hasNoBody }: PieceFraming,
+): Promise<boolean> {
+  const { answer, protocol } = request;
   if (!answer.isItsTurn) {
     await new Promise<void>((resolve) => {
       answer.onTurn = resolve;
       protocol.watchGone({ gone: resolve });
     });
   }
-  if (!answer.write(`${head}\r\n`) || hasNoBody) {
-    await giveUp(body);
+  if (!answer.write(head) || hasNoBody) {
+    await giveUp(pieces);
     request.dropBody();
     answer.complete();
     return hasNoBody;
   }
   let left = given ?? Number.POSITIVE_INFINITY;
   try {
-    for await (const piece of body) {
+    for await (const piece of pieces.source) {
       if (answer.isDropped || !protocol.port.isOpen) return false; // ends the iterator as well
       const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece;
       if (!(bytes instanceof Uint8Array)) throw new TypeError('a streamed body must yield texts and Uint8Arrays');
@@ -167,6 +190,7 @@ async function stream(
       if (!isSent) throw new Error('the connection did not take the bytes');
       if (protocol.isFull) await protocol.whenRoom();
     }
+    if (answer.isDropped || !protocol.port.isOpen) return false;
     if (given !== null && left > 0) throw new RangeError('the body is shorter than its Content-Length');
     if (isChunked) {
       headerText(init.trailers?.(), fields);
@@ -183,10 +207,13 @@ async function stream(
 }
 
 /** A body that will not be sent: its source may let go of what it holds. */
-async function giveUp(body: AsyncIterable<unknown> | Iterable<unknown>): Promise<void> {
-  const iterator =
-    Symbol.asyncIterator in body
-      ? (body as AsyncIterable<unknown>)[Symbol.asyncIterator]()
-      : (body as Iterable<unknown>)[Symbol.iterator]();
-  await iterator.return?.();
+async function giveUp({ source, drop }: BodyPieces): Promise<void> {
+  drop();
+  const iterator: Iterator<unknown> | AsyncIterator<unknown> =
+    Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+  try {
+    await iterator.return?.();
+  } catch {
+    // Nobody is interested any more.
+  }
 }

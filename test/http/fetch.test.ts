@@ -140,6 +140,34 @@ describe('a fetch handler', () => {
     expect(await get('/framed')).toEqual([200, 'text/plain;charset=UTF-8', 'f']);
   });
 
+  it('cancels the stream of an answer when its client goes, before its first piece too', async () => {
+    for (const pieces of [0, 1]) {
+      let cancelled = (): void => {};
+      const isCancelled = new Promise<void>((resolve) => {
+        cancelled = resolve;
+      });
+      let asked = (): void => {};
+      const isAsked = new Promise<void>((resolve) => {
+        asked = resolve;
+      });
+      const { port } = await open(() => {
+        asked();
+        return new Response(
+          new ReadableStream<Uint8Array>({
+            start: (controller) => (pieces === 1 ? controller.enqueue(Buffer.from('piece')) : undefined),
+            cancel: () => cancelled(),
+          }),
+        );
+      });
+      const socket = net.connect(port, '127.0.0.1');
+      socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+      await isAsked;
+      if (pieces === 1) await once(socket, 'data');
+      socket.resetAndDestroy();
+      await isCancelled;
+    }
+  });
+
   it('streams both ways at once', async () => {
     const { url } = await open(
       (request) =>

@@ -5,6 +5,7 @@ import https from 'node:https';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import tls from 'node:tls';
 import { request as undici } from 'undici';
@@ -480,6 +481,50 @@ describe('whole requests', () => {
     );
     expect(received.match(/HTTP\/1\.1 500/g)).toHaveLength(2);
     expect(errors).toEqual(['onRequest thrown', 'onRequest rejected']);
+  });
+
+  it('give up the source of a body that is not sent: to HEAD, to clients that went, now or while it waits', async () => {
+    const sources: Readable[] = [];
+    let answered: Promise<unknown> = Promise.resolve();
+    const { port } = await start({
+      onRequest(server, connId, request) {
+        const body = new Readable({ read() {} });
+        body.push('piece');
+        sources.push(body);
+        if (request.path === '/gone') server.disconnect(connId);
+        answered = Promise.resolve(request.respond({ body }));
+      },
+    });
+    await talk(port, 'HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    expect([await answered, sources[0]!.destroyed]).toEqual([true, true]);
+    await talk(port, 'GET /gone HTTP/1.1\r\nHost: x\r\n\r\n');
+    expect([await answered, sources[1]!.destroyed]).toEqual([false, true]);
+    const socket = net.connect(port, '127.0.0.1');
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await once(socket, 'data');
+    socket.resetAndDestroy();
+    expect([await answered, sources[2]!.destroyed]).toEqual([false, true]);
+  });
+
+  it('throw at once for what cannot be sent, with a streamed body too, so that the request gets 500', async () => {
+    const failures: string[] = [];
+    const wrong = [
+      { body: 5 },
+      { body: {} },
+      { headers: { 'X-A': 'b\r\nX-B: c' }, body: Readable.from(['piece']) },
+      { status: 99, body: ['piece'] },
+      { headers: { 'Transfer-Encoding': 'chunked' }, body: ['piece'] },
+    ];
+    const { port } = await start({
+      onRequest: (_s, _id, request) => void request.respond(wrong[Number(request.path.slice(1))] as never),
+      onHookError: (_s, hook) => void failures.push(hook),
+    });
+    for (let i = 0; i < wrong.length; i++) {
+      expect(await talk(port, `GET /${i} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)).toMatch(
+        /^HTTP\/1\.1 500 /,
+      );
+    }
+    expect(failures).toEqual(wrong.map(() => 'onRequest'));
   });
 
   it('do not look whole if a streamed answer fails in the middle', async () => {

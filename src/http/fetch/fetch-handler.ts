@@ -162,6 +162,22 @@ async function sendStream(
     request.respond(init);
     return reader.cancel();
   }
+  // Also before the first piece, for which a source may wait for long.
+  const { signal } = request;
+  const cancel = (): void => void reader.cancel(signal.reason).catch(() => {});
+  signal.addEventListener('abort', cancel, { once: true });
+  try {
+    return await sendRead(request, init, reader);
+  } finally {
+    signal.removeEventListener('abort', cancel);
+  }
+}
+
+async function sendRead(
+  request: HttpRequest,
+  init: { status: number; reason?: string; headers: [string, string][] },
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): Promise<unknown> {
   const first = await reader.read();
   if (first.done === true) return request.respond(init);
   const next = reader.read();
@@ -182,14 +198,7 @@ async function sendStream(
       await reader.cancel().catch(() => {});
     }
   }
-  const { signal } = request;
-  const cancel = (): void => void reader.cancel(signal.reason).catch(() => {});
-  signal.addEventListener('abort', cancel, { once: true });
-  try {
-    return await request.respond({ ...init, body: pieces() });
-  } finally {
-    signal.removeEventListener('abort', cancel);
-  }
+  return request.respond({ ...init, body: pieces() });
 }
 
 /** Undefined, when what is settled already has had its turn. */
