@@ -1,10 +1,21 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { builtPath, builtUrl } from './compile.ts';
 import { type Answer, NotBuiltError, type Report, type Request, type Settings } from './contract.ts';
 
 // Longest that a child may take for one answer. Opening 10,000 connections is the slowest thing that is asked.
 const answerDeadlineMs = 60_000;
+
+/** Bun's program: the environment's BUN, or the one that the check of the runtimes has installed. @throws NotBuiltError if there is none. */
+function bunProgram(): string {
+  const runtimes = fileURLToPath(new URL('../../.build/runtimes', import.meta.url));
+  const path = process.env.BUN ?? `${runtimes}/bun-1.4.5/node_modules/bun/bin/bun.exe`;
+  if (!existsSync(path)) throw new NotBuiltError('Bun is not here: node scripts/runtime.mjs bun@1.4.5 installs it');
+  return path;
+}
 
 /** A measured process: one contender, alone, started for one measurement and ended after it. */
 export class Child {
@@ -18,9 +29,12 @@ export class Child {
 
   /** @param module the contender, such as `baselines/net-echo.ts` */
   static async start(module: string, settings: Settings = {}): Promise<Child> {
+    // A contender whose name begins with `bun-` runs in Bun, wherever that is.
+    const isBun = basename(module).startsWith('bun-');
     const childProcess = fork(builtPath('harness/server-process.ts'), {
+      ...(isBun && { execPath: bunProgram() }),
       // Nothing inherited: the driver's own loader must not get into the measured process.
-      execArgv: ['--expose-gc'],
+      execArgv: isBun ? [] : ['--expose-gc'],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     try {

@@ -40,6 +40,19 @@ const proxyHeader = Buffer.from('0d0a0d0a000d0a515549540a2111000cc0000207c633640
 /** The bytes that a listener gets are valid until it returns, as in HP-Socket. */
 const reuse = { reuseReceiveMemory: true };
 
+/** The same echo on another runtime; without a bar, and skipped where Bun is not installed. */
+function bunWork(id: string, what: string, connections: number, shape: EchoShape): Work {
+  return {
+    id,
+    area: 'tcp',
+    title: `TcpServer echo, ${what}`,
+    against: 'Bun.listen on Bun',
+    unit: 'us/msg',
+    judgement: 'ratio',
+    measurePair: echo('baselines/bun-echo.ts', 'subjects/tcp-echo.ts', connections, shape),
+  };
+}
+
 export const tcpWorks: readonly Work[] = [
   {
     id: 'tcp-echo-64',
@@ -221,4 +234,7 @@ export const tcpWorks: readonly Work[] = [
       measureIdleMemory(module, { connections: 10_000, connect: connectPlain }, run),
     ),
   },
+  bunWork('tcp-bun-64', '64 B ping-pong, 100 connections', 100, plainShape(64, 1)),
+  bunWork('tcp-bun-1k', '1 KiB, 16 in flight, 100 connections', 100, plainShape(1024, 16)),
+  bunWork('tcp-bun-64k', '64 KiB, 4 in flight, 10 connections', 10, plainShape(65_536, 4)),
 ];
