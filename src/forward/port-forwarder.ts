@@ -19,6 +19,7 @@ import {
   $transition,
   $wheel,
 } from '../core/internals.ts';
+import { isIP } from '../core/ip.ts';
 import type { AgentHooks, ConnId, ServerHooks } from '../core/listener.ts';
 import { checkOptions, foreignAddresses, type OptionRule } from '../core/option-names.ts';
 import {
@@ -373,14 +374,14 @@ export class PortForwarder<Extra = unknown> extends Component {
     throw failure;
   }
 
-  /** Who the client is, for its target. One without an address, of a Unix domain socket, is nobody that could be named. */
+  /** Who the client is, for its target. One without an IP address, of a Unix domain socket here or before a balancer, is not named. */
   #headerOf(pair: Pair<Extra>): ProxyHeaderOptions | undefined {
     const { proxyHeader: version } = this;
     if (version === null) return undefined;
-    const { remoteAddress, localAddress } = pair.server;
-    if (remoteAddress === null || localAddress === null || remoteAddress.address === '')
-      return { version, command: 'local' };
-    return { version, source: remoteAddress, destination: localAddress };
+    const { remoteAddress: source, localAddress, proxyHeader } = pair.server;
+    const destination = isNumeric(localAddress) ? localAddress : (proxyHeader?.destination ?? null);
+    if (!isNumeric(source) || !isNumeric(destination)) return { version, command: 'local' };
+    return { version, source, destination };
   }
 
   #fixedTargets(): readonly ForwardTarget[] {
@@ -630,6 +631,10 @@ defineProperties(PortForwarder.prototype, {
   server: inner,
   agent: inner,
 } satisfies TableOf<PortForwarderProperties & { server: unknown; agent: unknown }>);
+
+function isNumeric(address: SocketAddress | null): address is SocketAddress {
+  return address !== null && isIP(address.address) !== 0;
+}
 
 function checkInner(name: string, options: unknown): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options))

@@ -9,6 +9,7 @@ import {
   SocketError,
   SslServer,
   TcpServer,
+  writeProxyHeader,
 } from '../../src/index.ts';
 import { connectBare, eventually, readToEnd } from '../tcp/support.ts';
 import { certificate, host, listenFar, removeSockets, startForwarder } from './support.ts';
@@ -375,5 +376,44 @@ describe('a PROXY header', () => {
     });
     await eventually(() => text.endsWith('x'));
     expect(text).toBe('PROXY UNKNOWN\r\nx');
+  });
+
+  const [tcpClient, tcpServer] = [
+    { address: '192.0.2.1', port: 1 },
+    { address: '192.0.2.2', port: 2 },
+  ];
+  test.each([
+    ['of a Unix domain socket', 'tcp', { address: '/client', port: 0 }, { address: '/balancer', port: 0 }, 'UNKNOWN'],
+    [
+      'of a Unix domain socket without a name',
+      'tcp',
+      { address: '\0', port: 0 },
+      { address: '\0', port: 0 },
+      'UNKNOWN',
+    ],
+    [
+      'of TCP, of a balancer that is a Unix domain socket',
+      'unix',
+      tcpClient,
+      tcpServer,
+      'TCP4 192.0.2.1 192.0.2.2 1 2',
+    ],
+  ] as const)('of a client behind a balancer, %s', async (_what, from, source, destination, told) => {
+    await using far = await listenFar();
+    await using running = await startForwarder(from, 'tcp', {
+      target: far.target,
+      proxyHeader: 1,
+      server: { proxyProtocol: { trustedProxies: [host, 'unix'] } },
+    });
+    const client = await running.connect();
+    client.write(writeProxyHeader({ source, destination }));
+    client.write('x');
+    const socket = await far.accepted();
+    let text = '';
+    socket.on('data', (data) => {
+      text += String(data);
+    });
+    await eventually(() => text.endsWith('x'));
+    expect(text).toBe(`PROXY ${told}\r\nx`);
   });
 });
