@@ -264,14 +264,19 @@ export class ConnectionSender implements SendingSide, StreamWriter {
   #writeToStream(chunks: Uint8Array[]): void {
     const { socket } = this.#connection;
     const last = chunks.length - 1;
-    if (last > 0) socket.cork();
-    for (let i = 0; i < last; i++) socket.write(chunks[i]!);
-    socket.write(chunks[last]!, (error) => {
-      // Node calls back without an error, too, for what it drops when the socket is destroyed.
-      if ((error === null || error === undefined) && !socket.destroyed) this.writeCompleted(0);
-      // Otherwise the socket's 'error' event tells.
-    });
-    if (last > 0) socket.uncork();
+    try {
+      if (last > 0) socket.cork();
+      for (let i = 0; i < last; i++) socket.write(chunks[i]!);
+      socket.write(chunks[last]!, (error) => {
+        // Node calls back without an error, too, for what it drops when the socket is destroyed.
+        if ((error === null || error === undefined) && !socket.destroyed) this.writeCompleted(0);
+        // Otherwise the socket's 'error' event tells.
+      });
+      if (last > 0) socket.uncork();
+    } catch (thrown) {
+      // `_write` of an adopted stream threw, and Node lets that through.
+      socket.destroy(thrown instanceof Error ? thrown : new Error(String(thrown)));
+    }
   }
 
   /** The write that was under way is done, or failed with libuv's number. */

@@ -25,6 +25,7 @@ export function adoptionProblem(value: unknown, isSecure: boolean): string | nul
   if (isOwned(socket)) return 'it belongs to a connection of this library already';
   if (socket.destroyed) return 'it is destroyed already';
   if (socket.connecting) return "it still connects; wait for its event 'connect'";
+  if (socket.pending === true) return 'it was never connected';
   if (socket.readableEnded || !socket.readable) return 'its peer has ended it, and that has been read already';
   if (socket.writableEnded || !socket.writable) return 'it was ended from this side already';
   if (socket.listenerCount('data') > 0 || socket.listenerCount('readable') > 0)

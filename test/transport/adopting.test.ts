@@ -343,6 +343,7 @@ describe('what cannot be adopted', () => {
       },
       'it is destroyed already',
     ],
+    ['not connected', () => new net.Socket(), 'it was never connected'],
     [
       'ended by its peer',
       async () => {
@@ -497,6 +498,25 @@ describe('start({ socket })', () => {
     await eventually(() => closes.length === 2);
     expect(received).toBe(total);
     expect(closes.sort()).toEqual(['client 5 0', 'server 5 0']);
+  });
+
+  test('a stream whose write throws ends its own connection', async () => {
+    const closed = deferred<SocketError | null>();
+    await using server = new TcpServer({
+      onReceive: (self, connId, data) => self.send(connId, data),
+      onClose: (_self, _connId, _operation, _errorCode, info) => closed.resolve(info.error),
+    });
+    await server.start(host, 0);
+    const stream = new Duplex({
+      read() {},
+      write() {
+        throw new Error('no more room');
+      },
+    });
+    await server.adopt(stream);
+    stream.push('x');
+    expect((await closed.promise)!.message).toContain('no more room');
+    await eventually(() => server.connectionCount === 0);
   });
 
   test('a tunnel that breaks is an error of its connections', async () => {
