@@ -4,13 +4,14 @@ import { AtEnd, type Port, type Protocol } from '../protocol/protocol.ts';
 import { type Answer, type AnswerOutput, AnswerQueue } from './answer-queue.ts';
 import type { HttpContext } from './context.ts';
 import { HttpParseErrorCode } from './enums.ts';
-import { dateLine, Has, type HeaderText, type HttpHeaders, headerText, isFieldText } from './header-list.ts';
-import { HttpProtocol, Phase } from './http-protocol.ts';
+import type { HttpHeaders } from './header-list.ts';
+import { HttpProtocol } from './http-protocol.ts';
 import { Flag } from './llhttp/layout.ts';
 import { REQUEST } from './llhttp/parser.ts';
 import { Framing, type MessageHead } from './message-head.ts';
 import { type BodyBytes, bodyLength, sendChunk, sendMessage, sendText } from './message-writer.ts';
 import { METHOD_CONNECT, METHOD_HEAD } from './methods.ts';
+import { Phase } from './phase.ts';
 import {
   bodyTooSlow,
   checkRequest,
@@ -20,43 +21,10 @@ import {
   type Refusal,
   statusOfError,
 } from './policy.ts';
-import { LINGER_MS, STREAM_WINDOW_BYTES } from './settings.ts';
+import { finalAnswer, responseHead, wasFramedByCaller } from './response-head.ts';
+import { SendRoom } from './send-room.ts';
+import { LINGER_MS } from './settings.ts';
 import { Stage } from './stage-deadlines.ts';
-import { statusText } from './status.ts';
-
-const fields: HeaderText = { text: '', has: 0, connection: '' };
-
-/** Answer of `responseHead` about framing that the caller chose. */
-let ownsFraming = false;
-
-/**
- * Head of a response, byte for byte HP-Socket's (RES-001 to RES-005, HTW-002), but without `Content-Length` where RFC 9110
- * forbids it (1xx, 204).
- * @throws TypeError for fields or a reason that cannot be sent, RangeError for a status code outside 100 to 999.
- */
-export function responseHead(
-  status: number,
-  reason: string | null | undefined,
-  headers: HttpHeaders | null | undefined,
-  length: number,
-  version: number,
-  isKeepAlive: boolean,
-): string {
-  if (!Number.isInteger(status) || status < 100 || status > 999) {
-    throw new RangeError(`the status code must be a whole number, 100 to 999, not ${String(status).slice(0, 20)}`);
-  }
-  const phrase = reason === null || reason === undefined ? statusText(status) : reason;
-  if (!isFieldText(phrase)) throw new TypeError('the reason phrase has a line break or another control character');
-  headerText(headers, fields);
-  let { text } = fields;
-  const { has } = fields;
-  ownsFraming = (has & (Has.ContentLength | Has.TransferEncoding)) !== 0;
-  if (!ownsFraming && status >= 200 && status !== 204 && (status !== 304 || length > 0))
-    text += `Content-Length: ${length}\r\n`;
-  if ((has & Has.Connection) === 0 && status !== 101)
-    text += isKeepAlive ? 'Connection: keep-alive\r\n' : 'Connection: close\r\n';
-  return `HTTP/${version === 0x0001 ? '1.0' : '1.1'} ${status} ${phrase}\r\n${text}\r\n`;
-}
 
 /** Told when a connection is gone. */
 export interface GoneWatcher {
@@ -87,10 +55,7 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
   #lastWords: string | null = null;
   /** Whether it waits in the send queue. */
   #hasUnwritten = false;
-  /** Bytes that were pending when the connection last wrote, and those sent since. */
-  #pendingBytes = 0;
-  #sentBytes = 0;
-  #awaitingRoom: (() => void)[] | null = null;
+  readonly #room = new SendRoom();
   #watchers: Set<GoneWatcher> | null = null;
   /** Lets a connection go on that waits for room among the unanswered requests. */
   #makeRoom: (() => void) | null = null;
@@ -254,7 +219,7 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
     if (!sendMessage(this.port, head, body, length)) return false;
     if (status < 200 && status !== 101) return true;
     if (this.#isStreaming) this.bodySent(); // whatever it lacked, this is the next answer
-    if (ownsFraming && length === 0) this.#bodyFollows(head, status);
+    if (wasFramedByCaller() && length === 0) this.#bodyFollows(head, status);
     else this.#answerDone();
     return true;
   }
@@ -309,7 +274,7 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
   }
 
   write(part: string | Uint8Array): boolean {
-    this.#sentBytes += part.length;
+    this.#room.sent(part.length);
     return typeof part === 'string' ? sendText(this.port, part) : this.port.send(part);
   }
 
@@ -320,7 +285,7 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
       return length === 0 || answer.write(typeof body === 'string' ? Buffer.from(body) : body!);
     }
     answer.hasBegun = true;
-    this.#sentBytes += head.length + length;
+    this.#room.sent(head.length + length);
     return sendMessage(this.port, head, body, length);
   }
 
@@ -337,16 +302,13 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
 
   /** Whether so much is on its way that whoever streams should wait for `whenRoom`. */
   get isFull(): boolean {
-    return this.#pendingBytes + this.#sentBytes > STREAM_WINDOW_BYTES;
+    return this.#room.isFull;
   }
 
   /** Resolves when there is room again, or the connection is gone. */
   whenRoom(): Promise<void> {
     if (!this.isFull || !this.port.isOpen) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#awaitingRoom ??= [];
-      this.#awaitingRoom.push(resolve);
-    });
+    return this.#room.wait();
   }
 
   /**
@@ -433,9 +395,7 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
 
   override wrote(pendingBytes: number): void {
     if (pendingBytes === 0) this.#hasUnwritten = false;
-    this.#pendingBytes = pendingBytes;
-    this.#sentBytes = 0;
-    if (this.#awaitingRoom !== null && pendingBytes <= STREAM_WINDOW_BYTES / 2) this.#tellRoom();
+    this.#room.wrote(pendingBytes);
     super.wrote(pendingBytes);
   }
 
@@ -443,12 +403,6 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
     const resolve = this.#whenAnswered;
     this.#whenAnswered = null;
     resolve?.();
-  }
-
-  #tellRoom(): void {
-    const waiting = this.#awaitingRoom;
-    this.#awaitingRoom = null;
-    if (waiting !== null) for (const resolve of waiting) resolve();
   }
 
   /** Whether a message is on its way in. */
@@ -492,7 +446,7 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
     this.answers.dropAll();
     this.#makeRoom = null;
     this.#tellAnswered();
-    this.#tellRoom();
+    this.#room.tell();
     const watchers = this.#watchers;
     this.#watchers = null;
     if (watchers !== null) for (const watcher of watchers) watcher.gone();
@@ -558,9 +512,4 @@ function withResolvers(): { promise: Promise<void>; resolve: () => void } {
     resolve = done;
   });
   return { promise, resolve };
-}
-
-/** An answer without body, behind which the connection closes. */
-function finalAnswer(status: number): string {
-  return `HTTP/1.1 ${status} ${statusText(status)}\r\n${dateLine()}Content-Length: 0\r\nConnection: close\r\n\r\n`;
 }

@@ -1,0 +1,45 @@
+import { dateLine, Has, type HeaderText, type HttpHeaders, headerText, isFieldText } from './header-list.ts';
+import { statusText } from './status.ts';
+
+const fields: HeaderText = { text: '', has: 0, connection: '' };
+
+let ownsFraming = false;
+
+/** Whether the fields of the last head that was made say how long its body is. */
+export function wasFramedByCaller(): boolean {
+  return ownsFraming;
+}
+
+/**
+ * Head of a response, byte for byte HP-Socket's (RES-001 to RES-005, HTW-002), but without `Content-Length` where RFC 9110
+ * forbids it (1xx, 204).
+ * @throws TypeError for fields or a reason that cannot be sent, RangeError for a status code outside 100 to 999.
+ */
+export function responseHead(
+  status: number,
+  reason: string | null | undefined,
+  headers: HttpHeaders | null | undefined,
+  length: number,
+  version: number,
+  isKeepAlive: boolean,
+): string {
+  if (!Number.isInteger(status) || status < 100 || status > 999) {
+    throw new RangeError(`the status code must be a whole number, 100 to 999, not ${String(status).slice(0, 20)}`);
+  }
+  const phrase = reason === null || reason === undefined ? statusText(status) : reason;
+  if (!isFieldText(phrase)) throw new TypeError('the reason phrase has a line break or another control character');
+  headerText(headers, fields);
+  let { text } = fields;
+  const { has } = fields;
+  ownsFraming = (has & (Has.ContentLength | Has.TransferEncoding)) !== 0;
+  if (!ownsFraming && status >= 200 && status !== 204 && (status !== 304 || length > 0))
+    text += `Content-Length: ${length}\r\n`;
+  if ((has & Has.Connection) === 0 && status !== 101)
+    text += isKeepAlive ? 'Connection: keep-alive\r\n' : 'Connection: close\r\n';
+  return `HTTP/${version === 0x0001 ? '1.0' : '1.1'} ${status} ${phrase}\r\n${text}\r\n`;
+}
+
+/** An answer without body, behind which the connection closes. */
+export function finalAnswer(status: number): string {
+  return `HTTP/1.1 ${status} ${statusText(status)}\r\n${dateLine()}Content-Length: 0\r\nConnection: close\r\n\r\n`;
+}
