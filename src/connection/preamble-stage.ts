@@ -254,7 +254,8 @@ export class PreambleStage implements PreambleSide {
     this.#isOver = true;
     const connection = this.connection;
     const { id: connId, host, remoteHost, remotePort } = connection;
-    if (this.#isServer) host.limits.preambles++;
+    // A limit that refused the client has counted it.
+    if (this.#isServer && this.#current?.isCounted !== true) host.limits.preambles++;
     const what = this.#isServer ? '' : `connecting to ${shown(remoteHost)}:${remotePort} failed: `;
     const error = new SocketError({
       socketError: this.#isServer ? SocketErrorCode.DataProc : SocketErrorCode.ConnectServer,
@@ -293,6 +294,8 @@ export class PreambleStage implements PreambleSide {
 export class StagePort implements PreamblePort {
   preamble: Preamble | null = null;
   isDone = false;
+  /** Whether something else counts its failure. */
+  isCounted = false;
   readonly connection: Link;
   readonly #stage: PreambleStage;
 

@@ -143,7 +143,10 @@ export class Entrance implements StageOwner, ProxyInContext {
     // A path is nothing that lists of addresses could know.
     const address = header?.family === 'unix' ? '' : connection.remoteAddress;
     const key = this.#admission.admit(address, this.#count() - 1);
-    if (key === null) return `a limit of the server refused ${address || 'a client without an address'}`;
+    if (key === null) {
+      (port as StagePort).isCounted = true;
+      return `a limit of the server refused ${address || 'a client without an address'}`;
+    }
     if (key !== '') {
       const { onReleased } = connection;
       connection.onReleased = () => {
