@@ -330,6 +330,7 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
   }
 
   dropped(answer: Answer): void {
+    if (answer.bodyBytes === 0) return;
     this.context.counters.collectedBytes -= answer.bodyBytes;
     answer.bodyBytes = 0;
   }
