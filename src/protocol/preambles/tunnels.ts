@@ -6,7 +6,8 @@ import { Socks5Preamble } from './socks5.ts';
 /** Asks each proxy for the next, and the last one for the target. The connection is with the first. */
 export function tunnelPreambles(hops: readonly ProxyHop[], host: string, port: number): PreambleFactory[] {
   return hops.map((hop, index) => {
-    const next = hops[index + 1] ?? { host, port };
+    // An IPv6 address may come in brackets, as URLs have it.
+    const next = hops[index + 1] ?? { host: host.replace(/^\[(.*)\]$/, '$1'), port };
     const where = hopName(hops, index);
     return hop.kind === 'socks5'
       ? (preamblePort) => new Socks5Preamble(preamblePort, hop, where, next.host, next.port)
