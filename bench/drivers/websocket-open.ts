@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Child } from '../harness/child.ts';
 import { type Connector, closeAll, connectPlain, openAll } from './connections.ts';
+import { LaneSession } from './lanes.ts';
 import type { Session } from './sessions.ts';
 
 // Connections that are being opened at any time.
@@ -45,62 +46,17 @@ export const connectWebSocket: Connector = async (port, onBytes) => {
   return socket;
 };
 
-/** WebSockets that are opened and closed one after the other in several lanes; a "message" is one of them. */
+/** WebSockets that are opened and closed; a "message" is one of them. */
 export async function openUpgrades(module: string): Promise<Session> {
-  return new UpgradeSession(await Child.start(module));
+  return new LaneSession(await Child.start(module), upgradesAtOnce, openAndClose);
 }
 
-class UpgradeSession implements Session {
-  readonly child: Child;
-  #completed = 0;
-  #isPaused = true;
-  #busyLanes = 0;
-  #failure: unknown;
-
-  constructor(child: Child) {
-    this.child = child;
-  }
-
-  resume(): void {
-    this.#isPaused = false;
-    for (let lane = 0; lane < upgradesAtOnce; lane++) {
-      this.#busyLanes++;
-      this.#runLane()
-        .catch((error: unknown) => {
-          this.#failure ??= error;
-        })
-        .finally(() => {
-          this.#busyLanes--;
-        });
-    }
-  }
-
-  countMessages(): number {
-    if (this.#failure) throw this.#failure;
-    return this.#completed;
-  }
-
-  async pause(): Promise<void> {
-    this.#isPaused = true;
-    while (this.#busyLanes > 0) await delay(2);
-    this.countMessages();
-  }
-
-  async close(): Promise<void> {
-    await this.pause();
-    await this.child.stop();
-  }
-
-  async #runLane(): Promise<void> {
-    while (!this.#isPaused) {
-      const socket = await connectWebSocket(this.child.port, () => {});
-      socket.on('error', () => {});
-      const closed = new Promise((resolve) => socket.once('close', resolve));
-      socket.end(CLOSE);
-      await closed;
-      this.#completed++;
-    }
-  }
+async function openAndClose(port: number): Promise<void> {
+  const socket = await connectWebSocket(port, () => {});
+  socket.on('error', () => {});
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  socket.end(CLOSE);
+  await closed;
 }
 
 /** A message of 64 bytes is published to all connections whenever the one before has come to all of them; a "message" is one delivery. */
