@@ -2,6 +2,7 @@ import { $reportHookError } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { HttpUpgradeType } from '../http/enums.ts';
 import type { HttpHeaders } from '../http/header-list.ts';
+import { HTTP_HOOKS } from '../http/http-model.ts';
 import type { AnyHttpHooks } from '../http/listener.ts';
 import type { HttpServerProtocol } from '../http/server-protocol.ts';
 import type { HttpRequest } from '../http/server-request.ts';
@@ -96,7 +97,7 @@ export class ServedWebSockets {
   hooksOver(user: AnyHttpHooks, find: (connId: ConnId) => HttpServerProtocol): AnyHttpHooks {
     const { upgrade } = this;
     const over: AnyHttpHooks = {};
-    for (const name of Object.keys(hookNames) as (keyof AnyHttpHooks)[]) {
+    for (const name of HTTP_HOOKS as readonly (keyof AnyHttpHooks)[]) {
       if (user[name] === undefined) continue;
       over[name] = ((...args: unknown[]) => (user[name] as (...args: unknown[]) => unknown).apply(user, args)) as never;
     }
@@ -170,17 +171,3 @@ export class ServedWebSockets {
     return null;
   }
 }
-
-const hookNames: Record<keyof AnyHttpHooks, true> = {
-  onMessageBegin: true,
-  onRequestLine: true,
-  onStatusLine: true,
-  onHeader: true,
-  onHeadersComplete: true,
-  onBody: true,
-  onChunkHeader: true,
-  onChunkComplete: true,
-  onMessageComplete: true,
-  onUpgrade: true,
-  onParseError: true,
-};
