@@ -1,5 +1,5 @@
 /** Programs that are compared with ours. Each answers 200 with what it understood: `METHOD /path body-length`. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
@@ -7,6 +7,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HttpServer } from '../../../src/http.ts';
+import { startProgram } from '../../tools/programs.ts';
 
 export const host = '127.0.0.1';
 
@@ -79,34 +80,8 @@ async function temporary(cleanups: Cleanups): Promise<string> {
   return folder;
 }
 
-/** Starts a program, and waits until it listens on `port`. */
-async function run(cleanups: Cleanups, port: number, command: string, args: string[]): Promise<void> {
-  const child: ChildProcess = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  const add = (data: Buffer): void => {
-    output += data;
-  };
-  child.stdout!.on('data', add);
-  child.stderr!.on('data', add);
-  const exited = once(child, 'exit');
-  cleanups.add(async () => {
-    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
-    const late = setTimeout(() => child.kill('SIGKILL'), 3000);
-    await exited;
-    clearTimeout(late);
-  });
-  for (;;) {
-    if (child.exitCode !== null) throw new Error(`${command} ended: ${output}`);
-    const socket = net.connect(port, host);
-    const isOpen = await new Promise<boolean>((resolve) => {
-      socket.on('connect', () => resolve(true));
-      socket.on('error', () => resolve(false));
-    });
-    socket.destroy();
-    if (isOpen) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
+const run = (cleanups: Cleanups, port: number, command: string, args: string[]): Promise<void> =>
+  startProgram(port, command, args, (end) => cleanups.add(end));
 
 export const hasNginx = hasProgram('nginx', '-v');
 export const hasHaproxy = hasProgram('haproxy', '-v');

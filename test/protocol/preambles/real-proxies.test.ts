@@ -1,5 +1,5 @@
 // Against proxies and balancers that others wrote, where they are installed.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
@@ -19,6 +19,7 @@ import {
 } from '../../../src/index.ts';
 import { failure, host, Log, until } from '../../ssl/support.ts';
 import { commonCertificates } from '../../tools/certificates.ts';
+import { startProgram } from '../../tools/programs.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -58,31 +59,9 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Starts a program that is to listen on `port`, and waits until it does. It is ended by its number behind the test. */
-async function run(port: number, command: string, ...args: string[]): Promise<void> {
-  const child: ChildProcess = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  child.stdout!.on('data', (data) => (output += data));
-  child.stderr!.on('data', (data) => (output += data));
-  const exited = once(child, 'exit');
-  cleanups.push(async () => {
-    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
-    const late = setTimeout(() => child.kill('SIGKILL'), 3000);
-    await exited;
-    clearTimeout(late);
-  });
-  for (;;) {
-    if (child.exitCode !== null) throw new Error(`${command} ended: ${output}`);
-    const socket = net.connect(port, host);
-    const isOpen = await new Promise<boolean>((resolve) => {
-      socket.on('connect', () => resolve(true));
-      socket.on('error', () => resolve(false));
-    });
-    socket.destroy();
-    if (isOpen) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
+/** Starts a program that is to listen on `port`; it is ended behind the test. */
+const run = (port: number, command: string, ...args: string[]): Promise<void> =>
+  startProgram(port, command, args, (end) => cleanups.push(end));
 
 async function echoServer(): Promise<number> {
   const server = new TcpServer({ onReceive: (s, id, data) => void s.send(id, data) });
