@@ -244,6 +244,11 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
 
   // ---- closing ---------------------------------------------------------------------------------------------------
 
+  /** Bytes that a close now would drop. */
+  protected get unsentBytes(): number {
+    return this.pendingBytes;
+  }
+
   /** A hook threw or rejected: the connection is closed, the error is handed on. */
   hookFailed(hook: string, thrown: unknown, operation: SocketOperation): void {
     const isTold = this.#state < ConnectionState.Closing && this.wasLetIn;
@@ -258,7 +263,7 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
   close(operation: SocketOperation, errorCode: number, error?: SocketError, isPeerTold = true): void {
     if (this.#state >= ConnectionState.Closing) return;
     this.move(ConnectionState.Closing);
-    const droppedBytes = this.pendingBytes;
+    const droppedBytes = this.unsentBytes;
     const isGraceful = operation === SocketOperation.Close && errorCode === 0 && error === undefined;
     const told = isGraceful ? this.noteOfEnd : error;
     // A message that was cut short has a number of its own; an end of TLS without close_notify has HP-Socket's, 0.

@@ -54,6 +54,16 @@ export class ConnectionSender implements SendingSide, StreamWriter {
     return this.#tls === null ? pendingBytes : pendingBytes + this.#tls.pendingBytes;
   }
 
+  /**
+   * Bytes that a close now would drop. Node calls back for a documented write later than the system took it, so there it is the
+   * socket that knows.
+   */
+  get unsentBytes(): number {
+    const { queue, pendingBytes } = this;
+    const isTaken = this.#handle === null && queue.isWriting && this.#connection.socket.writableLength === 0;
+    return isTaken ? pendingBytes - queue.pendingBytes + queue.queuedBytes : pendingBytes;
+  }
+
   /** Whether a write is under way. */
   get isWriting(): boolean {
     return this.queue.isWriting || this.isBusy;

@@ -221,6 +221,10 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
     return this.sender === null ? 0 : this.sender.pendingBytes + (this.#seldom?.lostBytes ?? 0);
   }
 
+  protected override get unsentBytes(): number {
+    return this.sender === null ? 0 : this.sender.unsentBytes + (this.#seldom?.lostBytes ?? 0);
+  }
+
   /** Local address, null once the socket is closed. */
   get localAddress(): SocketAddress | null {
     return localAddressOf(this.socket);
