@@ -44,7 +44,7 @@ export function takeTurns(
     try {
       const second = await (run.selfCheck ? openBaseline : openSubject)();
       try {
-        return await measure(first, second, { ...run, warmUpSeconds: run.warmUpSeconds * warmUpFactor });
+        return await measureInTurns(first, second, { ...run, warmUpSeconds: run.warmUpSeconds * warmUpFactor });
       } finally {
         await second.close();
       }
@@ -54,7 +54,8 @@ export function takeTurns(
   };
 }
 
-async function measure(first: Session, second: Session, run: RunSettings): Promise<Pair> {
+/** Loads two sessions in turns, in slices of the seconds to measure. */
+export async function measureInTurns(first: Session, second: Session, run: RunSettings): Promise<Pair> {
   const tallies: [Tally, Tally] = [emptyTally(), emptyTally()];
   for (const session of [first, second]) await runSlice(session, run.warmUpSeconds, emptyTally());
   const slices = Math.max(1, Math.round(run.seconds / sliceSeconds));

@@ -1,22 +1,29 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { Child } from '../harness/child.ts';
-import type { Settings } from '../harness/contract.ts';
+import { withChild } from '../harness/child.ts';
+import type { Work } from '../harness/work.ts';
 import { LaneSession } from './lanes.ts';
-import type { Session } from './sessions.ts';
+import { measureInTurns } from './sessions.ts';
 
 // Connections that are open at any time.
 const connectionsAtOnce = 32;
 const payload = Buffer.alloc(16, 0x5a);
 
 /**
- * Connections for one echo each: a "message" is one connection.
+ * Compares two servers of one process by connections for one echo each: a "message" is one connection. In one process, and in
+ * slices, since processes that do the same differ by more than what is looked for.
  *
- * @param preamble What each sends in front of its payload, in one write with it.
+ * @param preamble What each connection to the second server sends in front of its payload, in one write with it.
  */
-export async function openShortConnections(module: string, preamble: Buffer, settings: Settings): Promise<Session> {
-  const bytes = Buffer.concat([preamble, payload]);
-  return new LaneSession(await Child.start(module, settings), connectionsAtOnce, (port) => echoOnce(port, bytes));
+export function compareShortConnections(module: string, preamble: Buffer): Work['measurePair'] {
+  return (run) =>
+    withChild(module, {}, async (child) => {
+      const lanes = (bytes: Buffer, port: number) =>
+        new LaneSession(child, connectionsAtOnce, () => echoOnce(port, bytes));
+      const first = lanes(payload, child.port);
+      const second = run.selfCheck ? first : lanes(Buffer.concat([preamble, payload]), child.otherPort);
+      return measureInTurns(first, second, { ...run, warmUpSeconds: run.warmUpSeconds * 3 });
+    });
 }
 
 async function echoOnce(port: number, bytes: Buffer): Promise<void> {

@@ -20,11 +20,13 @@ function bunProgram(): string {
 /** A measured process: one contender, alone, started for one measurement and ended after it. */
 export class Child {
   readonly port: number;
+  readonly otherPort: number;
   readonly #process: ChildProcess;
 
-  private constructor(childProcess: ChildProcess, port: number) {
+  private constructor(childProcess: ChildProcess, port: number, otherPort: number) {
     this.#process = childProcess;
     this.port = port;
+    this.otherPort = otherPort;
   }
 
   /** @param module the contender, such as `baselines/net-echo.ts` */
@@ -40,7 +42,7 @@ export class Child {
     try {
       const answer = await ask(childProcess, { ask: 'start', module: builtUrl(module), settings });
       if (answer.is !== 'started') throw new Error(`unexpected answer to start: ${answer.is}`);
-      return new Child(childProcess, answer.port);
+      return new Child(childProcess, answer.port, answer.otherPort);
     } catch (error) {
       await end(childProcess);
       throw error;

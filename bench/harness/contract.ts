@@ -22,6 +22,8 @@ export interface Settings {
 export interface Started {
   /** The port that the contender listens on; 0 when it only connects. */
   readonly port: number;
+  /** Of a second server in the same process, for works that compare two of one kind to the microsecond. */
+  readonly otherPort?: number;
   /** Bytes received so far, for contenders that count them (where no driver can). */
   receivedBytes?(): number;
   /** A figure that the contender takes of itself, for works that are judged by one. */
@@ -50,7 +52,7 @@ export interface Report {
 }
 
 export type Answer =
-  | { readonly is: 'started'; readonly port: number }
+  | { readonly is: 'started'; readonly port: number; readonly otherPort: number }
   | { readonly is: 'notBuilt'; readonly reason: string }
   | { readonly is: 'failed'; readonly reason: string }
   | { readonly is: 'report'; readonly report: Report }

@@ -20,7 +20,7 @@ async function handle(request: Request): Promise<Answer> {
     case 'start': {
       const { start } = (await import(request.module)) as { start: StartContender };
       contender = await start(request.settings);
-      return { is: 'started', port: contender.port };
+      return { is: 'started', port: contender.port, otherPort: contender.otherPort ?? 0 };
     }
     case 'kickOff':
       contender?.kickOff?.();

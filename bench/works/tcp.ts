@@ -5,7 +5,7 @@ import { type EchoShape, lengthShape, lineShape, packShape, plainShape } from '.
 import { openForwarded } from '../drivers/forward.ts';
 import { measureIdleMemory } from '../drivers/memory.ts';
 import { takeTurns } from '../drivers/sessions.ts';
-import { openShortConnections } from '../drivers/short-connections.ts';
+import { compareShortConnections } from '../drivers/short-connections.ts';
 import type { Settings } from '../harness/contract.ts';
 import { alternate, type Work } from '../harness/work.ts';
 
@@ -213,14 +213,7 @@ export const tcpWorks: readonly Work[] = [
     unit: 'us/connection',
     judgement: 'difference',
     bar: 2,
-    measurePair: takeTurns(
-      () => openShortConnections('subjects/tcp-echo.ts', Buffer.alloc(0), {}),
-      () =>
-        openShortConnections('subjects/tcp-echo.ts', proxyHeader, {
-          options: { proxyProtocol: { trustedProxies: ['127.0.0.1'] } },
-        }),
-      3,
-    ),
+    measurePair: compareShortConnections('subjects/tcp-proxy-echo.ts', proxyHeader),
   },
   {
     id: 'tcp-memory-10k',

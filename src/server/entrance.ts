@@ -17,10 +17,22 @@ export interface EntranceSettings {
   readonly preambleTimeoutMs: number;
 }
 
-/** A connection whose preambles are spoken. */
-interface Waiting {
-  readonly until: number;
+/** The preambles of an accepted connection. */
+class EntranceStage extends PreambleStage {
+  /** When its time is over, in milliseconds of the clock. */
+  until = 0;
+  /** Called when all are done. */
   readonly opened: () => void;
+
+  constructor(
+    connection: StreamConnection,
+    factories: readonly PreambleFactory[],
+    owner: Entrance,
+    opened: () => void,
+  ) {
+    super(connection, factories, true, owner);
+    this.opened = opened;
+  }
 }
 
 /** How a connection comes in. */
@@ -49,7 +61,7 @@ export class Entrance implements StageOwner, ProxyInContext {
   /** By passage. */
   readonly #factories: readonly (readonly PreambleFactory[])[];
   /** Those that are spoken, oldest first. */
-  #waiting = new Map<PreambleStage, Waiting>();
+  #waiting = new Set<EntranceStage>();
   #timer = new WheelTimer(() => this.#look());
 
   /** @param count Connections that the server has. */
@@ -85,27 +97,28 @@ export class Entrance implements StageOwner, ProxyInContext {
     return this.#factories[passage]!.length > 0;
   }
 
-  /** Speaks the preambles of an accepted connection, then calls `opened`. */
+  /** Speaks the preambles of an accepted connection, which is connected then, and calls `opened`. */
   open(connection: StreamConnection, passage: Passage, opened: () => void): void {
-    const stage = new PreambleStage(connection, this.#factories[passage]!, true, this);
+    const stage = new EntranceStage(connection, this.#factories[passage]!, this, opened);
     connection.preambles = stage;
-    this.#await(stage, opened);
+    this.#await(stage);
     stage.start();
   }
 
-  #await(stage: PreambleStage, opened: () => void): void {
+  #await(stage: EntranceStage): void {
     const { wheel } = this.#run;
-    this.#waiting.set(stage, { until: wheel.clock.now() + this.#timeoutMs, opened });
+    stage.until = wheel.clock.now() + this.#timeoutMs;
+    this.#waiting.add(stage);
     if (this.#timeoutMs > 0 && !this.#timer.isArmed) wheel.arm(this.#timer, this.#timeoutMs);
   }
 
-  finished(stage: PreambleStage): void {
-    const { opened } = this.#waiting.get(stage)!;
+  finished(stage: EntranceStage): void {
     this.#waiting.delete(stage);
-    opened();
+    (stage.connection as StreamConnection).connected();
+    stage.opened();
   }
 
-  gaveUp(stage: PreambleStage): void {
+  gaveUp(stage: EntranceStage): void {
     this.#waiting.delete(stage);
   }
 
@@ -113,14 +126,14 @@ export class Entrance implements StageOwner, ProxyInContext {
   #look(): void {
     const { wheel } = this.#run;
     const now = wheel.clock.now();
-    for (const [stage, { until, opened }] of this.#waiting) {
-      if (until > now) return wheel.arm(this.#timer, until - now);
+    for (const stage of this.#waiting) {
+      if (stage.until > now) return wheel.arm(this.#timer, stage.until - now);
       if (!stage.expired()) {
         this.#waiting.delete(stage);
         this.#late(stage.connection as StreamConnection, stage);
       } else if (this.#waiting.delete(stage)) {
         // Content with that, and another preamble comes behind it, with as much time.
-        this.#await(stage, opened);
+        this.#await(stage);
       }
     }
   }

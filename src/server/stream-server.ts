@@ -288,10 +288,7 @@ export abstract class StreamServer<Extra = unknown, Message = Sendable> extends 
     if (key !== '') connection.onReleased = () => admission.leave(key);
     const open = opened === null ? openAccepted(connection) : openAdopted(connection, opened);
     if (!hasPreambles) return open();
-    entrance!.open(connection, passage, () => {
-      connection.connected();
-      open();
-    });
+    entrance!.open(connection, passage, open);
   }
 }
 
