@@ -13,9 +13,9 @@ export interface ProxyHeaderOptions {
   version?: 1 | 2 | undefined;
   /** `'local'`: no client is behind this connection (v2; in v1 it is UNKNOWN). Default `'proxy'`. */
   command?: 'proxy' | 'local' | undefined;
-  /** The client. Left out: the own end of the connection that the header is sent on. */
+  /** The client; with the address '', it has none. Left out: the own end of the connection that the header is sent on. */
   source?: SocketAddress | undefined;
-  /** Where the client connected to. Left out: the other end of that connection. */
+  /** Where the client connected to; with the address '', nobody knows. Left out: the other end of that connection. */
   destination?: SocketAddress | undefined;
   /** Whether the client is connected by a stream or sent a datagram (v2). Default `'stream'`. */
   transport?: 'stream' | 'datagram' | undefined;
@@ -43,8 +43,8 @@ const rules = {
  * socket.write(writeProxyHeader({ source: { address: '192.0.2.1', port: 56324 }, destination: { address: '198.51.100.7', port: 443 } }));
  * ```
  *
- * Addresses of two families are written as IPv6, the IPv4 one mapped. Without both addresses the header says that they are
- * unknown.
+ * Addresses of two families are written as IPv6, the IPv4 one mapped. Without both addresses, and for a path and an IP address
+ * together, the header says that they are unknown.
  * @throws TypeError, RangeError for what no header can say: no IP address and no path, version 1 with TLVs or Unix paths.
  */
 export function writeProxyHeader(options: ProxyHeaderOptions): Buffer {
@@ -67,7 +67,7 @@ export function checkProxyHeader(what: string, options: unknown): void {
   if (hasCrc !== undefined && typeof hasCrc !== 'boolean')
     throw new TypeError(`crc32c of ${what} must be true or false, not ${describe(hasCrc)}`);
   for (const [name, address] of Object.entries({ source, destination })) checkAddress(what, name, address, version);
-  if (source !== undefined && destination !== undefined && isPath(source) !== isPath(destination))
+  if (isKnown(source) && isKnown(destination) && isPath(source) !== isPath(destination))
     throw new TypeError(`source and destination of ${what} must both be IP addresses, or both be paths`);
   if (tlvs === undefined) return;
   if (!Array.isArray(tlvs)) throw new TypeError(`tlvs of ${what} must be an array, not ${describe(tlvs)}`);
@@ -81,6 +81,11 @@ export function checkProxyHeader(what: string, options: unknown): void {
   }
 }
 
+/** Whether there is an address: a client of a Unix domain socket without a path has none. */
+function isKnown(address: SocketAddress | undefined): address is SocketAddress {
+  return address !== undefined && address.address !== '';
+}
+
 function isPath({ address }: SocketAddress): boolean {
   return address.startsWith('/') || address.startsWith('\0');
 }
@@ -89,6 +94,7 @@ function checkAddress(what: string, name: string, address: SocketAddress | undef
   if (address === undefined) return;
   if (typeof address !== 'object' || address === null || typeof address.address !== 'string')
     throw new TypeError(`${name} of ${what} must be an address and a port, not ${describe(address)}`);
+  if (address.address === '') return;
   if (isPath(address)) {
     if (version === 1) throw new RangeError(`${what} of version 1 has no paths; use version 2`);
     if (Buffer.byteLength(address.address) > 108)
@@ -103,7 +109,7 @@ function checkAddress(what: string, name: string, address: SocketAddress | undef
 }
 
 function writeV1({ source, destination }: ProxyHeaderOptions): string {
-  if (source === undefined || destination === undefined) return 'PROXY UNKNOWN\r\n';
+  if (!isKnown(source) || !isKnown(destination)) return 'PROXY UNKNOWN\r\n';
   const isFour = isIPv4(source.address) && isIPv4(destination.address);
   const text = ({ address }: SocketAddress): string => {
     if (isFour) return address;
@@ -120,7 +126,7 @@ function withoutZone(address: string): string {
 
 function writeV2(options: ProxyHeaderOptions, isLocal: boolean): Buffer {
   const { source, destination, transport = 'stream', tlvs = [], crc32c: hasCrc = false } = options;
-  const hasAddresses = !isLocal && source !== undefined && destination !== undefined;
+  const hasAddresses = !isLocal && isKnown(source) && isKnown(destination) && isPath(source) === isPath(destination);
   const addresses = hasAddresses ? writeAddresses(source, destination) : { family: 0, bytes: Buffer.alloc(0) };
   const parts = [addresses.bytes];
   const append = (type: number, value: Uint8Array): void => {

@@ -276,6 +276,10 @@ describe('writeProxyHeader', () => {
     expect(writeProxyHeader({ command: 'local' })).toEqual(v2('20', '00', ''));
     expect(writeProxyHeader({})).toEqual(v2('21', '00', ''));
     expect(writeProxyHeader({ version: 1 }).toString()).toBe('PROXY UNKNOWN\r\n');
+    // `remoteAddress` of a client of a Unix domain socket, forwarded to an IP address.
+    const nobody = { source: { address: '', port: 0 }, destination: { address: '192.0.2.1', port: 80 } };
+    expect(writeProxyHeader({ version: 1, ...nobody }).toString()).toBe('PROXY UNKNOWN\r\n');
+    expect(writeProxyHeader(nobody).subarray(12).toString('hex')).toBe('21000000');
     const mixed = { ...ends, destination: { address: '2001:db8::1', port: 443 } };
     expect(writeProxyHeader({ ...mixed, version: 1 }).toString()).toBe(
       'PROXY TCP6 ::ffff:192.0.2.1 2001:db8::1 56324 443\r\n',
