@@ -6,7 +6,16 @@ import { ConnectionTable } from './connection-table.ts';
 import { describe } from './describe.ts';
 import { OnSendSyncPolicy, ReuseAddressPolicy, SendPolicy, SocketErrorCode } from './enums.ts';
 import { Errno } from './errno.ts';
-import { $makeFace, $pendingBytesOfAll, $refuse, $resetTable, $table, $unknownId, $wheel } from './internals.ts';
+import {
+  $facts,
+  $makeFace,
+  $pendingBytesOfAll,
+  $refuse,
+  $resetTable,
+  $table,
+  $unknownId,
+  $wheel,
+} from './internals.ts';
 import type { ConnId } from './listener.ts';
 import { defineProperties, flag, integer, oneOf, type TableOf } from './properties.ts';
 import type { ConnectionStats } from './stats.ts';
@@ -85,6 +94,11 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
   /** Connections in use, connecting and closing ones included (`GetConnectionCount`, CS-014). */
   get connectionCount(): number {
     return this[$table].size;
+  }
+
+  /** @internal */
+  protected override [$facts](): object {
+    return { ...super[$facts](), connectionCount: this.connectionCount };
   }
 
   /** IDs of all connections (`GetAllConnectionIDs`, CS-015). */

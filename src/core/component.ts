@@ -3,8 +3,10 @@ import { describe } from './describe.ts';
 import { getSocketErrorDesc, ServiceState, SocketErrorCode } from './enums.ts';
 import { Errno, errnoName } from './errno.ts';
 import { internalError, SocketError, type SocketErrorInit } from './errors.ts';
+import { $inspect, type Inspect, inspected } from './inspect.ts';
 import {
   $aborted,
+  $facts,
   $failed,
   $illegalState,
   $isStopped,
@@ -70,6 +72,17 @@ export abstract class Component implements AsyncDisposable {
   /** State of the component (`GetState`, CS-013, CLI-011). */
   get state(): ServiceState {
     return this.#state;
+  }
+
+  /** @internal */
+  [$inspect](_depth: number, options: object, inspect: Inspect): string {
+    // Its own members have symbols or are private, so the others are those of a subclass of a user.
+    return inspected(this, { ...this[$facts](), ...Object.fromEntries(Object.entries(this)) }, options, inspect);
+  }
+
+  /** What `console.log` prints of the component. @internal */
+  protected [$facts](): object {
+    return { state: Object.keys(ServiceState)[this.#state] };
   }
 
   /** @internal */

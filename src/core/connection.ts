@@ -2,6 +2,7 @@ import type { SocketAddress } from './address.ts';
 import type { Component } from './component.ts';
 import { SocketErrorCode } from './enums.ts';
 import { Errno } from './errno.ts';
+import { $inspect, type Inspect, inspected } from './inspect.ts';
 import { $refuse, $settings, $wheel } from './internals.ts';
 import type { ConnId } from './listener.ts';
 import { checkOptions, type OptionRule } from './option-names.ts';
@@ -68,18 +69,24 @@ export class Connection<Extra = unknown> {
     this.#connection = connection;
   }
 
+  /** @internal */
+  [$inspect](_depth: number, options: object, inspect: Inspect): string {
+    const { id, isConnected, remoteAddress, pendingBytes, extra } = this;
+    return inspected(this, { id, isConnected, remoteAddress, pendingBytes, extra }, options, inspect);
+  }
+
   /** ID of the connection (`CONNID`). */
   get id(): ConnId {
     return this.#connection.id;
   }
 
-  /** Data attached to the connection, undefined if none; also inside `onClose` (`Get/SetConnectionExtra`, CS-009, CS-010). */
-  get extra(): Extra | undefined {
-    return this.#connection.extra as Extra | undefined;
+  /** Data attached to the connection, null if none; also inside `onClose` (`Get/SetConnectionExtra`, CS-009, CS-010). */
+  get extra(): Extra | null {
+    return this.#connection.extra as Extra | null;
   }
 
-  set extra(extra: Extra | undefined) {
-    this.#connection.extra = extra;
+  set extra(extra: Extra | null) {
+    this.#connection.extra = extra ?? null;
   }
 
   /** True from `onAccept` / `onConnect` until the connection closes, false inside `onClose` (`IsConnected`, CS-024). */

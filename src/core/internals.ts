@@ -23,6 +23,7 @@ export const $cookieFor: unique symbol = Symbol('cookieFor');
 export const $cookies: unique symbol = Symbol('cookies');
 export const $createProtocol: unique symbol = Symbol('createProtocol');
 export const $dial: unique symbol = Symbol('dial');
+export const $facts: unique symbol = Symbol('facts');
 export const $failed: unique symbol = Symbol('failed');
 export const $frameHooks: unique symbol = Symbol('frameHooks');
 export const $host: unique symbol = Symbol('host');

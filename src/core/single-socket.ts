@@ -1,6 +1,6 @@
 import { Component } from './component.ts';
 import { ReuseAddressPolicy, SendPolicy } from './enums.ts';
-import { $nextConnectionId } from './internals.ts';
+import { $facts, $nextConnectionId } from './internals.ts';
 import type { ConnId } from './listener.ts';
 import { defineProperties, flag, integer, oneOf, type TableOf } from './properties.ts';
 
@@ -51,6 +51,11 @@ export abstract class SingleSocket<Extra = unknown> extends Component {
   /** ID of the present or the last connection; 0 before the first (`GetConnectionID`, CLI-014). */
   get connectionId(): ConnId {
     return this.#connectionId;
+  }
+
+  /** @internal */
+  protected override [$facts](): object {
+    return { ...super[$facts](), connectionId: this.connectionId, extra: this.extra };
   }
 
   /** @internal */

@@ -1,3 +1,4 @@
+import { $inspect, type Inspect, inspected } from '../core/inspect.ts';
 import type { ConnId } from '../core/listener.ts';
 import { textOf } from './body-text.ts';
 import { parseCookieHeader } from './cookie-header.ts';
@@ -24,6 +25,12 @@ export abstract class HttpResponseHead {
     this.head = head;
     this.url = url;
     this.redirectCount = redirectCount;
+  }
+
+  /** @internal */
+  [$inspect](_depth: number, options: object, inspect: Inspect): string {
+    const { connId, url, status, statusText, headers } = this;
+    return inspected(this, { connId, url, status, statusText, headers }, options, inspect);
   }
 
   /** Status code. */

@@ -1,3 +1,4 @@
+import { $inspect, type Inspect, inspected } from '../core/inspect.ts';
 import type { ConnId } from '../core/listener.ts';
 import type { Answer } from './answer-queue.ts';
 import type { HttpHeaders } from './header-list.ts';
@@ -38,6 +39,22 @@ export class HttpFields implements Iterable<[string, string]> {
 
   [Symbol.iterator](): Iterator<[string, string]> {
     return this.#block.entries()[Symbol.iterator]();
+  }
+
+  /** Names in lower case with their values, for `JSON.stringify`: several of one name as an array. */
+  toJSON(): Record<string, string | string[]> {
+    const fields = new Map<string, string | string[]>();
+    for (const [name, value] of this) {
+      const key = name.toLowerCase();
+      const before = fields.get(key);
+      fields.set(key, before === undefined ? value : [...[before].flat(), value]);
+    }
+    return Object.fromEntries(fields);
+  }
+
+  /** @internal */
+  [$inspect](_depth: number, options: object, inspect: Inspect): string {
+    return inspected(this, this.toJSON(), options, inspect);
   }
 }
 
@@ -88,6 +105,12 @@ export class HttpRequest implements AsyncIterable<Buffer> {
     this.#hasBody = head.framing !== 0;
     this.#owesContinue = head.expectsContinue && this.#hasBody;
     if (!settings.streamsBody) this.#wantBody();
+  }
+
+  /** @internal */
+  [$inspect](_depth: number, options: object, inspect: Inspect): string {
+    const { connId, method, url, headers, hasBody } = this;
+    return inspected(this, { connId, method, url, headers, hasBody }, options, inspect);
   }
 
   /** Takes a request whose head is there; null if its body is longer than `maxBodyBytes`. @internal */

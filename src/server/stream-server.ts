@@ -17,6 +17,7 @@ import {
   $begin,
   $checkStop,
   $closeAll,
+  $facts,
   $failed,
   $host,
   $illegalState,
@@ -205,6 +206,11 @@ export abstract class StreamServer<Extra = unknown, Message = Sendable> extends 
     const address = this.#listener?.address() ?? null;
     if (address === null) return null;
     return typeof address === 'string' ? { address, port: 0 } : { address: address.address, port: address.port };
+  }
+
+  /** @internal */
+  protected override [$facts](): object {
+    return { ...super[$facts](), listenAddress: this.getListenAddress() };
   }
 
   /**

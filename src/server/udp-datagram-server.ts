@@ -14,6 +14,7 @@ import {
   $admission,
   $admit,
   $closing,
+  $facts,
   $failed,
   $host,
   $illegalState,
@@ -194,6 +195,11 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   getListenAddress(): SocketAddress | null {
     const address = this.hasStarted ? (this[$host]?.socket?.address() ?? null) : null;
     return address === null ? null : { address: address.address, port: address.port };
+  }
+
+  /** @internal */
+  protected override [$facts](): object {
+    return { ...super[$facts](), listenAddress: this.getListenAddress() };
   }
 
   // ---- receiving -------------------------------------------------------------------------------------------------

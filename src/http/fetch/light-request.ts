@@ -1,3 +1,4 @@
+import { $inspect, type Inspect, inspected } from '../../core/inspect.ts';
 import type { HttpRequest } from '../server-request.ts';
 
 /** The global class, as it was before anything took its place. */
@@ -51,6 +52,11 @@ export class LightRequest {
   constructor(request: HttpRequest, isSecure: boolean) {
     this.#request = request;
     this.#isSecure = isSecure;
+  }
+
+  [$inspect](_depth: number, options: object, inspect: Inspect): string {
+    const { method, url, headers } = this;
+    return inspected(this, { method, url, headers }, options, inspect);
   }
 
   get method(): string {
