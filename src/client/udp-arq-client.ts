@@ -20,8 +20,10 @@ import type { SingleSocketProperties } from '../core/single-socket.ts';
 import { startCancelled } from '../core/start-stop.ts';
 import { WheelTimer } from '../core/timer-wheel.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
-import { ArqConnection } from '../udp/udp-arq-connection.ts';
+import type { DatagramPort } from '../udp/datagram-protocol.ts';
 import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../udp/udp-arq-properties.ts';
+import { type ArqConnection, ArqProtocol } from '../udp/udp-arq-protocol.ts';
+import { UdpConnection } from '../udp/udp-connection.ts';
 import type { UdpHost } from '../udp/udp-host.ts';
 import type { PeerAddress } from '../udp/udp-lifecycle.ts';
 import type { UdpClientHooks } from '../udp/udp-listener.ts';
@@ -79,17 +81,16 @@ export class UdpArqClient<Extra = unknown> extends DatagramClient<ArqConnection,
 
   /** @internal */
   protected override [$makeConnection](run: UdpHost, peer: PeerAddress, now: number): ArqConnection {
-    return new ArqConnection(run, peer, true, now, {
-      settings: this.#arq!,
-      selfId: this.#conversationId(),
-      keys: this.#keys,
-      lost: (connection, giveUp) => this.#recover(connection, giveUp),
-    });
+    const start = { settings: this.#arq!, selfId: this.#conversationId(), keys: this.#keys };
+    const lost = (giveUp: () => void): boolean => this.#recover(connection, giveUp);
+    const protocol = (port: DatagramPort): ArqProtocol => new ArqProtocol(port, { ...start, lost });
+    const connection = new UdpConnection(run, peer, true, now, protocol);
+    return connection;
   }
 
   /** Whether the server is known to let this client go on under another address (`migration`). */
   get canMigrate(): boolean {
-    return this[$link]?.isMovable ?? false;
+    return this[$link]?.protocol.isMovable ?? false;
   }
 
   /**
@@ -106,7 +107,7 @@ export class UdpArqClient<Extra = unknown> extends DatagramClient<ArqConnection,
       throw new TypeError(`localAddress must be an IP address, not ${describe(localAddress)}`);
     integer(0, 0, 65_535).check('localPort', localPort);
     const { [$link]: connection } = this;
-    if (connection?.isMovable !== true) {
+    if (connection?.protocol.isMovable !== true) {
       const isConnected = connection?.isConnected === true;
       throw this[$failed]({
         socketError: SocketErrorCode.IllegalState,
@@ -118,7 +119,7 @@ export class UdpArqClient<Extra = unknown> extends DatagramClient<ArqConnection,
       });
     }
     const isBound = await this[$rebindSocket]({ localAddress, localPort });
-    const error = isBound ? await connection.claim() : (connection.closeReason.error ?? startCancelled(this));
+    const error = isBound ? await connection.protocol.claim() : (connection.closeReason.error ?? startCancelled(this));
     if (error !== null) throw this[$failed](error);
   }
 
@@ -135,7 +136,7 @@ export class UdpArqClient<Extra = unknown> extends DatagramClient<ArqConnection,
         giveUp();
       }
       this.#isRecovering = false;
-      if (isBound === true && connection.isMovable) void connection.claim();
+      if (isBound === true && connection.protocol.isMovable) void connection.protocol.claim();
     };
     void attempt();
     return true;
@@ -152,17 +153,19 @@ export class UdpArqClient<Extra = unknown> extends DatagramClient<ArqConnection,
 
   /** As the server's: drops the message if it could not begin to leave within `deadlineMs`. */
   sendWithin(data: Sendable, deadlineMs: number): boolean {
-    return this[$connected]('sendWithin')?.send('sendWithin', toBytes(data, 0, undefined), deadlineMs) ?? false;
+    return (
+      this[$connected]('sendWithin')?.protocol.send('sendWithin', toBytes(data, 0, undefined), deadlineMs) ?? false
+    );
   }
 
   /** As the server's: sends one message unreliably, beside the reliable stream. */
   sendUnreliable(data: Sendable): boolean {
-    return this[$connected]('sendUnreliable')?.sendUnreliable(toBytes(data, 0, undefined)) ?? false;
+    return this[$connected]('sendUnreliable')?.protocol.sendUnreliable(toBytes(data, 0, undefined)) ?? false;
   }
 
   /** Segments (not messages) that wait or are unacknowledged; 0 when not connected (ARQ-C-023, AQ-043). */
   get waitingSendMessageCount(): number {
-    return this[$link]?.waitingSendCount ?? 0;
+    return this[$link]?.protocol.waitingSendCount ?? 0;
   }
 }
 

@@ -22,7 +22,8 @@ import { defineProperties, type OptionsOf, oneOf, type TableOf } from '../core/p
 import type { SingleSocketProperties } from '../core/single-socket.ts';
 import { invalidParam } from '../core/start-stop.ts';
 import { isPort } from '../stream/stream-properties.ts';
-import { CastConnection } from '../udp/udp-cast-connection.ts';
+import { CastSenders } from '../udp/udp-cast-senders.ts';
+import { UdpConnection } from '../udp/udp-connection.ts';
 import type { UdpHost } from '../udp/udp-host.ts';
 import type { PeerAddress } from '../udp/udp-lifecycle.ts';
 import type { UdpCastHooks } from '../udp/udp-listener.ts';
@@ -35,6 +36,7 @@ import {
   multicastProperties,
   prepareCast,
 } from '../udp/udp-multicast.ts';
+import { PlainProtocol } from '../udp/udp-plain-protocol.ts';
 import type { UdpSocketProperties } from '../udp/udp-properties.ts';
 import { ownFamily } from '../udp/udp-start.ts';
 import { type ClientSocket, DatagramClient } from './udp-datagram-client.ts';
@@ -42,6 +44,9 @@ import type { UdpClientStartOptions } from './udp-target.ts';
 
 /** Where a `UdpCast` casts: `host` is the group, or the address for broadcasts (255.255.255.255 if left out). */
 export interface UdpCastStartOptions extends Omit<UdpClientStartOptions, 'asyncConnect' | 'localPort'>, JoinOptions {}
+
+/** The connection of a `UdpCast`. */
+type CastConnection = UdpConnection<PlainProtocol>;
 
 const startRules = {
   host: true,
@@ -102,7 +107,7 @@ export class UdpCast<Extra = unknown> extends DatagramClient<CastConnection, Ext
   #sender: SocketAddress | null = null;
 
   #lastSender(): SocketAddress | null {
-    this.#sender = this[$link]?.sender ?? this.#sender;
+    this.#sender = this[$link]?.protocol.senders?.latest ?? this.#sender;
     return this.#sender;
   }
 
@@ -173,12 +178,13 @@ export class UdpCast<Extra = unknown> extends DatagramClient<CastConnection, Ext
 
   /** @internal */
   protected override [$makeConnection](run: UdpHost, peer: PeerAddress, now: number): CastConnection {
-    return new CastConnection(run, peer, true, now);
+    return new UdpConnection(run, peer, true, now, (port) => new PlainProtocol(port, new CastSenders()));
   }
 
   /** @internal */
   protected override [$arrived](connection: CastConnection, bytes: Buffer, address: string, port: number): void {
-    connection.arrived(bytes, address, port, this[$wheel].clock.now());
+    connection.protocol.senders?.came(bytes, address, port);
+    connection.received(bytes, this[$wheel].clock.now());
   }
 
   /** @internal */

@@ -5,6 +5,7 @@ import { UdpConnection } from '../udp/udp-connection.ts';
 import type { UdpHost } from '../udp/udp-host.ts';
 import type { PeerAddress } from '../udp/udp-lifecycle.ts';
 import type { UdpClientHooks } from '../udp/udp-listener.ts';
+import { type PlainProtocol, plainProtocol } from '../udp/udp-plain-protocol.ts';
 import { type DetectProperties, detectProperties, type UdpClientProperties } from '../udp/udp-properties.ts';
 import { DatagramClient } from './udp-datagram-client.ts';
 
@@ -24,14 +25,14 @@ export interface UdpClient<Extra = unknown> extends DetectProperties {}
  * client.send('hello');
  * ```
  */
-export class UdpClient<Extra = unknown> extends DatagramClient<UdpConnection, Extra> {
+export class UdpClient<Extra = unknown> extends DatagramClient<UdpConnection<PlainProtocol>, Extra> {
   constructor(listener: UdpClientHooks<UdpClient<Extra>>, options?: UdpClientOptions) {
     super(listener, options);
   }
 
   /** @internal */
-  protected override [$makeConnection](run: UdpHost, peer: PeerAddress, now: number): UdpConnection {
-    return new UdpConnection(run, peer, true, now);
+  protected override [$makeConnection](run: UdpHost, peer: PeerAddress, now: number): UdpConnection<PlainProtocol> {
+    return new UdpConnection(run, peer, true, now, plainProtocol);
   }
 }
 

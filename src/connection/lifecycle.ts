@@ -208,7 +208,7 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
   }
 
   /** `onHandShake`, then data (NODEEV-001). */
-  protected shakeHands(done: OpeningDone): void {
+  shakeHands(done: OpeningDone): void {
     const { listener, owner } = this.host;
     const call = (): unknown => listener.onHandShake?.(owner, this.id);
     askHook(this, 'onHandShake', call, done, () => {
@@ -238,7 +238,7 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
   }
 
   /** Why the connection is not open, though no hook refused it. */
-  protected closedBefore(hook: string): SocketError {
+  closedBefore(hook: string): SocketError {
     return closedBefore(this.id, hook, this.closeReason.error, this.closeReason.errorCode);
   }
 

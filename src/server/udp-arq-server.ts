@@ -14,6 +14,7 @@ import {
   KCP_HEADER_BYTES,
   MARK_ANSWER,
   MARK_CLAIM,
+  type MigrationKey,
   MigrationKeys,
   migrationCounter,
   migrationMark,
@@ -50,10 +51,13 @@ import { flag, type OptionsOf } from '../core/properties.ts';
 import type { StopReport } from '../core/stats.ts';
 import type { StopOptions } from '../core/stop-options.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
-import { ArqConnection, type ArqStart, FEC_REFUSED, foreignConversation } from '../udp/udp-arq-connection.ts';
+import { FEC_REFUSED, foreignConversation } from '../udp/udp-arq-errors.ts';
 import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../udp/udp-arq-properties.ts';
+import { type ArqConnection, ArqProtocol, type ArqStart } from '../udp/udp-arq-protocol.ts';
 import { ArqStrangers } from '../udp/udp-arq-strangers.ts';
+import { UdpConnection } from '../udp/udp-connection.ts';
 import type { UdpHost } from '../udp/udp-host.ts';
+import type { PeerAddress } from '../udp/udp-lifecycle.ts';
 import type { UdpServerHooks } from '../udp/udp-listener.ts';
 import type { UdpServerProperties } from '../udp/udp-properties.ts';
 import type { UdpStats } from '../udp/udp-stats.ts';
@@ -147,21 +151,8 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
       this.#tellStranger(address, port);
       return;
     }
-    const settings = this.#arq!;
-    const connection = this[$admit](
-      run,
-      address,
-      port,
-      (peer) =>
-        new ArqConnection(run, peer, false, now, {
-          settings,
-          selfId: nextConversationId(),
-          ...this.#migration(),
-        }),
-    );
-    if (connection === null) return;
-    connection.open('onAccept', { address: connection.remoteAddress, port: connection.remotePort }, () => {});
-    connection.received(bytes, now);
+    const start = { settings: this.#arq!, selfId: nextConversationId(), keys: this.#keys };
+    this.#accept(run, address, port, now, start)?.received(bytes, now);
   }
 
   /** Plain KCP: the first data of a conversation makes a connection. */
@@ -179,10 +170,28 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
       return;
     }
     const start = { settings: this.#arq!, selfId: conv };
-    const connection = this[$admit](run, address, port, (peer) => new ArqConnection(run, peer, false, now, start));
-    if (connection === null) return;
+    this.#accept(run, address, port, now, start)?.received(bytes, now);
+  }
+
+  /** Makes a connection if the limits allow it. `admitted` is called before any hook. */
+  #accept(
+    run: UdpHost,
+    address: string,
+    port: number,
+    now: number,
+    start: ArqStart,
+    admitted?: () => void,
+  ): ArqConnection | null {
+    const make = (peer: PeerAddress): ArqConnection => {
+      const movable = (key: MigrationKey): void => this.#mayMove(made, key);
+      const made = new UdpConnection(run, peer, false, now, (lent) => new ArqProtocol(lent, { ...start, movable }));
+      return made;
+    };
+    const connection = this[$admit](run, address, port, make);
+    if (connection === null) return null;
+    admitted?.();
     connection.open('onAccept', { address: connection.remoteAddress, port: connection.remotePort }, () => {});
-    connection.received(bytes, now);
+    return connection;
   }
 
   /** Tells a peer that has no connection here so, by an ID that it cannot know (AQ-018). */
@@ -233,28 +242,21 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
 
   #acceptProved(run: UdpHost, cookies: ArqCookies, address: string, port: number, now: number): void {
     const { selfId, peerId, isPeerComplete } = cookies;
-    const start = { settings: this.#arq!, selfId, proved: { peerId, isPeerComplete }, ...this.#migration() };
-    const connection = this[$admit](run, address, port, (peer) => new ArqConnection(run, peer, false, now, start));
-    if (connection === null) return;
-    // Not before: who was refused for now may come again with the same cookie.
-    cookies.spend(now);
-    connection.open('onAccept', { address: connection.remoteAddress, port: connection.remotePort }, () => {});
+    const start = { settings: this.#arq!, selfId, proved: { peerId, isPeerComplete }, keys: this.#keys };
+    // Not before: a peer that was refused for now may come again with the same cookie.
+    this.#accept(run, address, port, now, start, () => cookies.spend(now));
   }
 
   // ---- clients with another address ------------------------------------------------------------------------------
 
-  #migration(): Pick<ArqStart, 'keys' | 'movable'> {
-    return {
-      keys: this.#keys,
-      movable: (connection, { ticket }) => {
-        const name = ticketName(ticket);
-        this.#movable.set(name, connection);
-        const { onReleased } = connection;
-        connection.onReleased = () => {
-          onReleased?.();
-          this.#movable.delete(name);
-        };
-      },
+  /** A connection whose client may change its address. */
+  #mayMove(connection: ArqConnection, { ticket }: MigrationKey): void {
+    const name = ticketName(ticket);
+    this.#movable.set(name, connection);
+    const { onReleased } = connection;
+    connection.onReleased = () => {
+      onReleased?.();
+      this.#movable.delete(name);
     };
   }
 
@@ -266,13 +268,13 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     const mark = migrationMark(packet);
     const isOfClient = mark === MARK_CLAIM || mark === MARK_ANSWER;
     const connection = isOfClient ? this.#movable.get(migrationTicket(packet)) : undefined;
-    const key = connection?.isValid === true ? (connection.session?.migrationKey ?? null) : null;
+    const key = connection?.isValid === true ? connection.protocol.migrationKey : null;
     if (connection === undefined || key === null || !key.isGenuine(packet)) return this.#ignoreClaim(run);
     const counter = migrationCounter(packet);
     const nonce = keys.nonceFor(key.ticket, address, port, counter);
     if (mark === MARK_CLAIM) {
       if (counter <= key.counter) return this.#ignoreClaim(run);
-      run.control(key.challenge(connection.selfId, counter, nonce), port, address);
+      run.control(key.challenge(connection.protocol.selfId, counter, nonce), port, address);
       return;
     }
     const isHere = connection.sendAddress === address && connection.remotePort === port;
@@ -284,8 +286,8 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
       return;
     }
     key.counter = counter;
-    run.control(key.moved(connection.selfId, counter), port, address);
-    connection.moved(now);
+    run.control(key.moved(connection.protocol.selfId, counter), port, address);
+    connection.protocol.moved(now);
   }
 
   #ignoreClaim(run: UdpHost): void {
@@ -303,7 +305,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
       return false;
     }
     this.#moves.moved++;
-    before?.supersede();
+    before?.protocol.supersede();
     before?.endNow();
     const { listener } = connection.host;
     notifyHook(
@@ -349,7 +351,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     if (verdict === CookieVerdict.Answer) host.control(cookies.out, port, address);
     // A server that is stopping lets nobody in, and the old connection may still be drained.
     if (verdict !== CookieVerdict.Proved || this.state !== ServiceState.Started) return;
-    connection.supersede();
+    connection.protocol.supersede();
     connection.endNow();
     const isFree = this[$peers].find(address, port) === undefined;
     if (isFree && this.hasStarted) this.#acceptProved(host, cookies, address, port, now);
@@ -370,7 +372,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
   sendWithin(connId: ConnId, data: Sendable, deadlineMs: number): boolean {
     const connection = this[$table].get(connId);
     if (connection === undefined) return this[$unknownId]('sendWithin', connId);
-    return connection.send('sendWithin', toBytes(data, 0, undefined), deadlineMs);
+    return connection.protocol.send('sendWithin', toBytes(data, 0, undefined), deadlineMs);
   }
 
   /**
@@ -382,7 +384,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
   sendUnreliable(connId: ConnId, data: Sendable): boolean {
     const connection = this[$table].get(connId);
     if (connection === undefined) return this[$unknownId]('sendUnreliable', connId);
-    return connection.sendUnreliable(toBytes(data, 0, undefined));
+    return connection.protocol.sendUnreliable(toBytes(data, 0, undefined));
   }
 
   /** Segments (not messages) that wait or are unacknowledged, null for an unknown ID (ARQ-S-023, AQ-043). */
@@ -392,7 +394,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
       this[$unknownId]('getWaitingSendMessageCount', connId);
       return null;
     }
-    return connection.waitingSendCount ?? 0;
+    return connection.protocol.waitingSendCount;
   }
 
   /** @internal */
@@ -425,16 +427,16 @@ function isOfConversation(bytes: Buffer): boolean {
  * client would take for its own.
  */
 function isOfAnother(connection: ArqConnection, bytes: Buffer): boolean {
-  const { peerId } = connection;
+  const { peerId } = connection.protocol;
   if (bytes.length >= KCP_HEADER_BYTES) return peerId !== 0 && bytes.readUInt32LE(0) !== peerId;
-  if (connection.session?.isReady === true || !isHandshake(bytes)) return false;
+  if (connection.protocol.isReady || !isHandshake(bytes)) return false;
   const to = handshakePeerId(bytes);
-  return to !== 0 && to !== connection.selfId;
+  return to !== 0 && to !== connection.protocol.selfId;
 }
 
 /** Whether a handshake packet says that it comes from another peer than that of the connection. */
 function isStranger(connection: ArqConnection, bytes: Buffer): boolean {
-  const { peerId } = connection;
+  const { peerId } = connection.protocol;
   return peerId !== 0 && isHandshake(bytes) && handshakeSelfId(bytes) !== peerId;
 }
 

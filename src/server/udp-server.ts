@@ -7,6 +7,7 @@ import type { ProxiedPeer } from '../udp/proxied-datagrams.ts';
 import { UdpConnection } from '../udp/udp-connection.ts';
 import type { UdpHost } from '../udp/udp-host.ts';
 import type { UdpServerHooks } from '../udp/udp-listener.ts';
+import { type PlainProtocol, plainProtocol } from '../udp/udp-plain-protocol.ts';
 import type { UdpServerProperties } from '../udp/udp-properties.ts';
 import { DatagramServer } from './udp-datagram-server.ts';
 
@@ -34,7 +35,7 @@ export interface UdpProxyProperties {
  * const { port } = await echo.start('127.0.0.1', 0);
  * ```
  */
-export class UdpServer<Extra = unknown> extends DatagramServer<UdpConnection, Extra> {
+export class UdpServer<Extra = unknown> extends DatagramServer<UdpConnection<PlainProtocol>, Extra> {
   constructor(listener: UdpServerHooks<UdpServer<Extra>>, options?: UdpServerOptions) {
     super(listener, options);
   }
@@ -56,7 +57,13 @@ export class UdpServer<Extra = unknown> extends DatagramServer<UdpConnection, Ex
       run.drops.unknownPeer++;
       return;
     }
-    const connection = this[$admit](run, address, port, (peer) => new UdpConnection(run, peer, false, now), proxied);
+    const connection = this[$admit](
+      run,
+      address,
+      port,
+      (peer) => new UdpConnection(run, peer, false, now, plainProtocol),
+      proxied,
+    );
     if (connection === null) return;
     connection.open('onAccept', { address: connection.remoteAddress, port: connection.remotePort }, () => {});
     connection.received(bytes, now);

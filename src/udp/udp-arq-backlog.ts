@@ -1,8 +1,11 @@
-import type { ArqSettings } from '../arq/index.ts';
+import type { ArqSession, ArqSettings } from '../arq/index.ts';
+import { SocketOperation } from '../core/enums.ts';
+import { notifyHook } from '../core/hooks.ts';
+import type { DatagramPort } from './datagram-protocol.ts';
 
 /** What the listener is owed. */
-export const BacklogNews = Object.freeze({ None: 0, Blocked: 1, Drained: 2 } as const);
-export type BacklogNews = (typeof BacklogNews)[keyof typeof BacklogNews];
+const BacklogNews = Object.freeze({ None: 0, Blocked: 1, Drained: 2 } as const);
+type BacklogNews = (typeof BacklogNews)[keyof typeof BacklogNews];
 
 /**
  * Whom `maxWaitingSendCount` refused a message: from that on until there is room again. Counts are in segments.
@@ -34,8 +37,23 @@ export class ArqBacklog {
     return true;
   }
 
+  /** Tells the listener what it is owed. */
+  tell(port: DatagramPort, session: ArqSession): void {
+    const { listener, owner } = port.host;
+    while (port.isOpen) {
+      const waitingCount = session.waitingSendCount;
+      const news = this.#next(waitingCount);
+      if (news === BacklogNews.None) return;
+      const hook = news === BacklogNews.Blocked ? 'onSendBlocked' : 'onSendDrained';
+      notifyHook(
+        () => listener[hook]?.(owner, port.id, waitingCount),
+        (thrown) => port.hookFailed(hook, thrown, SocketOperation.Send),
+      );
+    }
+  }
+
   /** What to tell the listener now; to be asked until there is nothing. */
-  next(waitingCount: number): BacklogNews {
+  #next(waitingCount: number): BacklogNews {
     if (!this.#isBlocked) return BacklogNews.None;
     if (!this.#isTold) {
       this.#isTold = true;

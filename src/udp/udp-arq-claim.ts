@@ -16,7 +16,6 @@ const LONGEST_PAUSE_MS = 2_000;
 /** The connection of a client, as its claim sees it. */
 export interface Claimant {
   readonly host: UdpHost;
-  readonly selfId: number;
   readonly remotePort: number;
   readonly sendAddress: string;
 }
@@ -27,6 +26,7 @@ export interface Claimant {
  */
 export class ArqClaim {
   readonly #claimant: Claimant;
+  readonly #selfId: number;
   readonly #key: MigrationKey;
   readonly #firstCounter: number;
   readonly #deadline: number;
@@ -34,8 +34,16 @@ export class ArqClaim {
   readonly #timer: OwnedTimer<ArqClaim>;
   #pauseMs = FIRST_PAUSE_MS;
 
-  constructor(claimant: Claimant, key: MigrationKey, timeoutMs: number, ended: (isMoved: boolean) => void) {
+  /** @param selfId The client's conversation ID. */
+  constructor(
+    claimant: Claimant,
+    selfId: number,
+    key: MigrationKey,
+    timeoutMs: number,
+    ended: (isMoved: boolean) => void,
+  ) {
     this.#claimant = claimant;
+    this.#selfId = selfId;
     this.#key = key;
     this.#firstCounter = key.counter + 1;
     this.#deadline = claimant.host.wheel.clock.now() + timeoutMs;
@@ -49,7 +57,7 @@ export class ArqClaim {
     const { host } = this.#claimant;
     const leftMs = this.#deadline - host.wheel.clock.now();
     if (leftMs <= 0) return this.#ended(false);
-    this.#transmit(this.#key.claim(this.#claimant.selfId));
+    this.#transmit(this.#key.claim(this.#selfId));
     host.wheel.arm(this.#timer, Math.min(this.#pauseMs, leftMs));
     this.#pauseMs = Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS);
   }
@@ -59,8 +67,7 @@ export class ArqClaim {
     const counter = migrationCounter(packet);
     if (counter < this.#firstCounter || counter > this.#key.counter || !this.#key.isGenuine(packet)) return;
     const mark = migrationMark(packet);
-    if (mark === MARK_CHALLENGE)
-      this.#transmit(this.#key.answer(this.#claimant.selfId, counter, migrationNonce(packet)));
+    if (mark === MARK_CHALLENGE) this.#transmit(this.#key.answer(this.#selfId, counter, migrationNonce(packet)));
     else if (mark === MARK_MOVED) this.#ended(true);
   }
 

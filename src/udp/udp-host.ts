@@ -1,5 +1,5 @@
 import type { LifecycleOwner } from '../connection/lifecycle.ts';
-import { SendPolicy } from '../core/enums.ts';
+import { SendPolicy, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
 import { $settings, $wheel } from '../core/internals.ts';
 import type { TimerWheel } from '../core/timer-wheel.ts';
@@ -163,7 +163,7 @@ export class UdpHost {
     }
     if (name === 'EMSGSIZE') this.drops.tooLarge++;
     else this.sendErrors++;
-    connection.sendFailed(errno);
+    connection.systemFailed(errno, SocketOperation.Send, undefined);
     return errno;
   }
 

@@ -78,7 +78,7 @@ export abstract class UdpLifecycle extends Lifecycle<UdpHost> {
   // ---- ending ----------------------------------------------------------------------------------------------------
 
   /** The peer broke a rule: the connection ends, and it is told (UD-013). */
-  protected violated(errno: number, message: string): void {
+  violated(errno: number, message: string): void {
     const error = new SocketError({
       socketError: SocketErrorCode.DataProc,
       errno,
@@ -94,8 +94,8 @@ export abstract class UdpLifecycle extends Lifecycle<UdpHost> {
     this.close(SocketOperation.Receive, Errno.ECANCELED, error, true);
   }
 
-  /** An error of the system. On a connected socket, ICMP's answer that nobody listens (CLS-021). */
-  systemFailed(errno: number, operation: SocketOperation, cause: Error | undefined): void {
+  /** An error of the system ends it. On a connected socket, ICMP's answer that nobody listens (CLS-021). */
+  protected closeBySystem(errno: number, operation: SocketOperation, cause: Error | undefined): void {
     const error = datagramError(this, operation, errno, cause);
     this.close(errno === Errno.ECONNREFUSED ? SocketOperation.Close : operation, errno, error, false);
   }
@@ -106,22 +106,19 @@ export abstract class UdpLifecycle extends Lifecycle<UdpHost> {
     this.host.schedule(this);
   }
 
-  /** Plain UDP has nothing to wait for: what was sent is with the system. */
-  drain(_timeoutMs: number): void {
-    this.disconnect();
-  }
-
   protected closeTransport(isPeerTold: boolean): void {
     this.closed();
-    if (isPeerTold) {
+    if (isPeerTold && this.hasPeer) {
       this.host.closeNotifiesOut++;
       this.host.control(CLOSE_NOTIFY, this.sendPort, this.sendAddress);
     }
     this.host.schedule(this);
   }
 
+  /** Whether there is a peer to be told of the end. */
+  protected abstract readonly hasPeer: boolean;
   /** The connection is closing, before the peer is told. */
-  protected closed(): void {}
+  protected abstract closed(): void;
 
   /** End of a turn in which something was left to do. `onClose` comes then, so that no call fires it from inside itself. */
   turnEnded(_now: number): void {

@@ -17,8 +17,6 @@ export interface UdpLink extends TurnTask {
   pendingBytes: number;
   /** A datagram left; `onSend` is called at the end of this turn. */
   report(bytes: Buffer): void;
-  /** The system refused a datagram for a reason that will stay. */
-  sendFailed(errno: number): void;
   /** An error of the system on the socket. */
   systemFailed(errno: number, operation: SocketOperation, cause: Error | undefined): void;
   close(operation: SocketOperation, errorCode: number, error: SocketError | undefined, isPeerTold: boolean): void;
