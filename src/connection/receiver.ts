@@ -131,14 +131,14 @@ export class ConnectionReceiver implements Port, ReceivingSide {
   readInto(length: number, buffer: Buffer): boolean {
     const { host } = this.#connection;
     if (buffer === host.read.shared) {
-      if (length >= WINDOW_ENTER_BYTES && this.#window === null) {
+      if (length >= WINDOW_ENTER_BYTES && this.#window === null && this.protocol.handsOnReads !== false) {
         this.#window = host.read.open(length, (this.#facts & LENDS) !== 0);
         this.#nextBuffer = this.#window?.rest;
       }
       this.received(host.read.view(length), Lifetime.Call);
     } else if (this.#window === null) {
       this.received(buffer.subarray(0, length), Lifetime.Forever);
-    } else if (length < WINDOW_LEAVE_BYTES) {
+    } else if (length < WINDOW_LEAVE_BYTES || this.protocol.handsOnReads === false) {
       this.#window = null;
       this.#nextBuffer = host.read.shared;
       host.read.close();

@@ -25,6 +25,9 @@ import { Stage, StageDeadlines } from './stage-deadlines.ts';
 /** Steps of `HeadHooks`: then one for each field, from `FirstField` on. */
 const Step = Object.freeze({ Begin: 0, StartLine: 1, FirstField: 2 } as const);
 
+/** Most bytes of a read that are made a text at once: a head that is kept keeps all of it. */
+const MAX_TEXT_BYTES = 16 * 1024;
+
 const CR = 13;
 const LF = 10;
 
@@ -58,6 +61,8 @@ export abstract class HttpProtocol implements Protocol {
   /** What `onHeadersComplete` answered. */
   #verdict: unknown = undefined;
   #isUpgrading = false;
+  /** Whether the last message had a body. */
+  #hasBodies = false;
   /** Whether the last chunk's header was there: fields are trailers. */
   #isInTrailers = false;
   #bodyLeft = 0;
@@ -71,6 +76,9 @@ export abstract class HttpProtocol implements Protocol {
   #isRunning = false;
   #isStopped = false;
   #bytes: Buffer | null = null;
+  /** Text of several heads of the read, from `#textFrom` on; '' if it was not made. */
+  #text = '';
+  #textFrom = 0;
   #at = 0;
   #end = 0;
   #lifetime: Lifetime = Lifetime.Forever;
@@ -145,6 +153,11 @@ export abstract class HttpProtocol implements Protocol {
   /** Whether messages are parsed: not before `startHttp`, nor behind an upgrade. */
   get isHttpStarted(): boolean {
     return this.phase !== Phase.Raw || this.#hasUpgraded;
+  }
+
+  /** Heads are made texts of, whoever takes them; bodies are handed on as they come. */
+  get handsOnReads(): boolean {
+    return this.#hasBodies || this.phase === Phase.Raw;
   }
 
   receive(bytes: Buffer, lifetime: Lifetime): void {
@@ -251,6 +264,8 @@ export abstract class HttpProtocol implements Protocol {
     } finally {
       this.#hook = '';
       this.#isRunning = false;
+      this.#text = '';
+      if (this.#parser !== null && this.#parser.isFresh) this.#giveParser();
     }
     if (this.#at < this.#end && this.#isStopped) {
       // Kept until `resume`.
@@ -342,8 +357,9 @@ export abstract class HttpProtocol implements Protocol {
     head.shift = head.text.length - from;
     const event = parser.execute(bytes, from, to, head);
     const { position } = parser;
+    const text = this.#textOf(bytes, from, position);
     this.#at = position;
-    head.text = head.text === '' ? latin1(bytes, from, position) : head.text + latin1(bytes, from, position);
+    head.text = head.text === '' ? text : head.text + text;
     if (head.startTo - head.startFrom > limits.maxTargetBytes) return this.#refuseLimit('targetTooLong', targetTooLong);
     if (head.text.length > limits.maxHeadBytes) return this.#refuseLimit('headTooLarge', headTooLarge);
     if (head.count > limits.maxHeaderCount) return this.#refuseLimit('tooManyFields', tooManyFields);
@@ -353,20 +369,30 @@ export abstract class HttpProtocol implements Protocol {
     }
     this.deadlines.clear(Stage.Head);
     if (event === ParserEvent.Error) return this.#parserFailed(bytes);
-    head.methodNumber = parser.method;
-    head.statusCode = parser.statusCode;
-    head.version = parser.version;
-    head.flags = parser.flags;
-    head.contentLength = parser.contentLength;
-    head.isUpgrade = parser.isUpgrade;
+    parser.describe(head);
     const refusal = this.checkHead(head);
-    if (head.framing !== Framing.Chunked) this.#giveParser();
+    // The next head of this read needs one again.
+    if (head.framing !== Framing.Chunked) parser.reset();
     if (refusal !== null) return this.refuse(refusal);
     this.context.counters.messages++;
     this.#step = Step.Begin;
     this.#verdict = undefined;
     this.phase = Phase.HeadHooks;
     return true;
+  }
+
+  /**
+   * Bytes of heads as text. Heads behind the first of a read are made a text together, of which each has its part: requests that
+   * are pipelined come in rows.
+   */
+  #textOf(bytes: Buffer, from: number, to: number): string {
+    if (this.#text !== '' && to <= this.#textFrom + this.#text.length) {
+      return this.#text.slice(from - this.#textFrom, to - this.#textFrom);
+    }
+    if (from === 0 || this.#hasBodies || to - from > MAX_TEXT_BYTES) return latin1(bytes, from, to);
+    this.#text = latin1(bytes, from, Math.min(this.#end, from + MAX_TEXT_BYTES));
+    this.#textFrom = from;
+    return this.#text.slice(0, to - from);
   }
 
   /** Whoever needs a parser next gets this one. */
@@ -510,6 +536,7 @@ export abstract class HttpProtocol implements Protocol {
       this.#consumer = this.consumerOf(head);
       if (this.phase !== Phase.HeadHooks) return true; // refused
     }
+    this.#hasBodies = head.framing !== Framing.None;
     switch (head.framing) {
       case Framing.Length:
         this.#bodyLeft = head.contentLength;

@@ -1,7 +1,15 @@
+import { LOG_ENTRIES } from './llhttp/instance.ts';
 import { Flag } from './llhttp/layout.ts';
-import { Entry } from './llhttp/recorder.ts';
+import type { HeadFacts, SpanSink } from './llhttp/parser.ts';
+import { ENTRY_WORDS, Entry } from './llhttp/recorder.ts';
 import { METHODS } from './methods.ts';
 import { splitTarget, type UrlFields } from './url.ts';
+
+/** Spans of a block that has none. Never changed. */
+const NO_SPANS: number[] = [];
+
+/** Spans are gathered here, so that each block gets an array of just the right length. */
+const newSpans: number[] = Array.from({ length: 2 * (LOG_ENTRIES + 1) }, () => 0);
 
 /**
  * Fields of a message as the parser found them: one text, and the places of names and values in it. Strings of names and
@@ -12,9 +20,10 @@ import { splitTarget, type UrlFields } from './url.ts';
  *   spans                        |  |  |         |          4 numbers for each field: name from, to, value from, to
  * ```
  */
-export class FieldBlock {
+export class FieldBlock implements SpanSink {
   text = '';
-  readonly spans: number[] = [];
+  /** Replaced, not changed, while it is the empty one that all share. */
+  spans: number[] = NO_SPANS;
   /** What is to be added to a position of the read to get one of the text. */
   shift = 0;
   /** Place of the target or the reason phrase, in heads. */
@@ -24,22 +33,35 @@ export class FieldBlock {
   extensionBytes = 0;
   #lastKind = 0;
 
-  /** A piece that the parser found. */
-  span(kind: Entry, from: number, to: number): void {
-    const { spans, shift } = this;
-    from += shift;
-    to += shift;
-    if (kind === Entry.StartLine) {
-      if (this.startFrom < 0) this.startFrom = from;
-      this.startTo = to;
-    } else if (kind === Entry.ChunkExtension) {
-      this.extensionBytes += to - from;
-    } else if (kind === this.#lastKind) {
-      if (to > from) spans[spans.length - 1] = to;
-    } else {
-      spans.push(from, to);
+  /** Pieces that the parser found. Pieces of one kind in a row are one. */
+  take(log: Int32Array, logFrom: number, logTo: number, shift: number): void {
+    const { spans } = this;
+    const toText = shift + this.shift;
+    let lastKind = this.#lastKind;
+    let found = 0;
+    for (let at = logFrom; at < logTo; at += ENTRY_WORDS) {
+      const kind = log[at]!;
+      if (kind >= Entry.Body) break;
+      const from = log[at + 1]! + toText;
+      const to = log[at + 2]! + toText;
+      if (kind === Entry.StartLine) {
+        if (this.startFrom < 0) this.startFrom = from;
+        this.startTo = to;
+      } else if (kind === Entry.ChunkExtension) {
+        this.extensionBytes += to - from;
+      } else if (kind !== lastKind) {
+        newSpans[found++] = from;
+        newSpans[found++] = to;
+      } else if (to > from) {
+        if (found > 0) newSpans[found - 1] = to;
+        else spans[spans.length - 1] = to;
+      }
+      lastKind = kind;
     }
-    this.#lastKind = kind;
+    this.#lastKind = lastKind;
+    if (found === 0) return;
+    if (spans.length === 0) this.spans = newSpans.slice(0, found);
+    else for (let i = 0; i < found; i++) spans.push(newSpans[i]!);
   }
 
   /** Fields, those without a value yet as well. */
@@ -118,7 +140,7 @@ export const Framing = Object.freeze({ None: 0, Length: 1, Chunked: 2, UntilClos
 export type Framing = (typeof Framing)[keyof typeof Framing];
 
 /** The head of a request or a response. */
-export class MessageHead extends FieldBlock {
+export class MessageHead extends FieldBlock implements HeadFacts {
   /** llhttp's number of the method; of requests only. */
   methodNumber = 0;
   /** Status code; of responses only. */

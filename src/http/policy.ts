@@ -148,8 +148,10 @@ export function checkRequest(head: MessageHead, rules: HttpRules): Refusal | nul
     if (hostAt < 0) {
       if (isHttp11) return noHost;
     } else {
-      const host = head.value(hostAt);
-      if (host !== lastHost) {
+      const from = spans[4 * hostAt + 2]!;
+      const isLast = spans[4 * hostAt + 3]! - from === lastHost.length && head.text.startsWith(lastHost, from);
+      if (!isLast) {
+        const host = head.value(hostAt);
         if (!isHost(host)) return badHost;
         lastHost = host;
       }

@@ -126,6 +126,11 @@ export interface Protocol {
   readonly isMidMessage?: boolean;
   /** Whether it delivers bytes that may be lent for the time of the call, and keeps none of them itself. */
   readonly deliversBytes: boolean;
+  /**
+   * Whether it hands on the bytes of reads themselves, now: large reads get memory of their own then, to be handed on without a
+   * copy. If not, they land in the memory that all connections share, which stays in the cache. Left out: yes.
+   */
+  readonly handsOnReads?: boolean;
   /** Whether what it delivers has boundaries that a stream has to keep. */
   readonly hasMessages: boolean;
 }

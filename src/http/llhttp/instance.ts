@@ -6,7 +6,7 @@ import { Wasm, type WasmMemory, type WasmTable } from './wasm.ts';
 /** Most bytes that lie in the memory of llhttp at once. */
 export const WINDOW_BYTES = 16 * 1024;
 /** Entries of the log: a head with more fields is parsed in several calls. */
-const LOG_ENTRIES = 1024;
+export const LOG_ENTRIES = 1024;
 /** Places of the table that the build's own callbacks occupy; it cannot grow. */
 const FIRST_TABLE_PLACE = 1;
 
@@ -21,7 +21,6 @@ interface LlhttpExports {
   llhttp_reset(parser: number): void;
   llhttp_resume(parser: number): void;
   llhttp_execute(parser: number, bytes: number, length: number): number;
-  llhttp_get_error_pos(parser: number): number;
   llhttp_get_error_reason(parser: number): number;
 }
 

@@ -3,19 +3,20 @@
  * loaded.
  *
  * ```
- *   parser   32 content_length u64 | 41 method u8 | 42 major u8 | 43 minor u8 | 46 lenient flags u16
+ *   parser   20 error position u32 | 32 content_length u64 | 41 method u8 | 42 major u8 | 43 minor u8 | 46 lenient flags u16
  *            48 upgrade u8 | 50 flags u16 | 52 status code u16
  *   settings one u32 for each callback: its index in the function table, 0 for none
  * ```
  */
 export const PARSER_BYTES = 64;
+export const ERROR_POSITION = 20;
 export const CONTENT_LENGTH = 32;
+/** Word with the method in its second byte, major and minor version in the others. */
+export const METHOD_AND_VERSION = 40;
 export const METHOD = 41;
-export const VERSION_MAJOR = 42;
-export const VERSION_MINOR = 43;
 export const LENIENT_FLAGS = 46;
-export const UPGRADE = 48;
-export const FLAGS = 50;
+/** Word with `upgrade` in its first byte, the flags in its upper half. */
+export const UPGRADE_AND_FLAGS = 48;
 export const STATUS_CODE = 52;
 
 /** Words of the settings. More than llhttp has, so that one that is added is 0. */

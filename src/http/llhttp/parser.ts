@@ -1,5 +1,12 @@
 import { type Llhttp, WINDOW_BYTES } from './instance.ts';
-import { CONTENT_LENGTH, FLAGS, METHOD, STATUS_CODE, UPGRADE, VERSION_MAJOR, VERSION_MINOR } from './layout.ts';
+import {
+  CONTENT_LENGTH,
+  ERROR_POSITION,
+  METHOD,
+  METHOD_AND_VERSION,
+  STATUS_CODE,
+  UPGRADE_AND_FLAGS,
+} from './layout.ts';
 import { ENTRY_WORDS, Entry, PAUSE } from './recorder.ts';
 
 /** What `execute` came back with. */
@@ -21,10 +28,28 @@ export const ParserEvent = Object.freeze({
 } as const);
 export type ParserEvent = (typeof ParserEvent)[keyof typeof ParserEvent];
 
-/** Takes what is found in the input: positions are those of the bytes given to `execute`. */
+/** Takes what is found in the input. */
 export interface SpanSink {
-  /** A piece of the target or the reason phrase, a field name, a field value, or a chunk extension. */
-  span(kind: Entry, from: number, to: number): void;
+  /**
+   * The entries `[logFrom, logTo)` of the log, in words: pieces of the target or the reason phrase, field names, field values,
+   * chunk extensions; what pauses may be behind them.
+   * @param shift What makes of their addresses positions of the bytes that were given to `execute`.
+   */
+  take(log: Int32Array, logFrom: number, logTo: number, shift: number): void;
+}
+
+/** What llhttp knows of a message whose head is complete. */
+export interface HeadFacts {
+  methodNumber: number;
+  statusCode: number;
+  /** `HttpVersion`: low byte major, high byte minor. */
+  version: number;
+  /** `Flag`s. */
+  flags: number;
+  /** Length of the body as the head has it. Exact up to 2^53. */
+  contentLength: number;
+  /** Whether it asks for another protocol: `Upgrade` and `Connection: upgrade`, or the method CONNECT. */
+  isUpgrade: boolean;
 }
 
 const { set } = Uint8Array.prototype;
@@ -42,6 +67,10 @@ export class Parser {
   #struct: number;
   #isInChunk = false;
   #mayOweMore = false;
+  /** Whether it stands still where it paused. */
+  #isPaused = false;
+  /** Whether a message begins with what it gets next. */
+  isFresh = true;
   /** Position behind what was taken. */
   position = 0;
   bodyFrom = 0;
@@ -67,6 +96,11 @@ export class Parser {
         return ParserEvent.NeedMore;
       }
       this.#mayOweMore = false;
+      this.isFresh = false;
+      if (this.#isPaused) {
+        this.#isPaused = false;
+        calls.llhttp_resume(struct);
+      }
       // What a message still has to say when its bytes are used up comes with an empty input.
       const loadedTo = from === to ? to : this.#load(bytes, from, to);
       const loadedFrom = from === to ? from : this.#llhttp.loadedFrom;
@@ -74,23 +108,20 @@ export class Parser {
       const error = calls.llhttp_execute(struct, window + from - loadedFrom, loadedTo - from);
       const end = words[cursorWord]! >> 2;
       const shift = loadedFrom - window;
-      let kind: number = 0;
-      for (let word = log >> 2; word < end; word += ENTRY_WORDS) {
-        kind = words[word]!;
-        if (kind < Entry.Body) sink.span(kind as Entry, words[word + 1]! + shift, words[word + 2]! + shift);
-      }
+      const start = log >> 2;
+      if (end > start) sink.take(words, start, end, shift);
       if (error === 0) {
         from = loadedTo;
         continue;
       }
-      this.position = calls.llhttp_get_error_pos(struct) + shift;
+      this.position = words[(struct + ERROR_POSITION) >> 2]! + shift;
       if (error !== PAUSE) {
         this.errorCode = error;
         this.errorReason = this.#llhttp.text(calls.llhttp_get_error_reason(struct));
         return ParserEvent.Error;
       }
-      calls.llhttp_resume(struct);
-      switch (kind) {
+      this.#isPaused = true;
+      switch (words[end - ENTRY_WORDS]) {
         case Entry.Body:
           this.bodyFrom = words[end - 2]! + shift;
           this.bodyTo = words[end - 1]! + shift;
@@ -129,6 +160,9 @@ export class Parser {
 
   /** Begins with a new message. */
   reset(): void {
+    if (this.isFresh) return;
+    this.isFresh = true;
+    this.#isPaused = false;
     this.#isInChunk = false;
     this.#mayOweMore = false;
     this.#llhttp.calls.llhttp_reset(this.#struct);
@@ -145,32 +179,32 @@ export class Parser {
   get contentLength(): number {
     const word = (this.#struct + CONTENT_LENGTH) >> 2;
     const { words } = this.#llhttp;
-    return (words[word + 1]! >>> 0) * 0x1_0000_0000 + (words[word]! >>> 0);
+    const low = words[word]! >>> 0;
+    const high = words[word + 1]! >>> 0;
+    return high === 0 ? low : high * 0x1_0000_0000 + low;
   }
 
+  /** llhttp's number of the method. */
   get method(): number {
     return this.#llhttp.bytes[this.#struct + METHOD]!;
   }
 
-  /** `HttpVersion`: low byte major, high byte minor. */
-  get version(): number {
-    const { bytes } = this.#llhttp;
-    return bytes[this.#struct + VERSION_MAJOR]! | (bytes[this.#struct + VERSION_MINOR]! << 8);
-  }
-
-  /** `Flag`s. */
-  get flags(): number {
-    const { bytes } = this.#llhttp;
-    return bytes[this.#struct + FLAGS]! | (bytes[this.#struct + FLAGS + 1]! << 8);
-  }
-
+  /** Status of a response. */
   get statusCode(): number {
-    const { bytes } = this.#llhttp;
-    return bytes[this.#struct + STATUS_CODE]! | (bytes[this.#struct + STATUS_CODE + 1]! << 8);
+    return this.#llhttp.words[(this.#struct + STATUS_CODE) >> 2]! & 0xffff;
   }
 
-  /** Whether the message asks for another protocol: `Upgrade` and `Connection: upgrade`, or the method CONNECT. */
-  get isUpgrade(): boolean {
-    return this.#llhttp.bytes[this.#struct + UPGRADE] !== 0;
+  /** What the head says. */
+  describe(head: HeadFacts): void {
+    const { words } = this.#llhttp;
+    const struct = this.#struct;
+    const method = words[(struct + METHOD_AND_VERSION) >> 2]!;
+    const flags = words[(struct + UPGRADE_AND_FLAGS) >> 2]!;
+    head.methodNumber = (method >> 8) & 0xff;
+    head.version = ((method >> 16) & 0xff) | ((method >>> 24) << 8);
+    head.isUpgrade = (flags & 0xff) !== 0;
+    head.flags = flags >>> 16;
+    head.statusCode = this.statusCode;
+    head.contentLength = this.contentLength;
   }
 }
