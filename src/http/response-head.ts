@@ -1,7 +1,6 @@
-import { dateLine, Has, type HeaderText, type HttpHeaders, headerText, isFieldText } from './header-list.ts';
+import { dateLine, Has, type HttpHeaders, isFieldText } from './header-list.ts';
+import { recentFields } from './recent-fields.ts';
 import { statusText } from './status.ts';
-
-const fields: HeaderText = { text: '', has: 0, connection: '' };
 
 let ownsFraming = false;
 
@@ -28,9 +27,8 @@ export function responseHead(
   }
   const phrase = reason === null || reason === undefined ? statusText(status) : reason;
   if (!isFieldText(phrase)) throw new TypeError('the reason phrase has a line break or another control character');
-  headerText(headers, fields);
-  let { text } = fields;
-  const { has } = fields;
+  const { text: given, has } = recentFields(headers);
+  let text = given;
   ownsFraming = (has & (Has.ContentLength | Has.TransferEncoding)) !== 0;
   if (!ownsFraming && status >= 200 && status !== 204 && (status !== 304 || length > 0))
     text += `Content-Length: ${length}\r\n`;

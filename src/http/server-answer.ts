@@ -1,9 +1,11 @@
 import type { Answer } from './answer-queue.ts';
 import { type BodyPieces, bodyPieces } from './body-pieces.ts';
-import { dateLine, Has, type HeaderText, type HttpHeaders, headerText, isFieldText } from './header-list.ts';
+import { EncodedAnswer } from './encoded-answer.ts';
+import { dateLine, Has, type HeaderText, type HttpHeaders, isFieldText } from './header-list.ts';
 import type { MessageHead } from './message-head.ts';
 import { type BodyBytes, bodyLength, chunkHeader } from './message-writer.ts';
 import { METHOD_HEAD } from './methods.ts';
+import { recentFields } from './recent-fields.ts';
 import type { HttpServerProtocol } from './server-protocol.ts';
 import { statusText } from './status.ts';
 
@@ -38,14 +40,15 @@ export interface AnswerInit {
   trailers?: (() => HttpHeaders) | undefined;
 }
 
-const fields: HeaderText = { text: '', has: 0, connection: '' };
 const startLines = new Map<number, string>();
 
+/** @throws TypeError if it cannot be sent. */
+function checkReason(reason: string): void {
+  if (!isFieldText(reason)) throw new TypeError('the reason phrase has a line break or another control character');
+}
+
 function startLine(status: number, reason: string | undefined): string {
-  if (reason !== undefined) {
-    if (!isFieldText(reason)) throw new TypeError('the reason phrase has a line break or another control character');
-    return `HTTP/1.1 ${status} ${reason}\r\n`;
-  }
+  if (reason !== undefined) return `HTTP/1.1 ${status} ${reason}\r\n`;
   let line = startLines.get(status);
   if (line === undefined) {
     line = `HTTP/1.1 ${status} ${statusText(status)}\r\n`;
@@ -66,27 +69,41 @@ export function sendAnswer(request: AnsweredRequest, init: AnswerInit): boolean 
     throw new RangeError('the status of an answer must be a whole number, 200 to 999');
   }
   if (!isAtHand(body)) return stream(request, init, status, body);
-  const length = bodyLength(body);
-  const line = startLine(status, init.reason);
-  headerText(init.headers, fields);
+  const fields = recentFields(init.headers);
   const { has } = fields;
+  const known = fields.answer === null ? -1 : fields.answer.lengthOf(body);
+  const length = known < 0 ? bodyLength(body) : known;
+  if (init.reason !== undefined) checkReason(init.reason);
   if (!request.isAnswerable) return false;
+  const { answer, protocol } = request;
   const hasNoBody = isBodiless(request, status);
-  let head = line + fields.text;
-  if ((has & Has.Date) === 0) head += dateLine();
+  const date = (has & Has.Date) === 0 ? dateLine() : '';
+  const closes = closing(request, fields);
+  const ending = (has & Has.Connection) === 0 ? connectionLine(request, closes) : '';
+  answer.closes = closes;
+  const mayRepeat = !hasNoBody && fields.isRepeated && init.reason === undefined && answer.isItsTurn;
+  if (mayRepeat && fields.answer?.hasHead(status, date, length, ending) === true) {
+    return sent(request, protocol.writeAll(answer, fields.answer.bytesWith(body)));
+  }
+  let head = startLine(status, init.reason) + fields.text + date;
   if ((has & Has.ContentLength) !== 0) checkLength(fields.text, length, hasNoBody);
   else if ((has & Has.TransferEncoding) !== 0) throw new TypeError('Transfer-Encoding is set by the library');
   else if (status !== 204 && (status !== 304 || length > 0)) head += `Content-Length: ${length}\r\n`;
-  const closes = closing(request, fields);
-  if ((has & Has.Connection) === 0) head += connectionLine(request, closes);
-  head += '\r\n';
-  const { answer, protocol } = request;
-  answer.closes = closes;
-  const isSent = hasNoBody
-    ? protocol.writeMessage(answer, head, null, 0)
-    : protocol.writeMessage(answer, head, body, length);
+  head += `${ending}\r\n`;
+  if (hasNoBody) return sent(request, protocol.writeMessage(answer, head, null, 0));
+  if (mayRepeat) {
+    fields.answer ??= new EncodedAnswer();
+    if (fields.answer.setHead(head, status, date, length, ending)) {
+      return sent(request, protocol.writeAll(answer, fields.answer.bytesWith(body)));
+    }
+  }
+  return sent(request, protocol.writeMessage(answer, head, body, length));
+}
+
+/** All of it was sent, or could not be. */
+function sent(request: AnsweredRequest, isSent: boolean): boolean {
   request.dropBody();
-  answer.complete();
+  request.answer.complete();
   return isSent;
 }
 
@@ -103,8 +120,9 @@ function checkLength(text: string, length: number, hasNoBody: boolean): void {
 }
 
 /** Whether the connection ends behind the answer. */
-function closing(request: AnsweredRequest, { connection }: HeaderText): boolean {
-  return !request.protocol.keepsAlive(request.head) || /(?:^|[\s,])close(?:$|[\s,])/i.test(connection);
+function closing(request: AnsweredRequest, { connection }: Readonly<HeaderText>): boolean {
+  if (!request.protocol.keepsAlive(request.head)) return true;
+  return connection !== '' && /(?:^|[\s,])close(?:$|[\s,])/i.test(connection);
 }
 
 /** HTTP/1.1 stays without being told, HTTP/1.0 does not. */
@@ -124,8 +142,8 @@ function stream(
   body: AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>,
 ): Promise<boolean> {
   const { answer, protocol } = request;
-  const line = startLine(status, init.reason);
-  headerText(init.headers, fields);
+  if (init.reason !== undefined) checkReason(init.reason);
+  const fields = recentFields(init.headers);
   const { has, text } = fields;
   if ((has & Has.TransferEncoding) !== 0) throw new TypeError('Transfer-Encoding is set by the library');
   const given = (has & Has.ContentLength) === 0 ? null : Number(/^content-length: *([0-9]+)\r$/im.exec(text)?.[1]);
@@ -137,7 +155,7 @@ function stream(
   const hasNoBody = isBodiless(request, status);
   const isChunked = given === null && request.head.version === 0x0101 && status !== 204;
   const closes = closing(request, fields) || (given === null && !isChunked && !hasNoBody);
-  let head = line + text;
+  let head = startLine(status, init.reason) + text;
   if ((has & Has.Date) === 0) head += dateLine();
   if (isChunked && (!hasNoBody || status !== 304)) head += 'Transfer-Encoding: chunked\r\n';
   if ((has & Has.Connection) === 0) head += connectionLine(request, closes);
@@ -193,8 +211,7 @@ async function sendPieces(
     if (answer.isDropped || !protocol.port.isOpen) return false;
     if (given !== null && left > 0) throw new RangeError('the body is shorter than its Content-Length');
     if (isChunked) {
-      headerText(init.trailers?.(), fields);
-      answer.write(`0\r\n${fields.text}\r\n`);
+      answer.write(`0\r\n${recentFields(init.trailers?.()).text}\r\n`);
     }
   } catch (thrown) {
     if (!protocol.port.isOpen) return false;

@@ -278,6 +278,13 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
     return typeof part === 'string' ? sendText(this.port, part) : this.port.send(part);
   }
 
+  /** Sends a whole answer whose turn has come. */
+  writeAll(answer: Answer, bytes: Uint8Array): boolean {
+    answer.hasBegun = true;
+    this.#room.sent(bytes.length);
+    return this.port.send(bytes);
+  }
+
   /** Sends a whole answer in one piece, if its turn has come. */
   writeMessage(answer: Answer, head: string, body: BodyBytes, length: number): boolean {
     if (!answer.isItsTurn) {
