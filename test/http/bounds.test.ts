@@ -197,9 +197,10 @@ describe('many slow clients', () => {
     const probe = await connect(port!);
     for (let i = 1; i <= 20; i++) {
       probe.write('GET /probe HTTP/1.1\r\nHost: h\r\n\r\n');
-      await expect.poll(() => probe.text.split('\r\n\r\nok').length - 1, { interval: 1 }).toBe(i);
+      await expect.poll(() => probe.text.split('\r\n\r\nok').length - 1, { interval: 1, timeout: 20_000 }).toBe(i);
     }
-    expect(server.connectionCount).toBe(count + 1);
+    // On a busy machine the first deadlines may have passed.
+    if (options.headTimeoutMs === undefined) expect(server.connectionCount).toBe(count + 1);
     return slow;
   }
 
@@ -230,7 +231,7 @@ describe('many slow clients', () => {
     const probe = await connect(server.getListenAddress()!.port);
     for (let i = 1; i <= 20; i++) {
       probe.write('GET /probe HTTP/1.1\r\nHost: h\r\n\r\n');
-      await expect.poll(() => probe.text.split('\r\n\r\nok').length - 1, { interval: 1 }).toBe(i);
+      await expect.poll(() => probe.text.split('\r\n\r\nok').length - 1, { interval: 1, timeout: 20_000 }).toBe(i);
     }
     for (const id of server.getAllConnectionIDs())
       expect(server.getPendingDataLength(id) ?? 0).toBeLessThan(1024 * 1024);
