@@ -72,7 +72,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
   protected [$link]: C | null = null;
   #face: DatagramConnection<Extra> | null = null;
   #remoteHost: { host: string; port: number } | null = null;
-  /** Whom the socket is connected with, for another socket. */
+  /** The peer that the socket is connected with, for another socket. */
   #place: { address: string; family: number; target: UdpClientStartOptions } | null = null;
   #isStoppedByUser = false;
 

@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import { TokenBucket } from '../core/token-bucket.ts';
 import { type AddressList, isListed, toBlockList } from '../transport/address-list.ts';
 
-/** The limits of a server on who comes in. */
+/** The limits of a server on the clients that it lets in. */
 export interface AdmissionSettings {
   readonly maxConnectionCount: number;
   readonly maxConnectionsPerAddress: number;

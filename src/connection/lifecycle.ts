@@ -290,7 +290,7 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
     return { operation, errorCode, code: error?.code ?? null, error: error ?? null, droppedBytes, endedBy: by };
   }
 
-  /** The transport is closed. While an async onAccept or onConnect is still thinking, nobody knows whether onClose is owed. */
+  /** The transport is closed. While an async onAccept or onConnect is pending, it is not known whether onClose is owed. */
   protected transportClosed(): void {
     this.move(ConnectionState.Closed);
     if (this.isAbandoned || this.wasLetIn || !this.awaitsHook) this.release();

@@ -88,7 +88,7 @@ export class MessageQueue implements Consumer, AsyncIterable<Buffer> {
     if (this.length === 0) this.#finish();
   }
 
-  /** Nothing more will come: answers those who wait, and lets the connection end. */
+  /** Nothing more will come: answers the reads that wait, and lets the connection end. */
   #finish(): void {
     this.isDone = true;
     this.#connection.drainPatiently();
@@ -111,7 +111,7 @@ export class MessageQueue implements Consumer, AsyncIterable<Buffer> {
     return message;
   }
 
-  /** Nobody waits with `iterator` any more: the next message is for another one. */
+  /** `iterator` waits no more: the next message is for another one. */
   #leave(iterator: object): void {
     const left = this.#waiting.filter((one) => one.iterator === iterator);
     this.#waiting = this.#waiting.filter((one) => one.iterator !== iterator);

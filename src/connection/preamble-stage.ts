@@ -17,7 +17,7 @@ const EMPTY = Buffer.alloc(0);
 /** Milliseconds that what a preamble sent before it failed may take to get to the system. */
 const LAST_WORDS_MS = 100;
 
-/** Who lets preambles be spoken. Exactly one of these is called for each stage. */
+/** What a stage is made for. Exactly one of these is called for each stage. */
 export interface StageOwner {
   /** All preambles are done, and everything that they sent is written: the connection opens. */
   finished(stage: PreambleStage): void;
@@ -52,7 +52,7 @@ export class PreambleStage implements PreambleSide {
   #isOver = false;
   /** Closes the connection when its last words are written. */
   #closing: (() => void) | null = null;
-  /** The peer sent its FIN: who asks for more than has come will not get it. */
+  /** The peer sent its FIN: a preamble that needs more than has come will not get it. */
   #hasEnded = false;
   readonly #owner: StageOwner;
 
@@ -132,7 +132,7 @@ export class PreambleStage implements PreambleSide {
     else if (this.#hasEnded) this.#checkEnd();
   }
 
-  /** Whoever is busy may need nothing more of a peer that has ended. */
+  /** A preamble that is busy may need nothing more of a peer that has ended. */
   #checkEnd(): void {
     if (this.#current?.preamble?.isBusy !== true)
       this.fail(`the peer ended the connection in place of ${this.awaits}`, Errno.ECONNABORTED);
@@ -199,7 +199,7 @@ export class PreambleStage implements PreambleSide {
     const rest = this.#input;
     this.#input = EMPTY;
     if (rest.length > 0) receiver.received(rest, this.#isOwnInput ? Lifetime.Forever : Lifetime.Call);
-    // What comes next is left in the socket until it is known who reads it.
+    // What comes next is left in the socket until it is known what reads it.
     else if (connection.state < ConnectionState.Open || receiver.pauses !== 0) connection.socket.pause();
   }
 

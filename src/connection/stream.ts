@@ -65,7 +65,7 @@ const streamRules = { allowHalfOpen: flag(false) } satisfies Record<keyof Connec
 /**
  * One connection as a Node stream, made by `createStream`. What arrives is read from it instead of going to `onReceive`;
  * all other hooks go on. Back-pressure works both ways. Ending it sends what is queued and a FIN; destroying it closes the
- * connection. It tells errors, a reset by the peer among them, as every stream does, by 'error'; but if nobody listens, the
+ * connection. It tells errors, a reset by the peer among them, as every stream does, by 'error'; but without a listener, the
  * failure of a connection is no uncaught exception, for `onClose` tells it as well.
  *
  * On pack components each chunk written is one package, and each package received is one chunk (it is in object mode for
@@ -174,7 +174,7 @@ export class ConnectionStream extends Duplex {
     else if (connection.state < ConnectionState.Draining) connection.disconnect();
     // A stream that came to its end in both directions destroys itself: what is left to do is to send the rest.
     else if (!this.readableEnded || !this.writableFinished) connection.close(SocketOperation.Close, 0);
-    // Without the error here there is no event; `errored` and whoever waits for the stream's end tell it nevertheless.
+    // Without the error here there is no event; `errored` and `finished(stream)` tell it nevertheless.
     callback(isTold && this.listenerCount('error') === 0 ? null : error);
   }
 
@@ -217,7 +217,7 @@ export class ConnectionStream extends Duplex {
 
   #pushEnd(): void {
     this.push(null);
-    // Streams tell their end to those who read. If nothing waits to be read, it counts without: who only writes must end too.
+    // A stream ends when it has been read. If nothing waits to be read, it ends without: a stream that is only written must end too.
     this.read(0);
   }
 

@@ -9,7 +9,7 @@ import { type AddressList, isListed, toBlockList } from '../transport/address-li
 export interface ProxyProtocolOptions {
   /**
    * The proxies whose headers are believed: addresses, networks such as `10.0.0.0/8`, or a `net.BlockList`; in an array also
-   * `'unix'`, for all that connect by a Unix domain socket. Whoever is listed can claim to be anybody.
+   * `'unix'`, for all that connect by a Unix domain socket. A listed one can claim to be anybody.
    */
   trustedProxies: AddressList;
   /**
@@ -68,7 +68,7 @@ function splitList(name: string, list: AddressList): { addresses: BlockList; has
   return { addresses: toBlockList(what, addresses), hasUnix: addresses.length < list.length };
 }
 
-/** Who may send PROXY headers to a server, and what others get. Made by each start. */
+/** The addresses that may send PROXY headers to a server, and what others get. Made by each start. */
 export class TrustedProxies {
   readonly isOptional: boolean;
   readonly maxHeaderBytes: number;

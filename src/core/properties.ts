@@ -13,7 +13,7 @@ export interface PropertyRule {
   readonly default: unknown;
   /** Throws a TypeError or RangeError that names the property. */
   readonly check: (name: string, value: unknown) => void;
-  /** It is an option of the constructor, but no property: whoever defines it takes it from the options. */
+  /** It is an option of the constructor, but no property: its class takes it from the options. */
   readonly isOptionOnly?: true;
 }
 

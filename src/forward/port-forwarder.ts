@@ -68,7 +68,7 @@ export interface PortForwarderProperties {
 
 /** Options of a forwarder: its properties, and those of the two components that it is made of. */
 export interface PortForwarderOptions extends OptionsOf<PortForwarderProperties> {
-  /** Of the server that clients connect to: limits on who comes in, above all. With `ssl` it speaks TLS. */
+  /** Of the server that clients connect to: limits on clients, above all. With `ssl` it speaks TLS. */
   server?: TcpServerOptions | SslServerOptions | undefined;
   /** Of the agent that connects to targets. With `ssl`, `{}` for the defaults, it speaks TLS. */
   agent?: TcpAgentOptions | SslAgentOptions | undefined;
@@ -105,7 +105,7 @@ export interface PortForwarderStats {
   halfCloseTimeouts: number;
   /** Times that one side was not read for a while because the other did not take more. */
   blocked: number;
-  /** The server's own; `server.limits` shows whom its limits turned away. */
+  /** The server's own; `server.limits` shows how many its limits turned away. */
   server: ComponentStats;
   /** The agent's own. */
   agent: ComponentStats;
@@ -154,7 +154,7 @@ export class PortForwarder<Extra = unknown> extends Component {
     checkInner('server', server);
     checkInner('agent', agent);
     const isLooking = listener.onServerReceive !== undefined || listener.onAgentReceive !== undefined;
-    // What is forwarded is written at once, and its memory used again, unless somebody may want to keep it.
+    // What is forwarded is written at once, and its memory used again, unless a hook may want to keep it.
     const both = { ...MARKS, sendPolicy: SendPolicy.Direct, reuseReceiveMemory: !isLooking, idleCountsSent: true };
     const maxConnectionCount = (server as TcpServerOptions).maxConnectionCount ?? 10_000;
     const serverOptions = { ...both, ...server };
@@ -338,7 +338,7 @@ export class PortForwarder<Extra = unknown> extends Component {
     pair.hasBegun = true;
     this.#pairs.add(pair);
     this.#counters.accepted++;
-    // Whoever looks at the bytes sees them after they have been forwarded, so they wait for the target. Otherwise a few are
+    // A hook that looks at the bytes sees them after they have been forwarded, so they wait for the target. Otherwise a few are
     // read ahead, by which it is noticed when the client gives up.
     if (this.#listener.onServerReceive !== undefined) pair.server.pause();
     this.#connect(pair).catch((error: unknown) => this.#turnAway(pair, error));
@@ -486,7 +486,7 @@ export class PortForwarder<Extra = unknown> extends Component {
 
   // ---- both ------------------------------------------------------------------------------------------------------
 
-  /** Bytes from one end to the other, then to whoever looks at them (FWD-006). */
+  /** Bytes from one end to the other, then to the hook that looks at them (FWD-006). */
   #forward(pair: Pair<Extra>, from: PairEnd, data: Buffer): unknown {
     const to = from === pair.client ? pair.far : pair.client;
     const connection = to.connection!;
@@ -521,7 +521,7 @@ export class PortForwarder<Extra = unknown> extends Component {
     });
   }
 
-  /** There is room again: whoever fills it is read on. */
+  /** There is room again: the end that fills it is read on. */
   #drained(from: PairEnd): void {
     from.connection?.resume();
   }

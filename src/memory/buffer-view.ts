@@ -23,7 +23,7 @@ export function viewConstructor(species: unknown): ViewConstructor {
 
 /**
  * The constructor behind `Buffer.prototype.subarray`. That one asks the Buffer for its memory and offset first, which are
- * accessors in C++; whoever carves many views of the same memory saves them. (58 ns with `subarray`, 62 with
+ * accessors in C++; code that carves many views of the same memory saves them. (58 ns with `subarray`, 62 with
  * `Buffer.from(memory, ...)`, 19 with this, Node 20.)
  */
 export const BufferView: ViewConstructor = viewConstructor((Buffer as { [Symbol.species]?: unknown })[Symbol.species]);

@@ -8,7 +8,7 @@ export interface Borrower {
 
 /**
  * Received bytes that a listener may look at until its hook returns, because the next read lands in the same memory (option
- * `reuseReceiveMemory`). Whoever still needs them after that keeps the loan, and the memory is not read into again.
+ * `reuseReceiveMemory`). Code that still needs them after that keeps the loan, and the memory is not read into again.
  *
  * Delivery is synchronous, so there is one loan at a time in a process.
  */
@@ -37,7 +37,7 @@ export class Loan {
     else if (queue !== this.#other) this.#isKept = true;
   }
 
-  /** Somebody goes on using what was lent. */
+  /** What was lent goes on being used. */
   keep(): void {
     this.#isKept = true;
   }

@@ -56,7 +56,7 @@ export class SendQueue {
   maxWriteBytes = MAX_WRITE_BYTES;
   /** Bytes that the system has taken since the start. */
   writtenBytes = 0;
-  /** Pieces of the stream that were written and not yet reported through `onSend`; null when nobody asks. */
+  /** Pieces of the stream that were written and not yet reported through `onSend`; null when they are not asked for. */
   reports: Uint8Array[] | null = null;
 
   constructor(pool: SendSlabPool, writer: StreamWriter) {

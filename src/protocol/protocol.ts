@@ -5,7 +5,7 @@ import type { SlabPool } from '../memory/slab-pool.ts';
 export const Lifetime = Object.freeze({
   /** Until `receive` returns: what is delivered or kept is copied. */
   Call: 0,
-  /** As `Call`, but they may be lent to who gets them delivered: only what is kept is copied. */
+  /** As `Call`, but they may be lent to the consumer that they are delivered to: only what is kept is copied. */
   Loan: 1,
   /** For ever: they become the layer's, and then the listener's. */
   Forever: 2,
@@ -39,7 +39,7 @@ export interface Port {
   /** Whether messages may be delivered and bytes queued: false once the connection closes. */
   readonly isOpen: boolean;
   /**
-   * Hands one message to whoever consumes this connection: its stream, its iterator, or the hook `onReceive`.
+   * Hands one message to the consumer of this connection: its stream, its iterator, or the hook `onReceive`.
    * @returns false to stop for now, because receiving was paused or the connection closes: keep the rest until `resume`.
    */
   deliver(data: unknown): boolean;

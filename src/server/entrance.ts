@@ -39,9 +39,9 @@ class EntranceStage extends PreambleStage {
 export const Passage = Object.freeze({
   /** Not at all: it comes from no trusted proxy. */
   Closed: 0,
-  /** As whom it comes from. */
+  /** With the address of its socket. */
   Direct: 1,
-  /** As whom its PROXY header names. */
+  /** With the address that its PROXY header names. */
   Proxied: 2,
 } as const);
 export type Passage = (typeof Passage)[keyof typeof Passage];

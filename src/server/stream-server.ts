@@ -217,7 +217,7 @@ export abstract class StreamServer<Extra = unknown, Message = Sendable> extends 
    * Takes over a connection that something else accepted, as if it had come to this server: the socket of an HTTP upgrade, one
    * that another process sent, a tunnel; any `Duplex` of bytes. Bytes that it has buffered are received first. Limits and hooks
    * are asked as ever; addresses of streams that have none are unknown, so no `allowList` lets them in. From the call on the
-   * socket is the server's, who closes it if it is not let in.
+   * socket is the server's, which closes it if it is not let in.
    * @returns the ID, when the connection is open: the opening hooks have let it in, over TLS it has shaken hands.
    * @throws TypeError for what is no stream of bytes; SocketError: IllegalState (not started), InvalidParam (EINVAL) for a
    *   socket that cannot be adopted, which stays its owner's: destroyed, ended, still connecting, being read by others; and

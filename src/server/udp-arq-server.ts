@@ -201,7 +201,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     this.#tellStranger(address, port);
   }
 
-  /** A packet of an ID that nobody knows. */
+  /** A packet of an unknown ID. */
   #tellStranger(address: string, port: number): void {
     const host = this[$host]!;
     writeHandshake(this.#question, nextConversationId(), 0, false);
@@ -216,7 +216,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
       return;
     }
     if (length >= KCP_HEADER_BYTES && bytes[4]! >= FIRST_COMMAND && bytes[4]! <= LAST_COMMAND) {
-      // Segments of somebody who thinks that there is a connection. Their conv is that peer's own ID (AQ-023), so they
+      // Segments of a peer that thinks that there is a connection. Their conv is that peer's own ID (AQ-023), so they
       // can be answered like a first packet: a peer whose proof got lost sees what it knows and sends the proof again; one
       // whose connection is gone sees another ID than it knows, and resets (AQ-018). 12 bytes for 24 or more.
       writeHandshake(this.#question, bytes.readUInt32LE(0), 0, false);
@@ -261,7 +261,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
   }
 
   /**
-   * Somebody says that a connection goes on at this address: arq/migration.ts. Nothing is kept, and no answer is longer than
+   * A datagram says that a connection goes on at this address: arq/migration.ts. Nothing is kept, and no answer is longer than
    * what came, until an answer to a challenge shows that it is true.
    */
   #claimed(run: UdpHost, keys: MigrationKeys, packet: Buffer, address: string, port: number, now: number): void {
@@ -297,7 +297,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
 
   #moveTo(connection: ArqConnection, address: string, port: number): boolean {
     const { id, remoteAddress, remotePort } = connection;
-    // Who had that address before has it no more: what is sent there now reaches the one who has just proved it.
+    // The client that had that address before has it no more: what is sent there now reaches the one that has just proved it.
     const before = this[$peers].find(address, port);
     if (before !== undefined) this[$peers].delete(before);
     if (!this[$move](connection, address, port)) {
@@ -323,7 +323,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
 
   /**
    * With cookies, a handshake packet of another peer than the one connected (a client that was restarted and got the same
-   * port, or a forgery) is treated like one of a stranger: who proves itself takes the connection's place.
+   * port, or a forgery) is treated like one of a stranger: a client that proves itself takes the connection's place.
    * @internal
    */
   protected override [$receivedFrom](connection: ArqConnection, bytes: Buffer, now: number): void {
@@ -347,9 +347,9 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     }
     const { host, sendAddress: address, remotePort: port } = connection;
     const verdict = cookies.input(bytes, address, port, now);
-    // A spent cookie is a late copy of a packet of who had that address before: a reset would hit the one who has it now.
+    // A spent cookie is a late copy of a packet of a client that had that address before: a reset would hit the one that has it now.
     if (verdict === CookieVerdict.Answer) host.control(cookies.out, port, address);
-    // A server that is stopping lets nobody in, and the old connection may still be drained.
+    // A server that is stopping lets no client in, and the old connection may still be drained.
     if (verdict !== CookieVerdict.Proved || this.state !== ServiceState.Started) return;
     connection.protocol.supersede();
     connection.endNow();
@@ -415,7 +415,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
   }
 }
 
-/** Whether a datagram is of somebody who has had an answer of a server: new clients begin otherwise. */
+/** Whether a datagram is of a client that has had an answer of a server: new clients begin otherwise. */
 function isOfConversation(bytes: Buffer): boolean {
   if (bytes.length >= KCP_HEADER_BYTES) return bytes[4]! >= FIRST_COMMAND && bytes[4]! <= LAST_COMMAND;
   return isHandshake(bytes) && handshakePeerId(bytes) !== 0;

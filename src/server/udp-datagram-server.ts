@@ -213,7 +213,7 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
     if (payload !== null) this.#receivedFrom(run, payload, address, port, proxies.peer);
   }
 
-  /** @param proxied Whom a proxy says that it is from; null if it is from its address. */
+  /** @param proxied The client that a proxy names as its sender; null if it is from its address. */
   #receivedFrom(run: UdpHost, bytes: Buffer, address: string, port: number, proxied: ProxiedPeer | null): void {
     const key = proxied === null ? address : proxied.key;
     const peerPort = proxied === null ? port : proxied.port;

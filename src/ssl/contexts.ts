@@ -28,7 +28,7 @@ export interface Context {
   readonly cipherList: string;
   /** What its sessions are sealed with; servers. */
   readonly sealing: Sealing;
-  /** Tells apart who is trusted. */
+  /** Tells apart what is trusted. */
   readonly trust: string;
 }
 
@@ -41,7 +41,7 @@ export function verifyOptions(verifyMode: number): { requestCert: boolean; rejec
 /** The contexts of one component, and the server names that are bound to them (TL-001). */
 export class ContextStore {
   readonly isServer: boolean;
-  /** Counts the changes, for those who keep what they made of a context. */
+  /** Counts the changes, for what is kept of a context elsewhere. */
   version = 0;
   #contexts: Context[] = [];
   #names = new Map<string, number>();

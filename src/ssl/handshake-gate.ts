@@ -13,7 +13,7 @@ export interface GateEntry {
 /** Milliseconds that a peer may keep a slot without a byte while others wait for one. */
 export const MUTE_MS = 250;
 
-/** How often it is looked at who is mute, while somebody waits. */
+/** How often mute peers are looked for, while others wait. */
 const LOOK_MS = 50;
 
 /** So many slots at most are taken from mute peers in one look: each makes another handshake begin in the same turn. */

@@ -21,7 +21,7 @@ export interface SslProperties {
 export interface SslComplexProperties extends SslProperties {
   /**
    * Most TLS handshakes at once; more wait in a row. 0 for no limit. Default 2,000. A client counts when its ClientHello has
-   * come, so silent ones keep nobody out; a peer that falls silent loses its place while others wait. Servers count no
+   * come, so silent ones keep no other out; a peer that falls silent loses its place while others wait. Servers count no
    * handshakes that resume a session: these cost little.
    */
   maxHandshakes: number;

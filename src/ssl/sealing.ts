@@ -2,19 +2,19 @@ import { createHash, randomBytes } from 'node:crypto';
 import { SSLVerifyMode } from '../core/enums.ts';
 import type { Material } from './material.ts';
 
-/** How the contexts of a server seal their sessions, and for whom these are valid. */
+/** How the contexts of a server seal their sessions, and where these are valid. */
 export interface Sealing {
   readonly ticketKeys: Buffer;
-  /** Sessions are only valid among those who have it in common. */
+  /** Sessions are only valid among servers that have it in common. */
   readonly realm: string;
   /** Without tickets no session is resumed. */
   readonly hasTickets: boolean;
 }
 
-/** Who is let in by a context. */
+/** Which clients a context lets in. */
 export interface Verifying {
   readonly verifyMode: number;
-  /** Tells apart who is trusted. */
+  /** Tells apart what is trusted. */
   readonly trust: string;
 }
 
@@ -30,7 +30,7 @@ export function withKeys(sealing: Sealing, keys: Buffer | undefined): Sealing {
   if (keys === undefined) return { ...sealing, ticketKeys: randomBytes(48) };
   if (!(keys instanceof Uint8Array) || keys.length !== 48)
     throw new RangeError('ticketKeys must be a Buffer of 48 bytes');
-  // Processes that share keys must also agree on the realm. Those who gave the keys may wipe or reuse their bytes.
+  // Processes that share keys must also agree on the realm. The caller that gave the keys may wipe or reuse their bytes.
   return { ...sealing, ticketKeys: Buffer.from(keys), realm: 'hp-socket-shared' };
 }
 
@@ -45,7 +45,7 @@ export function mayGiveTickets(contexts: readonly Verifying[]): boolean {
   return contexts.every(({ verifyMode, trust }) => verifyMode === first.verifyMode && trust === first.trust);
 }
 
-/** A text that tells apart who is trusted. */
+/** A text that tells apart what is trusted. */
 export function trustOf({ ca, crl }: Material): string {
   if (ca === null && crl.length === 0) return '';
   const hash = createHash('sha256');
@@ -54,7 +54,7 @@ export function trustOf({ ca, crl }: Material): string {
 }
 
 /**
- * OpenSSL resumes sessions only within one of these. Who is trusted is part of it, since a session that began with a client
+ * OpenSSL resumes sessions only within one of these. What is trusted is part of it, since a session that began with a client
  * certificate would outlive its authority, or its revocation, otherwise; and so is the verify mode, since who has a session
  * from before clients were asked for certificates is not asked for one as long as it lasts, and would be refused without.
  * 32 bytes is all that there is room for.

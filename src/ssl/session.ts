@@ -77,7 +77,7 @@ export class TlsSession implements SecureSession, GateEntry {
   #isBroken = false;
   /** What the handshake settled; kept, because the socket forgets it before `onClose`. */
   settled: SettledFacts | null = null;
-  /** Certificates of the peer, leaf first, as DER; null as long as nobody asked. */
+  /** Certificates of the peer, leaf first, as DER; null until they are asked for. */
   #peerChain: readonly Buffer[] | null = null;
   /** The session that this side asks the server to resume, while it shakes hands. */
   #offered: KeptSession | undefined;
@@ -146,7 +146,7 @@ export class TlsSession implements SecureSession, GateEntry {
   #wrapSoon(): void {
     const { connection } = this;
     if ((connection.receiver.pauses & PAUSED_BY_SECURITY) === 0) return this.#wrap();
-    // It comes from clear text: what is queued leaves first, and nobody is to be in the middle of a read.
+    // It comes from clear text: what is queued leaves first, and no read may be in its middle.
     this.#awaitsSent = true;
     connection.awaitsSent = true;
     connection.host.schedule(connection);

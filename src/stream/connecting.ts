@@ -213,7 +213,7 @@ export async function connect(
       connection.connected();
       connected();
       connection.open('onConnect', undefined, (error) => {
-        // A rejection waits until the connection is gone, so that whoever catches it finds the component ready again.
+        // A rejection waits until the connection is gone, so that the code that catches it finds the component ready again.
         if (error === undefined) settle();
         else refusal = error;
       });
@@ -227,7 +227,7 @@ export async function connect(
           connection.remoteAddress = normalizeAddress(socket.remoteAddress ?? '');
           connection.remotePort = socket.remotePort ?? port;
         } else {
-          // Where a proxy resolved the name, nobody here knows the address.
+          // Where a proxy resolved the name, the address is not known here.
           connection.remoteAddress = isIP(dial) === 0 ? '' : normalizeAddress(dial);
         }
         tuneSocket(socket, run.settings);
@@ -259,7 +259,7 @@ function armConnecting(connection: StreamConnection, timeoutMs: number, stage: P
 
 /**
  * The first connection of a process waits for the proof of the fast path, some milliseconds, and gets another socket if that
- * came out well. Nobody has seen the one before.
+ * came out well. The one before was shown to no hook.
  */
 async function useFastSocket(run: ConnectionHost, connection: StreamConnection, gone: Promise<null>): Promise<void> {
   const isFast = await Promise.race([proveFastPath(run.security !== null), gone]);

@@ -78,7 +78,7 @@ function headerPreamble(options: ProxyHeaderOptions): PreambleFactory {
   });
 }
 
-/** One end of a connection; undefined if it has no address, or nobody here knows it. */
+/** One end of a connection; undefined if it has no address, or that is not known here. */
 function endOf(address: PreamblePort['localAddress'], port: number): { address: string; port: number } | undefined {
   return isIP(address) === 0 ? undefined : { address, port };
 }

@@ -34,7 +34,7 @@ export const pushModel: ProtocolModel = ({ settings }) => {
     framing?: Framer<unknown, unknown> | null;
   };
   if (framing !== null) return framing[$protocols](sharedMemory().slabs);
-  // Left at HP-Socket's default, reads are not cut: nobody asked for it, and it costs.
+  // Left at HP-Socket's default, reads are not cut: it was not asked for, and it costs.
   const context: PushContext = {
     pool: sharedMemory().slabs,
     maxChunkBytes: socketBufferSize === 4096 ? 0 : socketBufferSize,

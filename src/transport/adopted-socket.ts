@@ -10,7 +10,7 @@ import type { AcceptedSocket } from './tcp-listener.ts';
 const methods = ['on', 'off', 'pause', 'resume', 'write', 'end', 'cork', 'uncork', 'destroy', 'unshift'] as const;
 
 /**
- * Why a socket that somebody else made cannot be adopted: a sentence, or null.
+ * Why a socket that was made elsewhere cannot be adopted: a sentence, or null.
  * @throws TypeError if it is no duplex stream of bytes at all.
  */
 export function adoptionProblem(value: unknown, isSecure: boolean): string | null {
@@ -36,7 +36,7 @@ export function adoptionProblem(value: unknown, isSecure: boolean): string | nul
 }
 
 /**
- * Makes a socket of somebody else ours: half-open, paused, its reads going to `owner`. It is read and written as documented,
+ * Takes over a socket that was made elsewhere: half-open, paused, its reads going to `owner`. It is read and written as documented,
  * since it may hold bytes both ways that the fast path would overtake.
  */
 export function adoptSocket(socket: Duplex, owner: SocketOwner): Socket {

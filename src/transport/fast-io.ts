@@ -34,7 +34,7 @@ export interface StreamHandle {
   close(callback?: () => void): void;
 }
 
-/** Who is told when a direct write that was under way is done. */
+/** What is called when a direct write that was under way is done. */
 export interface DirectWriteOwner {
   /** @param status 0, or libuv's negative error number. */
   writeCompleted(status: number): void;
@@ -50,7 +50,7 @@ let writeStyle: WriteStyle = null;
 /** What has been proven to work here, and has not failed since: direct writes to TCP and to TLS handles. */
 const isProven = { tcp: false, tls: false };
 
-/** Says how this Node takes direct writes. Nobody makes any but the proofs, until `setDirectWritesProven`. */
+/** Says how this Node takes direct writes. Only the proofs make any, until `setDirectWritesProven`. */
 export function setWriteStyle(style: WriteStyle): void {
   writeStyle = style;
 }
@@ -138,7 +138,7 @@ function writeForResult(handle: StreamHandle, chunks: Uint8Array[], owner: Direc
 }
 
 /**
- * A direct write threw, in spite of the proof. Nobody can tell how much of it was sent, so its connection is broken; those to
+ * A direct write threw, in spite of the proof. It is not known how much of it was sent, so its connection is broken; those to
  * come write as documented.
  * @returns The error of that write.
  */
@@ -152,7 +152,7 @@ export function asyncIdOf(request: WriteRequest): number {
   return (request as unknown as { getAsyncId(): number }).getAsyncId();
 }
 
-/** libuv's number of EPIPE on this platform: what a refused write over TLS is told as, whose own number nobody heard. */
+/** libuv's number of EPIPE on this platform: what a refused write over TLS is told as, whose own number is lost. */
 export function brokenPipe(): number {
   for (const [errno, [name]] of getSystemErrorMap()) if (name === 'EPIPE') return errno;
   return -32;
@@ -162,7 +162,7 @@ function startWrite(handle: StreamHandle, request: WriteRequest | null, chunks: 
   return chunks.length === 1 ? handle.writeBuffer(request, chunks[0]!) : handle.writev(request, chunks, true);
 }
 
-/** Keeps what a write under way needs: its bytes, from which the system still reads, and whom to tell. */
+/** Keeps what a write under way needs: its bytes, from which the system still reads, and what to call. */
 function keep(request: WriteRequest, chunks: Uint8Array[], owner: DirectWriteOwner): void {
   request.oncomplete = onRequestComplete;
   request.buffer = chunks;
@@ -185,7 +185,7 @@ export function canWriteDirectly(kind: 'tcp' | 'tls'): boolean {
 /** Sockets that are written to through their stream only. */
 const documentedOnly = new WeakSet<Socket>();
 
-/** From now on nobody writes past the stream of `socket`: others may have written to it. */
+/** From now on `socket` is not written past its stream: other code may have written to that. */
 export function writeAsDocumented(socket: Socket): void {
   documentedOnly.add(socket);
 }

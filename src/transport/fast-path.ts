@@ -23,7 +23,7 @@ export function isFastPathSettled(isSecure: boolean): boolean {
   return isSecure && tlsProof !== null ? tlsProof.isSettled : streamProof.isSettled;
 }
 
-/** Why the fast path is not taken, over TCP and over TLS; null where it is, or where nobody has asked for it yet. */
+/** Why the fast path is not taken, over TCP and over TLS; null where it is, or where it has not been asked for yet. */
 export function fastPathProblems(): { tcp: string | null; tls: string | null } {
   return { tcp: streamProof.problem, tls: tlsProof?.problem ?? null };
 }

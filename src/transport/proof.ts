@@ -11,7 +11,7 @@ export interface ProofRun {
 
 /**
  * An undocumented way of the runtime, believed only after it has done its work once in this process: over real sockets, with
- * real bytes. The proof runs when it is first asked for. Whoever cannot wait for it takes the documented way meanwhile.
+ * real bytes. The proof runs when it is first asked for. A connection that cannot wait for it takes the documented way meanwhile.
  */
 export class Proof {
   #prove: (run: ProofRun) => Promise<void>;
@@ -48,7 +48,7 @@ export class Proof {
     return this.#running;
   }
 
-  /** The way has let somebody down: it is not taken any more. */
+  /** The way has failed in use: it is not taken any more. */
   refute(why: unknown): void {
     this.#isProven = false;
     this.#isSettled = true;

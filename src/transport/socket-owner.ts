@@ -29,7 +29,7 @@ interface Tagged {
   [ownerTag]?: SocketOwner;
 }
 
-/** Says whom `socket` belongs to from now on. */
+/** Sets the owner of `socket`. */
 export function setSocketOwner(socket: Socket, owner: SocketOwner): void {
   (socket as Tagged)[ownerTag] = owner;
 }
@@ -42,12 +42,12 @@ export function isOwned(socket: Socket): boolean {
 /** Told of a read that says of no socket of ours whose it is. */
 let onStrayRead: () => void = () => {};
 
-/** Has `listener` told of a read of which nobody can say whose it is. */
+/** Calls `listener` for a read that belongs to no known socket. */
 export function listenToStrayReads(listener: () => void): void {
   onStrayRead = listener;
 }
 
-/** Whom a socket belongs to, as `setSocketOwner` was told; undefined if it was not. */
+/** The owner that `setSocketOwner` gave to a socket; undefined if none. */
 export function socketOwner<T extends SocketOwner | undefined>(socket: Socket): T {
   return (socket as Tagged)[ownerTag] as T;
 }

@@ -51,7 +51,7 @@ function isSelfConnected({ localPort, remotePort, localAddress, remoteAddress }:
   return localPort !== undefined && localPort === remotePort && localAddress === remoteAddress;
 }
 
-/** What is true is told: nobody listens there. The port is free at once, for whoever wants to. */
+/** The error says what is true: nobody listens there. The port is free at once for a server. */
 function refuseSelf(socket: net.Socket): void {
   const { remoteAddress: address, remotePort: port } = socket;
   const message = `connect ECONNREFUSED ${address}:${port} (the socket had connected to itself)`;

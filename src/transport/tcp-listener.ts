@@ -5,7 +5,7 @@ import { proveFastPath } from './fast-path.ts';
 import { socketOfHandle, takeAccepted } from './handle-socket.ts';
 import { readThroughData, type SocketOwner } from './socket-owner.ts';
 
-/** A connection that the system accepted and nobody has taken or turned away yet. */
+/** A connection that the system accepted and the server has neither taken nor turned away yet. */
 export interface AcceptedSocket {
   /** Numeric address of the peer, IPv4-mapped ones as IPv4; empty for Unix domain sockets. */
   readonly address: string;

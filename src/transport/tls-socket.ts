@@ -49,7 +49,7 @@ const internals = (socket: TLSSocket): TlsInternals => socket as unknown as TlsI
 /** Whether the end of a socket's stream came out of the bytes of the peer, as its close_notify, and not as a bare FIN. */
 const cleanEnds = new WeakSet<TLSSocket>();
 
-/** Whether the peer ended with a close_notify. Without one, its stream may have been cut short by somebody else. */
+/** Whether the peer ended with a close_notify. Without one, its stream may have been cut short by a third party. */
 export function endedCleanly(socket: TLSSocket): boolean {
   return cleanEnds.has(socket);
 }
@@ -131,7 +131,7 @@ class HandleTlsSocket extends TLSSocket {
     return super.destroy(error);
   }
 
-  /** The handshake is done: nobody is answered in clear text any more. */
+  /** The handshake is done: errors are not answered in clear text any more. */
   forgetClearAnswer(): void {
     this.#clearAnswer = null;
   }

@@ -10,7 +10,7 @@ import {
   writeThrew,
 } from './fast-io.ts';
 
-/** A write of so many bytes is worth a callback when it is done; what is smaller is looked at when somebody wants to know. */
+/** A write of so many bytes is worth a callback when it is done; what is smaller is looked at when it matters. */
 const WATCH_BYTES = 16_384;
 
 /**
@@ -19,7 +19,7 @@ const WATCH_BYTES = 16_384;
  * That encrypts what it is given at once, so that the bytes can be given up; but it never completes at once, even if the
  * system took everything, and it bears only one write at a time. Its callback, a turn later, costs a sixth of a small
  * message's CPU and has mostly nothing to tell. So small writes have none: the request shows by its async ID, which is -1
- * again, that it is done and can serve again. Only when somebody waits (`watch`), it gets a callback.
+ * again, that it is done and can serve again. Only when its end is awaited (`watch`), it gets a callback.
  */
 export class TlsWriter {
   #handle: StreamHandle;

@@ -16,7 +16,7 @@ export interface SendRequest {
   socket: RequestOwner | null;
 }
 
-/** Who is told that a request is done. */
+/** What is called when a request is done. */
 export interface RequestOwner {
   requestCompleted(request: SendRequest, status: number): void;
 }

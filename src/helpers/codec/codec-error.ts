@@ -58,7 +58,7 @@ export function outputTooLarge(operation: string, maxOutputBytes: number): Socke
   });
 }
 
-/** Nobody wants the output any more. */
+/** The output is not wanted any more. */
 export function codecCancelled(operation: string, what: string): SocketError {
   return new SocketError({
     socketError: SocketErrorCode.DataProc,

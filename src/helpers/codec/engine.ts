@@ -92,7 +92,7 @@ export class Engine {
     return this.#drive(() => void this.#stream.end());
   }
 
-  /** Whoever waits for output gets an error. */
+  /** A read that waits for output gets an error. */
   destroy(): void {
     this.#error ??= codecCancelled(this.#operation, 'it was reset or closed');
     this.#stream.destroy();

@@ -55,7 +55,7 @@ export function getSocketLocalAddress(socket: Socket): SocketAddress | null {
   return localAddressOf(socket);
 }
 
-/** Whom a socket of Node is connected to (`SYS_GetSocketRemoteAddress`, SYS-015); null if it is closed. */
+/** The address that a socket of Node is connected to (`SYS_GetSocketRemoteAddress`, SYS-015); null if it is closed. */
 export function getSocketRemoteAddress(socket: Socket): SocketAddress | null {
   const { remoteAddress, remotePort } = socket;
   if (remoteAddress === undefined || socket.destroyed) return null;

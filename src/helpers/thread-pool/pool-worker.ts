@@ -13,7 +13,7 @@ export interface PoolWorkerOwner {
   workerReady(worker: PoolWorker): void;
   /** `task` is done; `error` is set if it failed. */
   taskDone(worker: PoolWorker, task: Task, isFailed: boolean, value: unknown): void;
-  /** The thread is gone. `error` says why if nobody asked for it, else it is null. */
+  /** The thread is gone. `error` says why if it was not asked to end, else it is null. */
   workerGone(worker: PoolWorker, error: unknown): void;
 }
 

@@ -398,7 +398,7 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
     });
   }
 
-  /** Gives queued tasks to idle threads, and the room that this makes to those who wait for it. */
+  /** Gives queued tasks to idle threads, and the room that this makes to the submits that wait for it. */
   #workOn(): void {
     const crew = this.#crew!;
     while (this.#queue.size > 0) {

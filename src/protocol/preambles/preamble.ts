@@ -55,7 +55,7 @@ export interface Preamble {
   /** What it waits for, in the sentence of a failure: `the greeting of the server`. Default: `the peer`. */
   readonly awaits?: string;
   /**
-   * The connection's time for preambles is over. Whoever can do without an answer says `done` here; else the connection ends
+   * The connection's time for preambles is over. A preamble that can do without an answer says `done` here; else the connection ends
    * (ETIMEDOUT).
    */
   expired?(): void;

@@ -15,7 +15,7 @@ export interface ProxyHeaderOptions {
   command?: 'proxy' | 'local' | undefined;
   /** The client; with the address '', it has none. Left out: the own end of the connection that the header is sent on. */
   source?: SocketAddress | undefined;
-  /** Where the client connected to; with the address '', nobody knows. Left out: the other end of that connection. */
+  /** Where the client connected to; with the address '', that is not known. Left out: the other end of that connection. */
   destination?: SocketAddress | undefined;
   /** Whether the client is connected by a stream or sent a datagram (v2). Default `'stream'`. */
   transport?: 'stream' | 'datagram' | undefined;
@@ -36,7 +36,7 @@ const rules = {
 } satisfies Record<keyof ProxyHeaderOptions, OptionRule>;
 
 /**
- * The bytes of a PROXY header, for whoever forwards connections: to be sent before anything else, TLS included.
+ * The bytes of a PROXY header, for a program that forwards connections: to be sent before anything else, TLS included.
  *
  * ```ts
  * agent.connect({ host: 'backend', port: 5555, proxyHeader: { source: server.connection(connId)!.remoteAddress } });
