@@ -114,6 +114,9 @@ export interface PortForwarderStats {
 /** Bytes that one side has not taken above which the other is not read, and at which it is read again. */
 const MARKS = { highWaterMarkBytes: 256 * 1024, lowWaterMarkBytes: 64 * 1024 };
 
+/** Most bytes that are read at once. */
+const MAX_READ_BYTES = 256 * 1024;
+
 export interface PortForwarder<Extra = unknown> extends PortForwarderProperties {}
 
 /**
@@ -137,7 +140,9 @@ export class PortForwarder<Extra = unknown> extends Component {
   readonly #emptyWait = new EmptyWait();
   #listening: Server | null = null;
   #run = 0;
-  #highWaterMarkBytes = 0;
+  /** Pending bytes of a connection of the server, and of the agent, above which the other end of its pair is not read. */
+  #serverMarkBytes = 0;
+  #agentMarkBytes = 0;
   #counters = newCounters();
   /** What `stop` counts as the pairs end. */
   #report: StopReport | null = null;
@@ -199,7 +204,8 @@ export class PortForwarder<Extra = unknown> extends Component {
   /**
    * Begins to listen: starts the agent, then the server; if that fails, the agent is stopped (FWD-003).
    * @returns The address that it listens on, with the real port.
-   * @throws SocketError as `TcpServer.start`; TypeError without a `target` and without the hook `onTarget`.
+   * @throws SocketError as `TcpServer.start`; TypeError without a `target` and without the hook `onTarget`; RangeError for a
+   *   `maxPendingBytes` that could refuse what was read.
    */
   async start(host?: string | null | PortForwarderStartOptions, port?: number): Promise<SocketAddress> {
     const isObject = typeof host === 'object' && host !== null;
@@ -209,6 +215,8 @@ export class PortForwarder<Extra = unknown> extends Component {
     if (!this[$isStopped]) throw this[$illegalState]('start');
     if (this.target === null && this.#listener.onTarget === undefined)
       throw new TypeError('a forwarder needs the option target, or the hook onTarget');
+    checkPendingBytes('server', this.server);
+    checkPendingBytes('agent', this.agent);
     if (isSignalAborted(signal)) throw this[$aborted]('start', signal);
     this[$transition](ServiceState.Starting);
     const run = ++this.#run;
@@ -217,12 +225,8 @@ export class PortForwarder<Extra = unknown> extends Component {
     this.agent.syncConnectTimeout = this.connectTimeoutMs;
     for (const component of [this.server, this.agent])
       if (this.idleTimeoutMs > 0) component.idleTimeoutMs = this.idleTimeoutMs;
-    this.#highWaterMarkBytes = Math.min(
-      this.server.highWaterMarkBytes,
-      this.server.maxPendingBytes || Number.POSITIVE_INFINITY,
-      this.agent.highWaterMarkBytes,
-      this.agent.maxPendingBytes || Number.POSITIVE_INFINITY,
-    );
+    this.#serverMarkBytes = this.server.highWaterMarkBytes;
+    this.#agentMarkBytes = this.agent.highWaterMarkBytes;
     const onAbort = (): void => void this.#stopParts().catch(() => {});
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
@@ -488,15 +492,16 @@ export class PortForwarder<Extra = unknown> extends Component {
 
   /** Bytes from one end to the other, then to the hook that looks at them (FWD-006). */
   #forward(pair: Pair<Extra>, from: PairEnd, data: Buffer): unknown {
-    const to = from === pair.client ? pair.far : pair.client;
+    const isFromClient = from === pair.client;
+    const to = isFromClient ? pair.far : pair.client;
     const connection = to.connection!;
     if (!(connection as { send(data: Buffer): boolean }).send(data)) return this.#undeliverable(pair);
-    if (connection.pendingBytes > this.#highWaterMarkBytes) {
+    if (connection.pendingBytes > (isFromClient ? this.#agentMarkBytes : this.#serverMarkBytes)) {
       this.#counters.blocked++;
       from.connection!.pause();
     }
     const { onServerReceive, onAgentReceive } = this.#listener;
-    const look = from === pair.client ? onServerReceive : onAgentReceive;
+    const look = isFromClient ? onServerReceive : onAgentReceive;
     if (look === undefined) return undefined;
     const result = look.call(this.#listener, this, pair, data);
     if (mustSettle(result)) this.#noteBusy(from, result);
@@ -639,6 +644,22 @@ function isNumeric(address: SocketAddress | null): address is SocketAddress {
 function checkInner(name: string, options: unknown): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw new TypeError(`${name} must be an object of options, not ${describe(options)}`);
+}
+
+/**
+ * The mark at which the other end is not read any more must be crossed before the limit refuses what was read already; unless
+ * connections that reach it are to be closed.
+ */
+function checkPendingBytes(
+  name: string,
+  component: Pick<TcpServer, 'maxPendingBytes' | 'highWaterMarkBytes' | 'pendingPolicy'>,
+): void {
+  const { maxPendingBytes, highWaterMarkBytes, pendingPolicy } = component;
+  const least = highWaterMarkBytes + MAX_READ_BYTES;
+  if (maxPendingBytes === 0 || maxPendingBytes >= least || pendingPolicy === 'close') return;
+  throw new RangeError(
+    `maxPendingBytes of ${name} must be 0, or ${least} at least: its highWaterMarkBytes and one read; or have pendingPolicy 'close'`,
+  );
 }
 
 type Counters = Omit<PortForwarderStats, 'pairs' | 'server' | 'agent'>;

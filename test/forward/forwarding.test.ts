@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type net from 'node:net';
 import { afterAll, describe, expect, test } from 'vitest';
-import { HandleResult } from '../../src/index.ts';
+import { HandleResult, PortForwarder } from '../../src/index.ts';
 import { eventually, readBytes, readToEnd } from '../tcp/support.ts';
 import { endOf, openLine, removeSockets, type Transport, transports } from './support.ts';
 
@@ -81,6 +81,36 @@ describe.each(lines)('from %s to %s', (inbound, outbound) => {
       expect(server.bytesIn + agent.bytesIn).toBeLessThan(total);
       const arrived = readBytes(line[slow], total);
       expect((await arrived).length).toBe(total);
+    },
+  );
+});
+
+describe('marks of its own', () => {
+  test.each(['server', 'agent'])('the %s has a higher one: a side that reads late gets everything', async (high) => {
+    for (const [slow, fast] of directions) {
+      await using line = await openLine('tcp', 'tcp', { [high]: { highWaterMarkBytes: 4 * 1024 * 1024 } });
+      line[slow].pause();
+      const total = 24 * 1024 * 1024;
+      for (let sent = 0; sent < total; sent += 65_536) line[fast].write(Buffer.alloc(65_536, 7));
+      await eventually(() => line.forwarder.stats().blocked > 0);
+      expect((await readBytes(line[slow], total)).length).toBe(total);
+    }
+  });
+
+  test.each(['server', 'agent'] as const)(
+    'maxPendingBytes of the %s must be above the mark, or end those that reach it',
+    async (part) => {
+      const limit = { maxPendingBytes: 200_000 };
+      const forwarder = new PortForwarder({}, { target: { host: '127.0.0.1', port: 1 }, [part]: limit });
+      await expect(forwarder.start('127.0.0.1', 0)).rejects.toThrow(
+        `maxPendingBytes of ${part} must be 0, or 524288 at least`,
+      );
+      await using line = await openLine('tcp', 'tcp', { [part]: { ...limit, pendingPolicy: 'close' } });
+      const [slow, fast] = part === 'server' ? (['client', 'far'] as const) : (['far', 'client'] as const);
+      line[slow].pause();
+      const total = 24 * 1024 * 1024;
+      for (let sent = 0; sent < total; sent += 65_536) line[fast].write(Buffer.alloc(65_536, 7));
+      await eventually(() => line.forwarder.stats().broken === 1);
     },
   );
 });
