@@ -1,5 +1,6 @@
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
+import type { SocketErrorName } from '../core/error-names.ts';
 import { SocketError } from '../core/errors.ts';
 import { type HookOutcome, mustSettle, settleHook } from '../core/hooks.ts';
 import { $createProtocol } from '../core/internals.ts';
@@ -377,19 +378,19 @@ export class ConnectionReceiver implements Port, ReceivingSide {
   }
 
   /** Received bytes, or the listener, demand the end of the connection (CLS-006 to CLS-008). */
-  violate(errno: number, message: string): void {
+  violate(errno: number, message: string, code?: SocketErrorName, cause?: unknown): void {
     const connection = this.#connection;
-    connection.close(
-      SocketOperation.Receive,
+    const error = new SocketError({
+      // A deadline of a protocol is one like those of the connection.
+      socketError: errno === Errno.ETIMEDOUT ? SocketErrorCode.Network : SocketErrorCode.DataProc,
+      code,
       errno,
-      new SocketError({
-        socketError: SocketErrorCode.DataProc,
-        errno,
-        operation: 'receive',
-        connId: connection.id,
-        message,
-      }),
-    );
+      operation: 'receive',
+      connId: connection.id,
+      message,
+      cause,
+    });
+    connection.close(SocketOperation.Receive, errno, error);
   }
 
   /** Begins to read, unless something already asked for a pause. */

@@ -11,14 +11,14 @@ import { Errno, errnoName } from './errno.ts';
  * | `HP_NO_CONNECTION` | There is no connection of that ID, or it is closed |
  * | `HP_MESSAGE_TOO_LARGE` | A message is larger than is allowed: one to be sent, or one that the peer sent |
  * | `HP_BAD_MESSAGE` | The peer sent bytes that break the rules of the protocol |
- * | `HP_TRUNCATED` | The peer's bytes ended too early: over TLS without a close_notify, or in mid-handshake |
+ * | `HP_TRUNCATED` | The bytes ended before they said so: TLS without a close_notify (many peers never send one), or in mid-handshake; compressed data |
  * | `HP_SEND_BUFFER_FULL` | Too much waits to be sent already (`maxPendingBytes`, or the system's own limit) |
  * | `HP_LIMIT_REACHED` | A limit of this component was reached: connections, bytes held, rates. The message names the option |
  * | `HP_HOOK_FAILED` | A hook threw, or its promise was rejected; `cause` is what it threw |
  * | `HP_HOOK_REFUSED` | A hook answered `HandleResult.Error` |
  * | `HP_ABORTED` | Cancelled from this side: by a signal, by `stop` or by `disconnect` |
  * | `HP_STREAM_DESTROYED` | The stream of a connection was destroyed with an error, which is the `cause` |
- * | `HP_MESSAGE_TRUNCATED` | The peer ended the connection in the middle of a message |
+ * | `HP_MESSAGE_TRUNCATED` | The peer ended the connection in the middle of a message: what came of it is lost |
  * | `HP_TLS_NOT_READY` | A TLS component was started without a context |
  * | `HP_TLS_FAILED` | A TLS handshake or record failed; the message holds OpenSSL's reason in words |
  * | `HP_FAILED` | Anything else |
@@ -66,9 +66,11 @@ export function errorName(socketError: SocketErrorCode, errno: number, cause: un
     case SocketErrorCode.DataProc:
       if (errno === Errno.ECANCELED) return hookErrorName(cause);
       if (errno === Errno.EMSGSIZE) return 'HP_MESSAGE_TOO_LARGE';
+      if (errno === Errno.ETIMEDOUT) return 'ETIMEDOUT';
       return errno === Errno.ENOBUFS ? 'HP_LIMIT_REACHED' : 'HP_BAD_MESSAGE';
     case SocketErrorCode.DataSend:
       if (errno === Errno.ENOBUFS) return 'HP_SEND_BUFFER_FULL';
+      if (errno === Errno.ECANCELED) return 'HP_ABORTED';
       return errno === Errno.EMSGSIZE ? 'HP_MESSAGE_TOO_LARGE' : systemErrorName(errno, cause);
     default:
       if (errno === Errno.ECANCELED) return 'HP_ABORTED';
@@ -81,7 +83,8 @@ function hookErrorName(cause: unknown): SocketErrorName {
   return cause === undefined ? 'HP_HOOK_REFUSED' : 'HP_HOOK_FAILED';
 }
 
-function systemErrorName(errno: number, cause: unknown): SocketErrorName {
+/** The code of a failure of the system, with the error of Node behind it. */
+export function systemErrorName(errno: number, cause: unknown): SocketErrorName {
   const code = (cause as { code?: unknown } | null | undefined)?.code;
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return code;
   const name = errnoName(errno);

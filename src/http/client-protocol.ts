@@ -1,7 +1,6 @@
 import { Errno } from '../core/errno.ts';
 import { AtEnd, type Port } from '../protocol/protocol.ts';
 import type { HttpContext, MessageConsumer } from './context.ts';
-import { HttpParseErrorCode } from './enums.ts';
 import { Has, type HeaderText, type HttpHeaders, headerText, isToken } from './header-list.ts';
 import { HttpProtocol } from './http-protocol.ts';
 import { Flag } from './llhttp/layout.ts';
@@ -9,7 +8,7 @@ import { RESPONSE } from './llhttp/parser.ts';
 import { Framing, type MessageHead } from './message-head.ts';
 import { type BodyBytes, bodyLength, sendChunk, sendMessage } from './message-writer.ts';
 import { Phase } from './phase.ts';
-import { checkResponse, isKeptAlive, type Refusal } from './policy.ts';
+import { checkResponse, isKeptAlive, lengthTooLarge, type Refusal } from './policy.ts';
 import { STREAM_WINDOW_BYTES } from './settings.ts';
 import { Stage } from './stage-deadlines.ts';
 
@@ -283,7 +282,7 @@ export class HttpClientProtocol extends HttpProtocol {
     head.framing = this.#framingOf(head, method, isTunnel);
     head.isKeepAlive = head.framing !== Framing.UntilClose && isKeptAlive(head.version, head.flags);
     if (head.framing === Framing.Length && !Number.isSafeInteger(head.contentLength)) {
-      return { status: 400, code: HttpParseErrorCode.InvalidContentLength, message: 'Content-Length is too large' };
+      return lengthTooLarge;
     }
     return checkResponse(head, this.context.rules);
   }

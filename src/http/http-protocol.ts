@@ -1,4 +1,5 @@
 import { Errno } from '../core/errno.ts';
+import type { SocketErrorName } from '../core/error-names.ts';
 import type { SendQueue } from '../memory/send-queue.ts';
 import { AtEnd, Lifetime, type Port, type Protocol } from '../protocol/protocol.ts';
 import type { HttpContext, MessageConsumer } from './context.ts';
@@ -47,6 +48,7 @@ export abstract class HttpProtocol implements Protocol {
   /** `HttpParseErrorCode` of the message that was refused, 0 if none was. */
   parseErrorCode = 0;
   parseErrorText = '';
+  #refusalError: SocketErrorName = 'HP_BAD_MESSAGE';
   /** What the connection is to become, or has become. */
   upgradeType: HttpUpgradeType = HttpUpgradeType.None;
   /** Whether the role has nothing more to say, and ends or has ended the connection. */
@@ -412,7 +414,8 @@ export abstract class HttpProtocol implements Protocol {
       this.#fireBroken(head, errorCode);
       if ((this.phase as Phase) !== Phase.Head) return true;
     }
-    return this.refuse({ status: this.statusOf(errorCode, errorReason, start), code: errorCode, message: errorReason });
+    const status = this.statusOf(errorCode, errorReason, start);
+    return this.refuse({ status, code: errorCode, message: errorReason, error: 'HP_BAD_MESSAGE' });
   }
 
   /** The hooks about what was complete in front of an error (ORD-042). A promise of theirs is not waited for. */
@@ -513,7 +516,8 @@ export abstract class HttpProtocol implements Protocol {
   }
 
   #refusedBy(hook: string, code: number): false {
-    this.refuse({ status: 400, code, message: `the hook ${hook} answered HttpParseResult.Error` });
+    const message = `the hook ${hook} answered HttpParseResult.Error`;
+    this.refuse({ status: 400, code, message, error: 'HP_HOOK_REFUSED' });
     return false;
   }
 
@@ -732,7 +736,7 @@ export abstract class HttpProtocol implements Protocol {
 
   #refuseUpgrade(): void {
     this.phase = Phase.Gone;
-    this.port.violate(Errno.ECANCELED, 'the hook onUpgrade did not answer HttpParseResult.Ok');
+    this.port.violate(Errno.ECANCELED, 'the hook onUpgrade did not answer HttpParseResult.Ok', 'HP_HOOK_REFUSED');
   }
 
   #deliverRaw(): boolean {
@@ -763,6 +767,7 @@ export abstract class HttpProtocol implements Protocol {
     counters.parseErrors++;
     this.parseErrorCode = refusal.code;
     this.parseErrorText = refusal.message;
+    this.#refusalError = refusal.error;
     this.deadlines.clear(Stage.Head);
     this.deadlines.clear(Stage.Body);
     this.deadlines.clear(Stage.Idle);
@@ -789,7 +794,7 @@ export abstract class HttpProtocol implements Protocol {
   /** The connection of a refused message closes (CLS-010). */
   #cut(): void {
     this.phase = Phase.Gone;
-    if (this.port.isOpen) this.port.violate(Errno.ECANCELED, `HTTP: ${this.parseErrorText}`);
+    if (this.port.isOpen) this.port.violate(Errno.ECANCELED, `HTTP: ${this.parseErrorText}`, this.#refusalError);
   }
 
   /** What a refused peer still sends is dropped, so that it can read the answer. */

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { describe, shown } from '../core/describe.ts';
 import { Errno, errnoName, errnoOf } from '../core/errno.ts';
+import { systemErrorName } from '../core/error-names.ts';
 import { $refuseFile } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { type HttpHeaders, pairsOf } from './header-list.ts';
@@ -89,12 +90,12 @@ export async function sendFileOn(
       const piece = Buffer.allocUnsafe(Math.min(PIECE_BYTES, to - at));
       const { bytesRead } = await file.read(piece, 0, piece.length, at);
       if (bytesRead === 0) {
-        protocol.abort('the file became shorter while it was sent');
+        protocol.abort('the file became shorter while it was sent', 'EIO');
         return host[$refuseFile](Errno.EIO, 'the file became shorter while it was sent', id);
       }
       at += bytesRead;
       if (!protocol.write(piece.subarray(0, bytesRead))) {
-        protocol.abort('the connection did not take the file');
+        protocol.abort('the connection did not take the file', 'HP_SEND_BUFFER_FULL');
         return host[$refuseFile](Errno.ECONNABORTED, 'the connection was closed while the file was sent', id);
       }
       if (protocol.isFull) await protocol.whenRoom();
@@ -104,7 +105,7 @@ export async function sendFileOn(
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === 0) throw error;
-    protocol.abort('the file cannot be read');
+    protocol.abort('the file cannot be read', systemErrorName(errno, error), error);
     return host[$refuseFile](errno, `the file ${shown(String(fileName))} cannot be read: ${errnoName(errno)}`, id);
   } finally {
     await file.close();

@@ -2,6 +2,7 @@ import { type Component, isSignalAborted } from '../core/component.ts';
 import { describe } from '../core/describe.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
+import type { SocketErrorName } from '../core/error-names.ts';
 import type { SocketError } from '../core/errors.ts';
 import { $failed, $wheel } from '../core/internals.ts';
 import { WheelTimer } from '../core/timer-wheel.ts';
@@ -256,7 +257,7 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
     try {
       onInterim(head.statusCode, head.entries());
     } catch (thrown) {
-      this.cancel(Errno.ECANCELED, 'onInterim threw', thrown);
+      this.cancel(Errno.ECANCELED, 'onInterim threw', thrown, 'HP_HOOK_FAILED');
     }
   }
 
@@ -309,7 +310,7 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
     counters.bodyTooLarge++;
     const protocol = this.#protocol!;
     this.fail(Errno.EMSGSIZE, message);
-    protocol.refuse({ status: 502, code: HttpParseErrorCode.User, message });
+    protocol.refuse({ status: 502, code: HttpParseErrorCode.User, message, error: 'HP_MESSAGE_TOO_LARGE' });
     return false;
   }
 
@@ -326,7 +327,9 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
     const protocol = this.#protocol!;
     const { port } = protocol;
     // What is missing of the request would be taken for the next one.
-    if (!this.#isSent && port.isOpen) port.violate(Errno.ECANCELED, 'HTTP: answered before the request was sent');
+    if (!this.#isSent && port.isOpen) {
+      port.violate(Errno.ECANCELED, 'HTTP: answered before the request was sent', 'HP_ABORTED');
+    }
     this.owner?.requestOver(this, head, hasUpgraded);
     if (this.#stream !== null) return this.#stream.ended(trailers);
     const received = this.#received;
@@ -395,11 +398,12 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
   }
 
   /** Gives up: a connection that it was sent on closes, because nothing else ends an answer that is on its way. */
-  cancel(errno: number, message: string, cause?: unknown): void {
+  cancel(errno: number, message: string, cause?: unknown, code?: SocketErrorName): void {
     if (this.isOver) return;
     const protocol = this.#protocol;
     this.fail(errno, message, cause);
-    if (protocol?.port.isOpen) protocol.port.violate(errno, `HTTP: ${message}`);
+    const name = code ?? (errno === Errno.ECANCELED ? 'HP_ABORTED' : undefined);
+    if (protocol?.port.isOpen) protocol.port.violate(errno, `HTTP: ${message}`, name, cause);
   }
 }
 

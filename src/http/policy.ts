@@ -1,3 +1,4 @@
+import type { SocketErrorName } from '../core/error-names.ts';
 import { HttpParseErrorCode } from './enums.ts';
 import { Flag, Lenient } from './llhttp/layout.ts';
 import type { FieldBlock, MessageHead } from './message-head.ts';
@@ -81,14 +82,28 @@ export interface Refusal {
   readonly code: number;
   /** A sentence without bytes of the message. */
   readonly message: string;
+  /** `code` of the error that the connection ends with. */
+  readonly error: SocketErrorName;
 }
 
-function refusal(status: number, code: number, message: string): Refusal {
-  return { status, code, message };
+function refusal(status: number, code: number, message: string, error: SocketErrorName = 'HP_BAD_MESSAGE'): Refusal {
+  return { status, code, message, error };
 }
 
-const { InvalidHeaderToken, InvalidMethod, InvalidUrl, InvalidVersion, InvalidTransferEncoding, Strict } =
-  HttpParseErrorCode;
+/** A refusal because something is longer than allowed. */
+function tooLarge(status: number, message: string): Refusal {
+  return refusal(status, Strict, message, 'HP_MESSAGE_TOO_LARGE');
+}
+
+const {
+  InvalidContentLength,
+  InvalidHeaderToken,
+  InvalidMethod,
+  InvalidUrl,
+  InvalidVersion,
+  InvalidTransferEncoding,
+  Strict,
+} = HttpParseErrorCode;
 const badVersion = refusal(505, InvalidVersion, 'the version is neither HTTP/1.0 nor HTTP/1.1');
 const rtspMethod = refusal(501, InvalidMethod, 'the method is none of HTTP');
 const noHost = refusal(400, InvalidHeaderToken, 'an HTTP/1.1 request needs a Host');
@@ -103,15 +118,22 @@ const controlCharacter = refusal(400, InvalidHeaderToken, 'a field value has a c
 const badTrailer = refusal(400, InvalidHeaderToken, 'a trailer has a field that is not allowed there');
 /** A request of a method that opens a tunnel, and nobody who would take it. */
 export const noTunnel = refusal(501, InvalidMethod, 'CONNECT is not supported here');
-export const headTooLarge = refusal(431, Strict, 'the head of the message is too large');
-export const tooManyFields = refusal(431, Strict, 'the message has too many fields');
-export const targetTooLong = refusal(414, Strict, 'the request target is too long');
-export const extensionsTooLong = refusal(400, Strict, 'the chunk extensions are too long');
-export const trailersTooLarge = refusal(431, Strict, 'the trailers are too large');
-export const headTooSlow = refusal(408, Strict, 'the head of the request did not arrive in time');
-export const bodyTooSlow = refusal(408, Strict, 'the body of the request arrived too slowly');
-export const bodyTooLarge = refusal(413, Strict, 'the body of the request is too large');
-export const tooMuchCollected = refusal(503, Strict, 'the server holds too many bytes of bodies (maxCollectedBytes)');
+export const chunkedNotLast = refusal(400, InvalidTransferEncoding, 'chunked is not the last coding');
+export const lengthTooLarge = refusal(413, InvalidContentLength, 'Content-Length is too large', 'HP_MESSAGE_TOO_LARGE');
+export const headTooLarge = tooLarge(431, 'the head of the message is too large');
+export const tooManyFields = tooLarge(431, 'the message has too many fields');
+export const targetTooLong = tooLarge(414, 'the request target is too long');
+export const extensionsTooLong = tooLarge(400, 'the chunk extensions are too long');
+export const trailersTooLarge = tooLarge(431, 'the trailers are too large');
+export const headTooSlow = refusal(408, Strict, 'the head of the request did not arrive in time', 'ETIMEDOUT');
+export const bodyTooSlow = refusal(408, Strict, 'the body of the request arrived too slowly', 'ETIMEDOUT');
+export const bodyTooLarge = tooLarge(413, 'the body of the request is too large');
+export const tooMuchCollected = refusal(
+  503,
+  Strict,
+  'the server holds too many bytes of bodies (maxCollectedBytes)',
+  'HP_LIMIT_REACHED',
+);
 
 /** What the last head with a valid `Host` had there: most have the same. */
 let lastHost = '';

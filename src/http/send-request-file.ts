@@ -3,6 +3,7 @@ import type { Component } from '../core/component.ts';
 import { describe, shown } from '../core/describe.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno, errnoName, errnoOf } from '../core/errno.ts';
+import { systemErrorName } from '../core/error-names.ts';
 import { $refuse } from '../core/internals.ts';
 import type { HttpClientProtocol } from './client-protocol.ts';
 import { requestPath } from './client-protocol.ts';
@@ -50,12 +51,14 @@ export async function sendRequestFile(
       const piece = Buffer.allocUnsafe(Math.min(PIECE_BYTES, stat.size - at));
       const { bytesRead } = await file.read(piece, 0, piece.length, at);
       if (bytesRead === 0) {
-        protocol.port.violate(Errno.EIO, 'HTTP: the file became shorter while it was sent');
+        protocol.port.violate(Errno.EIO, 'HTTP: the file became shorter while it was sent', 'EIO');
         return refuse(Errno.EIO, `the file ${name} became shorter while it was sent`);
       }
       at += bytesRead;
       if (!protocol.port.isOpen || !protocol.write(piece.subarray(0, bytesRead))) {
-        if (protocol.port.isOpen) protocol.port.violate(Errno.ENOBUFS, 'HTTP: the rest of a file could not be queued');
+        if (protocol.port.isOpen) {
+          protocol.port.violate(Errno.ENOBUFS, 'HTTP: the rest of a file could not be queued', 'HP_SEND_BUFFER_FULL');
+        }
         return refuse(Errno.ECONNABORTED, 'the connection was closed while the file was sent');
       }
       if (protocol.isFull) await protocol.whenRoom();
@@ -64,7 +67,9 @@ export async function sendRequestFile(
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === 0) throw error;
-    if (protocol.port.isOpen) protocol.port.violate(errno, 'HTTP: the file cannot be read');
+    if (protocol.port.isOpen) {
+      protocol.port.violate(errno, 'HTTP: the file cannot be read', systemErrorName(errno, error), error);
+    }
     return refuse(errno, `the file ${name} cannot be read: ${errnoName(errno)}`);
   } finally {
     await file.close();

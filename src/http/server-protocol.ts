@@ -1,9 +1,9 @@
 import { Errno } from '../core/errno.ts';
+import type { SocketErrorName } from '../core/error-names.ts';
 import type { SendQueue } from '../memory/send-queue.ts';
 import { AtEnd, type Port, type Protocol } from '../protocol/protocol.ts';
 import { type Answer, type AnswerOutput, AnswerQueue } from './answer-queue.ts';
 import type { HttpContext } from './context.ts';
-import { HttpParseErrorCode } from './enums.ts';
 import type { HttpHeaders } from './header-list.ts';
 import { HttpProtocol } from './http-protocol.ts';
 import { Flag } from './llhttp/layout.ts';
@@ -15,8 +15,10 @@ import { Phase } from './phase.ts';
 import {
   bodyTooSlow,
   checkRequest,
+  chunkedNotLast,
   headTooSlow,
   isKeptAlive,
+  lengthTooLarge,
   noTunnel,
   type Refusal,
   statusOfError,
@@ -74,7 +76,7 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
   protected override mayBegin(): boolean {
     if (this.isReleased) {
       this.phase = Phase.Gone;
-      this.port.violate(Errno.ECANCELED, 'bytes arrived after release');
+      this.port.violate(Errno.ECANCELED, 'bytes arrived after release', 'HP_ABORTED');
       return false;
     }
     if (this.#owed < this.#maxOwed || this.#makeRoom !== null) return true;
@@ -149,14 +151,10 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
     }
     if (head.isChunked) head.framing = Framing.Chunked;
     else if ((head.flags & Flag.TransferEncoding) !== 0) {
-      return {
-        status: 400,
-        code: HttpParseErrorCode.InvalidTransferEncoding,
-        message: 'chunked is not the last coding',
-      };
+      return chunkedNotLast;
     } else if (head.contentLength > 0 && !head.isTunnel) {
       if (!Number.isSafeInteger(head.contentLength)) {
-        return { status: 413, code: HttpParseErrorCode.InvalidContentLength, message: 'Content-Length is too large' };
+        return lengthTooLarge;
       }
       head.framing = Framing.Length;
     }
@@ -303,8 +301,8 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
   }
 
   /** Cuts the connection: an answer that has begun cannot be completed. */
-  abort(reason: string): void {
-    if (this.port.isOpen) this.port.violate(Errno.ECANCELED, `HTTP: ${reason}`);
+  abort(reason: string, code: SocketErrorName, cause?: unknown): void {
+    if (this.port.isOpen) this.port.violate(Errno.ECANCELED, `HTTP: ${reason}`, code, cause);
   }
 
   /** Whether so much is on its way that whoever streams should wait for `whenRoom`. */

@@ -366,7 +366,9 @@ export class HttpRequest implements AsyncIterable<Buffer> {
     this.protocol.context.reportHookError(this.#settings.hook, thrown, this.connId);
     if (this.isAnswerable)
       this.respond({ status: 500, headers: [['Content-Type', 'text/plain']], body: 'Internal Server Error' });
-    else if (!this.answer.isComplete) this.protocol.abort('the handler failed in the middle of its answer');
+    else if (!this.answer.isComplete) {
+      this.protocol.abort('the handler failed in the middle of its answer', 'HP_HOOK_FAILED', thrown);
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import type { SocketErrorName } from '../core/error-names.ts';
 import type { SendQueue } from '../memory/send-queue.ts';
 import type { SlabPool } from '../memory/slab-pool.ts';
 
@@ -61,8 +62,12 @@ export interface Port {
   settle(hook: string, result: unknown, answered?: (value: unknown) => void): boolean;
   /** A hook of the protocol threw: the connection closes. Always false. */
   threw(hook: string, thrown: unknown): boolean;
-  /** The peer broke the protocol: the connection closes at once with this errno and sentence. */
-  violate(errno: number, message: string): void;
+  /**
+   * The peer broke the protocol, or the protocol cannot go on: the connection closes at once with this errno and sentence.
+   * @param code Left out, it follows from the errno: `HP_BAD_MESSAGE`, `HP_MESSAGE_TOO_LARGE`, `ETIMEDOUT`, ...
+   * @param cause The error behind it, if there is one.
+   */
+  violate(errno: number, message: string, code?: SocketErrorName, cause?: unknown): void;
   /** Queues bytes as they are, past `frame`; larger ones are kept by reference until written. False if `maxPendingBytes` refuses. */
   send(bytes: Uint8Array): boolean;
   /** Counts bytes that the protocol holds back, to send them later, as pending: `bytes` more, or fewer. */

@@ -96,7 +96,7 @@ export class WebSocketFrameProtocol implements Protocol, FrameSink {
   }
 
   receive(bytes: Buffer, lifetime: Lifetime): void {
-    if (this.#isReleased) return this.#port.violate(Errno.ECANCELED, 'bytes arrived after release');
+    if (this.#isReleased) return this.#port.violate(Errno.ECANCELED, 'bytes arrived after release', 'HP_ABORTED');
     this.#reader.receive(bytes, lifetime);
   }
 

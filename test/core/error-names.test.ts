@@ -14,6 +14,8 @@ test.each([
   [C.DataProc, Errno.EMSGSIZE, 'HP_MESSAGE_TOO_LARGE'],
   [C.DataProc, Errno.ENOBUFS, 'HP_LIMIT_REACHED'],
   [C.DataProc, Errno.EBADMSG, 'HP_BAD_MESSAGE'],
+  [C.DataProc, Errno.ETIMEDOUT, 'ETIMEDOUT'],
+  [C.DataSend, Errno.ECANCELED, 'HP_ABORTED'],
   [C.DataProc, Errno.ECANCELED, 'HP_HOOK_REFUSED'],
   [C.SocketPrepare, Errno.ECANCELED, 'HP_HOOK_REFUSED'],
   [C.DataSend, Errno.ENOBUFS, 'HP_SEND_BUFFER_FULL'],
