@@ -33,6 +33,7 @@ export { LightResponse } from './http/fetch/light-response.ts';
 export { overrideGlobalObjects } from './http/fetch/override.ts';
 export { serve } from './http/fetch/serve.ts';
 export type { ServeOptions } from './http/fetch/serve-options.ts';
+export type { FollowOptions } from './http/following.ts';
 export type { WSMessage } from './http/frame-exchange.ts';
 export type { HttpHeaders } from './http/header-list.ts';
 export { HttpAgent, type HttpAgentHooks, type HttpAgentOptions, type HttpUrlOptions } from './http/http-agent.ts';

@@ -16,6 +16,8 @@ import {
   $frameHooks,
   $illegalState,
   $listener,
+  $released,
+  $table,
   $wheel,
 } from '../core/internals.ts';
 import type { AgentHooks, ConnId } from '../core/listener.ts';
@@ -31,6 +33,7 @@ import { ComplexHttpMethods } from './complex-http.ts';
 import type { HttpContext } from './context.ts';
 import type { CookieManager, CookieQuery } from './cookies/cookie-manager.ts';
 import { cookieProperties, type HttpCookieProperties } from './cookies/cookie-properties.ts';
+import { type Follower, type FollowOptions, follow, followRules } from './following.ts';
 import { type HttpProperties, httpProperties } from './http-properties.ts';
 import type { HttpHooks, WSFrameHooks } from './listener.ts';
 import { PendingRequest } from './pending-request.ts';
@@ -43,6 +46,7 @@ import {
   requestRules,
   type Streamed,
 } from './request-options.ts';
+import type { RequestTarget } from './request-target.ts';
 import { ComplexRequesterMethods, hostOf } from './requester.ts';
 import { cookieOn, requesterModel } from './requester-model.ts';
 import { type HttpCounters, httpCounters } from './settings.ts';
@@ -51,13 +55,14 @@ import { type HttpCounters, httpCounters } from './settings.ts';
 export type HttpAgentOptions = TcpAgentOptions & OptionsOf<HttpProperties & HttpCookieProperties & HttpPoolProperties>;
 
 /** How an agent asks a URL. */
-export interface HttpUrlOptions extends HttpRequestOptions {
-  /** Over TLS: name for SNI and for the check of the certificate, instead of the URL's host. */
+export interface HttpUrlOptions extends HttpRequestOptions, FollowOptions {
+  /** Over TLS: name for SNI and for the check of the certificate, instead of the URL's host. Not for other origins behind redirects. */
   serverName?: string | undefined;
 }
 
 const urlRules = {
   ...requestRules,
+  ...followRules,
   serverName: {
     check(name, value) {
       if (typeof value !== 'string') throw new TypeError(`${name} must be a string, not ${describe(value)}`);
@@ -99,11 +104,15 @@ export class HttpAgent<Extra = unknown> extends StreamAgent<Extra> {
    * that may be repeated (GET, HEAD, PUT, DELETE, OPTIONS, TRACE, QUERY, without a streamed body) is sent once more. The hooks fire
    * for these connections as well.
    * @param options See `HttpUrlOptions`.
-   * @returns The first answer that is not interim, whatever its status; redirects are not followed.
+   * When the agent has `maxConnectionCount` connections, the one of another origin that has been idle longest is closed to make room;
+   * while all of them are busy, the request waits.
+   * @returns The first answer that is not interim, whatever its status; with `maxRedirects`, behind the redirects.
    * @throws SocketError: IllegalState (not started), ConnectServer with EADDRNOTAVAIL (no URL of HTTP), EPROTO (not the scheme of
-   *   this agent), or the errno of connecting; DataSend with ENOBUFS (`maxQueuedRequests`, `maxPendingBytes`), ETIMEDOUT
-   *   (`timeoutMs`, `queueTimeoutMs`, `responseTimeoutMs`, `headTimeoutMs`, `minBodyBytesPerSecond`), ECONNABORTED, EBADMSG,
-   *   EMSGSIZE, ECANCELED (`signal`, `stop`). TypeError, RangeError for what cannot be sent.
+   *   this agent), ENOSR (`maxConnectionCount` connections, all of them made by `connect`), or the errno of connecting; DataSend with
+   *   ENOBUFS (`maxQueuedRequests`, `maxPendingBytes`), ETIMEDOUT (`timeoutMs`, `queueTimeoutMs`, `responseTimeoutMs`,
+   *   `headTimeoutMs`, `minBodyBytesPerSecond`), ECONNABORTED, EBADMSG (not understood, or not decodable), EMSGSIZE (`maxBodyBytes`,
+   *   `maxDecodedBytes`), ELOOP (`maxRedirects`), EPROTO (a redirect asks for a body that was streamed), ECANCELED (`signal`,
+   *   `stop`). TypeError, RangeError for what cannot be sent.
    */
   request(url: string | URL, options: HttpUrlOptions & Streamed): Promise<HttpStreamResponse>;
   request(url: string | URL, options?: HttpUrlOptions): Promise<HttpResponse>;
@@ -152,13 +161,57 @@ export class HttpAgent<Extra = unknown> extends StreamAgent<Extra> {
       throw new TypeError('CONNECT has no URL; use connect and sendConnect');
     const pool = this.#poolOf(context);
     const target = pool.targetOf(String(url));
-    const { host, url: parts } = target;
+    const { maxRedirects = 0, decompress = false } = options;
+    if (maxRedirects === 0 && !decompress) return this.#ask(pool, context, target, options, options.serverName);
+    return this.#follow(pool, context, target, options, maxRedirects, decompress);
+  }
+
+  /** One request and its answer. */
+  #ask(
+    pool: HttpPool,
+    context: HttpContext,
+    target: RequestTarget,
+    options: HttpRequestOptions,
+    serverName: string | undefined,
+  ): Promise<HttpResponse | HttpStreamResponse> {
+    const { host, url } = target;
     const { isSecure, [$cookies]: cookies } = this;
-    const cookie = cookies === null ? '' : cookies.headerFor({ host, path: parts.pathname, isSecure }, options);
+    const cookie = cookies === null ? '' : cookies.headerFor({ host, path: url.pathname, isSecure }, options);
     const request = new PendingRequest(this, context, options, target.path, target.authority, cookie);
+    request.url = target.href;
     request.watch();
-    if (!request.isOver) pool.dispatch(request, target, options.serverName);
+    if (!request.isOver) pool.dispatch(request, target, serverName);
     return request.done;
+  }
+
+  #follow(
+    pool: HttpPool,
+    context: HttpContext,
+    target: RequestTarget,
+    options: HttpUrlOptions,
+    maxRedirects: number,
+    decompress: boolean,
+  ): Promise<HttpResponse | HttpStreamResponse> {
+    const { method = 'GET', headers = null, body, timeoutMs = 0, serverName } = options;
+    const { clock } = this[$wheel];
+    const latestAt = clock.now() + timeoutMs;
+    const error: Follower['error'] = (socketError, errno, message, cause) =>
+      this[$failed]({ socketError, errno, operation: 'request', message: `no answer: ${message}`, cause });
+    const ask: Follower['ask'] = ({ isFirstOrigin, target: present, ...changed }) => {
+      // What is left of the time for all of it.
+      const restMs = timeoutMs === 0 ? 0 : Math.max(1, Math.ceil(latestAt - clock.now()));
+      const init = { ...options, ...changed, timeoutMs: restMs };
+      return this.#ask(pool, context, present, init, isFirstOrigin ? serverName : undefined);
+    };
+    const follower = {
+      maxRedirects,
+      decompress,
+      maxDecodedBytes: this.maxDecodedBytes,
+      targetOf: (url: string) => pool.targetOf(url),
+      ask,
+      error,
+    };
+    return follow(follower, { method: method.toUpperCase(), target, headers, body });
   }
 
   /** The connections of this run. */
@@ -175,6 +228,7 @@ export class HttpAgent<Extra = unknown> extends StreamAgent<Extra> {
           queueTimeoutMs: this.queueTimeoutMs,
           keepAliveTimeoutMs: this.keepAliveTimeoutMs,
         },
+        hasRoom: () => this[$table].size < this.maxConnectionCount,
         connect: (host, port, serverName) => this[$dial]({ host, port, serverName }),
       });
     }
@@ -210,6 +264,12 @@ export class HttpAgent<Extra = unknown> extends StreamAgent<Extra> {
   /** What HTTP did in this run, and how often its limits struck. */
   httpStats(): HttpCounters {
     return { ...(this[$context]?.counters ?? httpCounters()) };
+  }
+
+  /** @internal */
+  override [$released](connection: StreamConnection): void {
+    super[$released](connection);
+    this.#pool?.released(connection);
   }
 
   /** @internal */

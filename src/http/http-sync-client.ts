@@ -5,7 +5,7 @@ import { timeoutAfter } from '../core/delay.ts';
 import { describe, shown } from '../core/describe.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
-import { SocketError } from '../core/errors.ts';
+import type { SocketError } from '../core/errors.ts';
 import { $failed, $frameHooks, $link, $released, $shownHead, $wheel } from '../core/internals.ts';
 import type { OptionRule } from '../core/option-names.ts';
 import { defineProperties, flag, integer, type OptionsOf, type TableOf } from '../core/properties.ts';
@@ -14,14 +14,13 @@ import type { Sendable } from '../memory/sendable.ts';
 import type { FrameHooks } from '../websocket/frame-protocol.ts';
 import { HttpClientProtocol } from './client-protocol.ts';
 import { HttpResponse, HttpStreamResponse } from './client-response.ts';
-import { ACCEPTED_CODINGS, decodeContent, decodeStream } from './content-decoding.ts';
+import { type FollowedRequest, type FollowOptions, follow, followRules } from './following.ts';
 import { FrameExchange, type WSMessage } from './frame-exchange.ts';
-import { type HttpHeaders, hasHeader, pairsOf } from './header-list.ts';
+import { hasHeader, pairsOf } from './header-list.ts';
 import { HttpClient, type HttpClientHooks, type HttpClientOptions } from './http-client.ts';
 import { keepAliveMs } from './keep-alive.ts';
 import type { MessageHead } from './message-head.ts';
 import { isIdempotent, isUntouched } from './pending-request.ts';
-import { headersBehind, isRedirect, methodBehind } from './redirects.ts';
 import {
   checkRequest,
   type HttpRequestInit,
@@ -30,7 +29,7 @@ import {
   requestRules,
   type Streamed,
 } from './request-options.ts';
-import { noUrl, type RequestTarget, targetOf } from './request-target.ts';
+import { type RequestTarget, targetOf } from './request-target.ts';
 import { singleProtocolOf } from './single-http.ts';
 
 /** Properties of HTTP sync clients. */
@@ -46,17 +45,13 @@ export interface HttpSyncProperties {
 /** Options of an HTTP sync client: any of its properties. */
 export type HttpSyncClientOptions = HttpClientOptions & OptionsOf<HttpSyncProperties>;
 
-/** Bytes of the body of a redirect that are read, so that the connection can be used again. */
-const DISCARD_BYTES = 64 * 1024;
-
 /** How `openUrl` asks. */
 export interface OpenUrlOptions
-  extends Pick<
-    HttpRequestOptions,
-    'headers' | 'body' | 'signal' | 'timeoutMs' | 'onInterim' | 'expectContinue' | 'responseBody' | 'initiator'
-  > {
-  /** Most redirects that are followed. Default 0: they are answers like others (SYN-015). */
-  maxRedirects?: number | undefined;
+  extends FollowOptions,
+    Pick<
+      HttpRequestOptions,
+      'headers' | 'body' | 'signal' | 'timeoutMs' | 'onInterim' | 'expectContinue' | 'responseBody' | 'initiator'
+    > {
   /** Whether a new connection is made even if there is one to that host (SYN-013). Default false. */
   forceReconnect?: boolean | undefined;
   /** Whether gzip, deflate and br are asked for, and decoded. Default true. */
@@ -67,9 +62,8 @@ export interface OpenUrlOptions
 
 const openRules = {
   ...requestRules,
-  maxRedirects: integer(0, 0, 100),
+  ...followRules,
   forceReconnect: flag(false),
-  decompress: flag(true),
   bodyFile: {
     check(name, value) {
       if (typeof value === 'string' || value instanceof URL) return;
@@ -138,81 +132,41 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
   ): Promise<HttpResponse | HttpStreamResponse> {
     this.cleanupRequestResult();
     const { maxRedirects = 0, decompress = true } = options;
-    let { headers = null, body, bodyFile } = options;
+    const { headers = null, body } = options;
+    let { bodyFile } = options;
     if (bodyFile !== undefined && body !== undefined && body !== null) {
       throw new TypeError('give body or bodyFile, not both');
     }
     let isForced = options.forceReconnect ?? false;
-    let target = this.#targetOf(text);
-    for (let redirectCount = 0; ; redirectCount++) {
-      const response = await this.#fetch(run, method, target, { ...options, headers, body, bodyFile }, isForced);
-      isForced = false;
-      const location = isRedirect(response.status) && maxRedirects > 0 ? response.header('location') : undefined;
-      if (location === undefined) return this.#finish(response, target.url, redirectCount, decompress);
-      if (response instanceof HttpStreamResponse) await response.body.discard(DISCARD_BYTES);
-      if (redirectCount === maxRedirects) {
-        throw this.#error(SocketErrorCode.DataSend, Errno.ELOOP, `more than ${maxRedirects} redirects (maxRedirects)`);
-      }
-      let next: RequestTarget;
-      try {
-        next = this.#targetOf(new URL(location, target.url).href);
-      } catch (error) {
-        throw error instanceof SocketError ? error : noUrl(this, 'openUrl');
-      }
-      const nextMethod = methodBehind(response.status, method);
-      const losesBody = nextMethod !== method;
-      if (losesBody) body = bodyFile = undefined;
-      else if (!isAtHand(body)) {
-        throw this.#error(SocketErrorCode.DataSend, Errno.EPROTO, 'a redirect asks for a body that was streamed');
-      }
-      headers = headersBehind(headers, next.url.origin === target.url.origin, losesBody);
-      method = nextMethod;
-      target = next;
-    }
-  }
-
-  async #finish(
-    response: HttpResponse | HttpStreamResponse,
-    url: URL,
-    redirectCount: number,
-    decodes: boolean,
-  ): Promise<HttpResponse | HttpStreamResponse> {
-    const codings = decodes ? response.headers.getAll('content-encoding') : [];
-    if (response instanceof HttpStreamResponse) {
-      this.#result = decodeStream(response, codings, this.maxDecodedBytes, url.href, redirectCount, (isLong, cause) =>
-        this.#undecodable(isLong, cause),
-      );
-      return this.#result;
-    }
-    let { body } = response;
-    if (codings.length > 0) {
-      try {
-        body = await decodeContent(body, codings, this.maxDecodedBytes);
-      } catch (cause) {
-        throw this.#undecodable((cause as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE', cause);
-      }
-    }
-    this.#result = response.with(body, url.href, redirectCount);
+    this.#result = await follow(
+      {
+        maxRedirects,
+        decompress,
+        maxDecodedBytes: this.maxDecodedBytes,
+        targetOf: (url) => this.#targetOf(url),
+        ask: (request) => {
+          const asked = this.#fetch(run, request, { ...options, bodyFile }, isForced);
+          isForced = false;
+          return asked;
+        },
+        bodyLost: () => {
+          bodyFile = undefined;
+        },
+        error: (socketError, errno, message, cause) => this.#error(socketError, errno, message, cause),
+      },
+      { method, target: this.#targetOf(text), headers, body },
+    );
     return this.#result;
-  }
-
-  #undecodable(isLong: boolean, cause: unknown): SocketError {
-    const message = isLong
-      ? `the decoded body is longer than maxDecodedBytes (${this.maxDecodedBytes})`
-      : 'the body is not what its Content-Encoding says';
-    return this.#error(SocketErrorCode.DataSend, isLong ? Errno.EMSGSIZE : Errno.EBADMSG, message, cause);
   }
 
   /** One request and its answer, over the connection that is there, or a new one. */
   async #fetch(
     run: number,
-    method: string,
-    target: RequestTarget,
+    { method, target, headers: fields, body: given }: FollowedRequest,
     options: OpenUrlOptions,
     isForced: boolean,
   ): Promise<HttpResponse | HttpStreamResponse> {
     const {
-      headers = null,
       bodyFile,
       signal,
       onInterim,
@@ -220,16 +174,14 @@ export class HttpSyncClient<Extra = unknown> extends HttpClient<Extra> {
       responseBody,
       initiator,
       timeoutMs = this.requestTimeout,
-      decompress = true,
     } = options;
     const checkRun = (): void => {
       if (run === this.#stopCount) return;
       throw this.#error(SocketErrorCode.DataSend, Errno.ECANCELED, 'the client was stopped');
     };
     const file = bodyFile === undefined ? null : await this.#fileOf(bodyFile);
-    const fields = decompress ? accepting(headers) : headers;
     // A stream of the file is made for each attempt.
-    const body = file === null ? options.body : { [Symbol.asyncIterator]: () => file.pieces() };
+    const body = file === null ? given : { [Symbol.asyncIterator]: () => file.pieces() };
     const init: HttpRequestInit = {
       method,
       path: target.path,
@@ -419,8 +371,3 @@ defineProperties(HttpSyncClient.prototype, {
   requestTimeout: integer(10_000, 0, 0x7fffffff),
   maxDecodedBytes: integer(16 * 1024 * 1024, 1, 0x7fffffff),
 } satisfies TableOf<HttpSyncProperties>);
-
-function accepting(headers: HttpHeaders | null): HttpHeaders | null {
-  if (hasHeader(headers, 'accept-encoding')) return headers;
-  return headersBehind(headers, true, false).concat([['Accept-Encoding', ACCEPTED_CODINGS]]);
-}

@@ -66,6 +66,8 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
   isOver = false;
   /** How many times it was sent. */
   attempts = 0;
+  /** URL that is asked; '' for a request by its path. */
+  url = '';
   owner: RequestOwner | null = null;
   /** When it began to wait for a connection. */
   queuedAt = 0;
@@ -270,7 +272,8 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
   }
 
   #streamTo(head: MessageHead): void {
-    this.#stream = new HttpStreamResponse(this.#protocol!.port.id, head, new HttpResponseBody(this));
+    const body = new HttpResponseBody(this);
+    this.#stream = new HttpStreamResponse(this.#protocol!.port.id, head, body, undefined, this.url);
     this.#resolve(this.#stream);
   }
 
@@ -333,10 +336,10 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
     this.owner?.requestOver(this, head, hasUpgraded);
     if (this.#stream !== null) return this.#stream.ended(trailers);
     const received = this.#received;
-    if (received === null) this.#resolve(new HttpResponse(port.id, head, emptyBody, trailers));
+    if (received === null) this.#resolve(new HttpResponse(port.id, head, emptyBody, trailers, this.url));
     else {
       const body = received.length === 1 ? received[0]! : Buffer.concat(received);
-      this.#resolve(new HttpResponse(port.id, head, body, trailers));
+      this.#resolve(new HttpResponse(port.id, head, body, trailers, this.url));
     }
   }
 

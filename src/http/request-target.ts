@@ -7,6 +7,8 @@ import { $failed } from '../core/internals.ts';
 /** Where the URL of a request leads. */
 export interface RequestTarget {
   readonly url: URL;
+  /** `url` as text. */
+  readonly href: string;
   /** Host to connect to: an IPv6 address without brackets. */
   readonly host: string;
   readonly port: number;
@@ -42,6 +44,7 @@ export function targetOf(component: Component, isSecure: boolean, text: string, 
   const { hostname, port } = url;
   return {
     url,
+    href: url.href,
     host: hostname.startsWith('[') ? hostname.slice(1, -1) : hostname,
     port: port === '' ? (isSecure ? 443 : 80) : Number(port),
     authority: url.host,
@@ -50,7 +53,7 @@ export function targetOf(component: Component, isSecure: boolean, text: string, 
 }
 
 /** The error of a text that is no URL of HTTP. */
-export function noUrl(component: Component, operation: string): SocketError {
+function noUrl(component: Component, operation: string): SocketError {
   return component[$failed]({
     socketError: SocketErrorCode.ConnectServer,
     errno: Errno.EADDRNOTAVAIL,

@@ -7,17 +7,27 @@ import { $failed, $wheel } from '../../core/internals.ts';
 import { WheelTimer } from '../../core/timer-wheel.ts';
 import { HttpClientProtocol } from '../client-protocol.ts';
 import type { PendingRequest } from '../pending-request.ts';
-import type { HttpPoolProperties, PoolCounters } from './pool-settings.ts';
+import type { PoolCounters, PoolSettings } from './pool-settings.ts';
 import { type ConnectionHome, PooledConnection } from './pooled-connection.ts';
 
 /** What origins share: the pool that they are in. */
 export interface OriginHost {
   readonly component: Component;
-  readonly settings: HttpPoolProperties;
+  readonly settings: PoolSettings;
   readonly counters: PoolCounters;
   /** Whether requests are still sent. */
   readonly isOpen: boolean;
   connect(origin: Origin): Promise<StreamConnection>;
+  /** Calls `connect` of the origin, now or when there is room for another connection. */
+  wantsConnection(origin: Origin): void;
+  /** Whether another origin has waited longer for room than this one. */
+  isRoomWanted(by: Origin): boolean;
+  /** Closes idle connections if others wait for room. */
+  makeRoom(): void;
+  /** A connection is closed to make room. */
+  evicting(connection: StreamConnection): void;
+  /** A number that is higher with each call. */
+  stamp(): number;
   /** A request is over, or an origin has nothing left. */
   changed(origin: Origin): void;
   /** Sends a request once more. */
@@ -70,6 +80,17 @@ export class Origin implements ConnectionHome {
     return this.connections.size === 0 && this.connecting === 0 && this.#queue.size === 0;
   }
 
+  /** When the request that waits longest began to. Infinity if none waits. */
+  get waitingSince(): number {
+    for (const request of this.#queue) return request.queuedAt;
+    return Number.POSITIVE_INFINITY;
+  }
+
+  /** The connection that has been free longest; undefined if none is. */
+  get idlest(): PooledConnection | undefined {
+    return this.#idle[0];
+  }
+
   /** Sends a request on a connection that is free, or lets it wait for one. */
   dispatch(request: PendingRequest): void {
     while (this.#idle.length > 0) {
@@ -80,7 +101,7 @@ export class Origin implements ConnectionHome {
     if (isFull && settings.pipelining > 1 && this.#pipeline(request)) return;
     if (this.#queue.size >= settings.maxQueuedRequests) return this.#refuse(request);
     this.#enqueue(request);
-    if (!isFull && this.connecting < this.#queue.size) this.#connect();
+    if (!isFull) this.#connectIfNeeded();
   }
 
   /** @returns false if nothing of it was sent. */
@@ -140,10 +161,22 @@ export class Origin implements ConnectionHome {
     this.#queueTimer = null;
   }
 
-  /** A connection is free: it takes what waits. */
+  /** A connection is free: it takes what waits, unless somebody else has waited longer for its place. */
   free(connection: PooledConnection): void {
+    if (this.#host.isRoomWanted(this)) connection.evict();
+    else this.#serveOn(connection);
+  }
+
+  #serveOn(connection: PooledConnection): void {
     this.refill(connection);
-    if (connection.inFlight === 0 && connection.isUsable) this.#idle.push(connection);
+    if (connection.inFlight > 0 || !connection.isUsable) return;
+    connection.freeSince = this.#host.stamp();
+    this.#idle.push(connection);
+    this.#host.makeRoom();
+  }
+
+  evicting(connection: StreamConnection): void {
+    this.#host.evicting(connection);
   }
 
   /** Sends what waits on a connection, as far as that may be. */
@@ -164,7 +197,18 @@ export class Origin implements ConnectionHome {
 
   // ---- connecting ------------------------------------------------------------------------------------------------
 
-  #connect(): void {
+  /** More requests wait than connections are being made. */
+  get needsConnection(): boolean {
+    const { maxConnectionsPerOrigin } = this.#host.settings;
+    return this.connecting < this.#queue.size && this.connections.size + this.connecting < maxConnectionsPerOrigin;
+  }
+
+  #connectIfNeeded(): void {
+    if (this.needsConnection) this.#host.wantsConnection(this);
+  }
+
+  /** Makes a connection. */
+  connect(): void {
     this.connecting++;
     this.#host.connect(this).then(
       (connection) => this.#connected(connection),
@@ -184,9 +228,9 @@ export class Origin implements ConnectionHome {
       return this.#notConnected(undefined);
     }
     pool.counters.connected++;
-    const pooled = new PooledConnection(this, protocol, pool.settings.keepAliveTimeoutMs);
+    const pooled = new PooledConnection(this, connection, protocol, pool.settings.keepAliveTimeoutMs);
     this.connections.add(pooled);
-    this.free(pooled);
+    this.#serveOn(pooled);
   }
 
   /** No request can be sent if this was the last hope. */
@@ -212,7 +256,7 @@ export class Origin implements ConnectionHome {
     this.connections.delete(connection);
     const at = this.#idle.indexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
-    if (this.#host.isOpen && this.connecting < this.#queue.size) this.#connect();
+    if (this.#host.isOpen) this.#connectIfNeeded();
     this.#host.changed(this);
   }
 

@@ -18,7 +18,12 @@ export interface HttpPoolProperties {
    * keeps it: then a second less than that, 10 minutes at most; 0 for as long as the server likes. Default 4000.
    */
   keepAliveTimeoutMs: number;
+  /** Longest body after decoding (`decompress`), 1 or more. Default 16 MiB. */
+  maxDecodedBytes: number;
 }
+
+/** Those of them that the pool itself goes by. */
+export type PoolSettings = Omit<HttpPoolProperties, 'maxDecodedBytes'>;
 
 export const poolProperties = {
   maxConnectionsPerOrigin: integer(64, 1),
@@ -26,6 +31,7 @@ export const poolProperties = {
   maxQueuedRequests: integer(1024, 1),
   queueTimeoutMs: integer(30_000, 0, 0x7fffffff),
   keepAliveTimeoutMs: integer(4000, 0, 0x7fffffff),
+  maxDecodedBytes: integer(16 * 1024 * 1024, 1, 0x7fffffff),
 } satisfies TableOf<HttpPoolProperties>;
 
 /** How the pool of an agent is doing. */
@@ -50,7 +56,9 @@ export interface HttpPoolStats {
   queueFull: number;
   /** Requests that waited longer than `queueTimeoutMs`. */
   queueTimeouts: number;
+  /** Idle connections that were closed to make room for another origin, because the agent had `maxConnectionCount`. */
+  evicted: number;
 }
 
 /** What is counted of a pool while it runs. */
-export type PoolCounters = Pick<HttpPoolStats, 'connected' | 'retries' | 'queueFull' | 'queueTimeouts'>;
+export type PoolCounters = Pick<HttpPoolStats, 'connected' | 'retries' | 'queueFull' | 'queueTimeouts' | 'evicted'>;

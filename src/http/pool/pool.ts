@@ -5,7 +5,8 @@ import { Errno } from '../../core/errno.ts';
 import type { PendingRequest } from '../pending-request.ts';
 import { type RequestTarget, targetOf } from '../request-target.ts';
 import { Origin, type OriginHost } from './origin.ts';
-import type { HttpPoolProperties, HttpPoolStats, PoolCounters } from './pool-settings.ts';
+import type { HttpPoolStats, PoolCounters, PoolSettings } from './pool-settings.ts';
+import type { PooledConnection } from './pooled-connection.ts';
 
 /** URLs whose parts are remembered. */
 const MAX_TARGETS = 512;
@@ -16,15 +17,17 @@ const MAX_TARGET_LENGTH = 512;
 export interface PoolHost {
   readonly component: Component;
   readonly isSecure: boolean;
-  readonly settings: HttpPoolProperties;
+  readonly settings: PoolSettings;
+  /** Whether the agent may have another connection. */
+  hasRoom(): boolean;
   connect(host: string, port: number, serverName: string | undefined): Promise<StreamConnection>;
 }
 
 /** The connections of an agent for requests by URL, by origin. */
 export class HttpPool implements OriginHost {
   readonly component: Component;
-  readonly settings: HttpPoolProperties;
-  readonly counters: PoolCounters = { connected: 0, retries: 0, queueFull: 0, queueTimeouts: 0 };
+  readonly settings: PoolSettings;
+  readonly counters: PoolCounters = { connected: 0, retries: 0, queueFull: 0, queueTimeouts: 0, evicted: 0 };
   isOpen = true;
   #host: PoolHost;
   #origins = new Map<string, Origin>();
@@ -32,6 +35,11 @@ export class HttpPool implements OriginHost {
   /** Whether nothing new is taken. */
   #isDraining = false;
   #awaitingIdle: (() => void)[] = [];
+  /** Origins that would connect if the agent had room, in the order in which they get it. */
+  #waiting = new Set<Origin>();
+  /** Connections that were evicted and are not gone. */
+  #leaving = new Set<StreamConnection>();
+  #stamp = 0;
 
   constructor(host: PoolHost) {
     this.#host = host;
@@ -76,8 +84,83 @@ export class HttpPool implements OriginHost {
     return this.#host.connect(origin.host, origin.port, origin.serverName);
   }
 
+  // ---- room among the connections of the agent -------------------------------------------------------------------
+
+  wantsConnection(origin: Origin): void {
+    const hasRoom = this.#host.hasRoom();
+    if (hasRoom && this.#waiting.size === 0) return origin.connect();
+    // Without a connection of the pool there is nothing to wait for: connecting fails, and tells why.
+    if (!hasRoom && !this.#hasConnections) return origin.connect();
+    this.#waiting.add(origin);
+    this.#giveRoom();
+  }
+
+  get #hasConnections(): boolean {
+    if (this.#leaving.size > 0) return true;
+    for (const { connections, connecting } of this.#origins.values()) {
+      if (connections.size + connecting > 0) return true;
+    }
+    return false;
+  }
+
+  /** Lets those connect that wait, as far as there is room, in turns. */
+  #giveRoom(): void {
+    for (const origin of this.#waiting) {
+      if (!origin.needsConnection) {
+        this.#waiting.delete(origin);
+      } else {
+        if (!this.#host.hasRoom()) break;
+        this.#waiting.delete(origin);
+        origin.connect();
+        if (origin.needsConnection) this.#waiting.add(origin); // behind the others
+      }
+    }
+    this.makeRoom();
+  }
+
+  makeRoom(): void {
+    // Some may have been served meanwhile by connections that they had.
+    for (const origin of this.#waiting) if (!origin.needsConnection) this.#waiting.delete(origin);
+    while (this.#leaving.size < this.#waiting.size) {
+      let idlest: PooledConnection | undefined;
+      for (const origin of this.#origins.values()) {
+        const { idlest: own } = origin;
+        if (own !== undefined && (idlest === undefined || own.freeSince < idlest.freeSince)) idlest = own;
+      }
+      if (idlest === undefined) return;
+      idlest.evict();
+    }
+  }
+
+  isRoomWanted(by: Origin): boolean {
+    if (this.#leaving.size >= this.#waiting.size) return false;
+    const { waitingSince } = by;
+    for (const origin of this.#waiting) if (origin !== by && origin.waitingSince < waitingSince) return true;
+    return false;
+  }
+
+  evicting(connection: StreamConnection): void {
+    this.#leaving.add(connection);
+    this.counters.evicted++;
+  }
+
+  /** A connection of the agent is gone. */
+  released(connection: StreamConnection): void {
+    this.#leaving.delete(connection);
+    if (this.isOpen && this.#waiting.size > 0) this.#giveRoom();
+  }
+
+  stamp(): number {
+    return ++this.#stamp;
+  }
+
+  // ---- the end ---------------------------------------------------------------------------------------------------
+
   changed(origin: Origin): void {
-    if (origin.isEmpty && this.#origins.get(origin.key) === origin) this.#origins.delete(origin.key);
+    if (origin.isEmpty) {
+      this.#waiting.delete(origin);
+      if (this.#origins.get(origin.key) === origin) this.#origins.delete(origin.key);
+    }
     if (this.#awaitingIdle.length > 0 && !this.isBusy) this.#tellIdle();
   }
 
@@ -107,6 +190,7 @@ export class HttpPool implements OriginHost {
   close(): void {
     this.#isDraining = true;
     this.isOpen = false;
+    this.#waiting.clear();
     for (const origin of this.#origins.values()) origin.close('the agent was stopped');
     this.#tellIdle();
   }
@@ -142,5 +226,6 @@ export function noPoolStats(): HttpPoolStats {
     retries: 0,
     queueFull: 0,
     queueTimeouts: 0,
+    evicted: 0,
   };
 }

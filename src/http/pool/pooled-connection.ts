@@ -1,3 +1,4 @@
+import type { StreamConnection } from '../../connection/stream-connection.ts';
 import { Errno } from '../../core/errno.ts';
 import type { ConnectionWatcher, HttpClientProtocol } from '../client-protocol.ts';
 import { keepAliveMs } from '../keep-alive.ts';
@@ -16,12 +17,17 @@ export interface ConnectionHome extends RequestOwner {
   retry(request: PendingRequest): boolean;
   /** A request is over. */
   changed(): void;
+  /** It is closed, for others to take its place. */
+  evicting(connection: StreamConnection): void;
 }
 
 /** A connection of a pool, and the requests that are on their way on it. */
 export class PooledConnection implements ConnectionWatcher, RequestOwner {
   /** Requests that were sent and are not over. */
   inFlight = 0;
+  /** When it became free, as `OriginHost.stamp` counts. */
+  freeSince = 0;
+  #connection: StreamConnection;
   #home: ConnectionHome;
   #protocol: HttpClientProtocol;
   #keepAliveMs: number;
@@ -33,8 +39,9 @@ export class PooledConnection implements ConnectionWatcher, RequestOwner {
   /** Whether all that is on its way may be repeated, so that more may be sent behind it. */
   #isPipelinable = true;
 
-  constructor(home: ConnectionHome, protocol: HttpClientProtocol, idleMs: number) {
+  constructor(home: ConnectionHome, connection: StreamConnection, protocol: HttpClientProtocol, idleMs: number) {
     this.#home = home;
+    this.#connection = connection;
     this.#protocol = protocol;
     this.#keepAliveMs = idleMs;
     protocol.watcher = this;
@@ -106,6 +113,13 @@ export class PooledConnection implements ConnectionWatcher, RequestOwner {
   #retire(): void {
     this.#leave();
     this.#protocol.finish();
+  }
+
+  /** It is idle, and another origin needs its place. */
+  evict(): void {
+    this.#home.evicting(this.#connection);
+    this.#leave();
+    this.#connection.disconnect();
   }
 
   gone(): void {
