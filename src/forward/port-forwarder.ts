@@ -1,15 +1,14 @@
 import type { Server, Socket } from 'node:net';
-import { TcpAgent, type TcpAgentOptions } from '../agent/tcp-agent.ts';
+import { TcpAgent } from '../agent/tcp-agent.ts';
 import { emptyReport } from '../connection/closing.ts';
 import type { SocketAddress } from '../core/address.ts';
 import { checkHooks } from '../core/check-listener.ts';
 import type { CloseInfo } from '../core/close-info.ts';
 import { Component, isSignalAborted } from '../core/component.ts';
-import { describe } from '../core/describe.ts';
-import { HandleResult, SendPolicy, ServiceState, SocketErrorCode } from '../core/enums.ts';
+import { HandleResult, SendPolicy, ServiceState } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
-import { callHook, mustSettle, notifyHook } from '../core/hooks.ts';
+import { mustSettle, notifyHook } from '../core/hooks.ts';
 import {
   $aborted,
   $failed,
@@ -21,101 +20,32 @@ import {
 } from '../core/internals.ts';
 import { isIP } from '../core/ip.ts';
 import type { AgentHooks, ConnId, ServerHooks } from '../core/listener.ts';
-import { checkOptions, foreignAddresses, type OptionRule } from '../core/option-names.ts';
-import {
-  custom,
-  defineProperties,
-  integer,
-  type OptionsOf,
-  oneOf,
-  type PropertyRule,
-  type TableOf,
-} from '../core/properties.ts';
+import { checkOptions, foreignAddresses } from '../core/option-names.ts';
+import { defineProperties } from '../core/properties.ts';
 import { EmptyWait, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
-import type { ComponentStats, StopReport } from '../core/stats.ts';
+import type { StopReport } from '../core/stats.ts';
 import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
 import { WheelTimer } from '../core/timer-wheel.ts';
 import type { ProxyHeaderOptions } from '../protocol/preambles/proxy-writer.ts';
-import { type ServerStartOptions, serverStartRules } from '../server/stream-server.ts';
 import { TcpServer, type TcpServerOptions } from '../server/tcp-server.ts';
-import { SslAgent, type SslAgentOptions } from '../ssl/ssl-agent.ts';
-import { SslServer, type SslServerOptions } from '../ssl/ssl-server.ts';
+import { SslAgent } from '../ssl/ssl-agent.ts';
+import { SslServer } from '../ssl/ssl-server.ts';
+import { askTargets } from './ask-targets.ts';
 import { type ForwardedPair, Pair, type PairEnd } from './forwarded-pair.ts';
 import { forwarderHooks, type PortForwarderHooks } from './forwarder-hooks.ts';
-import { checkedTargets, type ForwardTarget } from './target.ts';
-
-/** Properties of a forwarder. Each is also an option of the constructor. */
-export interface PortForwarderProperties {
-  /**
-   * Where connections lead (FWD-001, `TargetAddress`, `TargetPort`): one target, or several that are tried in this order. Null,
-   * the default: the hook `onTarget` says it for each.
-   */
-  target: ForwardTarget | readonly ForwardTarget[] | null;
-  /** Milliseconds for each attempt to connect to a target (FWD-001, `ConnectionTimeout`). Default 10,000. */
-  connectTimeoutMs: number;
-  /** Milliseconds that `onTarget` may take to answer; 0 for no limit. Default 10,000. */
-  targetTimeoutMs: number;
-  /** Once one side has ended: milliseconds in which something must move, or the pair is broken off; 0 for no limit. Default 300,000. */
-  halfCloseTimeoutMs: number;
-  /**
-   * PROXY header, of this version, that each target's connection begins with, in front of TLS: who the client is, and where it
-   * connected to. A target may have its own (`proxyHeader`). Null, the default, for none.
-   */
-  proxyHeader: 1 | 2 | null;
-  /** Break a pair off in which nothing moved either way for so many milliseconds; 0 for never, the default. */
-  idleTimeoutMs: number;
-}
-
-/** Options of a forwarder: its properties, and those of the two components that it is made of. */
-export interface PortForwarderOptions extends OptionsOf<PortForwarderProperties> {
-  /** Of the server that clients connect to: limits on clients, above all. With `ssl` it speaks TLS. */
-  server?: TcpServerOptions | SslServerOptions | undefined;
-  /** Of the agent that connects to targets. With `ssl`, `{}` for the defaults, it speaks TLS. */
-  agent?: TcpAgentOptions | SslAgentOptions | undefined;
-}
-
-/** Where a forwarder listens, and what it connects from. */
-export interface PortForwarderStartOptions extends ServerStartOptions {
-  /** Own IP address that targets are connected to from (FWD-001, `LocalBindAddress`). */
-  localAddress?: string | undefined;
-}
-
-const startRules = { ...serverStartRules, localAddress: true } satisfies Record<
-  keyof PortForwarderStartOptions,
-  OptionRule
->;
-
-/** Snapshot of a forwarder since its last start. */
-export interface PortForwarderStats {
-  /** Pairs now, those that still connect included. */
-  pairs: number;
-  /** Clients that were let in. */
-  accepted: number;
-  /** Pairs that were linked. */
-  connected: number;
-  /** Clients turned away for want of a target. */
-  unserved: number;
-  /** Attempts to connect to a target that failed. */
-  connectFailures: number;
-  /** Pairs that ended in a reset or another error. */
-  broken: number;
-  /** Times that `targetTimeoutMs` struck. */
-  targetTimeouts: number;
-  /** Times that `halfCloseTimeoutMs` struck. */
-  halfCloseTimeouts: number;
-  /** Times that one side was not read for a while because the other did not take more. */
-  blocked: number;
-  /** The server's own; `server.limits` shows how many its limits turned away. */
-  server: ComponentStats;
-  /** The agent's own. */
-  agent: ComponentStats;
-}
-
-/** Bytes that one side has not taken above which the other is not read, and at which it is read again. */
-const MARKS = { highWaterMarkBytes: 256 * 1024, lowWaterMarkBytes: 64 * 1024 };
-
-/** Most bytes that are read at once. */
-const MAX_READ_BYTES = 256 * 1024;
+import {
+  checkInner,
+  checkPendingBytes,
+  forwarderProperties,
+  forwarderStartRules,
+  MARKS,
+  type PortForwarderOptions,
+  type PortForwarderProperties,
+  type PortForwarderStartOptions,
+} from './forwarder-properties.ts';
+import { newCounters, type PortForwarderStats } from './forwarder-stats.ts';
+import { refusal } from './refusal.ts';
+import type { ForwardTarget } from './target.ts';
 
 export interface PortForwarder<Extra = unknown> extends PortForwarderProperties {}
 
@@ -210,7 +140,7 @@ export class PortForwarder<Extra = unknown> extends Component {
   async start(host?: string | null | PortForwarderStartOptions, port?: number): Promise<SocketAddress> {
     const isObject = typeof host === 'object' && host !== null;
     const options: PortForwarderStartOptions = isObject ? host : { host: host ?? undefined, port };
-    checkOptions('start', options, startRules, { ...foreignAddresses, localAddress: 'localAddress' });
+    checkOptions('start', options, forwarderStartRules, { ...foreignAddresses, localAddress: 'localAddress' });
     const { signal, localAddress, ...place } = options;
     if (!this[$isStopped]) throw this[$illegalState]('start');
     if (this.target === null && this.#listener.onTarget === undefined)
@@ -393,39 +323,16 @@ export class PortForwarder<Extra = unknown> extends Component {
     return Array.isArray(target) ? target : [target as ForwardTarget];
   }
 
-  /** What the hook `onTarget` answers, in time. */
   #askTargets(pair: Pair<Extra>): Promise<readonly ForwardTarget[]> {
-    const { targetTimeoutMs, [$wheel]: wheel } = this;
-    return new Promise((resolve, reject) => {
-      const refuse = (message: string, errno: number = Errno.ECANCELED, cause?: unknown): void => {
-        wheel.cancel(timer);
-        reject(refusal(pair, message, errno, cause));
-      };
-      const timer = new WheelTimer(() => {
-        this.#counters.targetTimeouts++;
-        refuse(`did not answer within ${targetTimeoutMs} ms (targetTimeoutMs)`, Errno.ETIMEDOUT);
-      });
-      if (targetTimeoutMs > 0) wheel.arm(timer, targetTimeoutMs);
-      const failed = (thrown: unknown): void => {
-        this[$reportHookError](this.#listener, 'onTarget', thrown, pair.id, false);
-        refuse('failed', Errno.ECANCELED, thrown);
-      };
-      callHook(() => this.#listener.onTarget?.(this, pair), {
-        answered: (answer) => {
-          try {
-            const targets = answer ?? this.target;
-            if (targets === null) return refuse('named none, and there is no option target');
-            const checked = checkedTargets('the target that onTarget answered', targets);
-            wheel.cancel(timer);
-            resolve(checked);
-          } catch (thrown) {
-            failed(thrown);
-          }
-        },
-        refused: () => refuse('answered HandleResult.Error'),
-        failed,
-      });
-    });
+    const question = {
+      wheel: this[$wheel],
+      timeoutMs: this.targetTimeoutMs,
+      fallback: this.target,
+      ask: () => this.#listener.onTarget?.(this, pair),
+      timedOut: () => void this.#counters.targetTimeouts++,
+      threw: (thrown: unknown) => this[$reportHookError](this.#listener, 'onTarget', thrown, pair.id, false),
+    };
+    return askTargets(question, pair);
   }
 
   #tellFailure(pair: Pair<Extra>, target: ForwardTarget, error: SocketError): void {
@@ -618,74 +525,11 @@ export class PortForwarder<Extra = unknown> extends Component {
   }
 }
 
+defineProperties(PortForwarder.prototype, forwarderProperties);
+
 const serverNames = { onAccept: 'onServerAccept', onReceive: 'onServerReceive', onClose: 'onServerClose' };
 const agentNames = { onHandShake: 'onAgentConnect', onReceive: 'onAgentReceive', onClose: 'onAgentClose' };
 
-/** Checked where the two components are made of it. */
-const inner: PropertyRule = { default: undefined, check: () => {}, isOptionOnly: true };
-
-defineProperties(PortForwarder.prototype, {
-  target: custom(null, (name, value) => {
-    if (value !== null) checkedTargets(name, value);
-  }),
-  connectTimeoutMs: integer(10_000, 1, 0x7fffffff),
-  targetTimeoutMs: integer(10_000, 0, 0x7fffffff),
-  halfCloseTimeoutMs: integer(300_000, 0, 0x7fffffff),
-  proxyHeader: oneOf(null, [null, 1, 2]),
-  idleTimeoutMs: integer(0, 0, 0x7fffffff),
-  server: inner,
-  agent: inner,
-} satisfies TableOf<PortForwarderProperties & { server: unknown; agent: unknown }>);
-
 function isNumeric(address: SocketAddress | null): address is SocketAddress {
   return address !== null && isIP(address.address) !== 0;
-}
-
-function checkInner(name: string, options: unknown): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw new TypeError(`${name} must be an object of options, not ${describe(options)}`);
-}
-
-/**
- * The mark at which the other end is not read any more must be crossed before the limit refuses what was read already; unless
- * connections that reach it are to be closed.
- */
-function checkPendingBytes(
-  name: string,
-  component: Pick<TcpServer, 'maxPendingBytes' | 'highWaterMarkBytes' | 'pendingPolicy'>,
-): void {
-  const { maxPendingBytes, highWaterMarkBytes, pendingPolicy } = component;
-  const least = highWaterMarkBytes + MAX_READ_BYTES;
-  if (maxPendingBytes === 0 || maxPendingBytes >= least || pendingPolicy === 'close') return;
-  throw new RangeError(
-    `maxPendingBytes of ${name} must be 0, or ${least} at least: its highWaterMarkBytes and one read; or have pendingPolicy 'close'`,
-  );
-}
-
-type Counters = Omit<PortForwarderStats, 'pairs' | 'server' | 'agent'>;
-
-function newCounters(): Counters {
-  return {
-    accepted: 0,
-    connected: 0,
-    unserved: 0,
-    connectFailures: 0,
-    broken: 0,
-    targetTimeouts: 0,
-    halfCloseTimeouts: 0,
-    blocked: 0,
-  };
-}
-
-function refusal(pair: ForwardedPair, what: string, errno: number, cause?: unknown): SocketError {
-  const isHook = errno === Errno.ECANCELED || what.includes('targetTimeoutMs');
-  return new SocketError({
-    socketError: isHook ? SocketErrorCode.SocketPrepare : SocketErrorCode.Network,
-    ...(errno === Errno.ETIMEDOUT ? { code: 'ETIMEDOUT' as const } : {}),
-    errno,
-    operation: isHook ? 'onTarget' : 'forward',
-    connId: pair.id,
-    message: `client ${pair.id} is not forwarded${isHook ? ': the hook onTarget' : ' any longer:'} ${what}`,
-    ...(cause === undefined ? {} : { cause }),
-  });
 }
