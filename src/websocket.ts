@@ -23,6 +23,7 @@ export {
   type WebSocketClientOptions,
 } from './websocket/websocket-client.ts';
 export { WebSocketConnection } from './websocket/websocket-connection.ts';
+export type { WebSocketCounters, WebSocketEnd } from './websocket/websocket-context.ts';
 export { WebSocketHub } from './websocket/websocket-hub.ts';
 export type {
   UpgradeAcceptance,
@@ -42,7 +43,6 @@ export type {
   WebSocketServerProperties,
   WebSocketServing,
 } from './websocket/websocket-properties.ts';
-export type { WebSocketCounters, WebSocketEnd } from './websocket/websocket-protocol.ts';
 export type { WebSocketStats } from './websocket/websocket-run.ts';
 export {
   SslWebSocketServer,

@@ -23,8 +23,6 @@ export class ConnectionDeadlines implements Deadlines {
   #messagesBefore = -1;
   #rate: WheelTimer | null = null;
   #send: WheelTimer | null = null;
-  /** The protocol's own deadline. */
-  #protocol: WheelTimer | null = null;
   /** When reading last went on after a pause. */
   #readsSince = 0;
 
@@ -51,16 +49,6 @@ export class ConnectionDeadlines implements Deadlines {
   disarmStage(): void {
     if (this.#stage !== null) this.#connection.host.wheel.cancel(this.#stage);
     this.#stage = null;
-  }
-
-  /** Calls `expired` in `delayMs` unless the protocol sets another deadline before. 0 for no deadline. */
-  armProtocol(delayMs: number, expired: () => void): void {
-    const { wheel } = this.#connection.host;
-    if (this.#protocol !== null) wheel.cancel(this.#protocol);
-    this.#protocol = null;
-    if (delayMs <= 0) return;
-    this.#protocol = new WheelTimer(expired);
-    wheel.arm(this.#protocol, delayMs);
   }
 
   /** Deadline for connecting or for a handshake. */
@@ -185,12 +173,11 @@ export class ConnectionDeadlines implements Deadlines {
     connection.close(operation, Errno.ETIMEDOUT, timeoutError(connection, 'deadline', message));
   }
 
-  /** The connection is closing, or begins a TLS handshake. */
+  /** The connection is closing, or begins a TLS handshake. That of the protocol is the receiver's. */
   cancel(): void {
     this.disarmStage();
     const { wheel } = this.#connection.host;
     if (this.#idle !== null) wheel.cancel(this.#idle);
-    if (this.#protocol !== null) wheel.cancel(this.#protocol);
     if (this.#message !== null) wheel.cancel(this.#message);
     if (this.#rate !== null) wheel.cancel(this.#rate);
     if (this.#send !== null) wheel.cancel(this.#send);
@@ -203,12 +190,11 @@ export function timeoutError(connection: Link, operation: string, message: strin
 }
 
 /** A number that grows when the system takes bytes for the peer. */
-function takenBytes({ sender, socket }: Link): number {
-  return sender === null ? 0 : sender.queue.writtenBytes - unsentBytes(socket);
+function takenBytes({ bytesOut, socket }: Link): number {
+  return bytesOut - unsentBytes(socket);
 }
 
 /** A number that changes when bytes come in or leave. */
-export function movedBytes({ receiver, sender, socket }: Link): number {
-  const written = sender === null ? 0 : sender.queue.writtenBytes;
-  return receiver.bytesIn + written - unsentBytes(socket);
+export function movedBytes({ receiver, bytesOut, socket }: Link): number {
+  return receiver.bytesIn + bytesOut - unsentBytes(socket);
 }

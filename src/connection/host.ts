@@ -10,6 +10,7 @@ import type { Port, Protocol } from '../protocol/protocol.ts';
 import { DirectWriter, isFastPathAllowed } from '../transport/fast-io.ts';
 import type { LifecycleOwner } from './lifecycle.ts';
 import type { StreamSecurity } from './security.ts';
+import { SenderRing } from './sender-ring.ts';
 
 /** What a connection asks of the component that it belongs to. */
 export interface ConnectionOwner extends LifecycleOwner {
@@ -78,6 +79,7 @@ export class ConnectionHost {
   messagesOut = 0;
   /** The connection whose read is being delivered: its sends are flushed when that is over, without a detour. */
   active: TurnTask | null = null;
+  readonly senders = new SenderRing((task) => this.schedule(task));
   readonly #turnEnd = new TurnEnd<TurnTask>(null);
 
   constructor(owner: ConnectionOwner, listener: AnyHooks) {
@@ -103,9 +105,9 @@ export class ConnectionHost {
     this.directWriter = this.isFast ? DirectWriter.create() : null;
   }
 
-  /** Asks for `connection.turnEnded()` at the end of this turn of the event loop. */
-  schedule(connection: TurnTask): void {
-    this.#turnEnd.schedule(connection);
+  /** Asks for `task.turnEnded()` at the end of this turn of the event loop. */
+  schedule(task: TurnTask): void {
+    this.#turnEnd.schedule(task);
   }
 
   stats(connections: number, pendingBytes: number): ComponentStats {

@@ -179,18 +179,21 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
   /** Runs the hook that lets the connection in, then what comes next. `done` is told how it went: undefined if open, else why not. */
   open(firstHook: 'onAccept' | 'onConnect', argument: unknown, done: OpeningDone): void {
     const { listener, owner } = this.host;
+    if (listener[firstHook] === undefined) return this.#firstHookPassed(firstHook, done);
     const call = (): unknown =>
       firstHook === 'onAccept' ? listener.onAccept?.(owner, this.id, argument) : listener.onConnect?.(owner, this.id);
-    askHook(this, firstHook, call, done, () => {
-      // A stop that did not wait for the answer has counted the connection as refused.
-      if (this.isReleased) return done(this.closedBefore(firstHook));
-      this.wasLetIn = true;
-      if (this.countsWhenLetIn) this.countOpened();
-      if (this.#state === ConnectionState.Opening) return this.letIn(done);
-      done(this.closedBefore(firstHook));
-      // An async hook may have outlived the connection: it let it in, so it is owed the end as well.
-      if (this.#state === ConnectionState.Closed) this.release();
-    });
+    askHook(this, firstHook, call, done, () => this.#firstHookPassed(firstHook, done));
+  }
+
+  #firstHookPassed(hook: string, done: OpeningDone): void {
+    // A stop that did not wait for the answer has counted the connection as refused.
+    if (this.isReleased) return done(this.closedBefore(hook));
+    this.wasLetIn = true;
+    if (this.countsWhenLetIn) this.countOpened();
+    if (this.#state === ConnectionState.Opening) return this.letIn(done);
+    done(this.closedBefore(hook));
+    // An async hook may have outlived the connection: it let it in, so it is owed the end as well.
+    if (this.#state === ConnectionState.Closed) this.release();
   }
 
   limitHook(hook: string): (() => void) | null {
@@ -210,12 +213,15 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
   /** `onHandShake`, then data (NODEEV-001). */
   shakeHands(done: OpeningDone): void {
     const { listener, owner } = this.host;
+    if (listener.onHandShake === undefined) return this.#handShakePassed(done);
     const call = (): unknown => listener.onHandShake?.(owner, this.id);
-    askHook(this, 'onHandShake', call, done, () => {
-      if (this.#state !== ConnectionState.Opening) return done(this.closedBefore('onHandShake'));
-      this.begin();
-      done();
-    });
+    askHook(this, 'onHandShake', call, done, () => this.#handShakePassed(done));
+  }
+
+  #handShakePassed(done: OpeningDone): void {
+    if (this.#state !== ConnectionState.Opening) return done(this.closedBefore('onHandShake'));
+    this.begin();
+    done();
   }
 
   /** It is let in, over TLS also its handshake is done. */

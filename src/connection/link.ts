@@ -42,6 +42,8 @@ export interface ReceivingSide extends SocketReader {
   readonly hasEnded: boolean;
   /** Marks that the promise of a hook is pending, or no longer. */
   markHook(isPending: boolean): void;
+  /** The protocol's deadline; 0 for none. */
+  deadline(ms: number): void;
   /** A hook answered Error. */
   refusedBy(hook: string): void;
   received(bytes: Buffer, lifetime: Lifetime): void;
@@ -66,7 +68,6 @@ export interface Deadlines {
   latestAt: number;
   armStage(delayMs: number, expired: () => void): void;
   shortenStage(delayMs: number, expired: () => void): void;
-  armProtocol(delayMs: number, expired: () => void): void;
   readsAgain(): void;
   /** Bytes were received: whether a message is in the middle now, and how many came before it. */
   messageStands(isPartial: boolean, messagesIn: number): void;
@@ -87,6 +88,8 @@ export interface Link extends TurnTask {
   readonly deadlines: Deadlines;
   readonly consumer: Consumer | null;
   readonly pendingBytes: number;
+  /** Bytes that the system has taken since the connection began. */
+  readonly bytesOut: number;
   /** Whether it drains, or will when its opening hooks are done. */
   readonly isEnding: boolean;
   /** Whether everything was sent and a FIN after it. */
@@ -106,6 +109,8 @@ export interface Link extends TurnTask {
   sendRaw(bytes: Uint8Array): boolean;
   sendReserved(bytes: Uint8Array, reserved: number): boolean;
   useSender(): SendingSide;
+  /** Its sender goes to other connections. */
+  giveUpSender(): void;
   hold(): () => void;
   answerMade(): void;
   hookFailed(hook: string, thrown: unknown, operation: SocketOperation): void;

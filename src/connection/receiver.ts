@@ -4,7 +4,7 @@ import type { SocketErrorName } from '../core/error-names.ts';
 import { SocketError } from '../core/errors.ts';
 import { type HookOutcome, mustSettle, settleHook } from '../core/hooks.ts';
 import { $createProtocol } from '../core/internals.ts';
-import { WheelTimer } from '../core/timer-wheel.ts';
+import { WheelNode, WheelTimer } from '../core/timer-wheel.ts';
 import { TokenBucket } from '../core/token-bucket.ts';
 import { loan } from '../memory/loan.ts';
 import { type ReadWindow, WINDOW_ENTER_BYTES, WINDOW_LEAVE_BYTES } from '../memory/read-memory.ts';
@@ -54,9 +54,9 @@ interface ReceiveRates {
 
 /**
  * The receiving side of a stream connection: where reads land, what pauses them, and the port that its protocol gets, by
- * which messages reach the listener.
+ * which messages reach the listener. It is the timer of the protocol's deadline, too.
  */
-export class ConnectionReceiver implements Port, ReceivingSide {
+export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide {
   protocol: Protocol;
   bytesIn = 0;
   messagesIn = 0;
@@ -74,6 +74,7 @@ export class ConnectionReceiver implements Port, ReceivingSide {
   #held: Buffer[] | null = null;
 
   constructor(connection: Link) {
+    super();
     this.#connection = connection;
     const { host, openedAt } = connection;
     this.protocol = host.owner[$createProtocol](this);
@@ -345,8 +346,15 @@ export class ConnectionReceiver implements Port, ReceivingSide {
     this.#connection.endByProtocol();
   }
 
-  deadline(ms: number, expired: () => void): void {
-    this.#connection.deadlines.armProtocol(ms, expired);
+  deadline(ms: number): void {
+    const { wheel } = this.#connection.host;
+    if (ms > 0) wheel.arm(this, ms);
+    else wheel.cancel(this);
+  }
+
+  /** The protocol's deadline has passed. */
+  override onExpire(): void {
+    this.protocol.expired?.();
   }
 
   hold(): () => void {
@@ -356,7 +364,7 @@ export class ConnectionReceiver implements Port, ReceivingSide {
   become(next: Protocol): void {
     const connection = this.#connection;
     const rest = this.protocol.takeRest();
-    connection.deadlines.armProtocol(0, () => {});
+    this.deadline(0);
     this.protocol.closed();
     this.protocol = next;
     const lends = connection.host.settings.reuseReceiveMemory && next.deliversBytes;

@@ -7,18 +7,24 @@ import { SendQueue, type StreamWriter } from '../memory/send-queue.ts';
 import { directHandle, type StreamHandle } from '../transport/fast-io.ts';
 import { TlsWriter } from '../transport/tls-writer.ts';
 import type { Link, SendingSide } from './link.ts';
+import type { KeptSender } from './sender-ring.ts';
 import { ConnectionState } from './state.ts';
 
 /** Queued bytes of one turn beyond which they are handed over at once: what one read can bring. */
 const GATHER_LIMIT_BYTES = 256 * 1024;
 
-/** The sending side of a stream connection: its queue, how that is written, and the marks. Made by the first send. */
-export class ConnectionSender implements SendingSide, StreamWriter {
+/**
+ * The sending side of a stream connection: its queue, how that is written, and the marks. Made by the first send; a connection
+ * that has nothing to send may lose it to another one.
+ */
+export class ConnectionSender implements SendingSide, StreamWriter, KeptSender {
   readonly queue: SendQueue;
   messagesOut = 0;
+  ringAt = -1;
   /** Bytes that the protocol holds back. */
   heldBytes = 0;
-  #connection: Link;
+  /** Null while it has none: nobody calls it then. */
+  #owner: Link | null;
   #handle: StreamHandle | null = null;
   /** Over TLS on the fast path, instead of the handle. */
   #tls: TlsWriter | null = null;
@@ -31,14 +37,75 @@ export class ConnectionSender implements SendingSide, StreamWriter {
   /** Pending bytes at which sending may go on. */
   #drainedBytes: number;
 
-  constructor(connection: Link) {
+  /** One for a connection that has none: a new one, or one that another connection gave up. */
+  static of(connection: Link): ConnectionSender {
+    const { senders, settings } = connection.host;
+    let sender = senders.takeSpare() as ConnectionSender | null;
+    if (sender === null) {
+      sender = new ConnectionSender(connection);
+    } else {
+      sender.#owner = connection;
+      sender.#drainedBytes = settings.lowWaterMarkBytes;
+      sender.useSocket();
+    }
+    senders.add(sender);
+    return sender;
+  }
+
+  private constructor(connection: Link) {
     const { host } = connection;
-    this.#connection = connection;
+    this.#owner = connection;
     this.queue = new SendQueue(host.sendSlabs, this);
     this.#drainedBytes = host.settings.lowWaterMarkBytes;
     if (host.reportsSends) this.queue.reports = [];
     if (host.settings.sendPolicy === SendPolicy.Safe) this.queue.maxWriteBytes = host.settings.highWaterMarkBytes;
     this.useSocket();
+  }
+
+  get #connection(): Link {
+    return this.#owner!;
+  }
+
+  /** Whether its connection can do without it. Over TLS it is the one that knows of the records under way. */
+  get isIdle(): boolean {
+    const { queue } = this;
+    if (queue.pendingBytes !== 0 || queue.isWriting || this.heldBytes !== 0 || this.#tls !== null) return false;
+    if (this.#isBlocked || this.#crossedBytes !== 0 || (queue.reports !== null && queue.reports.length > 0))
+      return false;
+    const { state, consumer, awaitsSent, isScheduled } = this.#connection;
+    return consumer === null && !awaitsSent && !isScheduled && state === ConnectionState.Open;
+  }
+
+  leave(): void {
+    this.#connection.giveUpSender();
+    this.#reset();
+  }
+
+  /** The socket is closed: what is queued is dropped. */
+  abandon(): void {
+    // Whoever is still to call back for a write must not find another connection.
+    if (this.queue.isWriting || this.#tls !== null) this.#connection.host.senders.remove(this, false);
+    this.queue.abandon();
+  }
+
+  /** The connection is closed, and its protocol. */
+  close(): void {
+    if (this.ringAt < 0) return;
+    const { senders } = this.#connection.host;
+    this.leave();
+    senders.remove(this, true);
+  }
+
+  #reset(): void {
+    this.#owner = null;
+    this.#handle = null;
+    this.messagesOut = 0;
+    this.heldBytes = 0;
+    this.#isBlocked = false;
+    this.#crossedBytes = 0;
+    this.#gathersRecords = false;
+    this.queue.writtenBytes = 0;
+    if (this.queue.reports !== null) this.queue.reports = [];
   }
 
   /** Writes go to the connection's socket from now on, which may be another one than before. */

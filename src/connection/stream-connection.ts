@@ -71,6 +71,9 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   /** TLS of this connection; null on plain ones, and while it is in clear text. */
   secure: SecureSession | null = null;
   consumer: Consumer | null = null;
+  /** What senders that it had before the present one did. */
+  #bytesOutBefore = 0;
+  #messagesOutBefore = 0;
   #deadlines: ConnectionDeadlines | null = null;
   #seldom: Seldom | null = null;
 
@@ -218,11 +221,11 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   }
 
   get pendingBytes(): number {
-    return this.sender === null ? 0 : this.sender.pendingBytes + (this.#seldom?.lostBytes ?? 0);
+    return (this.sender?.pendingBytes ?? 0) + (this.#seldom?.lostBytes ?? 0);
   }
 
   protected override get unsentBytes(): number {
-    return this.sender === null ? 0 : this.sender.unsentBytes + (this.#seldom?.lostBytes ?? 0);
+    return (this.sender?.unsentBytes ?? 0) + (this.#seldom?.lostBytes ?? 0);
   }
 
   /** Local address, null once the socket is closed. */
@@ -235,10 +238,25 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
     return this.#deadlines;
   }
 
-  /** The sending side, made when it is first needed. */
+  /** The sending side, made when it is needed. */
   useSender(): ConnectionSender {
-    this.sender ??= new ConnectionSender(this);
+    this.sender ??= ConnectionSender.of(this);
     return this.sender;
+  }
+
+  /** Its sender, which has nothing to do, goes to other connections. */
+  giveUpSender(): void {
+    this.#bytesOutBefore = this.bytesOut;
+    this.#messagesOutBefore = this.#messagesOut;
+    this.sender = null;
+  }
+
+  get bytesOut(): number {
+    return this.#bytesOutBefore + (this.sender?.queue.writtenBytes ?? 0);
+  }
+
+  get #messagesOut(): number {
+    return this.#messagesOutBefore + (this.sender?.messagesOut ?? 0);
   }
 
   // ---- opening ---------------------------------------------------------------------------------------------------
@@ -540,7 +558,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
       return false;
     const lostBytes = this.pendingBytes;
     Object.assign(this.#useSeldom(), { failure: cause, lostBytes });
-    this.sender!.queue.clear();
+    this.sender?.queue.clear();
     this.awaitsSent = false;
     this.facts |= IS_ENDING | IS_SHUT_DOWN;
     if (this.state === ConnectionState.Open) this.move(ConnectionState.Draining);
@@ -587,7 +605,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   }
 
   protected closeTransport(): void {
-    this.#deadlines?.cancel();
+    this.#cancelDeadlines();
     const resets = (this.facts & RESETS) !== 0;
     const isCutOff = resets || (this.sender !== null && this.sender.queue.queuedBytes > 0);
     this.sender?.queue.clear();
@@ -598,6 +616,11 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
       else this.socket.destroy();
     }
     if (this.#outlivesSocket) setImmediate(() => this.socketClosed());
+  }
+
+  #cancelDeadlines(): void {
+    this.#deadlines?.cancel();
+    this.receiver.deadline(0);
   }
 
   /** The peer's FIN. TLS has a word of its own for the end. */
@@ -615,9 +638,10 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
     }
     if (this.#failure !== null && this.state < ConnectionState.Closing) this.#closeForFailure();
     this.close(SocketOperation.Close, 0);
-    this.#deadlines?.cancel();
-    this.sender?.queue.abandon();
+    this.#cancelDeadlines();
+    this.sender?.abandon();
     this.receiver.close();
+    this.sender?.close();
     this.transportClosed();
   }
 
@@ -630,9 +654,9 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
     const now = this.host.wheel.clock.now();
     return {
       bytesIn: this.receiver.bytesIn,
-      bytesOut: this.sender?.queue.writtenBytes ?? 0,
+      bytesOut: this.bytesOut,
       messagesIn: this.receiver.messagesIn,
-      messagesOut: this.sender?.messagesOut ?? 0,
+      messagesOut: this.#messagesOut,
       pendingBytes: this.pendingBytes,
       bufferedBytes: this.protocol.bufferedBytes,
       ageMs: now - this.openedAt,

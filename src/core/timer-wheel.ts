@@ -27,26 +27,46 @@ const systemHost: TimerHost = {
 };
 
 /**
- * One deadline in a wheel. Subclass or assign `onExpire`; arm it with `TimerWheel.arm`. A node is reusable and belongs to
- * at most one wheel position at a time.
+ * What can have one deadline in a wheel: a `WheelTimer`, or an object that is its own timer, which spares it another one. Arm
+ * it with `TimerWheel.arm`. It is reusable and belongs to at most one wheel position at a time.
  */
-export class WheelTimer {
-  /** @internal */ next: WheelTimer | null = null;
-  /** @internal */ previous: WheelTimer | null = null;
+export abstract class WheelNode {
+  /** @internal */ next: WheelNode | null = null;
+  /** @internal */ previous: WheelNode | null = null;
   /** Tick in which it expires; -1 while not armed. @internal */
   tick = -1;
-  readonly onExpire: () => void;
-  /** Whether the process lives on while this is armed, though nothing else asks for it. */
-  readonly holdsProcess: boolean;
 
-  constructor(onExpire: () => void, holdsProcess = false) {
-    this.onExpire = onExpire;
-    this.holdsProcess = holdsProcess;
+  /** The deadline has passed. */
+  abstract onExpire(): void;
+
+  /** Whether the process lives on while this is armed, though nothing else asks for it. */
+  get holdsProcess(): boolean {
+    return false;
   }
 
   /** Whether it waits in a wheel. */
   get isArmed(): boolean {
     return this.tick >= 0;
+  }
+}
+
+/** One deadline in a wheel. */
+export class WheelTimer extends WheelNode {
+  readonly #expired: () => void;
+  readonly #holdsProcess: boolean;
+
+  constructor(expired: () => void, holdsProcess = false) {
+    super();
+    this.#expired = expired;
+    this.#holdsProcess = holdsProcess;
+  }
+
+  override onExpire(): void {
+    this.#expired();
+  }
+
+  override get holdsProcess(): boolean {
+    return this.#holdsProcess;
   }
 }
 
@@ -73,7 +93,7 @@ const MASK = SLOTS - 1;
 export class TimerWheel {
   readonly clock: Clock;
   #host: TimerHost;
-  #slots: WheelTimer[] = [];
+  #slots: WheelNode[] = [];
   #occupied = new Uint32Array(SLOTS / 32);
   #current: number;
   #count = 0;
@@ -101,7 +121,7 @@ export class TimerWheel {
   }
 
   /** Arms `timer` to expire in `delayMs` milliseconds, never early, at most one tick and the system's delay late. Re-arms if armed. */
-  arm(timer: WheelTimer, delayMs: number): void {
+  arm(timer: WheelNode, delayMs: number): void {
     const due = Math.ceil((this.clock.now() + Math.max(delayMs, 0)) / TICK_MS);
     if (this.#count === 0 && !this.#running) this.#current = Math.floor(this.clock.now() / TICK_MS);
     if (timer.tick >= 0) this.#unlink(timer);
@@ -119,7 +139,7 @@ export class TimerWheel {
   }
 
   /** Cancels `timer`; nothing happens if it is not armed. */
-  cancel(timer: WheelTimer): void {
+  cancel(timer: WheelNode): void {
     if (timer.tick < 0) return;
     this.#unlink(timer);
     if (this.#count === 0 && this.#wake !== null && !this.#running) {
@@ -175,7 +195,7 @@ export class TimerWheel {
     }
   }
 
-  #unlink(timer: WheelTimer): void {
+  #unlink(timer: WheelNode): void {
     const index = timer.tick & MASK;
     timer.previous!.next = timer.next;
     timer.next!.previous = timer.previous;

@@ -813,8 +813,12 @@ export abstract class HttpProtocol implements Protocol {
 
   // ---- deadlines -------------------------------------------------------------------------------------------------
 
+  expired(): void {
+    this.deadlines.woken();
+  }
+
   /** @internal */
-  expired(stage: Stage): void {
+  stageExpired(stage: Stage): void {
     if (!this.port.isOpen) return;
     if (stage === Stage.Linger) return this.#cut();
     if (stage !== Stage.Body) return this.roleExpired(stage);

@@ -27,8 +27,8 @@ import type { TcpServerOptions } from '../server/tcp-server.ts';
 import type { ProtocolModelInit } from '../stream/protocol-models.ts';
 import { type FrameHooks, WebSocketFrameProtocol } from '../websocket/frame-protocol.ts';
 import { FRAME_HOOKS, frameProtocols, sendFrameOn } from '../websocket/http-frames.ts';
-import type { Refusal } from '../websocket/server-upgrade.ts';
 import { ServedWebSockets } from '../websocket/serving.ts';
+import type { Refusal } from '../websocket/upgrade-verdict.ts';
 import { WebSocketConnection } from '../websocket/websocket-connection.ts';
 import { HubMethods, hubsOf } from '../websocket/websocket-hub.ts';
 import { type AnyWebSocketHooks, HUB_HOOKS } from '../websocket/websocket-listener.ts';
@@ -107,23 +107,22 @@ const model = withHooks(
       asksFetch: listener.fetch !== undefined,
     });
     server[$webSockets] = webSockets;
-    const { upgrade } = webSockets;
-    const find = (connId: ConnId) => server[$connectionOf](connId)!.protocol as HttpServerProtocol;
+    const find = (connId: ConnId) => server[$connectionOf](connId)!.protocol as UpgradingProtocol;
     const context = httpContext(
       init,
       {
         consume:
           settings === null
             ? null
-            : (protocol, head) => (upgrade.hasVerdict(protocol.port.id) ? null : take(protocol, head)),
+            : (protocol, head) => ((protocol as UpgradingProtocol).verdict === null ? take(protocol, head) : null),
         upgradeTo: (protocol, type) =>
-          webSockets.upgradeTo(protocol as HttpServerProtocol, type) ?? framesOf?.(protocol, type) ?? null,
+          webSockets.upgradeTo(protocol as UpgradingProtocol, type) ?? framesOf?.(protocol, type) ?? null,
         takesOnlyWebSockets: true,
       },
       webSockets.hooksOver(listener, find),
     );
     server[$context] = context;
-    return (port) => new UpgradingProtocol(context, port, webSockets);
+    return (port) => new UpgradingProtocol(context, port);
   },
   [...HTTP_HOOKS, 'onRequest', ...FRAME_HOOKS],
 );

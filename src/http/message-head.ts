@@ -108,6 +108,12 @@ export class FieldBlock implements SpanSink {
     return undefined;
   }
 
+  /** Where the first value of a name, which is in lower case, begins in the text; -1 if there is none. */
+  valueAt(name: string): number {
+    for (let i = 0; i < this.completeCount; i++) if (this.isNamed(i, name)) return this.spans[4 * i + 2]!;
+    return -1;
+  }
+
   /** All values of a name, in order of arrival. */
   getAll(name: string): string[] {
     const lower = name.toLowerCase();

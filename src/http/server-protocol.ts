@@ -4,6 +4,7 @@ import type { SendQueue } from '../memory/send-queue.ts';
 import { AtEnd, type Port, type Protocol } from '../protocol/protocol.ts';
 import { type Answer, type AnswerOutput, AnswerQueue } from './answer-queue.ts';
 import type { HttpContext } from './context.ts';
+import { HttpVersion } from './enums.ts';
 import type { HttpHeaders } from './header-list.ts';
 import { HttpProtocol } from './http-protocol.ts';
 import { Flag } from './llhttp/layout.ts';
@@ -27,6 +28,7 @@ import { finalAnswer, responseHead, wasFramedByCaller } from './response-head.ts
 import { SendRoom } from './send-room.ts';
 import { LINGER_MS } from './settings.ts';
 import { Stage } from './stage-deadlines.ts';
+import { statusText } from './status.ts';
 
 /** Told when a connection is gone. */
 export interface GoneWatcher {
@@ -219,6 +221,18 @@ export class HttpServerProtocol extends HttpProtocol implements AnswerOutput {
     if (this.#isStreaming) this.bodySent(); // whatever it lacked, this is the next answer
     if (wasFramedByCaller() && length === 0) this.#bodyFollows(head, status);
     else this.#answerDone();
+    return true;
+  }
+
+  /**
+   * Answers with 101 as `sendResponse` does, with fields that need no check.
+   * @param fields Their lines, without CRLF behind the last one.
+   */
+  sendSwitch(fields: string): boolean {
+    const version = this.context.localVersion === HttpVersion.V1_0 ? '1.0' : '1.1';
+    if (!sendText(this.port, `HTTP/${version} 101 ${statusText(101)}\r\n${fields}\r\n\r\n`)) return false;
+    if (this.#isStreaming) this.bodySent();
+    this.#answerDone();
     return true;
   }
 

@@ -18,7 +18,7 @@ export type Stage = (typeof Stage)[keyof typeof Stage];
 
 /** Told when a deadline has passed. */
 export interface DeadlineOwner {
-  expired(stage: Stage): void;
+  stageExpired(stage: Stage): void;
 }
 
 const never = Number.POSITIVE_INFINITY;
@@ -33,7 +33,6 @@ export class StageDeadlines {
   #owner: DeadlineOwner;
   #at = [never, never, never, never, never];
   #armedAt = never;
-  readonly #wake = (): void => this.#woken();
 
   constructor(port: Pick<Port, 'deadline'>, clock: Clock, owner: DeadlineOwner) {
     this.#port = port;
@@ -63,21 +62,22 @@ export class StageDeadlines {
     this.#at.fill(never);
     if (this.#armedAt === never) return;
     this.#armedAt = never;
-    this.#port.deadline(0, this.#wake);
+    this.#port.deadline(0);
   }
 
   #arm(at: number, ms: number): void {
     this.#armedAt = at;
-    this.#port.deadline(Math.max(1, Math.ceil(ms)), this.#wake);
+    this.#port.deadline(Math.max(1, Math.ceil(ms)));
   }
 
-  #woken(): void {
+  /** The port's deadline has passed. */
+  woken(): void {
     this.#armedAt = never;
     const now = this.#clock.now();
     for (let stage = 0; stage < this.#at.length; stage++) {
       if (this.#at[stage]! > now) continue;
       this.#at[stage] = never;
-      this.#owner.expired(stage as Stage);
+      this.#owner.stageExpired(stage as Stage);
     }
     const next = Math.min(...this.#at);
     if (next < this.#armedAt) this.#arm(next, next - this.#clock.now());

@@ -1,19 +1,13 @@
-import type { Port } from '../protocol/protocol.ts';
-import type { ServedWebSockets } from '../websocket/serving.ts';
-import type { HttpContext } from './context.ts';
+import type { UpgradeVerdict } from '../websocket/upgrade-verdict.ts';
 import { HttpServerProtocol } from './server-protocol.ts';
 
 /** HTTP of a connection that may become a WebSocket. */
 export class UpgradingProtocol extends HttpServerProtocol {
-  #webSockets: ServedWebSockets;
-
-  constructor(context: HttpContext, port: Port, webSockets: ServedWebSockets) {
-    super(context, port);
-    this.#webSockets = webSockets;
-  }
+  /** What was decided about the request for a WebSocket that is being read. */
+  verdict: UpgradeVerdict | null = null;
 
   override closed(): void {
     super.closed();
-    this.#webSockets.upgrade.forgetVerdict(this.port.id);
+    this.verdict = null;
   }
 }

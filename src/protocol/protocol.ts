@@ -76,8 +76,8 @@ export interface Port {
   sendReserved(bytes: Uint8Array, reserved: number): boolean;
   /** Takes no more sends, writes what is queued, sends a FIN, waits for the peer's, and closes. */
   end(): void;
-  /** Calls `expired` in `ms` milliseconds unless another deadline is set before; 0 for none. One per protocol. */
-  deadline(ms: number, expired: () => void): void;
+  /** Calls the protocol's `expired` in `ms` milliseconds unless another deadline is set before; 0 for none. One per protocol. */
+  deadline(ms: number): void;
   /** Lets `next` take this protocol's place: it is opened, then gets the bytes that `takeRest` gives up. */
   become(next: Protocol): void;
   /**
@@ -107,6 +107,8 @@ export interface Protocol {
   drain(): boolean;
   /** Something was written, or nothing is left to write: so many bytes are pending now. Only for protocols that wait for room. */
   wrote?(pendingBytes: number): void;
+  /** The deadline has passed that it set by `Port.deadline`. */
+  expired?(): void;
   /** The connection is gone: gives up what the protocol holds. */
   closed(): void;
 

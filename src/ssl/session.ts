@@ -106,6 +106,7 @@ export class TlsSession implements SecureSession, GateEntry {
     const { handshakeTimeoutMs } = connection.host.settings;
     // It has a deadline of its own; those of an open connection begin when it is done.
     connection.deadlines.cancel();
+    connection.receiver.deadline(0);
     connection.deadlines.armStage(handshakeTimeoutMs, () => {
       connection.host.limits.handshakeTimeouts++;
       const message = `the TLS handshake of connection ${connection.id} did not end within ${handshakeTimeoutMs} ms (handshakeTimeoutMs)`;

@@ -10,9 +10,10 @@ import { defaultLimits, httpCounters } from '../http/settings.ts';
 import { sharedMemory } from '../memory/read-memory.ts';
 import type { Port, Protocol } from '../protocol/protocol.ts';
 import { ClientHandshake, type ClientTarget } from './client-handshake.ts';
+import type { WebSocketContext } from './websocket-context.ts';
 import type { AnyWebSocketHooks } from './websocket-listener.ts';
 import type { TopicProperties, WebSocketProperties } from './websocket-properties.ts';
-import { type WebSocketContext, WebSocketProtocol } from './websocket-protocol.ts';
+import { WebSocketProtocol } from './websocket-protocol.ts';
 import { beginRun, type WebSocketComponent, WebSocketRun } from './websocket-run.ts';
 
 /** A WebSocket that is being opened: where, and who waits for it. */

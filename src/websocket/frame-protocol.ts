@@ -5,7 +5,7 @@ import type { FrameHeader } from './frame-header.ts';
 import { FrameReader, type FrameReaderRules, type FrameSink } from './frame-reader.ts';
 import { buildRawFrame, type RawFrame } from './frame-writer.ts';
 import type { Violation } from './opcode.ts';
-import { isPlainlyOk } from './websocket-protocol.ts';
+import { isPlainlyOk } from './plainly-ok.ts';
 
 /** HP-Socket's hooks about frames (EV-H-12 to EV-H-14), with their sender and connection as a component calls them. */
 export interface FrameHooks {

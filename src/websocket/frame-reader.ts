@@ -1,8 +1,8 @@
 import type { SlabPool } from '../memory/slab-pool.ts';
 import { Lifetime } from '../protocol/protocol.ts';
+import { checkCloseBody } from './control-payload.ts';
 import { checkFrameLength, checkFrameStart, FrameHeader, type FrameRules, MAX_HEADER_BYTES } from './frame-header.ts';
 import { applyMask, rotateKey } from './mask.ts';
-import { checkCloseBody } from './message-reader.ts';
 import { Opcode, type Violation, Violations } from './opcode.ts';
 import { Utf8Validator } from './utf8.ts';
 

@@ -68,6 +68,7 @@ function refusal(status: number, message: string, headers: HeaderList = []): Upg
 
 /** Whether a comma-separated header holds `token`, in any case. */
 export function hasToken(header: string | undefined, token: string): boolean {
+  if (header?.length === token.length) return header.toLowerCase() === token;
   return header !== undefined && header.split(',').some((item) => item.trim().toLowerCase() === token);
 }
 
@@ -128,9 +129,18 @@ export function chooseProtocol(offered: readonly string[], spoken: readonly stri
 }
 
 /**
- * Server: the fields of the answer 101 (RFC 6455, 4.2.2) without `Content-Length`, which HP-Socket adds (UPG-008), and what was
- * agreed on.
+ * Server: the fields that every answer 101 has (RFC 6455, 4.2.2), without `Content-Length`, which HP-Socket adds (UPG-008).
+ * @param accept `Sec-WebSocket-Accept`.
  */
+export function fieldsOf(accept: string): HeaderList {
+  return [
+    ['Upgrade', 'websocket'],
+    ['Connection', 'Upgrade'],
+    ['Sec-WebSocket-Accept', accept],
+  ];
+}
+
+/** Server: the fields of the answer 101, and what was agreed on. */
 export function answerUpgrade(
   offer: UpgradeOffer,
   protocol: string,
@@ -140,11 +150,7 @@ export function answerUpgrade(
   if (protocol !== '' && !offer.protocols.includes(protocol)) {
     throw new TypeError('the sub-protocol that was chosen is not one that the client offered');
   }
-  const headers: HeaderList = [
-    ['Upgrade', 'websocket'],
-    ['Connection', 'Upgrade'],
-    ['Sec-WebSocket-Accept', offer.accept],
-  ];
+  const headers = fieldsOf(offer.accept);
   if (protocol !== '') headers.push(['Sec-WebSocket-Protocol', protocol]);
   const deflate = compression !== null && extensions !== undefined ? compression.answer(extensions) : null;
   if (deflate !== null) headers.push(['Sec-WebSocket-Extensions', deflate.header]);

@@ -1,10 +1,11 @@
 import { BufferView } from '../memory/buffer-view.ts';
 import type { SlabPool } from '../memory/slab-pool.ts';
 import { Lifetime } from '../protocol/protocol.ts';
+import { checkCloseBody, closeCodeOf } from './control-payload.ts';
 import { checkFrameLength, checkFrameStart, FrameHeader, type FrameRules, MAX_HEADER_BYTES } from './frame-header.ts';
 import { applyMask, Masker, rotateKey } from './mask.ts';
 import { MessageAssembly } from './message-assembly.ts';
-import { isWireCloseCode, MAX_CONTROL_BYTES, Opcode, type Violation, Violations } from './opcode.ts';
+import { MAX_CONTROL_BYTES, Opcode, type Violation, Violations } from './opcode.ts';
 import { isWholeUtf8 } from './utf8.ts';
 
 /** What the readers of one component share. */
@@ -43,6 +44,16 @@ export interface MessageSink {
 }
 
 const EMPTY = Buffer.alloc(0);
+/** A reader without a connection must not keep one alive. */
+const nobody: MessageSink = {
+  message: () => false,
+  streamBegins: () => false,
+  streamPiece: () => false,
+  streamEnds: () => false,
+  control: () => false,
+  closedByPeer() {},
+  violate() {},
+};
 /** An incomplete frame of which less than this is missing to go on is kept as it is: a header, or a control frame. */
 const MAX_PARTIAL_BYTES = MAX_HEADER_BYTES + MAX_CONTROL_BYTES;
 /** Parsing is synchronous and a header is done with before anybody is called, so one serves all connections. */
@@ -67,6 +78,8 @@ const masker = new Masker();
  * 0.35 us to 2.5; 64 KiB 22 us to 155, half of which is the memory of the message. `npm run bench:micro -- --only websocket`.)
  */
 export class MessageReader {
+  /** One that reads for nobody at present: between two messages a connection needs none. */
+  static #spare: MessageReader | null = null;
   #rules: MessageRules;
   #sink: MessageSink;
   /** Beginning of a frame: its header, or a control frame, that is not all there. */
@@ -87,6 +100,27 @@ export class MessageReader {
   constructor(rules: MessageRules, sink: MessageSink) {
     this.#rules = rules;
     this.#sink = sink;
+  }
+
+  /** A reader that begins between two messages. */
+  static take(rules: MessageRules, sink: MessageSink): MessageReader {
+    const reader = MessageReader.#spare;
+    if (reader === null) return new MessageReader(rules, sink);
+    MessageReader.#spare = null;
+    reader.#rules = rules;
+    reader.#sink = sink;
+    return reader;
+  }
+
+  /** A reader that `isIdle` may read for others. */
+  static give(reader: MessageReader): void {
+    reader.#sink = nobody;
+    MessageReader.#spare = reader;
+  }
+
+  /** Whether it holds nothing, so that another one could take its place. */
+  get isIdle(): boolean {
+    return this.isBetweenMessages && !this.#isOver;
   }
 
   get hasBacklog(): boolean {
@@ -380,7 +414,7 @@ export class MessageReader {
     }
     this.stop();
     if (data.length === 0) this.#sink.closedByPeer(1005, EMPTY);
-    else this.#sink.closedByPeer(closeCodeOf(data), Buffer.from(data.subarray(2)));
+    else this.#sink.closedByPeer(closeCodeOf(data), data.length === 2 ? EMPTY : Buffer.from(data.subarray(2)));
     return false;
   }
 
@@ -402,18 +436,4 @@ function checkBeginning(
 ): Violation | null {
   if (end - at < 2) return null;
   return checkFrameStart(bytes[at]!, bytes[at + 1]!, rules, isContinuing) ?? checkFrameLength(bytes, at, end);
-}
-
-/** The code of a close body that has one. */
-export function closeCodeOf(body: Uint8Array): number {
-  return (body[0]! << 8) | body[1]!;
-}
-
-/** What is wrong with the body of a close frame (RFC 6455, 5.5.1 and 7.4). */
-export function checkCloseBody(body: Buffer): Violation | null {
-  const { length } = body;
-  if (length === 0) return null;
-  if (length === 1) return Violations.closeLength;
-  if (!isWireCloseCode(closeCodeOf(body))) return Violations.closeCode;
-  return isWholeUtf8(body, 2, length) ? null : Violations.closeReason;
 }

@@ -3,19 +3,22 @@ import { HandleResult } from '../core/enums.ts';
 import type { ConnId } from '../core/listener.ts';
 import { type HeaderText, type HttpHeaders, headerText, pairsOf } from '../http/header-list.ts';
 import type { HttpServerProtocol } from '../http/server-protocol.ts';
+import type { UpgradingProtocol } from '../http/upgrading-protocol.ts';
 import type { Compression } from './compression.ts';
 import {
   type Agreement,
   answerUpgrade,
   checkUpgradeRequest,
   chooseProtocol,
+  fieldsOf,
   type HeaderList,
   isRefusal,
   type UpgradeOffer,
 } from './handshake.ts';
 import { UpgradeRequestView } from './upgrade-request.ts';
+import type { Acceptance, Refusal } from './upgrade-verdict.ts';
+import type { WebSocketContext } from './websocket-context.ts';
 import type { UpgradeAcceptance, UpgradeDenial, WebSocketRequest } from './websocket-listener.ts';
-import type { WebSocketContext } from './websocket-protocol.ts';
 
 /** Who serves the WebSockets of a path. */
 export interface UpgradeRoute {
@@ -23,13 +26,6 @@ export interface UpgradeRoute {
   readonly context: WebSocketContext;
   /** Asks the user; null if nobody wants to be asked. */
   readonly decide: ((connId: ConnId, request: WebSocketRequest) => unknown) | null;
-}
-
-/** What a request that is refused is answered with. */
-export interface Refusal {
-  readonly status: number;
-  readonly headers: HeaderList;
-  readonly body: string;
 }
 
 /** How one component upgrades requests. */
@@ -43,15 +39,7 @@ export interface UpgradeRules {
   reportHookError(hook: string, error: unknown, connId: ConnId): void;
 }
 
-/** What was decided about the request that is being read. */
-type Verdict =
-  | {
-      readonly isAccepted: true;
-      readonly headers: HeaderList;
-      readonly agreement: Agreement;
-      readonly context: WebSocketContext;
-    }
-  | ({ readonly isAccepted: false } & Refusal);
+const PLAIN: Agreement = { protocol: '', deflate: null };
 
 /**
  * The opening handshake of a server, on top of its HTTP: looks at each request that asks for a WebSocket when its head is complete,
@@ -59,46 +47,35 @@ type Verdict =
  */
 export class ServerUpgrade {
   #rules: UpgradeRules;
-  #verdicts = new Map<ConnId, Verdict>();
 
   constructor(rules: UpgradeRules) {
     this.#rules = rules;
-  }
-
-  /** Whether the request that is being read was decided about. */
-  hasVerdict(connId: ConnId): boolean {
-    return this.#verdicts.has(connId);
-  }
-
-  /** The connection is gone, or no longer HTTP: what was decided about its request matters no more. */
-  forgetVerdict(connId: ConnId): void {
-    this.#verdicts.delete(connId);
   }
 
   /**
    * The head of a request that asks for a WebSocket is complete: decides. What it returns, `onHeadersComplete` returns.
    * @param protocol The HTTP of the connection, whose `head` is the request.
    */
-  headComplete(protocol: HttpServerProtocol, connId: ConnId): unknown {
+  headComplete(protocol: UpgradingProtocol): unknown {
     const offer = this.#offerOf(protocol);
-    if (isRefusal(offer)) return this.#deny(protocol, connId, offer.status, offer.headers, offer.message);
+    if (isRefusal(offer)) return this.#deny(protocol, offer.status, offer.headers, offer.message);
     const request = new UpgradeRequestView(protocol.head!.text);
     const route = this.#rules.route(request.path);
-    if (route === null) return this.#deny(protocol, connId, 404, [], 'there is no WebSocket at this path');
+    if (route === null) return this.#deny(protocol, 404, [], 'there is no WebSocket at this path');
     const { context, decide } = route;
-    if (decide === null) return this.#decided(protocol, connId, offer, context, undefined);
+    if (decide === null) return this.#decided(protocol, offer, context, undefined);
     let decision: unknown;
     try {
-      decision = decide(connId, request);
+      decision = decide(protocol.port.id, request);
       if (typeof (decision as PromiseLike<unknown> | undefined)?.then !== 'function') {
-        return this.#decided(protocol, connId, offer, context, decision);
+        return this.#decided(protocol, offer, context, decision);
       }
     } catch (thrown) {
-      return this.#failed(protocol, connId, thrown);
+      return this.#failed(protocol, thrown);
     }
     return Promise.resolve(decision).then(
-      (value) => this.#decided(protocol, connId, offer, context, value),
-      (thrown: unknown) => this.#failed(protocol, connId, thrown),
+      (value) => this.#decided(protocol, offer, context, value),
+      (thrown: unknown) => this.#failed(protocol, thrown),
     );
   }
 
@@ -127,70 +104,60 @@ export class ServerUpgrade {
   ): Refusal | { headers: HeaderList; agreement: Agreement } {
     const offer = this.#offerOf(protocol);
     if (isRefusal(offer)) return { status: offer.status, headers: offer.headers, body: offer.message };
-    return this.#accept(protocol, offer, acceptance);
+    const { accept, headers, agreement } = this.#accept(protocol, offer, acceptance);
+    return { headers: headers ?? fieldsOf(accept), agreement };
   }
 
-  #accept(
-    protocol: HttpServerProtocol,
-    offer: UpgradeOffer,
-    { subProtocol, headers = [] }: UpgradeAcceptance,
-  ): { headers: HeaderList; agreement: Agreement } {
-    const answer = answerUpgrade(
-      offer,
-      subProtocol ?? chooseProtocol(offer.protocols, this.#rules.subProtocols),
-      this.#rules.compression === null ? undefined : protocol.head!.getJoined('sec-websocket-extensions'),
-      this.#rules.compression,
-    );
-    return { headers: [...answer.headers, ...checkedPairs(headers)], agreement: answer.agreement };
-  }
-
-  #failed(protocol: HttpServerProtocol, connId: ConnId, thrown: unknown): void {
-    this.#rules.reportHookError('onUpgradeRequest', thrown, connId);
-    this.#deny(protocol, connId, 500, [], 'the server could not decide about this request');
-  }
-
-  #decided(
-    protocol: HttpServerProtocol,
-    connId: ConnId,
-    offer: UpgradeOffer,
-    context: WebSocketContext,
-    decision: unknown,
-  ): void {
-    if (decision === HandleResult.Error) {
-      return this.#deny(protocol, connId, 500, [], 'the server refused this request');
+  #accept(protocol: HttpServerProtocol, offer: UpgradeOffer, { subProtocol, headers }: UpgradeAcceptance): Acceptance {
+    const { compression, subProtocols } = this.#rules;
+    const chosen = subProtocol ?? chooseProtocol(offer.protocols, subProtocols);
+    const extensions = compression === null ? undefined : protocol.head!.getJoined('sec-websocket-extensions');
+    if (chosen === '' && extensions === undefined && headers === undefined) {
+      return { accept: offer.accept, agreement: PLAIN, headers: null };
     }
-    if (decision === false) return this.#deny(protocol, connId, 403, [], 'this WebSocket is not for you');
+    const answer = answerUpgrade(offer, chosen, extensions, compression);
+    return {
+      accept: offer.accept,
+      agreement: answer.agreement,
+      headers: [...answer.headers, ...checkedPairs(headers ?? [])],
+    };
+  }
+
+  #failed(protocol: UpgradingProtocol, thrown: unknown): void {
+    this.#rules.reportHookError('onUpgradeRequest', thrown, protocol.port.id);
+    this.#deny(protocol, 500, [], 'the server could not decide about this request');
+  }
+
+  #decided(protocol: UpgradingProtocol, offer: UpgradeOffer, context: WebSocketContext, decision: unknown): void {
+    if (decision === HandleResult.Error) return this.#deny(protocol, 500, [], 'the server refused this request');
+    if (decision === false) return this.#deny(protocol, 403, [], 'this WebSocket is not for you');
     const given = typeof decision === 'object' && decision !== null ? decision : {};
-    if ('status' in given) {
-      try {
-        const { status, headers, body } = checkDenial(given as UpgradeDenial);
-        return this.#deny(protocol, connId, status, headers, body);
-      } catch (thrown) {
-        return this.#failed(protocol, connId, thrown);
-      }
-    }
     try {
-      const accepted = this.#accept(protocol, offer, given as UpgradeAcceptance);
-      this.#verdicts.set(connId, { isAccepted: true, ...accepted, context });
+      if ('status' in given) {
+        const { status, headers, body } = checkDenial(given as UpgradeDenial);
+        return this.#deny(protocol, status, headers, body);
+      }
+      const acceptance = this.#accept(protocol, offer, given as UpgradeAcceptance);
+      protocol.verdict = { isAccepted: true, acceptance, context };
     } catch (thrown) {
-      this.#failed(protocol, connId, thrown);
+      this.#failed(protocol, thrown);
     }
   }
 
   /** Makes an ordinary request of it, which gets this answer, and is the last one of its connection. */
-  #deny(protocol: HttpServerProtocol, connId: ConnId, status: number, headers: HeaderList, body: string): void {
+  #deny(protocol: UpgradingProtocol, status: number, headers: HeaderList, body: string): void {
     const head = protocol.head;
     if (head === null) return;
     head.isUpgrade = false;
     head.isKeepAlive = false;
-    this.#verdicts.set(connId, { isAccepted: false, status, headers, body });
+    protocol.verdict = { isAccepted: false, status, headers, body };
   }
 
   /** The request is complete: answers it if it was refused. @returns Whether it did. */
-  messageComplete(protocol: HttpServerProtocol, connId: ConnId): boolean {
-    const verdict = this.#verdicts.get(connId);
-    if (verdict === undefined || verdict.isAccepted) return false;
-    this.#verdicts.delete(connId);
+  messageComplete(protocol: UpgradingProtocol): boolean {
+    const { verdict } = protocol;
+    if (verdict === null || verdict.isAccepted) return false;
+    protocol.verdict = null;
     const { status, headers, body } = verdict;
     const type: HeaderList = body === '' ? [] : [['Content-Type', 'text/plain; charset=utf-8']];
     const close: HeaderList = headers.some(([name]) => name.toLowerCase() === 'connection')
@@ -201,17 +168,25 @@ export class ServerUpgrade {
   }
 
   /** The request may upgrade: sends the answer. @returns What was agreed on, and with whom; null if nothing was. */
-  upgrade(
-    protocol: HttpServerProtocol,
-    connId: ConnId,
-  ): { readonly agreement: Agreement; readonly context: WebSocketContext } | null {
-    const verdict = this.#verdicts.get(connId);
+  upgrade(protocol: UpgradingProtocol): { readonly agreement: Agreement; readonly context: WebSocketContext } | null {
+    const { verdict } = protocol;
     if (verdict?.isAccepted !== true) return null;
-    this.#verdicts.delete(connId);
-    if (!protocol.sendResponse(101, null, verdict.headers as HttpHeaders)) return null;
-    return verdict;
+    protocol.verdict = null;
+    const { acceptance, context } = verdict;
+    const { accept, headers, agreement } = acceptance;
+    // Most answers differ in one field only, and need no check.
+    const isSent =
+      headers === null
+        ? protocol.sendSwitch(PLAIN_FIELDS + accept)
+        : protocol.sendResponse(101, null, headers as HttpHeaders);
+    return isSent ? { agreement, context } : null;
   }
 }
+
+/** The fields of an answer up to the value of the last one. */
+const PLAIN_FIELDS = fieldsOf('')
+  .map(([name, value]) => `${name}: ${value}`)
+  .join('\r\n');
 
 /** Nobody reads what becomes of headers that are just checked. */
 const checked: HeaderText = { text: '', has: 0, connection: '' };

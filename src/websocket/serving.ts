@@ -4,15 +4,20 @@ import { HttpUpgradeType } from '../http/enums.ts';
 import type { HttpHeaders } from '../http/header-list.ts';
 import { HTTP_HOOKS } from '../http/http-model.ts';
 import type { AnyHttpHooks } from '../http/listener.ts';
+import type { MessageHead } from '../http/message-head.ts';
 import type { HttpServerProtocol } from '../http/server-protocol.ts';
 import type { HttpRequest } from '../http/server-request.ts';
+import type { UpgradingProtocol } from '../http/upgrading-protocol.ts';
 import type { Protocol } from '../protocol/protocol.ts';
 import type { Agreement } from './handshake.ts';
-import { type Refusal, ServerUpgrade, type UpgradeRoute } from './server-upgrade.ts';
+import { RequestText } from './request-text.ts';
+import { ServerUpgrade, type UpgradeRoute } from './server-upgrade.ts';
+import type { Refusal } from './upgrade-verdict.ts';
+import type { WebSocketContext } from './websocket-context.ts';
 import { type HubTable, hooksOfHub, WebSocketHub } from './websocket-hub.ts';
 import type { AnyWebSocketHooks, UpgradeAcceptance, WebSocketRequest } from './websocket-listener.ts';
 import type { TopicProperties, WebSocketProperties, WebSocketServerProperties } from './websocket-properties.ts';
-import { type WebSocketContext, WebSocketProtocol } from './websocket-protocol.ts';
+import { WebSocketProtocol } from './websocket-protocol.ts';
 import { beginRun, type WebSocketComponent, WebSocketRun } from './websocket-run.ts';
 
 /** How a server serves WebSockets. */
@@ -94,7 +99,7 @@ export class ServedWebSockets {
   }
 
   /** Hooks about HTTP messages that look at each request for a WebSocket before, or in the place of, those of the user. */
-  hooksOver(user: AnyHttpHooks, find: (connId: ConnId) => HttpServerProtocol): AnyHttpHooks {
+  hooksOver(user: AnyHttpHooks, find: (connId: ConnId) => UpgradingProtocol): AnyHttpHooks {
     const { upgrade } = this;
     const over: AnyHttpHooks = {};
     for (const name of HTTP_HOOKS as readonly (keyof AnyHttpHooks)[]) {
@@ -106,7 +111,7 @@ export class ServedWebSockets {
       const protocol = find(connId);
       if (protocol.head?.isUpgrade !== true || protocol.isWebSocketRequest !== true) return result;
       const decide = (value: unknown): unknown => {
-        const decision = this.#headComplete(protocol, connId, user.onUpgrade !== undefined);
+        const decision = this.#headComplete(protocol, user.onUpgrade !== undefined);
         return decision === undefined ? value : Promise.resolve(decision).then(() => value);
       };
       const wait = protocol.whenAnswered();
@@ -114,16 +119,16 @@ export class ServedWebSockets {
       return Promise.all([result, wait]).then(([value]) => decide(value));
     };
     over.onMessageComplete = (sender, connId) =>
-      upgrade.messageComplete(find(connId), connId) ? undefined : user.onMessageComplete?.(sender, connId);
+      upgrade.messageComplete(find(connId)) ? undefined : user.onMessageComplete?.(sender, connId);
     if (user.onUpgrade !== undefined) {
       over.onUpgrade = (sender, connId, type) =>
-        upgrade.hasVerdict(connId) ? undefined : user.onUpgrade!(sender, connId, type);
+        find(connId).verdict === null ? user.onUpgrade!(sender, connId, type) : undefined;
     }
     return over;
   }
 
   /** Decides about a request for a WebSocket; a promise of that if a hook is asked. */
-  #headComplete(protocol: HttpServerProtocol, connId: ConnId, hasOnUpgrade: boolean): Promise<unknown> | undefined {
+  #headComplete(protocol: UpgradingProtocol, hasOnUpgrade: boolean): Promise<unknown> | undefined {
     const { path } = this.upgrade.viewOf(protocol);
     const isHub = this.#hubs.has(path);
     if (this.#asksFetch && !isHub && this.#ownHooks.onUpgradeRequest === undefined) {
@@ -133,22 +138,21 @@ export class ServedWebSockets {
       return undefined;
     }
     if (hasOnUpgrade && this.#route(path) === null) return undefined; // the hook answers
-    return this.upgrade.headComplete(protocol, connId) as Promise<unknown> | undefined;
+    return this.upgrade.headComplete(protocol) as Promise<unknown> | undefined;
   }
 
   /** The protocol of a request that may upgrade; null if it is none of ours. */
-  upgradeTo(http: HttpServerProtocol, type: HttpUpgradeType): Protocol | null {
+  upgradeTo(http: UpgradingProtocol, type: HttpUpgradeType): Protocol | null {
     if (type !== HttpUpgradeType.WebSocket) return null;
-    const upgraded = this.upgrade.upgrade(http, http.port.id);
+    const upgraded = this.upgrade.upgrade(http);
     if (upgraded === null) return null;
     const { agreement, context } = upgraded;
-    return this.#open(context, http, agreement, http.head!.text);
+    return this.#open(context, http, agreement, requestText(http.head!));
   }
 
-  /** @param text Head of the request. */
-  #open(context: WebSocketContext, http: HttpServerProtocol, agreement: Agreement, text: string): Protocol {
+  #open(context: WebSocketContext, http: HttpServerProtocol, agreement: Agreement, request: RequestText): Protocol {
     const deflate = agreement.deflate === null ? null : this.#run.compression!.open(agreement.deflate, true);
-    return new WebSocketProtocol(context, http.port, agreement.protocol, deflate, text);
+    return new WebSocketProtocol(context, http.port, agreement.protocol, deflate, request);
   }
 
   /**
@@ -163,11 +167,16 @@ export class ServedWebSockets {
     if ('status' in plan) return plan;
     const { agreement, headers } = plan;
     const context = hooks === null ? this.#ownRoute.context : this.#run.contextFor(hooks);
-    const { text } = protocol.head!;
+    const text = requestText(protocol.head!);
     const make = (): Protocol => this.#open(context, protocol, agreement, text);
     if (!protocol.switchTo(request.answer, headers as HttpHeaders, make)) {
       throw new Error('the request was answered already, or its connection is gone');
     }
     return null;
   }
+}
+
+/** What is kept of the head of a request that opened a WebSocket. */
+function requestText(head: MessageHead): RequestText {
+  return new RequestText(head.text, head.valueAt('sec-websocket-key'));
 }

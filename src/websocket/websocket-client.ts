@@ -24,9 +24,9 @@ import { CloseCode, Opcode } from './opcode.ts';
 import { openedOn, openRules, pendingOpen, type WebSocketOpenOptions } from './websocket-agent.ts';
 import { doOn, sendMessageOn, sendMessagePartsOn, sendStreamOn } from './websocket-calls.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
+import type { WebSocketEnd } from './websocket-context.ts';
 import type { AnyWebSocketHooks, WebSocketClientHooks } from './websocket-listener.ts';
 import { type WebSocketProperties, webSocketProperties } from './websocket-properties.ts';
-import type { WebSocketEnd } from './websocket-protocol.ts';
 import { runOf, type WebSocketComponent, type WebSocketStats, webSocketOf } from './websocket-run.ts';
 
 /** How a client connects again when its WebSocket is lost: after 2^n times the first delay, a part of which is left to chance. */

@@ -5,8 +5,8 @@ import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { CloseCode, Opcode } from './opcode.ts';
 import { subscribeOn } from './subscriptions.ts';
 import { doOn, sendMessageOn, sendMessagePartsOn, sendStreamOn } from './websocket-calls.ts';
+import type { WebSocketEnd } from './websocket-context.ts';
 import type { WebSocketRequest } from './websocket-listener.ts';
-import type { WebSocketEnd } from './websocket-protocol.ts';
 import { requestOf, runOf, webSocketOf } from './websocket-run.ts';
 
 /**

@@ -8,9 +8,9 @@ import { CloseCode, Opcode } from './opcode.ts';
 import { subscribeOn } from './subscriptions.ts';
 import type { Topics } from './topics.ts';
 import { doOn, sendMessageOn, sendMessagePartsOn, sendStreamOn } from './websocket-calls.ts';
+import type { WebSocketEnd } from './websocket-context.ts';
 import { broadcastTo } from './websocket-hub.ts';
 import type { WebSocketRequest } from './websocket-listener.ts';
-import type { WebSocketEnd } from './websocket-protocol.ts';
 import { requestOf, runOf, type WebSocketStats, webSocketOf } from './websocket-run.ts';
 
 /** How a message is published. */

@@ -1,78 +1,21 @@
-import { isThenable } from '../core/component.ts';
-import { HandleResult } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
-import { settleHook } from '../core/hooks.ts';
 import { loan } from '../memory/loan.ts';
 import type { SendQueue } from '../memory/send-queue.ts';
 import { AtEnd, type Lifetime, type Port, type Protocol } from '../protocol/protocol.ts';
 import type { DeflateContext } from './compression.ts';
+import { checkedControl, closeBodyOf } from './control-payload.ts';
 import { headerBytes } from './frame-header.ts';
 import { appendFrame, appendFrameParts, buildFrame, COMPRESSED, FINAL } from './frame-writer.ts';
-import { MessageReader, type MessageRules, type MessageSink } from './message-reader.ts';
-import { WebSocketMessageStream } from './message-stream.ts';
-import { CloseCode, isWireCloseCode, MAX_CONTROL_BYTES, Opcode, type Violation, Violations } from './opcode.ts';
+import { MessageReader, type MessageSink } from './message-reader.ts';
+import { CloseCode, Opcode, type Violation, Violations } from './opcode.ts';
 import { Outbox } from './outbox.ts';
+import { isPlainlyOk } from './plainly-ok.ts';
+import type { RequestText } from './request-text.ts';
+import { RoomWaiters } from './room-waiters.ts';
 import type { SharedMessage } from './shared-message.ts';
+import { StreamedMessage } from './streamed-message.ts';
 import { isWholeUtf8 } from './utf8.ts';
-
-/** How a WebSocket ended, or is ending. */
-export interface WebSocketEnd {
-  /** The close code: the peer's if it sent one, 1005 if its frame held none, 1006 if there was no close frame. */
-  readonly code: number;
-  /** The peer's reason, or ours if we failed the connection. */
-  readonly reason: string;
-  /** Whether close frames went both ways. */
-  readonly wasClean: boolean;
-}
-
-/** What a component does with what its WebSockets bring. What these return is settled as of any hook. */
-export interface WebSocketHooks {
-  /** The WebSocket is open. */
-  open?(id: number): unknown;
-  /** A whole message; undefined hands it to the port instead: `onReceive`, a stream, or an iterator. */
-  message?(id: number, data: Buffer | string, isBinary: boolean): unknown;
-  /** A message that is longer than `streamBytes`, as it arrives. */
-  messageStream?(id: number, stream: WebSocketMessageStream, isBinary: boolean): unknown;
-  ping?(id: number, data: Buffer): unknown;
-  pong?(id: number, data: Buffer): unknown;
-  /** The peer's close frame; it is answered. */
-  closing?(id: number, code: number, reason: string): unknown;
-  /** Something was written: so many bytes are pending now. */
-  wrote?(id: number, pendingBytes: number): void;
-  /** It is over: once for each that was open. */
-  closed?(id: number, end: WebSocketEnd): void;
-}
-
-/** What the WebSockets of one component share. */
-export interface WebSocketContext extends MessageRules {
-  readonly isServer: boolean;
-  readonly hooks: WebSocketHooks;
-  /** Whether text is delivered as a string. */
-  readonly textAsString: boolean;
-  /** Silence after which a ping is sent, in milliseconds; 0 for never. */
-  readonly pingIntervalMs: number;
-  /** Time that a peer has for any sign of life after a ping. */
-  readonly pongTimeoutMs: number;
-  /** Time that the closing handshake may take. */
-  readonly closeTimeoutMs: number;
-  readonly counters: WebSocketCounters;
-}
-
-/** What happened in the WebSockets of one component. */
-export interface WebSocketCounters {
-  /** WebSockets failed because the peer broke the protocol or a limit. */
-  violations: number;
-  /** Those that gave no sign of life. */
-  pongTimeouts: number;
-  /** Those whose peer did not answer our close frame in time. */
-  closeTimeouts: number;
-  /** Pings that were answered by the pong to a later one. */
-  pongsCoalesced: number;
-}
-
-export function newWebSocketCounters(): WebSocketCounters {
-  return { violations: 0, pongTimeouts: 0, closeTimeouts: 0, pongsCoalesced: 0 };
-}
+import { type WebSocketContext, type WebSocketEnd, withCompression } from './websocket-context.ts';
 
 /**
  * Where a WebSocket is in its life.
@@ -86,6 +29,38 @@ export function newWebSocketCounters(): WebSocketCounters {
  * | any         | the connection is gone                        | Gone        |
  */
 const State = { Open: 0, ClosingHere: 1, Closed: 2, Failed: 3, Gone: 4 } as const;
+type State = (typeof State)[keyof typeof State];
+
+/**
+ * What is true of a WebSocket: one number, since there may be a hundred thousand of them and a field takes 8 bytes of each.
+ *
+ * ```
+ *   bit  0..2  its state
+ *        3..7  whether ...
+ *        8     the message that is sent in fragments is text (of one that goes on, `IS_CONTINUED`)
+ *       10     the next message that is sent is text
+ *       12..   pongs that wait to be written
+ * ```
+ */
+const STATE = 7;
+/** Something came since the timer looked last. */
+const HAS_RECEIVED = 8;
+/** A ping of ours was not answered. */
+const AWAITS_PONG = 16;
+const HAS_PEER_ENDED = 32;
+/** A message is being inflated on a thread. */
+const IS_INFLATING = 64;
+/** The stream that gets the present message can take no more. */
+const IS_STREAM_FULL = 128;
+/** The message that is being sent in fragments is text. */
+const FRAGMENTS_ARE_TEXT = 256;
+/** A message is being sent in fragments. */
+const SENDS_FRAGMENTS = 512;
+/** The next message that is sent is text. */
+const SENDS_TEXT = 1024;
+/** Its first fragment was sent. */
+const IS_CONTINUED = 2048;
+const PONG = 4096;
 
 /** Pongs that may wait to be written; beyond it only the last ping is answered (RFC 6455, 5.5.3). */
 const MAX_UNWRITTEN_PONGS = 16;
@@ -93,63 +68,77 @@ const MAX_UNWRITTEN_PONGS = 16;
 const MAX_LINGER_MS = 2000;
 const EMPTY = Buffer.alloc(0);
 
+/** What few WebSockets have, or have for long; made when one of it is first set. */
+class Seldom {
+  violation: Violation | null = null;
+  /** What the peer's close frame said. */
+  endCode: number = CloseCode.Abnormal;
+  endReason = '';
+  /** Payload of a ping that is answered when there is room. */
+  lastPing: Buffer | null = null;
+  /** What waits behind a message that is being compressed on a thread. */
+  outbox: Outbox | null = null;
+  /** The message that is handed on as it arrives. */
+  streamed: StreamedMessage | null = null;
+  /** Senders that wait until less is pending. */
+  waiters: RoomWaiters | null = null;
+}
+
 /** Whole messages over one connection (RFC 6455, 5 to 7). Pure, as every protocol. */
 export class WebSocketProtocol implements Protocol, MessageSink {
-  readonly deliversBytes = true;
-  readonly hasMessages = true;
   /** The sub-protocol that was agreed on, '' for none. */
   readonly subProtocol: string;
-  /** What the next `frame` sends: text or binary. The component sets it around a send of text. */
-  sendOpcode: number = Opcode.Binary;
+  /** Head of the request that opened it; null on agents and clients. */
+  readonly request: RequestText | null;
   readonly #context: WebSocketContext;
   readonly #port: Port;
-  readonly #reader: MessageReader;
   readonly #deflate: DeflateContext | null;
-  #state: (typeof State)[keyof typeof State] = State.Open;
-  #violation: Violation | null = null;
-  /** What the peer's close frame said. */
-  #endCode: number = CloseCode.Abnormal;
-  #endReason = '';
-  /** Whether something came since the timer looked last. */
-  #hasReceived = false;
-  #awaitsPong = false;
-  #unwrittenPongs = 0;
-  /** Payload of a ping that is answered when there is room. */
-  #lastPing: Buffer | null = null;
-  /** Whether a message is being sent in fragments. */
-  #isStreaming = false;
-  #fragmentOpcode: number = Opcode.Continuation;
-  #hasPeerEnded = false;
-  /** What waits behind a message that is being compressed on a thread. */
-  #outbox: Outbox | null = null;
-  /** Whether a message is being inflated on a thread. */
-  #isInflating = false;
-  /** The message that is handed on as it arrives, and the promise of the hook that got it. */
-  #stream: WebSocketMessageStream | null = null;
-  #streamHook: Promise<void> | null = null;
-  /** Whether the stream can take no more. */
-  #isStreamFull = false;
-  /** Senders that wait until less is pending. */
-  #roomWaiters: { readonly maxBytes: number; readonly go: (isOpen: boolean) => void }[] | null = null;
-  readonly #liveness: () => void;
-
-  /** Head of the request that opened it, '' on agents and clients. */
-  readonly requestText: string;
+  /** Reads frames: only there while a read is dealt with, or a frame or message is not complete. */
+  #reader: MessageReader | null = null;
+  #facts: number = State.Open;
+  #seldom: Seldom | null = null;
 
   constructor(
     context: WebSocketContext,
     port: Port,
     subProtocol: string,
     deflate: DeflateContext | null,
-    requestText = '',
+    request: RequestText | null = null,
   ) {
-    this.requestText = requestText;
+    this.request = request;
     this.#context = context;
     this.#port = port;
     this.subProtocol = subProtocol;
     this.#deflate = deflate;
-    this.#reader = new MessageReader(deflate === null ? context : new DeflateRules(context), this);
-    this.#liveness = () => this.#checkLiveness();
+  }
+
+  get deliversBytes(): boolean {
+    return true;
+  }
+
+  get hasMessages(): boolean {
+    return true;
+  }
+
+  get #state(): State {
+    return (this.#facts & STATE) as State;
+  }
+
+  set #state(state: State) {
+    this.#facts = (this.#facts & ~STATE) | state;
+  }
+
+  #is(fact: number): boolean {
+    return (this.#facts & fact) !== 0;
+  }
+
+  #mark(facts: number, areSo: boolean): void {
+    this.#facts = areSo ? this.#facts | facts : this.#facts & ~facts;
+  }
+
+  get #use(): Seldom {
+    this.#seldom ??= new Seldom();
+    return this.#seldom;
   }
 
   /** Whether messages can be sent: neither side has sent a close frame. */
@@ -162,32 +151,63 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     return this.#deflate !== null;
   }
 
+  /** What the next `frame` sends: text or binary. The component sets it around a send of text. */
+  get sendOpcode(): number {
+    return this.#is(SENDS_TEXT) ? Opcode.Text : Opcode.Binary;
+  }
+
+  set sendOpcode(opcode: number) {
+    this.#mark(SENDS_TEXT, opcode === Opcode.Text);
+  }
+
   /** How it ended, or would end if the connection broke now. */
   get end(): WebSocketEnd {
-    const violation = this.#violation;
+    const seldom = this.#seldom;
+    if (seldom === null) return { code: CloseCode.Abnormal, reason: '', wasClean: false };
+    const { violation, endCode, endReason } = seldom;
     if (violation !== null) return { code: violation.closeCode, reason: violation.message, wasClean: false };
-    return { code: this.#endCode, reason: this.#endReason, wasClean: this.#endCode !== CloseCode.Abnormal };
+    return { code: endCode, reason: endReason, wasClean: endCode !== CloseCode.Abnormal };
   }
 
   // ---- Protocol --------------------------------------------------------------------------------------------------
 
   opened(): void {
     const { hooks, pingIntervalMs } = this.#context;
-    if (pingIntervalMs > 0) this.#port.deadline(pingIntervalMs, this.#liveness);
+    if (pingIntervalMs > 0) this.#port.deadline(pingIntervalMs);
     if (hooks.open !== undefined) this.#call('onOpen', hooks.open, undefined);
   }
 
   receive(bytes: Buffer, lifetime: Lifetime): void {
-    this.#hasReceived = true;
-    this.#reader.receive(bytes, lifetime);
+    this.#facts |= HAS_RECEIVED;
+    if (this.#state >= State.Closed) return;
+    const reader = (this.#reader ??= MessageReader.take(this.#rules, this));
+    reader.receive(bytes, lifetime);
+    if (reader.isIdle) this.#giveReader(reader);
   }
 
   resume(): void {
-    if (!this.#isInflating && !this.#isStreamFull) this.#reader.resume();
+    const reader = this.#reader;
+    if (reader === null || this.#is(IS_INFLATING | IS_STREAM_FULL)) return;
+    reader.resume();
+    if (reader.isIdle) this.#giveReader(reader);
+  }
+
+  get #rules(): WebSocketContext | ReturnType<typeof withCompression> {
+    return this.#deflate === null ? this.#context : withCompression(this.#context);
+  }
+
+  #giveReader(reader: MessageReader): void {
+    this.#reader = null;
+    MessageReader.give(reader);
+  }
+
+  #stopReading(): void {
+    this.#reader?.stop();
+    this.#reader = null;
   }
 
   ended(): AtEnd {
-    this.#hasPeerEnded = true;
+    this.#facts |= HAS_PEER_ENDED;
     switch (this.#state) {
       case State.Failed:
         this.#violateNow();
@@ -197,49 +217,66 @@ export class WebSocketProtocol implements Protocol, MessageSink {
         return AtEnd.Drain;
       default:
         // No close frame: the code is 1006, wherever the bytes end (RFC 6455, 7.1.5).
-        return this.#reader.isBetweenMessages ? AtEnd.Drain : AtEnd.Truncated;
+        return this.isMidMessage ? AtEnd.Truncated : AtEnd.Drain;
     }
   }
 
   drain(): boolean {
-    if (this.#hasPeerEnded) return true; // who would not answer a goodbye
+    if (this.#is(HAS_PEER_ENDED)) return true; // who would not answer a goodbye
     if (this.#state === State.Open) this.close(CloseCode.GoingAway, '');
     return this.#state >= State.Closed;
   }
 
   wrote(pendingBytes: number): void {
-    if (this.#roomWaiters !== null) this.#noteRoom(pendingBytes);
+    if (this.#seldom !== null && this.#seldom.waiters !== null) this.#noteRoom(this.#seldom, pendingBytes);
     this.#context.hooks.wrote?.(this.#port.id, pendingBytes);
-    if (this.#unwrittenPongs === 0 || pendingBytes > 0) return;
-    this.#unwrittenPongs = 0;
-    const ping = this.#lastPing;
+    if (this.#facts < PONG || pendingBytes > 0) return;
+    this.#facts &= PONG - 1;
+    const ping = this.#seldom?.lastPing ?? null;
     if (ping === null) return;
-    this.#lastPing = null;
+    this.#seldom!.lastPing = null;
     if (this.#state === State.Open) this.#control(Opcode.Pong, ping);
+  }
+
+  /** The deadline of this state. */
+  expired(): void {
+    const port = this.#port;
+    switch (this.#state) {
+      case State.Open:
+        return this.#checkLiveness();
+      case State.ClosingHere:
+        this.#context.counters.closeTimeouts++;
+        return port.violate(Errno.ETIMEDOUT, 'the peer did not answer the close frame within closeTimeoutMs');
+      case State.Closed:
+        return port.end();
+      case State.Failed:
+        return this.#violateNow();
+    }
   }
 
   closed(): void {
     if (this.#state === State.Gone) return;
     const { end } = this;
     this.#state = State.Gone;
-    this.#reader.stop();
-    this.#failStream('the connection was closed before the end of the message');
-    this.#outbox?.drop();
-    this.#outbox = null;
+    this.#stopReading();
     this.#deflate?.close();
-    this.#lastPing = null;
-    this.#noteRoom(0);
+    const seldom = this.#seldom;
+    if (seldom !== null) {
+      this.#drop(seldom, 'the connection was closed before the end of the message');
+      seldom.lastPing = null;
+      this.#noteRoom(seldom, 0);
+    }
     this.#context.hooks.closed?.(this.#port.id, end);
   }
 
   sizeOf(length: number): number {
     if (this.#state !== State.Open) return -Errno.EPIPE;
-    if (this.#isStreaming) return -Errno.EBUSY;
+    if (this.isStreaming) return -Errno.EBUSY;
     return headerBytes(length, !this.#context.isServer) + length;
   }
 
   explain(_length: number): string {
-    return this.#isStreaming
+    return this.isStreaming
       ? 'a message is being sent in fragments; wait until that is done'
       : 'the WebSocket is closing: nothing can be sent after a close frame';
   }
@@ -266,22 +303,22 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   }
 
   get hasBacklog(): boolean {
-    return this.#isInflating || this.#isStreamFull || this.#reader.hasBacklog;
+    return this.#is(IS_INFLATING | IS_STREAM_FULL) || (this.#reader !== null && this.#reader.hasBacklog);
   }
 
   get bufferedBytes(): number {
-    return this.#reader.bufferedBytes;
+    return this.#reader === null ? 0 : this.#reader.bufferedBytes;
   }
 
   get isMidMessage(): boolean {
-    return !this.#reader.isBetweenMessages;
+    return this.#reader !== null && !this.#reader.isBetweenMessages;
   }
 
   // ---- what the component does with it -----------------------------------------------------------------------------
 
   /** Sends a message that is framed, and compressed, once for many connections. False if it cannot be sent. */
   sendShared(message: SharedMessage): boolean {
-    if (this.#state !== State.Open || this.#isStreaming) return false;
+    if (this.#state !== State.Open || this.isStreaming) return false;
     const isMasked = !this.#context.isServer;
     if (this.#deflate !== null) {
       if (this.#outbox !== null || message.isLate(this.#deflate)) {
@@ -300,53 +337,47 @@ export class WebSocketProtocol implements Protocol, MessageSink {
 
   /** Begins a message in fragments: until its last one is sent, no other message can be: `sizeOf` says EBUSY. */
   beginFragments(opcode: number): boolean {
-    if (this.#state !== State.Open || this.#isStreaming) return false;
-    this.#isStreaming = true;
-    this.#fragmentOpcode = opcode;
+    if (this.#state !== State.Open || this.isStreaming) return false;
+    this.#facts |= SENDS_FRAGMENTS;
+    this.#mark(FRAGMENTS_ARE_TEXT, opcode === Opcode.Text);
+    this.#mark(IS_CONTINUED, false);
     return true;
   }
 
   /** The next fragment of the message. @returns false if it cannot be queued. */
   sendFragment(data: Uint8Array, isLast: boolean): boolean {
-    if (this.#state !== State.Open || !this.#isStreaming) return false;
-    const first = (isLast ? FINAL : 0) | this.#fragmentOpcode;
-    if (!this.#sendInOrder(buildFrame(first, data, !this.#context.isServer))) return false;
-    this.#fragmentOpcode = Opcode.Continuation;
-    this.#isStreaming = !isLast;
+    if (this.#state !== State.Open || !this.isStreaming) return false;
+    let opcode: Opcode = this.#is(FRAGMENTS_ARE_TEXT) ? Opcode.Text : Opcode.Binary;
+    if (this.#is(IS_CONTINUED)) opcode = Opcode.Continuation;
+    if (!this.#sendInOrder(buildFrame((isLast ? FINAL : 0) | opcode, data, !this.#context.isServer))) return false;
+    this.#facts |= IS_CONTINUED;
+    this.#mark(SENDS_FRAGMENTS, !isLast);
     return true;
   }
 
   /** The message will not be completed. Half a message cannot be taken back: only the end of the connection tells the peer. */
   abandonFragments(): void {
-    if (!this.#isStreaming) return;
-    this.#isStreaming = false;
-    if (this.#fragmentOpcode === Opcode.Continuation && this.#state === State.Open) {
+    if (!this.isStreaming) return;
+    this.#mark(SENDS_FRAGMENTS, false);
+    if (this.#is(IS_CONTINUED) && this.#state === State.Open) {
       this.close(CloseCode.InternalError, 'a message could not be completed');
     }
   }
 
   /** Whether a message is being sent in fragments. */
   get isStreaming(): boolean {
-    return this.#isStreaming;
+    return this.#is(SENDS_FRAGMENTS);
   }
 
   /** Resolves when at most `maxBytes` are pending, with true, or when the connection is gone, with false. */
   whenPending(maxBytes: number): Promise<boolean> {
     if (this.#state === State.Gone) return Promise.resolve(false);
-    return new Promise((go) => {
-      this.#roomWaiters ??= [];
-      this.#roomWaiters.push({ maxBytes, go });
-    });
+    this.#use.waiters ??= new RoomWaiters();
+    return this.#use.waiters.wait(maxBytes);
   }
 
-  #noteRoom(pendingBytes: number): void {
-    const isOpen = this.#state !== State.Gone;
-    const waiters = this.#roomWaiters ?? [];
-    this.#roomWaiters = null;
-    for (const waiter of waiters) {
-      if (pendingBytes <= waiter.maxBytes) waiter.go(isOpen);
-      else (this.#roomWaiters ??= []).push(waiter);
-    }
+  #noteRoom(seldom: Seldom, pendingBytes: number): void {
+    if (seldom.waiters?.note(pendingBytes, this.#state !== State.Gone) === false) seldom.waiters = null;
   }
 
   /** A ping with up to 125 bytes. False if it cannot be queued. */
@@ -368,12 +399,9 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     const body = closeBodyOf(code, reason);
     if (this.#state !== State.Open) return false;
     this.#state = State.ClosingHere;
-    this.#awaitsPong = false;
+    this.#mark(AWAITS_PONG, false);
     this.#sendInOrder(buildFrame(FINAL | Opcode.Close, body, !this.#context.isServer));
-    this.#port.deadline(this.#context.closeTimeoutMs, () => {
-      this.#context.counters.closeTimeouts++;
-      this.#port.violate(Errno.ETIMEDOUT, 'the peer did not answer the close frame within closeTimeoutMs');
-    });
+    this.#port.deadline(this.#context.closeTimeoutMs);
     return true;
   }
 
@@ -394,10 +422,10 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   /** Inflates on a thread. Nothing behind the message is read meanwhile. */
   #inflateLater(data: Buffer, isBinary: boolean): false {
     if (loan.isOpen) loan.keep();
-    this.#isInflating = true;
+    this.#facts |= IS_INFLATING;
     const inflated = this.#deflate!.inflateLater(data, this.#context.maxMessageBytes);
     this.#port.settle('onMessage', inflated, (result) => {
-      this.#isInflating = false;
+      this.#mark(IS_INFLATING, false);
       if (result === null || this.#state >= State.Closed) return;
       if (!Buffer.isBuffer(result)) this.#fail(result as Violation);
       else if (!isBinary && !isWholeUtf8(result, 0, result.length)) this.#fail(Violations.text);
@@ -406,62 +434,14 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     return false;
   }
 
-  // ---- a message as it arrives ---------------------------------------------------------------------------------------
-
-  streamBegins(isBinary: boolean): boolean {
-    const port = this.#port;
-    if (!port.count()) return false;
-    const stream = new WebSocketMessageStream(port.id, isBinary);
-    this.#stream = stream;
-    let result: unknown;
-    try {
-      result = this.#context.hooks.messageStream!(port.id, stream, isBinary);
-    } catch (thrown) {
-      return port.threw('onMessageStream', thrown);
-    }
-    if (result === undefined || isPlainlyOk(result)) return port.mayDeliver;
-    // Its promise may not be settled before the end of the message, so the connection is read on. What it leaves is dropped.
-    this.#streamHook = new Promise((resolve) => {
-      settleHook(result, {
-        answered: () => {
-          if (isThenable(result)) WebSocketMessageStream.cancel(stream);
-          resolve();
-        },
-        refused: () => void port.settle('onMessageStream', HandleResult.Error),
-        failed: (thrown) => {
-          // Told by the end of the connection itself, if it is that.
-          if (!WebSocketMessageStream.isErrorOf(stream, thrown)) port.threw('onMessageStream', thrown);
-        },
-      });
-    });
-    return port.mayDeliver;
-  }
-
-  streamPiece(data: Buffer): boolean {
-    const room = WebSocketMessageStream.push(this.#stream!, data);
-    if (room === undefined) return this.#port.mayDeliver;
-    this.#isStreamFull = true;
-    this.#port.settle('onMessageStream', room, () => {
-      this.#isStreamFull = false;
-    });
-    return false;
-  }
-
-  streamEnds(): boolean {
-    WebSocketMessageStream.complete(this.#stream!);
-    const hook = this.#streamHook;
-    this.#stream = null;
-    this.#streamHook = null;
-    // The next message waits until this one was dealt with.
-    return hook === null ? this.#port.mayDeliver : this.#port.settle('onMessageStream', hook);
-  }
-
   #deliver(bytes: Buffer, isBinary: boolean): boolean {
     if (bytes.length > this.#context.streamBytes) {
       // It was compressed, so it came as a whole.
       this.streamBegins(isBinary);
-      if (this.#stream !== null) void WebSocketMessageStream.push(this.#stream, bytes);
-      return this.#stream !== null && this.streamEnds();
+      const streamed = this.#seldom?.streamed ?? null;
+      if (streamed === null) return false;
+      void streamed.push(bytes);
+      return this.streamEnds();
     }
     const { hooks, textAsString } = this.#context;
     const message = isBinary || !textAsString ? bytes : bytes.toString();
@@ -478,10 +458,34 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     return port.settle('onMessage', result);
   }
 
+  streamBegins(isBinary: boolean): boolean {
+    if (!this.#port.count()) return false;
+    const streamed = new StreamedMessage(this.#port, isBinary);
+    this.#use.streamed = streamed;
+    return streamed.begin(this.#context.hooks);
+  }
+
+  streamPiece(data: Buffer): boolean {
+    const streamed = this.#seldom?.streamed ?? null;
+    if (streamed === null) return false; // the connection closes
+    const room = streamed.push(data);
+    if (room === undefined) return this.#port.mayDeliver;
+    this.#facts |= IS_STREAM_FULL;
+    this.#port.settle('onMessageStream', room, () => this.#mark(IS_STREAM_FULL, false));
+    return false;
+  }
+
+  streamEnds(): boolean {
+    const streamed = this.#seldom?.streamed ?? null;
+    if (streamed === null) return false;
+    this.#seldom!.streamed = null;
+    return streamed.complete();
+  }
+
   control(opcode: number, data: Buffer): boolean {
     const { hooks } = this.#context;
     if (opcode === Opcode.Pong) {
-      this.#awaitsPong = false;
+      this.#mark(AWAITS_PONG, false);
       return hooks.pong === undefined ? this.#port.mayDeliver : this.#call('onPong', hooks.pong, Buffer.from(data));
     }
     // Nothing may follow our close frame.
@@ -491,34 +495,34 @@ export class WebSocketProtocol implements Protocol, MessageSink {
 
   /** The peer's close frame. */
   closedByPeer(code: number, reason: Buffer): void {
-    this.#endCode = code;
-    this.#endReason = reason.toString();
+    const seldom = this.#use;
+    seldom.endCode = code;
+    if (reason.length > 0) seldom.endReason = reason.toString();
     const wasOpen = this.#state === State.Open;
     this.#state = State.Closed;
     // RFC 6455, 5.5.1: it is answered, typically with its own code.
-    const { isServer, hooks, closeTimeoutMs } = this.#context;
-    const end = (): void => {
-      if (isServer) {
-        // RFC 6455, 7.1.1: the server closes the TCP connection first, so that TIME_WAIT is its own.
-        this.#port.deadline(0, this.#liveness);
-        this.#port.end();
-      } else {
-        this.#port.deadline(closeTimeoutMs, () => this.#port.end());
-      }
-    };
+    const { isServer, hooks } = this.#context;
     const answer = wasOpen ? buildFrame(FINAL | Opcode.Close, closeBodyOf(code, ''), !isServer) : EMPTY;
-    if (this.#outbox !== null) this.#outbox.raw(answer, end);
+    if (seldom.outbox !== null) seldom.outbox.raw(answer, () => this.#endClosed());
     else {
       if (wasOpen) this.#port.send(answer);
-      end();
+      this.#endClosed();
     }
     if (hooks.closing === undefined) return;
     try {
-      const result = hooks.closing(this.#port.id, code, this.#endReason);
+      const result = hooks.closing(this.#port.id, code, seldom.endReason);
       if (result !== undefined && !isPlainlyOk(result)) this.#port.settle('onClosing', result);
     } catch (thrown) {
       this.#port.threw('onClosing', thrown);
     }
+  }
+
+  /** Close frames went both ways. */
+  #endClosed(): void {
+    const { isServer, closeTimeoutMs } = this.#context;
+    this.#port.deadline(isServer ? 0 : closeTimeoutMs);
+    // RFC 6455, 7.1.1: the server closes the TCP connection first, so that TIME_WAIT is its own.
+    if (isServer) this.#port.end();
   }
 
   violate(violation: Violation): void {
@@ -544,25 +548,33 @@ export class WebSocketProtocol implements Protocol, MessageSink {
    * ping is answered, when there is room.
    */
   #answerPing(data: Buffer): void {
-    if (this.#unwrittenPongs >= MAX_UNWRITTEN_PONGS) {
+    if (this.#facts >= MAX_UNWRITTEN_PONGS * PONG) {
       this.#context.counters.pongsCoalesced++;
-      this.#lastPing = Buffer.from(data);
+      this.#use.lastPing = Buffer.from(data);
       return;
     }
-    this.#unwrittenPongs++;
+    this.#facts += PONG;
     this.#control(Opcode.Pong, data);
   }
 
-  #failStream(message: string): void {
-    if (this.#stream !== null) WebSocketMessageStream.fail(this.#stream, message);
-    this.#stream = null;
+  get #outbox(): Outbox | null {
+    return this.#seldom === null ? null : this.#seldom.outbox;
   }
 
   #useOutbox(deflate: DeflateContext): Outbox {
-    this.#outbox ??= new Outbox(this.#port, deflate, !this.#context.isServer, () => {
-      this.#outbox = null;
+    const seldom = this.#use;
+    seldom.outbox ??= new Outbox(this.#port, deflate, !this.#context.isServer, () => {
+      seldom.outbox = null;
     });
-    return this.#outbox;
+    return seldom.outbox;
+  }
+
+  /** What is half received, or waits to be sent, is given up. */
+  #drop(seldom: Seldom, message: string): void {
+    seldom.streamed?.fail(message);
+    seldom.streamed = null;
+    seldom.outbox?.drop();
+    seldom.outbox = null;
   }
 
   /** Sends a frame behind what is being compressed. False if it cannot be queued. */
@@ -579,19 +591,17 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   /** The time is over in which the peer should have been heard of. */
   #checkLiveness(): void {
     const { pingIntervalMs, pongTimeoutMs, counters } = this.#context;
-    if (this.#state !== State.Open) return;
     // What is not read is no silence of the peer.
-    if (this.#hasReceived || !this.#port.mayDeliver) {
-      this.#hasReceived = false;
-      this.#awaitsPong = false;
-      this.#port.deadline(pingIntervalMs, this.#liveness);
-    } else if (this.#awaitsPong) {
+    if (this.#is(HAS_RECEIVED) || !this.#port.mayDeliver) {
+      this.#mark(HAS_RECEIVED | AWAITS_PONG, false);
+      this.#port.deadline(pingIntervalMs);
+    } else if (this.#is(AWAITS_PONG)) {
       counters.pongTimeouts++;
       this.#port.violate(Errno.ETIMEDOUT, `the peer gave no sign of life within ${pongTimeoutMs} ms (pongTimeoutMs)`);
     } else {
-      this.#awaitsPong = true;
+      this.#facts |= AWAITS_PONG;
       this.#control(Opcode.Ping, EMPTY);
-      this.#port.deadline(pongTimeoutMs, this.#liveness);
+      this.#port.deadline(pongTimeoutMs);
     }
   }
 
@@ -604,71 +614,22 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     const wasOpen = this.#state === State.Open;
     if (this.#state >= State.Closed) return false;
     counters.violations++;
-    this.#violation = violation;
+    const seldom = this.#use;
+    seldom.violation = violation;
     this.#state = State.Failed;
-    this.#failStream(violation.message);
-    this.#outbox?.drop();
-    this.#outbox = null;
-    this.#reader.stop();
+    this.#drop(seldom, violation.message);
+    this.#stopReading();
     if (wasOpen && !this.#control(Opcode.Close, closeBodyOf(violation.closeCode, ''))) this.#violateNow();
     else {
-      this.#port.deadline(Math.min(closeTimeoutMs, MAX_LINGER_MS), () => this.#violateNow());
+      this.#port.deadline(Math.min(closeTimeoutMs, MAX_LINGER_MS));
       this.#port.end();
     }
     return false;
   }
 
   #violateNow(): void {
-    const { closeCode, message } = this.#violation!;
+    const { closeCode, message } = this.#seldom!.violation!;
     const isTooLarge = closeCode === CloseCode.MessageTooBig || closeCode === CloseCode.PolicyViolation;
     this.#port.violate(isTooLarge ? Errno.EMSGSIZE : Errno.EBADMSG, message);
   }
-}
-
-/** The rules with the compression bit. */
-class DeflateRules implements MessageRules {
-  readonly allowedReserved = 4;
-  readonly expectsMask: boolean;
-  readonly maxMessageBytes: number;
-  readonly maxFragments: number;
-  readonly pool: MessageRules['pool'];
-
-  readonly streamBytes: number;
-  readonly maxStreamedBytes: number;
-
-  constructor({ expectsMask, maxMessageBytes, maxFragments, pool, streamBytes, maxStreamedBytes }: MessageRules) {
-    this.streamBytes = streamBytes;
-    this.maxStreamedBytes = maxStreamedBytes;
-    this.expectsMask = expectsMask;
-    this.maxMessageBytes = maxMessageBytes;
-    this.maxFragments = maxFragments;
-    this.pool = pool;
-  }
-}
-
-/** Whether a hook's answer needs no settling: it is neither Error nor an object that might be a promise. */
-export function isPlainlyOk(result: unknown): boolean {
-  return (
-    result !== HandleResult.Error && (result === null || (typeof result !== 'object' && typeof result !== 'function'))
-  );
-}
-
-/** Body of a close frame; empty for 1005. Throws for a code that may not be on the wire, and a reason that does not fit. */
-export function closeBodyOf(code: number, reason: string): Buffer {
-  if (code === CloseCode.NoStatus && reason === '') return EMPTY;
-  if (!Number.isInteger(code) || !isWireCloseCode(code)) {
-    throw new RangeError('a close code has to be 1000 to 1003, 1007 to 1014, or 3000 to 4999');
-  }
-  const text = Buffer.from(reason);
-  if (text.length > MAX_CONTROL_BYTES - 2) {
-    throw new RangeError(`a close reason has at most ${MAX_CONTROL_BYTES - 2} bytes, not ${text.length}`);
-  }
-  return Buffer.concat([Buffer.from([code >> 8, code & 255]), text]);
-}
-
-function checkedControl(data: Uint8Array): Uint8Array {
-  if (data.length > MAX_CONTROL_BYTES) {
-    throw new RangeError(`the payload of a ping or pong has at most ${MAX_CONTROL_BYTES} bytes, not ${data.length}`);
-  }
-  return data;
 }

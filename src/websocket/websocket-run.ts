@@ -7,15 +7,15 @@ import { sharedMemory } from '../memory/read-memory.ts';
 import { Compression, type CompressionStats } from './compression.ts';
 import { type TopicStats, Topics } from './topics.ts';
 import { UpgradeRequestView } from './upgrade-request.ts';
-import type { AnyWebSocketHooks, WebSocketRequest } from './websocket-listener.ts';
-import { busOf, compressionOptions, type TopicProperties, type WebSocketProperties } from './websocket-properties.ts';
 import {
   newWebSocketCounters,
   type WebSocketContext,
   type WebSocketCounters,
   type WebSocketHooks,
-  WebSocketProtocol,
-} from './websocket-protocol.ts';
+} from './websocket-context.ts';
+import type { AnyWebSocketHooks, WebSocketRequest } from './websocket-listener.ts';
+import { busOf, compressionOptions, type TopicProperties, type WebSocketProperties } from './websocket-properties.ts';
+import { WebSocketProtocol } from './websocket-protocol.ts';
 
 /** A component whose connections can be found by ID. */
 export interface WebSocketComponent extends Component {
@@ -174,6 +174,6 @@ export function webSocketOf(connection: StreamConnection | undefined | null): We
 
 /** The request that opened the WebSocket of a connection; null if it has none, and on agents and clients. */
 export function requestOf(connection: StreamConnection | undefined | null): WebSocketRequest | null {
-  const text = webSocketOf(connection)?.requestText ?? '';
-  return text === '' ? null : new UpgradeRequestView(text);
+  const request = webSocketOf(connection)?.request ?? null;
+  return request === null ? null : new UpgradeRequestView(request.text);
 }

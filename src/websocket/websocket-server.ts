@@ -9,7 +9,6 @@ import { withHooks } from '../http/http-model.ts';
 import { llhttp } from '../http/llhttp/llhttp.ts';
 import { plainHttpAnswer } from '../http/plain-http.ts';
 import { httpRules } from '../http/policy.ts';
-import type { HttpServerProtocol } from '../http/server-protocol.ts';
 import { HttpRequest, type RequestSettings } from '../http/server-request.ts';
 import { defaultLimits, httpCounters } from '../http/settings.ts';
 import { UpgradingProtocol } from '../http/upgrading-protocol.ts';
@@ -68,8 +67,7 @@ const serverModel = withHooks(
             streamsBody: false,
             hook: 'onRequest',
           };
-    const find = (connId: ConnId): HttpServerProtocol =>
-      component[$connectionOf](connId)!.protocol as HttpServerProtocol;
+    const find = (connId: ConnId): UpgradingProtocol => component[$connectionOf](connId)!.protocol as UpgradingProtocol;
     const context = new HttpContext({
       owner: component,
       listener: {
@@ -78,10 +76,10 @@ const serverModel = withHooks(
           // What asks for no WebSocket is answered by onRequest, or, without that, told what this server is for.
           if (requests !== null && protocol.head?.isUpgrade !== true) return undefined;
           const wait = protocol.whenAnswered();
-          if (wait === undefined) return upgrade.headComplete(protocol, connId);
-          return wait.then(() => upgrade.headComplete(protocol, connId));
+          if (wait === undefined) return upgrade.headComplete(protocol);
+          return wait.then(() => upgrade.headComplete(protocol));
         },
-        onMessageComplete: (_sender, connId) => void upgrade.messageComplete(find(connId), connId),
+        onMessageComplete: (_sender, connId) => void upgrade.messageComplete(find(connId)),
       },
       clock: component[$wheel].clock,
       pool: sharedMemory().slabs,
@@ -94,11 +92,13 @@ const serverModel = withHooks(
         requests === null
           ? null
           : (http, head) =>
-              upgrade.hasVerdict(http.port.id) ? null : HttpRequest.take(http as HttpServerProtocol, head, requests),
-      upgradeTo: (http, type) => webSockets.upgradeTo(http as HttpServerProtocol, type),
+              (http as UpgradingProtocol).verdict === null
+                ? HttpRequest.take(http as UpgradingProtocol, head, requests)
+                : null,
+      upgradeTo: (http, type) => webSockets.upgradeTo(http as UpgradingProtocol, type),
       reportHookError: (hook, error, connId) => component[$reportHookError](listener, hook, error, connId, false),
     });
-    return (port) => new UpgradingProtocol(context, port, webSockets);
+    return (port) => new UpgradingProtocol(context, port);
   },
   ['onOpen', 'onMessage', 'onMessageStream', 'onPing', 'onPong', 'onWSClose', 'onUpgradeRequest', 'onRequest'],
 );

@@ -112,11 +112,11 @@ export class FakePort implements Port {
     this.hasEnded = true;
   }
 
-  deadline(ms: number, expired: () => void): void {
+  deadline(ms: number): void {
     const mine = ++this.#deadline;
     if (ms > 0)
       this.#clock.schedule(this.#clock.now() + ms, () => {
-        if (mine === this.#deadline) expired();
+        if (mine === this.#deadline) this.protocol.expired?.();
       });
   }
 

@@ -4,11 +4,8 @@ import { SendSlabPool, SlabPool } from '../../src/memory/slab-pool.ts';
 import type { Port, Protocol } from '../../src/protocol/protocol.ts';
 import { Compression, type CompressionOptions } from '../../src/websocket/compression.ts';
 import { type DeflateParameters, FULL_DEFLATE } from '../../src/websocket/deflate-negotiation.ts';
-import {
-  newWebSocketCounters,
-  type WebSocketContext,
-  WebSocketProtocol,
-} from '../../src/websocket/websocket-protocol.ts';
+import { newWebSocketCounters, type WebSocketContext } from '../../src/websocket/websocket-context.ts';
+import { WebSocketProtocol } from '../../src/websocket/websocket-protocol.ts';
 import type { Role } from './support.ts';
 
 /** A port that writes down what its protocol asks for. Nothing is written to the system until `flush`. */
@@ -29,7 +26,6 @@ export class FakePort implements Port {
   /** Whether `maxPendingBytes` refuses everything. */
   isFull = false;
   deadlineMs = 0;
-  #expired: (() => void) | null = null;
   /** Settles what a hook is waiting for. */
   pending: Promise<void> | null = null;
   protocol!: Protocol;
@@ -105,18 +101,15 @@ export class FakePort implements Port {
     this.log.push('end');
   }
 
-  deadline(ms: number, expired: () => void): void {
+  deadline(ms: number): void {
     this.deadlineMs = ms;
-    this.#expired = ms > 0 ? expired : null;
   }
 
   /** The deadline passes. */
   expire(): void {
-    const expired = this.#expired;
-    if (expired === null) throw new Error('there is no deadline');
-    this.#expired = null;
+    if (this.deadlineMs === 0) throw new Error('there is no deadline');
     this.deadlineMs = 0;
-    expired();
+    this.protocol.expired!();
   }
 
   become(): void {

@@ -7,7 +7,7 @@ import { Compression } from '../../src/websocket/compression.ts';
 import { FULL_DEFLATE } from '../../src/websocket/deflate-negotiation.ts';
 import { Opcode } from '../../src/websocket/opcode.ts';
 import { SharedMessage } from '../../src/websocket/shared-message.ts';
-import { newWebSocketCounters } from '../../src/websocket/websocket-protocol.ts';
+import { newWebSocketCounters } from '../../src/websocket/websocket-context.ts';
 import { compressionOptions, makePeer, type Peer } from './fake-port.ts';
 import { closeBody, frameOf, maskFor, type Role, readFrames, readMessages } from './support.ts';
 

@@ -1,6 +1,6 @@
 import { $acceptWebSocket } from '../../core/internals.ts';
 import type { ConnId } from '../../core/listener.ts';
-import type { Refusal } from '../../websocket/server-upgrade.ts';
+import type { Refusal } from '../../websocket/upgrade-verdict.ts';
 import type { UpgradeAcceptance, WebSocketHooksOf } from '../../websocket/websocket-listener.ts';
 import type { WebSocketMethods } from '../../websocket/websocket-methods.ts';
 import type { HttpHeaders } from '../header-list.ts';
