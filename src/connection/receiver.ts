@@ -48,6 +48,8 @@ interface ReceiveRates {
   bytes: TokenBucket | null;
   messages: TokenBucket | null;
   timer: WheelTimer | null;
+  /** Bytes that were charged to another protocol, and come again for the next. */
+  chargedBytes: number;
   /** When both allow reading again. */
   resumesAt: number;
 }
@@ -86,6 +88,7 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
         bytes: bytes > 0 ? new TokenBucket(bytes, openedAt) : null,
         messages: messages > 0 ? new TokenBucket(messages, openedAt) : null,
         timer: null,
+        chargedBytes: 0,
         resumesAt: 0,
       };
     }
@@ -182,7 +185,9 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
     this.bytesIn += bytes.length;
     if (host.marksReceives) this.lastReceiveAt = host.wheel.clock.now();
     if (this.#rates !== null) {
-      this.#limitRate(this.#rates.bytes, bytes.length);
+      const chargedBytes = Math.min(this.#rates.chargedBytes, bytes.length);
+      this.#rates.chargedBytes -= chargedBytes;
+      this.#limitRate(this.#rates.bytes, bytes.length - chargedBytes);
       if (connection.state >= ConnectionState.Closing) return;
     }
     const outer = host.active;
@@ -242,6 +247,7 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
   /** Gives up everything that was received and not handed on, in order. */
   takeRest(): Buffer | null {
     const rest = this.protocol.takeRest();
+    if (rest !== null) this.#uncount(rest.length);
     const held = this.#held;
     this.#held = null;
     if (held === null) return rest;
@@ -370,13 +376,18 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
     const lends = connection.host.settings.reuseReceiveMemory && next.deliversBytes;
     this.#facts = lends ? this.#facts | LENDS : this.#facts & ~LENDS;
     if (rest !== null) {
-      // They were counted when they came, and are again when `next` gets them.
-      this.bytesIn -= rest.length;
-      connection.host.bytesIn -= rest.length;
+      this.#uncount(rest.length);
       this.#held = this.#held === null ? [rest] : [rest, ...this.#held];
       if ((this.#facts & IS_DELIVERING) === 0) this.#resumeSoon();
     }
     if (this.isOpen) next.opened();
+  }
+
+  /** Bytes that the protocol gives up were counted and charged when they came. What gets them next counts them, and charges no more. */
+  #uncount(bytes: number): void {
+    this.bytesIn -= bytes;
+    this.#connection.host.bytesIn -= bytes;
+    if (this.#rates !== null) this.#rates.chargedBytes += bytes;
   }
 
   /** A hook answered Error. */

@@ -147,6 +147,22 @@ describe('a PROXY preamble that the core has never seen', () => {
     }
   });
 
+  test('what is handed over is charged to maxReceiveBytesPerSecond once', async () => {
+    const bodies: string[] = [];
+    const bytes = Buffer.concat([Buffer.from(preamble), ...Array.from({ length: 500 }, () => pack('x'.repeat(60)))]);
+    await using server = new ProxyPackServer(
+      { onReceive: (_s, _id, body) => void bodies.push(body.toString()) },
+      { maxReceiveBytesPerSecond: bytes.length, receiveRatePolicy: 'close', socketBufferSize: bytes.length },
+    );
+    const { port } = await server.start(host, 0);
+    const { socket } = await connect(port);
+    socket.write(bytes);
+    await until(() => bodies.length === 500 || server.stats().closed === 1);
+    expect(server.stats()).toMatchObject({ closed: 0, limits: { receiveRate: 0 } });
+    expect(bodies).toHaveLength(500);
+    socket.destroy();
+  });
+
   test('a hook that waits holds the packages behind the header back', async () => {
     const events: string[] = [];
     let goOn = (): void => {};
