@@ -1,3 +1,4 @@
+import { describe } from '../core/describe.ts';
 import { dateLine, Has, type HttpHeaders, isFieldText } from './header-list.ts';
 import { recentFields } from './recent-fields.ts';
 import { statusText } from './status.ts';
@@ -23,7 +24,7 @@ export function responseHead(
   isKeepAlive: boolean,
 ): string {
   if (!Number.isInteger(status) || status < 100 || status > 999) {
-    throw new RangeError(`the status code must be a whole number, 100 to 999, not ${String(status).slice(0, 20)}`);
+    throw new RangeError(`the status code must be a whole number, 100 to 999, not ${describe(status)}`);
   }
   const phrase = reason === null || reason === undefined ? statusText(status) : reason;
   if (!isFieldText(phrase)) throw new TypeError('the reason phrase has a line break or another control character');

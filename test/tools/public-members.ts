@@ -1,16 +1,15 @@
 import ts from 'typescript';
 
-/** One public method or property of a class that `src/index.ts` exports, inherited ones included. */
+/** One public method or property of a class that a file of `src/` exports, inherited ones included. */
 export interface PublicMember {
   readonly className: string;
   readonly name: string;
   readonly isMethod: boolean;
 }
 
-const entry = new URL('../../src/index.ts', import.meta.url).pathname;
-
-/** What users see of each exported class that `isWanted`: no `@internal`, protected or private member. */
-export function publicMembers(isWanted: (className: string) => boolean): PublicMember[] {
+/** What users see of each class that `entry` exports and `isWanted`: no `@internal`, protected or private member. */
+export function publicMembers(isWanted: (className: string) => boolean, entryName = 'index.ts'): PublicMember[] {
+  const entry = new URL(`../../src/${entryName}`, import.meta.url).pathname;
   const program = ts.createProgram([entry], {
     target: ts.ScriptTarget.ES2022,
     module: ts.ModuleKind.NodeNext,

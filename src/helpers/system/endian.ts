@@ -1,4 +1,5 @@
 import { endianness } from 'node:os';
+import { describe } from '../../core/describe.ts';
 
 /** Whether this machine keeps the lowest byte first (`SYS_IsLittleEndian`, SYS-022). */
 export function isLittleEndian(): boolean {
@@ -15,12 +16,13 @@ export function swapEndian32(value: number): number {
   return ((swapEndian16(value) << 16) | swapEndian16(value >>> 16)) >>> 0;
 }
 
-/** Network order to that of this machine (`SYS_NToH64`, SYS-020), 0 to 2^64 - 1. */
+/** Network order to that of this machine (`SYS_NToH64`, SYS-020), 0 to 2^64 - 1. @throws TypeError for what is no bigint. */
 export function nToH64(value: bigint): bigint {
+  if (typeof value !== 'bigint') throw new TypeError(`the value must be a bigint, not ${describe(value)}`);
   return isLittleEndian() ? swapEndian64(value) : BigInt.asUintN(64, value);
 }
 
-/** The order of this machine to that of the network (`SYS_HToN64`, SYS-020), 0 to 2^64 - 1. */
+/** The order of this machine to that of the network (`SYS_HToN64`, SYS-020), 0 to 2^64 - 1. @throws TypeError for what is no bigint. */
 export function hToN64(value: bigint): bigint {
   return nToH64(value);
 }

@@ -1,4 +1,5 @@
 import { getSystemErrorMap } from 'node:util';
+import { describe } from '../../core/describe.ts';
 import { errnoName } from '../../core/errno.ts';
 
 /** Something that knows a system error: a component or codec, or a `SocketError`. */
@@ -8,8 +9,11 @@ export type SystemErrorSource = { readonly lastSystemError: number } | { readonl
  * The system error of the last call of `source` that failed (`SYS_GetLastError`, SYS-003): a Linux errno. There is none for the
  * whole process, since calls of all components interleave here.
  * @param source A component, a compressor or decompressor, or a `SocketError`.
+ * @throws TypeError for what is no object.
  */
 export function getLastError(source: SystemErrorSource): number {
+  if (typeof source !== 'object' || source === null)
+    throw new TypeError(`the source must be a component, a codec or a SocketError, not ${describe(source)}`);
   return 'lastSystemError' in source ? source.lastSystemError : source.errno;
 }
 

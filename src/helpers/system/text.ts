@@ -55,8 +55,9 @@ export function guessUrlEncodeBound(data: string | Uint8Array): number {
   return length;
 }
 
-/** Most bytes that `urlDecode` gives (`SYS_GuessUrlDecodeBound`, SYS-028). */
+/** Most bytes that `urlDecode` gives (`SYS_GuessUrlDecodeBound`, SYS-028). @throws TypeError for what is no string. */
 export function guessUrlDecodeBound(text: string): number {
+  if (typeof text !== 'string') throw new TypeError('text must be a string');
   let length = Buffer.byteLength(text);
   for (const character of text) if (character === '%') length -= 2;
   return Math.max(length, 0);

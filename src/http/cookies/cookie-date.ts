@@ -1,3 +1,4 @@
+import { describe } from '../../core/describe.ts';
 import { SECONDS_NEVER } from './cookie.ts';
 
 const MONTHS = 'jan feb mar apr may jun jul aug sep oct nov dec'.split(' ');
@@ -46,8 +47,8 @@ export function parseExpires(text: string): number | null {
  * @throws RangeError for what is no date.
  */
 export function makeExpiresStr(seconds: number): string {
-  const text = new Date(seconds * 1000).toUTCString();
-  if (Number.isNaN(Date.parse(text))) throw new RangeError(`seconds must be a time, not ${seconds}`);
+  const text = typeof seconds === 'number' ? new Date(seconds * 1000).toUTCString() : '';
+  if (Number.isNaN(Date.parse(text))) throw new RangeError(`seconds must be a time, not ${describe(seconds)}`);
   return text.replace(/ (\d\d) (\w{3}) (\d{4}) /, ' $1-$2-$3 ');
 }
 
