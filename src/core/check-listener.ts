@@ -1,5 +1,6 @@
 import { describe, quote } from './describe.ts';
 import type { AnyHooks } from './listener.ts';
+import { nearest } from './option-names.ts';
 
 /** Every hook of any component. */
 const hooks: Record<keyof AnyHooks | 'onReceiveUnreliable' | 'onAddressChange' | 'onError', true> = {
@@ -53,7 +54,24 @@ export function checkHooks(listener: unknown, known: readonly string[]): void {
   for (const name of Object.keys(members)) {
     const isNamedLikeHook = /^on[A-Z]/.test(name) || lowerCaseNames.has(name.toLowerCase());
     if (isNamedLikeHook && !known.includes(name) && typeof members[name] === 'function') {
-      throw new TypeError(`unknown hook ${quote(name)}; hooks are ${known.join(', ')}`);
+      throw unknownHook(name, known);
     }
   }
+}
+
+/** What other libraries call hooks. */
+const foreign: Readonly<Record<string, string>> = {
+  onData: 'onReceive',
+  onMessage: 'onReceive',
+  onConnection: 'onAccept',
+  onOpen: 'onAccept',
+  onDisconnect: 'onClose',
+};
+
+/** The error of a hook that does not exist, with the one that is probably meant. */
+export function unknownHook(name: string, known: readonly string[]): TypeError {
+  const instead = Object.hasOwn(foreign, name) ? foreign[name]! : '';
+  const near = known.includes(instead) ? instead : nearest(name, known);
+  const help = near === '' ? '; hooks' : `; did you mean ${near}? Hooks`;
+  return new TypeError(`unknown hook ${quote(name)}${help} are ${known.join(', ')}`);
 }

@@ -170,7 +170,8 @@ export class TlsSecurity implements StreamSecurity, SessionOwner {
       socketError: SocketErrorCode.SslEnvNotReady,
       errno: Errno.EPERM,
       operation: 'start',
-      message: 'start needs a TLS context: give the constructor the option ssl, or call setupSSLContext before',
+      message:
+        'start needs a TLS context: give the constructor the option ssl (on clients, {} trusts the authorities that Node knows), or call setupSSLContext before',
     });
   }
 

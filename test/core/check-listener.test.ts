@@ -31,12 +31,24 @@ describe.each(Object.keys(components))('the listener of %s', (name) => {
     expect(() => make({ onReceive: hook })).toThrow('the hook onReceive must be a function');
   });
 
-  test.each(['onRecieve', 'onreceive', 'onData'])(
-    'cannot have the unknown hook %s, if it is a plain object',
-    (hook) => {
-      expect(() => make({ [hook]() {} })).toThrow(`unknown hook "${hook}"; hooks are onPrepareListen, onAccept,`);
-    },
-  );
+  test.each([
+    ['onRecieve', 'onReceive'],
+    ['onreceive', 'onReceive'],
+    ['onData', 'onReceive'],
+    ['onMessage', 'onReceive'],
+    ['onConnection', 'onAccept'],
+    ['onDisconnect', 'onClose'],
+  ])('cannot have the unknown hook %s, if it is a plain object', (hook, near) => {
+    expect(() => make({ [hook]() {} })).toThrow(
+      `unknown hook "${hook}"; did you mean ${near}? Hooks are onPrepareListen, onAccept,`,
+    );
+  });
+
+  test('may not have a hook that is like none', () => {
+    expect(() => make({ onSomethingElseAltogether() {} })).toThrow(
+      '"onSomethingElseAltogether"; hooks are onPrepareListen',
+    );
+  });
 
   test('may have members of its own, hooks of other components, and hooks that are undefined', () => {
     make({ online: 0, once() {}, onTime: true, onAccept() {}, onConnect() {}, onError() {}, onClose: undefined });

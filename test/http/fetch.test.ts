@@ -299,6 +299,10 @@ describe('a fetch handler', () => {
   it('is checked with its options', async () => {
     expect(() => new HttpServer({ fetch: 1 as never })).not.toThrow();
     await expect(new HttpServer({ fetch: 1 as never }).start('127.0.0.1', 0)).rejects.toThrow(TypeError);
+    for (const none of [undefined, null, {}, { fetch: 1 }, 'app'])
+      await expect(serve(none as never)).rejects.toThrow(
+        'serve needs a fetch handler, a function or an object that has one',
+      );
     await expect(serve(() => new Response(), { overrideGlobalObjects: 1 as never })).rejects.toThrow(TypeError);
     await expect(serve(() => new Response(), { maxBodyByte: 1 } as never)).rejects.toThrow(/did you mean/);
   });

@@ -1,3 +1,4 @@
+import { unknownHook } from '../../core/check-listener.ts';
 import { describe } from '../../core/describe.ts';
 import type { SocketError } from '../../core/errors.ts';
 
@@ -48,7 +49,7 @@ export function checkThreadPoolListener(listener: unknown): void {
   if (prototype !== Object.prototype && prototype !== null) return;
   for (const name of Object.keys(members)) {
     if (/^on/i.test(name) && !names.includes(name)) {
-      throw new TypeError(`unknown hook ${describe(name)}; hooks are ${names.join(', ')}`);
+      throw unknownHook(name, names);
     }
   }
 }

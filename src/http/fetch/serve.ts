@@ -1,3 +1,4 @@
+import { describe } from '../../core/describe.ts';
 import { HttpServer, type HttpServerOptions } from '../http-server.ts';
 import { HttpsServer, type HttpsServerOptions } from '../https-server.ts';
 import type { FetchHandler } from './fetch-handler.ts';
@@ -25,6 +26,7 @@ export async function serve(
   handler: FetchHandler | { fetch: FetchHandler },
   options: ServeOptions = {},
 ): Promise<HttpServer> {
+  checkHandler(handler);
   const {
     host,
     port,
@@ -55,4 +57,12 @@ export async function serve(
     ...(signal === undefined ? {} : { signal }),
   });
   return server;
+}
+
+function checkHandler(handler: unknown): void {
+  const fetch = typeof handler === 'object' && handler !== null ? (handler as { fetch?: unknown }).fetch : handler;
+  if (typeof fetch !== 'function')
+    throw new TypeError(
+      `serve needs a fetch handler, a function or an object that has one such as a Hono app, not ${describe(handler)}`,
+    );
 }
