@@ -5,7 +5,7 @@ import type { UpgradeAcceptance, WebSocketHooksOf } from '../../websocket/websoc
 import type { WebSocketMethods } from '../../websocket/websocket-methods.ts';
 import type { HttpHeaders } from '../header-list.ts';
 import type { HttpRequest } from '../server-request.ts';
-import { LightRequest } from './light-request.ts';
+import { isHostOfUrl, LightRequest } from './light-request.ts';
 import { GlobalResponse, LightResponse } from './light-response.ts';
 
 /** What a fetch handler gets beside the request. */
@@ -74,7 +74,9 @@ class Info implements FetchInfo {
 /** Answers a request by a fetch handler. What it returns is a promise only if the handler did. */
 export function answerByFetch(host: FetchHost, handler: FetchHandler, request: HttpRequest): unknown {
   const light = new LightRequest(request, host.isSecure) as unknown as Request;
-  if (!request.url.startsWith('/') || request.header('host') === undefined) {
+  const named = request.header('host');
+  if (named === undefined || !isHostOfUrl(named) || !request.url.startsWith('/')) {
+    // Whoever asks for no URL is told so: it is no failure of the handler.
     try {
       void light.url;
     } catch {

@@ -7,8 +7,9 @@ export const GlobalRequest: typeof Request = globalThis.Request;
 /** A target and a host that a URL leaves as they are: no dot segments, no default ports, nothing to encode. */
 const plainTarget = /^\/(?!\/)[A-Za-z0-9\-_~!$&'()*+,;=:@/?.%]*$/;
 const dots = /\/\.|%2e/i;
+/** Not what ends like a number, which is an address, nor Punycode, which may be wrong. */
 const plainHost =
-  /^[a-z0-9-]+(?:\.[a-z0-9-]*[a-z-][a-z0-9-]*)*(?::(?!80$|443$|0)[0-9]+)?$|^127\.0\.0\.1(?::(?!80$|443$|0)[0-9]+)?$/;
+  /^(?!(?:[a-z0-9-]*\.)*xn--)(?:[a-z0-9-]+\.)*[a-z][a-z0-9-]*(?::(?!80$|443$|0)[0-9]+)?$|^127\.0\.0\.1(?::(?!80$|443$|0)[0-9]+)?$/;
 
 let lastHost = '';
 
@@ -29,6 +30,20 @@ export function urlOf(request: HttpRequest, isSecure: boolean): string {
   }
   if (target === '*') return new URL(`${scheme}://${request.header('host') ?? 'localhost'}/`).href;
   return new URL(target).href;
+}
+
+let lastUnusualHost = '';
+
+/** Whether a value of `Host` makes a URL, with whatever path behind it: not `256.0.0.1`, which RFC 9110 allows. */
+export function isHostOfUrl(host: string): boolean {
+  if (host === lastHost || host === lastUnusualHost || plainHost.test(host)) return true;
+  try {
+    new URL(`http://${host}/`);
+  } catch {
+    return false;
+  }
+  lastUnusualHost = host;
+  return true;
 }
 
 /** Names that are read from the real request, once it is made. */
