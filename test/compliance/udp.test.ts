@@ -1,7 +1,9 @@
 import { UdpArqClient, UdpArqServer, UdpClient, UdpServer } from '../../src/index.ts';
+import { datagramChaosSuite } from './datagram-chaos-suite.ts';
 import { datagramClientSuite } from './datagram-client-suite.ts';
 import { datagramEndingSuite } from './datagram-ending-suite.ts';
 import type { DatagramFamily } from './datagram-family.ts';
+import { datagramHandlerSuite } from './datagram-handler-suite.ts';
 import { castHookMatrix, datagramHookMatrix, nodeHookMatrix } from './datagram-hook-matrix.ts';
 import { datagramServerSuite } from './datagram-server-suite.ts';
 
@@ -25,6 +27,8 @@ for (const family of families) {
   datagramClientSuite(family);
   datagramEndingSuite(family);
   datagramHookMatrix(family);
+  datagramChaosSuite(family);
+  datagramHandlerSuite(family);
 }
 castHookMatrix();
 nodeHookMatrix();
