@@ -4,6 +4,7 @@ import type { AnyHooks } from '../core/listener.ts';
 import { type ComponentStats, type LimitCounters, newLimitCounters } from '../core/stats.ts';
 import type { TimerWheel } from '../core/timer-wheel.ts';
 import { TurnEnd, type TurnTask } from '../core/turn-end.ts';
+import { youngCollector } from '../core/young-collector.ts';
 import { keptSendSlabPool, type ReadMemory, sharedMemory } from '../memory/read-memory.ts';
 import type { SendSlabPool } from '../memory/slab-pool.ts';
 import type { Port, Protocol } from '../protocol/protocol.ts';
@@ -103,6 +104,7 @@ export class ConnectionHost {
     this.sendSlabs = this.reportsSends ? keptSendSlabPool() : memory.sendSlabs;
     this.isFast = this.settings.fastPath && isFastPathAllowed();
     this.directWriter = this.isFast ? DirectWriter.create() : null;
+    if (this.isFast) youngCollector.allow();
   }
 
   /** Asks for `task.turnEnded()` at the end of this turn of the event loop. */

@@ -3,7 +3,54 @@ import { BufferView } from './buffer-view.ts';
 /** Longest piece that comes from a small slab. */
 const SMALL_PIECE_BYTES = 128;
 const SMALL_SLAB_BYTES = 2048;
+/** Longest piece that comes from a large slab. */
+const LARGE_PIECE_BYTES = 32 * 1024;
+const LARGE_SLAB_BYTES = 128 * 1024;
 const EMPTY = Buffer.alloc(0);
+
+/** What is told of all memory that a pool allocates. */
+export interface AllocationWatch {
+  /** Whether memory that nobody needs any more is soon free again, so that large slabs pay. */
+  readonly frees: boolean;
+  allocated(bytes: number): void;
+}
+
+const NO_WATCH: AllocationWatch = { frees: false, allocated() {} };
+
+/** The slab that pieces of about one size come from at the moment. */
+class Slab {
+  readonly bytes: number;
+  /** Those that there have been. */
+  count = 0;
+  readonly #watch: AllocationWatch;
+  #buffer = EMPTY;
+  #memory: ArrayBufferLike = EMPTY.buffer;
+  /** Beyond the end while there is none, so that a piece of no bytes makes one as well. */
+  #next: number;
+
+  constructor(bytes: number, watch: AllocationWatch) {
+    this.bytes = bytes;
+    this.#watch = watch;
+    this.#next = bytes + 1;
+  }
+
+  renew(): void {
+    this.#buffer = Buffer.allocUnsafeSlow(this.bytes);
+    this.#memory = this.#buffer.buffer;
+    this.#next = 0;
+    this.count++;
+    this.#watch.allocated(this.bytes);
+  }
+
+  copy(source: Uint8Array, start: number, end: number): Buffer {
+    const length = end - start;
+    if (this.#next + length > this.bytes) this.renew();
+    const at = this.#next;
+    this.#next = at + length;
+    copyBytes(source, start, end, this.#buffer, at);
+    return new BufferView(this.#memory, at, length);
+  }
+}
 
 /**
  * Memory for bytes that are handed out: large slabs, carved from the front.
@@ -13,7 +60,7 @@ const EMPTY = Buffer.alloc(0);
  *                      ^ next
  * ```
  *
- * A carved piece belongs to the caller, for ever: nothing in it is overwritten (JavaScript cannot tell when the last
+ * A carved piece belongs to whoever gets it, for ever: nothing in it is overwritten (JavaScript cannot tell when the last
  * view is gone, so a slab that was carved is left to the garbage collector). The gain is that a read costs no allocation
  * of its own: `Buffer.allocUnsafe` of 4 KiB costs 600 ns and more, carving about 50 ns.
  *
@@ -22,62 +69,44 @@ const EMPTY = Buffer.alloc(0);
  */
 export class SlabPool {
   readonly slabBytes: number;
-  #slab: Buffer;
-  #memory: ArrayBufferLike;
-  #next = 0;
-  #small = EMPTY;
-  #smallMemory: ArrayBufferLike = EMPTY.buffer;
-  /** Beyond the end while there is no small slab, so that a piece of no bytes makes one as well. */
-  #smallNext = SMALL_SLAB_BYTES + 1;
-  /** Slabs allocated since the start. */
-  slabCount = 1;
+  readonly #watch: AllocationWatch;
+  readonly #small: Slab;
+  readonly #middle: Slab;
+  readonly #large: Slab;
   /** Pieces that were too large for a slab and got memory of their own. */
   largeCount = 0;
 
   /**
-   * @param slabBytes Size of a slab. Pieces larger than a quarter of it are allocated on their own. A listener that keeps
-   *   one piece keeps its whole slab, so slabs are no larger than it takes: 16 to 256 KiB cost the same for echoes of 64 B,
-   *   1 KiB and 4 KiB.
+   * @param slabBytes Size of a slab. Pieces larger than a quarter of it are allocated on their own, or come from larger slabs. A
+   *   listener that keeps one piece keeps its whole slab, so slabs are no larger than it takes: 16 to 256 KiB cost the same for
+   *   echoes of 64 B, 1 KiB and 4 KiB.
+   * @param watch Told of what is allocated.
    */
-  constructor(slabBytes = 32 * 1024) {
+  constructor(slabBytes = 32 * 1024, watch = NO_WATCH) {
     this.slabBytes = slabBytes;
-    this.#slab = Buffer.allocUnsafeSlow(slabBytes);
-    this.#memory = this.#slab.buffer;
+    this.#watch = watch;
+    this.#small = new Slab(SMALL_SLAB_BYTES, watch);
+    this.#middle = new Slab(slabBytes, watch);
+    this.#large = new Slab(LARGE_SLAB_BYTES, watch);
+    this.#middle.renew();
+  }
+
+  /** Slabs allocated since the start, without small ones. */
+  get slabCount(): number {
+    return this.#middle.count + this.#large.count;
   }
 
   /** A copy of `source[start, end)` that is its receiver's own. */
   copy(source: Uint8Array, start: number, end: number): Buffer {
     const length = end - start;
-    if (length <= SMALL_PIECE_BYTES) return this.#copySmall(source, start, end);
-    if (length > this.slabBytes >> 2) {
-      this.largeCount++;
-      const own = Buffer.allocUnsafeSlow(length);
-      own.set(source.subarray(start, end));
-      return own;
-    }
-    let at = this.#next;
-    if (at + length > this.slabBytes) {
-      this.#slab = Buffer.allocUnsafeSlow(this.slabBytes);
-      this.#memory = this.#slab.buffer;
-      this.slabCount++;
-      at = 0;
-    }
-    this.#next = at + length;
-    copyBytes(source, start, end, this.#slab, at);
-    return new BufferView(this.#memory, at, length);
-  }
-
-  #copySmall(source: Uint8Array, start: number, end: number): Buffer {
-    const length = end - start;
-    let at = this.#smallNext;
-    if (at + length > SMALL_SLAB_BYTES) {
-      this.#small = Buffer.allocUnsafeSlow(SMALL_SLAB_BYTES);
-      this.#smallMemory = this.#small.buffer;
-      at = 0;
-    }
-    this.#smallNext = at + length;
-    copyBytes(source, start, end, this.#small, at);
-    return new BufferView(this.#smallMemory, at, length);
+    if (length <= SMALL_PIECE_BYTES) return this.#small.copy(source, start, end);
+    if (length <= this.slabBytes >> 2) return this.#middle.copy(source, start, end);
+    if (length <= LARGE_PIECE_BYTES && this.#watch.frees) return this.#large.copy(source, start, end);
+    this.largeCount++;
+    const own = Buffer.allocUnsafeSlow(length);
+    copyBytes(source, start, end, own, 0);
+    this.#watch.allocated(length);
+    return own;
   }
 }
 

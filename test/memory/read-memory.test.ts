@@ -63,6 +63,16 @@ describe('read windows', () => {
     expect(memory.open(65_536)).not.toBeNull();
   });
 
+  test('there are none where memory is soon free again, but for what is lent', () => {
+    const watch = { frees: true, allocated() {} };
+    const memory = new ReadMemory(watch);
+    expect(memory.open(65_536)).toBeNull();
+    expect(memory.open(65_536, true)).not.toBeNull();
+    watch.frees = false;
+    expect(memory.open(65_536)).not.toBeNull();
+    expect(memory.windowCount).toBe(2);
+  });
+
   test('views of the shared buffer have the length that was asked for', () => {
     const memory = new ReadMemory();
     for (const length of [10, 10, 20, 10, 1]) {

@@ -69,6 +69,28 @@ describe('slabs for received bytes', () => {
   });
 });
 
+describe('pieces of more than a quarter of a slab', () => {
+  test('come from slabs of 128 KiB up to 32 KiB where memory is soon free again, else they have memory of their own', () => {
+    const told: number[] = [];
+    const watch = { frees: true, allocated: (bytes: number) => void told.push(bytes) };
+    const pool = new SlabPool(1024, watch);
+    const source = Buffer.from(Array.from({ length: 32 * 1024 + 1 }, (_, i) => i % 251));
+    const pieces = [257, 32 * 1024, 20_000].map((length) => pool.copy(source, 1, 1 + length));
+    for (const piece of pieces) expect(piece.equals(source.subarray(1, 1 + piece.length))).toBe(true);
+    expect(pieces.map(({ buffer, byteOffset }) => [buffer.byteLength, byteOffset])).toEqual([
+      [128 * 1024, 0],
+      [128 * 1024, 257],
+      [128 * 1024, 257 + 32 * 1024],
+    ]);
+    expect(pool.copy(source, 0, source.length).buffer.byteLength).toBe(source.length);
+    watch.frees = false;
+    expect(pool.copy(source, 0, 300).buffer.byteLength).toBe(300);
+    expect([pool.slabCount, pool.largeCount]).toEqual([2, 2]);
+    // Everything that was allocated is told, the first slab too.
+    expect(told).toEqual([1024, 128 * 1024, source.length, 300]);
+  });
+});
+
 test('copyBytes copies just the piece, whatever its length', () => {
   for (const length of [0, 1, 23, 24, 25, 100]) {
     for (const start of [0, 3]) {

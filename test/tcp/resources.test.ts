@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { youngCollector } from '../../src/core/young-collector.ts';
 import {
   type ComponentStats,
   TcpClient,
@@ -158,7 +159,8 @@ describe('a listener that keeps every Buffer it got', () => {
     peer.destroy();
 
     for (const kept of [received, sent, echoed, clientSent]) expectStream(kept, total);
-    if (process.env.HP_SOCKET_FAST_PATH !== 'off') expect(windows).toBeGreaterThan(0);
+    // Where V8 is asked to collect, bytes are copied instead.
+    if (process.env.HP_SOCKET_FAST_PATH !== 'off') expect(windows > 0).toBe(!youngCollector.frees);
     await client.stop();
     await server.stop();
     expect(server.stats().pool.readWindows).toBe(0);

@@ -1,0 +1,159 @@
+import { runInNewContext } from 'node:vm';
+import { describe, expect, test } from 'vitest';
+import {
+  COLLECT_EVERY_BYTES,
+  type Collect,
+  FIRST_COLLECTION_BYTES,
+  findCollect,
+  isYoung,
+  needsCollections,
+  YoungCollector,
+} from '../../src/core/young-collector.ts';
+
+/** A process whose clocks stand until a collection takes its time. */
+class FakeRuntime {
+  isNeeded = true;
+  time = 0;
+  cpuTime = 0;
+  found = 0;
+  /** What a collection takes. */
+  wallMs = 0.2;
+  cpuMs = 0.2;
+  collect: Collect | null = () => {
+    this.time += this.wallMs;
+    this.cpuTime += this.cpuMs;
+  };
+  readonly due: (() => void)[] = [];
+  readonly now = (): number => this.time;
+  readonly cpu = (): number => this.cpuTime;
+  readonly atTurnEnd = (call: () => void): void => void this.due.push(call);
+  readonly find = (): Collect | null => {
+    this.found++;
+    return this.collect;
+  };
+
+  endTurn(): void {
+    for (const call of this.due.splice(0)) call();
+  }
+}
+
+function started(): { runtime: FakeRuntime; collector: YoungCollector; receive: (bytes: number) => void } {
+  const runtime = new FakeRuntime();
+  const collector = new YoungCollector(runtime);
+  collector.allow();
+  const receive = (bytes: number): void => {
+    collector.allocated(bytes);
+    runtime.endTurn();
+  };
+  return { runtime, collector, receive };
+}
+
+describe('collections of the young generation', () => {
+  test('are looked for when much was received, and come at ends of turns', () => {
+    const { runtime, collector, receive } = started();
+    expect(collector.frees).toBe(true);
+    receive(FIRST_COLLECTION_BYTES - 1);
+    expect(runtime.found).toBe(0);
+    receive(1);
+    expect([runtime.found, collector.count]).toEqual([1, 0]);
+    collector.allocated(COLLECT_EVERY_BYTES - 1);
+    expect(runtime.due).toEqual([]);
+    collector.allocated(COLLECT_EVERY_BYTES);
+    collector.allocated(COLLECT_EVERY_BYTES);
+    expect([runtime.due.length, collector.count]).toEqual([1, 0]);
+    runtime.endTurn();
+    expect(collector.count).toBe(1);
+    receive(COLLECT_EVERY_BYTES - 1);
+    expect(collector.count).toBe(1);
+    receive(1);
+    expect([collector.count, runtime.found]).toEqual([2, 1]);
+  });
+
+  test.each([
+    ['is not needed', (runtime: FakeRuntime) => void (runtime.isNeeded = false), true],
+    ['was not allowed', () => {}, false],
+  ])('are never asked for where it %s', (_, prepare, allow) => {
+    const runtime = new FakeRuntime();
+    prepare(runtime);
+    const collector = new YoungCollector(runtime);
+    if (allow) collector.allow();
+    collector.allocated(FIRST_COLLECTION_BYTES * 2);
+    expect([collector.frees, runtime.due.length]).toEqual([false, 0]);
+  });
+
+  test('are given up where there is no way to ask, or the way throws', () => {
+    const none = started();
+    none.runtime.collect = null;
+    none.receive(FIRST_COLLECTION_BYTES);
+    const throws = started();
+    throws.runtime.collect = () => {
+      throw new Error('no');
+    };
+    throws.receive(FIRST_COLLECTION_BYTES);
+    throws.receive(COLLECT_EVERY_BYTES);
+    for (const { collector, receive, runtime } of [none, throws]) {
+      receive(FIRST_COLLECTION_BYTES * 2);
+      expect([collector.frees, collector.count, runtime.found]).toEqual([false, 0, 1]);
+    }
+  });
+
+  test('get a sixteenth of the time when they are dear; one that was long by chance holds up none', () => {
+    const { runtime, collector, receive } = started();
+    receive(FIRST_COLLECTION_BYTES);
+    runtime.wallMs = runtime.cpuMs = 10;
+    receive(COLLECT_EVERY_BYTES);
+    receive(COLLECT_EVERY_BYTES);
+    expect(collector.count).toBe(2);
+    const ended = runtime.time;
+    runtime.time = ended + 149;
+    receive(COLLECT_EVERY_BYTES);
+    expect(collector.count).toBe(2);
+    runtime.time = ended + 150;
+    receive(1);
+    expect(collector.count).toBe(3);
+  });
+
+  test('are not dear because the process waited for a processor, or other threads worked', () => {
+    for (const [wallMs, cpuMs] of [
+      [50, 0.2],
+      [0.2, 50],
+    ] as const) {
+      const { runtime, collector, receive } = started();
+      receive(FIRST_COLLECTION_BYTES);
+      Object.assign(runtime, { wallMs, cpuMs });
+      for (let i = 0; i < 5; i++) receive(COLLECT_EVERY_BYTES);
+      expect(collector.count).toBe(5);
+    }
+  });
+
+  test('pay since Node 24, and nowhere else', () => {
+    expect(needsCollections({ node: '26.10.0', v8: '14.0' })).toBe(true);
+    expect(needsCollections({ node: '24.0.0' })).toBe(true);
+    expect(needsCollections({ node: '20.20.2' })).toBe(false);
+    expect(needsCollections({ node: '26.0.0', bun: '1.4.5' })).toBe(false);
+    expect(needsCollections({ node: '26.0.0', deno: '2.9.0' })).toBe(false);
+    expect(needsCollections({})).toBe(false);
+  });
+});
+
+describe('the way to ask for a young collection', () => {
+  test('runs such collections and none of the whole heap, and shows `gc` to nobody', () => {
+    const before = runInNewContext('typeof gc') as string;
+    const collect = findCollect();
+    expect(collect).not.toBeNull();
+    expect(isYoung(collect!)).toBe(true);
+    if (before === 'undefined') {
+      expect(runInNewContext('typeof gc')).toBe('undefined');
+      expect(typeof globalThis.gc).toBe('undefined');
+    }
+  });
+
+  test('is believed only if a young collection ran', () => {
+    expect(isYoung(() => {})).toBe(false);
+    expect(
+      isYoung(() => {
+        throw new Error('no');
+      }),
+    ).toBe(false);
+  });
+});
