@@ -9,7 +9,7 @@ import type { MessageHead } from './message-head.ts';
 import { type BodyBytes, bodyLength, sendChunk, sendMessage, sendText } from './message-writer.ts';
 import { METHOD_HEAD } from './methods.ts';
 import { Phase } from './phase.ts';
-import { responseHead, wasFramedByCaller } from './response-head.ts';
+import { repeatedResponse, responseHead, wasFramedByCaller } from './response-head.ts';
 import { SendRoom } from './send-room.ts';
 import { LINGER_MS } from './settings.ts';
 import { Stage } from './stage-deadlines.ts';
@@ -135,8 +135,14 @@ export abstract class AnsweringProtocol extends HttpProtocol implements AnswerOu
    * @returns false if the bytes could not be queued.
    */
   sendResponse(status: number, reason?: string | null, headers?: HttpHeaders | null, body?: BodyBytes): boolean {
+    const { localVersion } = this.context;
+    const isKeepAlive = this.keepsAlive(this.head);
+    if (reason === null || reason === undefined) {
+      const bytes = repeatedResponse(status, headers, body, localVersion, isKeepAlive);
+      if (bytes !== null) return this.port.send(bytes) && this.#responseSent();
+    }
     const length = bodyLength(body);
-    const head = responseHead(status, reason, headers, length, this.context.localVersion, this.keepsAlive(this.head));
+    const head = responseHead(status, reason, headers, length, localVersion, isKeepAlive);
     if (!sendMessage(this.port, head, body, length)) return false;
     if (status < 200 && status !== 101) return true;
     if (this.isStreaming) this.bodySent(); // whatever it lacked, this is the next answer
@@ -152,7 +158,12 @@ export abstract class AnsweringProtocol extends HttpProtocol implements AnswerOu
   sendSwitch(fields: string): boolean {
     const version = this.context.localVersion === HttpVersion.V1_0 ? '1.0' : '1.1';
     if (!sendText(this.port, `HTTP/${version} 101 ${statusText(101)}\r\n${fields}\r\n\r\n`)) return false;
-    if (this.isStreaming) this.bodySent();
+    return this.#responseSent();
+  }
+
+  /** A whole response was sent. */
+  #responseSent(): true {
+    if (this.isStreaming) this.bodySent(); // whatever it lacked, this is the next answer
     this.#answerDone();
     return true;
   }

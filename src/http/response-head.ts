@@ -1,7 +1,13 @@
 import { describe } from '../core/describe.ts';
+import { EncodedAnswer } from './encoded-answer.ts';
+import { HttpVersion } from './enums.ts';
 import { dateLine, Has, type HttpHeaders, isFieldText } from './header-list.ts';
+import { type BodyBytes, bodyLength } from './message-writer.ts';
 import { recentFields } from './recent-fields.ts';
 import { statusText } from './status.ts';
+
+const KEEPS = 'Connection: keep-alive\r\n';
+const CLOSES = 'Connection: close\r\n';
 
 let ownsFraming = false;
 
@@ -33,9 +39,33 @@ export function responseHead(
   ownsFraming = (has & (Has.ContentLength | Has.TransferEncoding)) !== 0;
   if (!ownsFraming && status >= 200 && status !== 204 && (status !== 304 || length > 0))
     text += `Content-Length: ${length}\r\n`;
-  if ((has & Has.Connection) === 0 && status !== 101)
-    text += isKeepAlive ? 'Connection: keep-alive\r\n' : 'Connection: close\r\n';
+  if ((has & Has.Connection) === 0 && status !== 101) text += isKeepAlive ? KEEPS : CLOSES;
   return `HTTP/${version === 0x0001 ? '1.0' : '1.1'} ${status} ${phrase}\r\n${text}\r\n`;
+}
+
+/**
+ * A whole response with `responseHead`, if one with the same fields was made before; null if it has to be made anew.
+ * @returns Its bytes, until the next call.
+ */
+export function repeatedResponse(
+  status: number,
+  headers: HttpHeaders | null | undefined,
+  body: BodyBytes,
+  version: number,
+  isKeepAlive: boolean,
+): Buffer | null {
+  if (!Number.isInteger(status) || status < 200 || status > 999 || status === 204 || status === 304) return null;
+  if (version !== HttpVersion.V1_1) return null;
+  const fields = recentFields(headers);
+  const isPlain = (fields.has & (Has.ContentLength | Has.TransferEncoding | Has.Connection)) === 0;
+  if (!fields.isRepeated || !isPlain) return null;
+  const ending = isKeepAlive ? KEEPS : CLOSES;
+  const known = fields.answer === null ? -1 : fields.answer.lengthOf(body);
+  const length = known < 0 ? bodyLength(body) : known;
+  if (fields.answer?.hasHead(status, '', length, ending) === true) return fields.answer.bytesWith(body);
+  const head = responseHead(status, null, headers, length, version, isKeepAlive);
+  fields.answer ??= new EncodedAnswer();
+  return fields.answer.setHead(head, status, '', length, ending) ? fields.answer.bytesWith(body) : null;
 }
 
 /** An answer without body, behind which the connection closes. */

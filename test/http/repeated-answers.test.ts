@@ -163,6 +163,71 @@ describe('an answer like one before', () => {
   });
 });
 
+describe('a response of a hook like one before (RES-002, RES-004)', () => {
+  const get = (path: string, more = ''): string => `GET ${path} HTTP/1.1\r\nHost: h\r\n${more}\r\n`;
+
+  it('is the same again, and only what differs is different', () => {
+    const headers = { 'X-A': 'b' };
+    const cases: [status: number, reason: string | null, body: string | Buffer | null][] = [
+      ...[1, 2, 3].map((): [number, null, string] => [200, null, 'one']),
+      ...[[200, null, 'two'] as const, [200, null, Buffer.from('six')] as const, [200, null, 'longer'] as const].map(
+        (one): [number, null, string | Buffer] => [...one],
+      ),
+      [404, null, 'longer'],
+      [200, 'Fine', 'longer'],
+      [200, null, null],
+      [204, null, null],
+      [304, null, null],
+      [200, null, 'x'.repeat(2000)],
+      [200, null, 'one'],
+    ];
+    const { port, protocol } = serverPort({
+      listener: {
+        onHeadersComplete: () => {
+          const [status, reason, body] = cases[Number(protocol.head!.start.slice(1))]!;
+          expect(protocol.sendResponse(status, reason, headers, body)).toBe(true);
+        },
+      },
+    });
+    const reasons: Record<number, string> = { 200: 'OK', 204: 'No Content', 304: 'Not Modified', 404: 'Not Found' };
+    cases.forEach(([status, reason, body], i) => {
+      port.receive(get(`/${i}`));
+      const length = status === 200 || status === 404 ? `Content-Length: ${body?.length ?? 0}\r\n` : '';
+      const start = `HTTP/1.1 ${status} ${reason ?? reasons[status]}\r\nX-A: b\r\n`;
+      expect(port.takeSent()).toBe(`${start}${length}Connection: keep-alive\r\n\r\n${body ?? ''}`);
+    });
+    port.receive(get('/0', 'Connection: close\r\n'));
+    expect(port.takeSent()).toContain('Connection: close\r\n\r\none');
+    port.close();
+    port.turn();
+  });
+
+  it('is refused again if it cannot be sent, and is not sent twice', () => {
+    const refused: unknown[] = [];
+    const { port, protocol } = serverPort({
+      listener: {
+        onHeadersComplete: () => {
+          for (const [status, value] of [[200, 'b\nc'] as const, [99, 'b'] as const, [200.5, 'b'] as const]) {
+            try {
+              protocol.sendResponse(status, null, { 'X-B': value }, 'x');
+            } catch (error) {
+              refused.push((error as Error).constructor);
+            }
+          }
+        },
+      },
+    });
+    port.receive(get('/').repeat(2));
+    expect(refused).toEqual([TypeError, RangeError, RangeError, TypeError, RangeError, RangeError]);
+    expect(port.takeSent()).toBe('');
+    port.isFull = true;
+    expect(protocol.sendResponse(200, null, { 'X-B': 'c' }, 'x')).toBe(false);
+    expect(protocol.sendResponse(200, null, { 'X-B': 'c' }, 'x')).toBe(false);
+    port.close();
+    port.turn();
+  });
+});
+
 describe('requests in a row', () => {
   it('have their own fields, also when those behind have arrived', async () => {
     const seen: HttpRequest[] = [];
