@@ -107,6 +107,7 @@ export interface Link extends TurnTask {
   /** Delivers what a resumed receiver kept, at the end of this turn. */
   resumeAtTurnEnd(): void;
   sendRaw(bytes: Uint8Array): boolean;
+  sendAllRaw(parts: readonly Uint8Array[], length: number): boolean;
   sendReserved(bytes: Uint8Array, reserved: number): boolean;
   useSender(): SendingSide;
   /** Its sender goes to other connections. */

@@ -340,6 +340,10 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
     return this.#connection.sendRaw(bytes);
   }
 
+  sendAll(parts: readonly Uint8Array[], length: number): boolean {
+    return this.#connection.sendAllRaw(parts, length);
+  }
+
   reserve(bytes: number): void {
     this.#connection.useSender().heldBytes += bytes;
   }

@@ -401,13 +401,28 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
 
   /** Queues bytes of the protocol itself, as they are. False if `maxPendingBytes` refuses them, or the connection closes. */
   sendRaw(bytes: Uint8Array): boolean {
-    const isEarly = this.state < ConnectionState.Opening && this.preambles === null;
-    if (isEarly || this.state >= ConnectionState.Closing || this.isShutDown) return false;
-    const sender = this.useSender();
-    if (!sender.hasRoomFor(bytes.length)) return false;
+    const sender = this.#senderFor(bytes.length);
+    if (sender === null) return false;
     sender.queue.append(bytes, 0, bytes.length);
     sender.appended();
     return true;
+  }
+
+  /** As `sendRaw`, for parts of `length` bytes together: all of them, or none. */
+  sendAllRaw(parts: readonly Uint8Array[], length: number): boolean {
+    const sender = this.#senderFor(length);
+    if (sender === null) return false;
+    for (const part of parts) sender.queue.append(part, 0, part.length);
+    sender.appended();
+    return true;
+  }
+
+  /** The sending side, if it may take so many bytes of the protocol. */
+  #senderFor(length: number): ConnectionSender | null {
+    const isEarly = this.state < ConnectionState.Opening && this.preambles === null;
+    if (isEarly || this.state >= ConnectionState.Closing || this.isShutDown) return null;
+    const sender = this.useSender();
+    return sender.hasRoomFor(length) ? sender : null;
   }
 
   /** Queues bytes that the protocol held back. */

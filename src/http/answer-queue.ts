@@ -1,9 +1,13 @@
 import { Queue } from './queue.ts';
+import type { SendRoom } from './send-room.ts';
 
 /** Where the bytes of answers go: the connection. */
 export interface AnswerOutput {
   /** Sends a part of an answer. @returns false if it could not be queued. */
   write(part: string | Uint8Array): boolean;
+  /** How much is on its way. */
+  readonly room: SendRoom;
+  readonly isOpen: boolean;
   /** The oldest answer is complete. */
   answered(answer: Answer): void;
   /** An answer goes nowhere. */
@@ -12,7 +16,8 @@ export interface AnswerOutput {
 
 /**
  * The answer to one request. Answers leave in the order of their requests, whatever order they are made in (RFC 9112 9.3.2):
- * what is written to one whose turn has not come is held.
+ * what is written to one whose turn has not come is held, and so is what the connection has no room for. Nothing of one that has
+ * begun is left out: the client would take what comes next for the rest of it.
  */
 export class Answer {
   /** Whether its head was written. */
@@ -27,7 +32,11 @@ export class Answer {
   bodyBytes = 0;
   /** Called when its turn comes, and it may be streamed. */
   onTurn: (() => void) | null = null;
+  /** What was written and has not left, in order; null for nothing. */
   #held: (string | Uint8Array)[] | null = null;
+  #isWaiting = false;
+  /** Called when nothing is held any more, or the answer goes nowhere. */
+  #whenSent: ((isSent: boolean) => void) | null = null;
   #queue: AnswerQueue;
 
   constructor(queue: AnswerQueue) {
@@ -39,14 +48,67 @@ export class Answer {
     return !this.isDropped && this.#queue.first === this;
   }
 
-  /** Adds a part: text of characters up to 0xff, or bytes. @returns false if it goes nowhere, or could not be queued. */
+  /** Whether something of it waits for its turn, or for room. */
+  get isHolding(): boolean {
+    return this.#held !== null;
+  }
+
+  /** Adds a part: text of characters up to 0xff, or bytes, which may be kept. @returns false if it goes nowhere. */
   write(part: string | Uint8Array): boolean {
     if (this.isDropped || this.isComplete) return false;
     this.hasBegun = true;
-    if (this.#queue.first === this) return this.#queue.output.write(part);
+    const { first, output } = this.#queue;
+    if (first === this && this.#held === null && output.room.fits(part.length) && output.write(part)) return true;
+    if (!output.isOpen) return false;
     this.#held ??= [];
     this.#held.push(part);
+    if (first === this) this.#send();
     return true;
+  }
+
+  /** Resolves when nothing is held any more: true, or false if it goes nowhere. */
+  whenSent(): Promise<boolean> {
+    if (this.#held === null) return Promise.resolve(!this.isDropped);
+    return new Promise((resolve) => {
+      this.#whenSent = resolve;
+    });
+  }
+
+  /** Sends what is held, as there is room. */
+  #send(): void {
+    const { output } = this.#queue;
+    const held = this.#held;
+    while (held !== null && held.length > 0) {
+      if (this.#isWaiting) return;
+      const part = held[0]!;
+      const bytes = typeof part === 'string' ? Buffer.from(part, 'latin1') : part;
+      const fits = output.room.fits(bytes.length);
+      const length = fits ? bytes.length : Math.min(bytes.length, output.room.windowBytes);
+      if ((!fits && output.room.isFull) || !output.write(length < bytes.length ? bytes.subarray(0, length) : bytes)) {
+        if (!output.isOpen) return; // it is dropped when the connection is closed
+        held[0] = bytes;
+        return this.#waitForRoom();
+      }
+      if (length < bytes.length) held[0] = bytes.subarray(length);
+      else held.shift();
+    }
+    this.#held = null;
+    this.#settleSent(true);
+    if (this.isComplete) this.#queue.advance();
+  }
+
+  #waitForRoom(): void {
+    this.#isWaiting = true;
+    void this.#queue.output.room.wait().then(() => {
+      this.#isWaiting = false;
+      if (!this.isDropped) this.#send();
+    });
+  }
+
+  #settleSent(isSent: boolean): void {
+    const whenSent = this.#whenSent;
+    this.#whenSent = null;
+    whenSent?.(isSent);
   }
 
   /** Adds an interim answer: it is not the beginning. */
@@ -60,15 +122,20 @@ export class Answer {
   complete(): void {
     if (this.isComplete || this.isDropped) return;
     this.isComplete = true;
-    if (this.#queue.first === this) this.#queue.advance();
+    if (this.#queue.first === this && this.#held === null) this.#queue.advance();
   }
 
-  /** Its turn has come. @internal */
+  /** Its turn has come: what is held leaves. @internal */
   release(): void {
-    const held = this.#held;
-    this.#held = null;
-    if (held !== null) for (const part of held) this.#queue.output.write(part);
+    this.#send();
     if (!this.isComplete) this.onTurn?.();
+  }
+
+  /** It goes nowhere. @internal */
+  drop(): void {
+    this.isDropped = true;
+    this.#held = null;
+    this.#settleSent(false);
   }
 }
 
@@ -76,6 +143,7 @@ export class Answer {
 export class AnswerQueue {
   readonly output: AnswerOutput;
   #answers = new Queue<Answer>();
+  #isAdvancing = false;
 
   constructor(output: AnswerOutput) {
     this.output = output;
@@ -98,7 +166,7 @@ export class AnswerQueue {
 
   /** The youngest will not be answered by the application: something else takes its place. */
   dropLast(answer: Answer): void {
-    answer.isDropped = true;
+    answer.drop();
     this.#answers.removeLast(answer);
     this.output.dropped(answer);
   }
@@ -106,17 +174,20 @@ export class AnswerQueue {
   /** All go nowhere: the connection is gone. */
   dropAll(): void {
     for (let answer = this.#answers.shift(); answer !== undefined; answer = this.#answers.shift()) {
-      answer.isDropped = true;
+      answer.drop();
       this.output.dropped(answer);
     }
   }
 
-  /** The oldest is complete: the next ones leave as far as they were made. @internal */
+  /** The oldest is complete and has left: the next ones leave as far as they were made. @internal */
   advance(): void {
-    for (let answer = this.#answers.first; answer?.isComplete === true; answer = this.#answers.first) {
+    if (this.#isAdvancing) return;
+    this.#isAdvancing = true;
+    for (let answer = this.first; answer?.isComplete === true && !answer.isHolding; answer = this.first) {
       this.#answers.shift();
       this.output.answered(answer);
-      this.#answers.first?.release();
+      this.first?.release();
     }
+    this.#isAdvancing = false;
   }
 }

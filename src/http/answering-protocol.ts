@@ -41,7 +41,7 @@ export abstract class AnsweringProtocol extends HttpProtocol implements AnswerOu
   protected lastWords: string | null = null;
   /** Whether it waits in the send queue. */
   #hasUnwritten = false;
-  protected readonly room = new SendRoom();
+  readonly room = new SendRoom(this.context.bounds);
   protected watchers: Set<GoneWatcher> | null = null;
   /** Lets a connection go on that waits for room among the unanswered requests. */
   protected makeRoom: (() => void) | null = null;
@@ -218,22 +218,29 @@ export abstract class AnsweringProtocol extends HttpProtocol implements AnswerOu
     return typeof part === 'string' ? sendText(this.port, part) : this.port.send(part);
   }
 
-  /** Sends a whole answer whose turn has come. */
-  writeAll(answer: Answer, bytes: Uint8Array): boolean {
-    answer.hasBegun = true;
-    this.room.sent(bytes.length);
-    return this.port.send(bytes);
+  get isOpen(): boolean {
+    return this.port.isOpen;
   }
 
-  /** Sends a whole answer in one piece, if its turn has come. */
-  writeMessage(answer: Answer, head: string, body: BodyBytes, length: number): boolean {
-    if (!answer.isItsTurn) {
-      answer.write(head);
-      return length === 0 || answer.write(typeof body === 'string' ? Buffer.from(body) : body!);
+  /** Sends a whole answer whose turn has come. @param bytes They are only valid until this returns. */
+  writeAll(answer: Answer, bytes: Uint8Array): boolean {
+    if (this.room.fits(bytes.length)) {
+      answer.hasBegun = true;
+      this.room.sent(bytes.length);
+      if (this.port.send(bytes)) return true;
     }
-    answer.hasBegun = true;
-    this.room.sent(head.length + length);
-    return sendMessage(this.port, head, body, length);
+    return answer.write(Uint8Array.from(bytes));
+  }
+
+  /** Sends a whole answer, in one piece if its turn has come and there is room. */
+  writeMessage(answer: Answer, head: string, body: BodyBytes, length: number): boolean {
+    const total = head.length + length;
+    if (answer.isItsTurn && !answer.isHolding && this.room.fits(total)) {
+      answer.hasBegun = true;
+      this.room.sent(total);
+      if (sendMessage(this.port, head, body, length)) return true;
+    }
+    return answer.write(head) && (length === 0 || answer.write(typeof body === 'string' ? Buffer.from(body) : body!));
   }
 
   answered(answer: Answer): void {
@@ -277,7 +284,7 @@ export abstract class AnsweringProtocol extends HttpProtocol implements AnswerOu
 
   // ---- room, and the end ---------------------------------------------------------------------------------------
 
-  /** Whether so much is on its way that whoever streams should wait for `whenRoom`. */
+  /** Whether so much is on its way that what is sent in pieces should wait for `whenRoom`. */
   get isFull(): boolean {
     return this.room.isFull;
   }

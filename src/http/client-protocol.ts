@@ -9,7 +9,7 @@ import { Framing, type MessageHead } from './message-head.ts';
 import { type BodyBytes, bodyLength, sendChunk, sendMessage } from './message-writer.ts';
 import { Phase } from './phase.ts';
 import { checkResponse, isKeptAlive, lengthTooLarge, type Refusal } from './policy.ts';
-import { STREAM_WINDOW_BYTES } from './settings.ts';
+import { SendRoom } from './send-room.ts';
 import { Stage } from './stage-deadlines.ts';
 
 /** A request that was sent and whose answer is awaited, oldest first. */
@@ -93,9 +93,7 @@ export class HttpClientProtocol extends HttpProtocol {
   #hadUnasked = false;
   /** Why the connection fails, 0 if nobody knows. */
   #errno = 0;
-  #pendingBytes = 0;
-  #sentBytes = 0;
-  #awaitingRoom: (() => void)[] | null = null;
+  readonly room = new SendRoom(this.context.bounds);
   #isTaken = false;
   #awaitingTurn: (() => void)[] | null = null;
 
@@ -173,14 +171,14 @@ export class HttpClientProtocol extends HttpProtocol {
   /** Sends bytes of a body. @returns false if they could not be queued. */
   write(bytes: Uint8Array): boolean {
     this.#goesOnSending();
-    this.#sentBytes += bytes.length;
+    this.room.sent(bytes.length);
     return this.port.send(bytes);
   }
 
   /** Sends bytes of a body as a chunk. @returns false if they could not be queued. */
   writeChunk(bytes: Uint8Array): boolean {
     this.#goesOnSending();
-    this.#sentBytes += bytes.length;
+    this.room.sent(bytes.length);
     return sendChunk(this.port, bytes, null);
   }
 
@@ -189,31 +187,19 @@ export class HttpClientProtocol extends HttpProtocol {
     if (this.deadlines.isSet(Stage.Answer)) this.deadlines.set(Stage.Answer, this.context.limits.responseTimeoutMs);
   }
 
-  /** Whether so much is on its way that whoever streams should wait for `whenRoom`. */
+  /** Whether so much is on its way that what is sent in pieces should wait for `whenRoom`. */
   get isFull(): boolean {
-    return this.#pendingBytes + this.#sentBytes > STREAM_WINDOW_BYTES;
+    return this.room.isFull;
   }
 
   /** Resolves when there is room again, or the connection is gone. */
   whenRoom(): Promise<void> {
-    if (!this.isFull || !this.port.isOpen) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#awaitingRoom ??= [];
-      this.#awaitingRoom.push(resolve);
-    });
+    return this.isFull && this.port.isOpen ? this.room.wait() : Promise.resolve();
   }
 
   override wrote(pendingBytes: number): void {
-    this.#pendingBytes = pendingBytes;
-    this.#sentBytes = 0;
-    if (pendingBytes <= STREAM_WINDOW_BYTES / 2) this.#tellRoom();
+    this.room.wrote(pendingBytes);
     super.wrote(pendingBytes);
-  }
-
-  #tellRoom(): void {
-    const waiting = this.#awaitingRoom;
-    this.#awaitingRoom = null;
-    if (waiting !== null) for (const resolve of waiting) resolve();
   }
 
   /** Whether a whole request holds the connection: the next waits for its answer (no pipelining). */
@@ -365,7 +351,7 @@ export class HttpClientProtocol extends HttpProtocol {
   override closed(): void {
     const isUntouched = this.phase === Phase.Idle;
     super.closed();
-    this.#tellRoom();
+    this.room.tell();
     const isLate = this.#errno === Errno.ETIMEDOUT;
     this.#abandon(
       isLate ? 'the answer did not come in time' : 'the connection was closed before the answer was complete',

@@ -5,6 +5,7 @@ import type { HttpUpgradeType } from './enums.ts';
 import type { AnyHttpHooks } from './listener.ts';
 import type { FieldBlock, MessageHead } from './message-head.ts';
 import { type HttpRules, lenientFlags } from './policy.ts';
+import type { SendBounds } from './send-room.ts';
 import type { HttpCounters, HttpLimits } from './settings.ts';
 
 /** HTTP of one connection (`HttpProtocol`), as the context that it shares with others knows it. */
@@ -53,6 +54,8 @@ export interface HttpContextInit {
   readonly autoStart: boolean;
   /** `HttpVersion` of what is sent. */
   readonly localVersion: number;
+  /** How much of a connection's messages may be on its way. */
+  readonly bounds: SendBounds;
   /** Takes messages as a whole; null if only hooks do. @returns Null for a message that it does not want. */
   readonly consume: ((protocol: HttpSpeaker, head: MessageHead) => MessageConsumer | null) | null;
   /** Whether, without a hook `onUpgrade`, only WebSockets may leave HTTP: other upgrades are ignored, tunnels refused. */
@@ -76,6 +79,7 @@ export class HttpContext {
   readonly counters: HttpCounters;
   readonly autoStart: boolean;
   readonly localVersion: number;
+  readonly bounds: SendBounds;
   readonly consume: HttpContextInit['consume'];
   readonly upgradeTo: HttpContextInit['upgradeTo'];
   readonly receiveCookies: ((connId: number, path: string, head: MessageHead) => void) | null;
@@ -101,6 +105,7 @@ export class HttpContext {
     this.counters = init.counters;
     this.autoStart = init.autoStart;
     this.localVersion = init.localVersion;
+    this.bounds = init.bounds;
     this.consume = init.consume;
     this.upgradeTo = init.upgradeTo;
     this.receiveCookies = init.receiveCookies ?? null;

@@ -6,6 +6,7 @@ import { limitsOf } from './http-properties.ts';
 import type { AnyHttpHooks, HttpHooks } from './listener.ts';
 import { llhttp } from './llhttp/llhttp.ts';
 import { type HttpPolicy, type HttpRules, httpRules } from './policy.ts';
+import { sendBounds } from './send-room.ts';
 import { httpCounters } from './settings.ts';
 
 const hooks: Record<keyof HttpHooks<unknown>, true> = {
@@ -37,11 +38,13 @@ export function httpContext(
     httpRules: changes,
     httpAutoStart,
     localVersion,
+    maxPendingBytes,
   } = settings as unknown as {
     httpPolicy: HttpPolicy;
     httpRules: Partial<HttpRules>;
     httpAutoStart: boolean;
     localVersion: number;
+    maxPendingBytes: number;
   };
   return new HttpContext({
     ...role,
@@ -54,6 +57,7 @@ export function httpContext(
     counters: httpCounters(),
     autoStart: httpAutoStart,
     localVersion,
+    bounds: sendBounds(maxPendingBytes),
     reportHookError: (hook, error, connId) => component[$reportHookError](listener, hook, error, connId, false),
   });
 }

@@ -87,7 +87,7 @@ export async function sendFileOn(
       return { status, bytes: 0 };
     }
     for (let at = from; at < to; ) {
-      const piece = Buffer.allocUnsafe(Math.min(PIECE_BYTES, to - at));
+      const piece = Buffer.allocUnsafe(Math.min(PIECE_BYTES, protocol.room.windowBytes, to - at));
       const { bytesRead } = await file.read(piece, 0, piece.length, at);
       if (bytesRead === 0) {
         protocol.abort('the file became shorter while it was sent', 'EIO');

@@ -7,6 +7,7 @@ export type BodyBytes = string | Uint8Array | null | undefined;
 /** Messages up to this length are written into one place, and copied by the send queue. */
 const SCRATCH_BYTES = 4096;
 const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+const CRLF = Buffer.from('\r\n');
 const views = new Map<number, Buffer>();
 
 /** The first `length` bytes of the scratch. */
@@ -29,7 +30,12 @@ export function bodyLength(body: BodyBytes): number {
  * Sends a head and its body as one unit (RES-002). The head is text of characters up to 0xff.
  * @param length `bodyLength` of the body.
  */
-export function sendMessage(port: Pick<Port, 'send'>, head: string, body: BodyBytes, length: number): boolean {
+export function sendMessage(
+  port: Pick<Port, 'send' | 'sendAll'>,
+  head: string,
+  body: BodyBytes,
+  length: number,
+): boolean {
   const total = head.length + length;
   if (total <= SCRATCH_BYTES) {
     writeLatin1(scratch, head, 0);
@@ -49,14 +55,19 @@ export function sendMessage(port: Pick<Port, 'send'>, head: string, body: BodyBy
     message.write(body, head.length, 'utf8');
     return port.send(message);
   }
-  return sendText(port, head) && port.send(body!);
+  return port.sendAll([latin1(head), body!], total);
+}
+
+/** Text of characters up to 0xff as bytes, to be sent at once: short ones lie in the scratch, and are copied by the send queue. */
+function latin1(text: string): Buffer {
+  if (text.length > SCRATCH_BYTES) return Buffer.from(text, 'latin1');
+  writeLatin1(scratch, text, 0);
+  return scratchView(text.length);
 }
 
 /** Sends text of characters up to 0xff. */
 export function sendText(port: Pick<Port, 'send'>, text: string): boolean {
-  if (text.length > SCRATCH_BYTES) return port.send(Buffer.from(text, 'latin1'));
-  writeLatin1(scratch, text, 0);
-  return port.send(scratchView(text.length));
+  return port.send(latin1(text));
 }
 
 /** Line in front of the bytes of a chunk (CHK-001). An extension that does not begin with `;` gets one. */
@@ -71,7 +82,7 @@ export function chunkHeader(length: number, extensions: string | null | undefine
  * @throws TypeError for extensions that cannot be sent.
  */
 export function sendChunk(
-  port: Pick<Port, 'send'>,
+  port: Pick<Port, 'send' | 'sendAll'>,
   body: BodyBytes,
   extensions: string | null | undefined,
   trailers = '',
@@ -83,7 +94,7 @@ export function sendChunk(
   const header = chunkHeader(length, extensions);
   if (length === 0) return sendText(port, `${header}${trailers}\r\n`);
   if (header.length + length + 2 > SCRATCH_BYTES && typeof body !== 'string') {
-    return sendText(port, header) && port.send(body!) && sendText(port, '\r\n');
+    return port.sendAll([latin1(header), body!, CRLF], header.length + length + 2);
   }
   const total = header.length + length + 2;
   const bytes = total <= SCRATCH_BYTES ? scratch : Buffer.allocUnsafe(total);

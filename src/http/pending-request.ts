@@ -186,7 +186,8 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
   /** Sends it. @returns false if the connection did not take it: nothing of it was sent. */
   sendTo(protocol: HttpClientProtocol): boolean {
     if (!protocol.port.isOpen) return false;
-    const isWhole = this.#pieces === null && this.#continueMs === 0;
+    const fits = protocol.room.fits(this.#headText.length + this.#length);
+    const isWhole = this.#pieces === null && this.#continueMs === 0 && fits;
     this.#protocol = protocol;
     this.#isSent = isWhole;
     const body = isWhole ? this.#body : null;
@@ -210,7 +211,12 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
     if (isUnwanted() || (this.#continueMs > 0 && this.isAnswered)) return;
     if (this.#pieces === null) {
       const bytes = typeof this.#body === 'string' ? Buffer.from(this.#body) : this.#body!;
-      if (!protocol.write(bytes)) throw new Error('the connection took no more bytes');
+      for (let at = 0; at < bytes.length; at += protocol.room.windowBytes) {
+        if (protocol.isFull) await protocol.whenRoom();
+        if (isUnwanted()) return;
+        const piece = bytes.subarray(at, at + protocol.room.windowBytes);
+        if (!protocol.write(piece)) throw new Error('the connection took no more bytes');
+      }
       this.#isSent = true;
       return;
     }
@@ -226,8 +232,13 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
       // More would be taken for another request, less leaves the server waiting for it.
       if (!this.#isChunked && length > this.#promisedBytes)
         throw new Error('the body is longer than its Content-Length');
-      const isTaken = this.#isChunked ? protocol.writeChunk(bytes) : protocol.write(bytes);
-      if (!isTaken) throw new Error('the connection took no more bytes');
+      for (let at = 0; at < bytes.length; at += protocol.room.windowBytes) {
+        if (protocol.isFull) await protocol.whenRoom();
+        if (isUnwanted()) return;
+        const part = bytes.subarray(at, at + protocol.room.windowBytes);
+        const isTaken = this.#isChunked ? protocol.writeChunk(part) : protocol.write(part);
+        if (!isTaken) throw new Error('the connection took no more bytes');
+      }
       if (protocol.isFull) await protocol.whenRoom();
     }
     if (isUnwanted()) return;

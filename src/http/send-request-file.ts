@@ -48,7 +48,7 @@ export async function sendRequestFile(
       return refuse(Errno.EBADSLT, 'the connection is closing');
     }
     for (let at = 0; at < stat.size; ) {
-      const piece = Buffer.allocUnsafe(Math.min(PIECE_BYTES, stat.size - at));
+      const piece = Buffer.allocUnsafe(Math.min(PIECE_BYTES, protocol.room.windowBytes, stat.size - at));
       const { bytesRead } = await file.read(piece, 0, piece.length, at);
       if (bytesRead === 0) {
         protocol.port.violate(Errno.EIO, 'HTTP: the file became shorter while it was sent', 'EIO');

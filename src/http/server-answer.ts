@@ -100,11 +100,12 @@ export function sendAnswer(request: AnsweredRequest, init: AnswerInit): boolean 
   return sent(request, protocol.writeMessage(answer, head, body, length));
 }
 
-/** All of it was sent, or could not be. */
-function sent(request: AnsweredRequest, isSent: boolean): boolean {
+/** All of it was sent, or goes nowhere, or waits for room: then the connection need not be read while the caller waits. */
+function sent(request: AnsweredRequest, isSent: boolean): boolean | Promise<boolean> {
+  const { answer } = request;
   request.dropBody();
-  request.answer.complete();
-  return isSent;
+  answer.complete();
+  return isSent && answer.isHolding && answer.isItsTurn ? answer.whenSent() : isSent;
 }
 
 /** HEAD, 204 and 304 have no body, whatever the caller gives (RFC 9110 6.4.1). */
@@ -192,6 +193,7 @@ async function sendPieces(
     answer.complete();
     return hasNoBody;
   }
+  if (answer.isHolding) await answer.whenSent();
   let left = given ?? Number.POSITIVE_INFINITY;
   try {
     for await (const piece of pieces.source) {
@@ -205,13 +207,15 @@ async function sendPieces(
       // It may be used again by whoever made it.
       const isSent = answer.write(bytes.length > 4096 ? Uint8Array.from(bytes) : bytes);
       if (isChunked) answer.write('\r\n');
-      if (!isSent) throw new Error('the connection did not take the bytes');
-      if (protocol.isFull) await protocol.whenRoom();
+      if (!isSent) return false;
+      if (answer.isHolding) await answer.whenSent();
+      else if (protocol.isFull) await protocol.whenRoom();
     }
     if (answer.isDropped || !protocol.port.isOpen) return false;
     if (given !== null && left > 0) throw new RangeError('the body is shorter than its Content-Length');
     if (isChunked) {
       answer.write(`0\r\n${recentFields(init.trailers?.()).text}\r\n`);
+      if (answer.isHolding) await answer.whenSent();
     }
   } catch (thrown) {
     if (!protocol.port.isOpen) return false;

@@ -82,7 +82,8 @@ export class HttpServerProtocol extends AnsweringProtocol {
       return false;
     if (this.isDraining || this.hasPeerEnded) return false;
     const head = responseHead(101, null, headers, 0, this.context.localVersion, true);
-    if (!answer.write(head)) return false;
+    if (answer.isHolding || !this.write(head)) return false;
+    answer.hasBegun = true;
     this.phase = Phase.Gone;
     this.#switched = answer;
     answer.complete();

@@ -70,6 +70,8 @@ export interface Port {
   violate(errno: number, message: string, code?: SocketErrorName, cause?: unknown): void;
   /** Queues bytes as they are, past `frame`; larger ones are kept by reference until written. False if `maxPendingBytes` refuses. */
   send(bytes: Uint8Array): boolean;
+  /** As `send`, for a message in several parts of `length` bytes together: all of them are queued, or none. */
+  sendAll(parts: readonly Uint8Array[], length: number): boolean;
   /** Counts bytes that the protocol holds back, to send them later, as pending: `bytes` more, or fewer. */
   reserve(bytes: number): void;
   /** Queues bytes as they are in the place of `reserved` ones that were held back. False if the connection closes. */

@@ -6,6 +6,7 @@ import { HttpContext } from '../http/context.ts';
 import { HttpVersion } from '../http/enums.ts';
 import { llhttp } from '../http/llhttp/llhttp.ts';
 import { httpRules } from '../http/policy.ts';
+import { sendBounds } from '../http/send-room.ts';
 import { defaultLimits, httpCounters } from '../http/settings.ts';
 import { sharedMemory } from '../memory/read-memory.ts';
 import type { Port, Protocol } from '../protocol/protocol.ts';
@@ -89,6 +90,7 @@ export class ClientRun {
       counters: httpCounters(),
       autoStart: true,
       localVersion: HttpVersion.V1_1,
+      bounds: sendBounds((settings as unknown as { maxPendingBytes: number }).maxPendingBytes),
       consume: null,
       upgradeTo: (http) => this.#upgradeTo(http as PendingHandshake),
       reportHookError: (hook, error, connId) => component[$reportHookError](listener, hook, error, connId, false),

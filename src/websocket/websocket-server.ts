@@ -9,6 +9,7 @@ import { withHooks } from '../http/http-model.ts';
 import { llhttp } from '../http/llhttp/llhttp.ts';
 import { plainHttpAnswer } from '../http/plain-http.ts';
 import { httpRules } from '../http/policy.ts';
+import { sendBounds } from '../http/send-room.ts';
 import { HttpRequest, type RequestSettings } from '../http/server-request.ts';
 import { defaultLimits, httpCounters } from '../http/settings.ts';
 import { UpgradingProtocol } from '../http/upgrading-protocol.ts';
@@ -88,6 +89,7 @@ const serverModel = withHooks(
       counters: httpCounters(),
       autoStart: true,
       localVersion: HttpVersion.V1_1,
+      bounds: sendBounds((settings as unknown as { maxPendingBytes: number }).maxPendingBytes),
       consume:
         requests === null
           ? null

@@ -4,6 +4,7 @@ import { HttpContext, type HttpContextInit } from '../../src/http/context.ts';
 import type { HttpProtocol } from '../../src/http/http-protocol.ts';
 import type { AnyHttpHooks } from '../../src/http/listener.ts';
 import { type HttpPolicy, type HttpRules, httpRules } from '../../src/http/policy.ts';
+import { sendBounds } from '../../src/http/send-room.ts';
 import { HttpServerProtocol } from '../../src/http/server-protocol.ts';
 import { defaultLimits, type HttpLimits, httpCounters } from '../../src/http/settings.ts';
 import { SlabPool } from '../../src/memory/slab-pool.ts';
@@ -39,6 +40,10 @@ export class FakePort implements Port {
   }
 
   readonly hasConsumer = false;
+
+  sendAll(parts: readonly Uint8Array[]): boolean {
+    return parts.every((part) => this.send(part));
+  }
 
   /** Bytes that the protocol holds back. */
   reserved = 0;
@@ -205,6 +210,7 @@ function contextOf(setup: Setup, clock: VirtualClock): HttpContext {
     counters: httpCounters(),
     autoStart: true,
     localVersion: 0x0101,
+    bounds: sendBounds(0),
     consume: null,
     upgradeTo: null,
     reportHookError: (hook, error) => {

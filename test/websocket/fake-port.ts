@@ -44,6 +44,10 @@ export class FakePort implements Port {
     return this.isOpen;
   }
 
+  sendAll(parts: readonly Uint8Array[]): boolean {
+    return parts.every((part) => this.send(part));
+  }
+
   /** Bytes that the protocol holds back. */
   reserved = 0;
 
