@@ -76,7 +76,7 @@ export abstract class StreamClient<Extra = unknown, Message = Sendable>
   /** TLS, or null for plain components. @internal */
   readonly [$security]: StreamSecurity | null;
   /** @internal */
-  protected [$link]: StreamConnection | null = null;
+  protected override [$link]: StreamConnection | null = null;
   #face: TcpConnection<Extra, Message> | null = null;
   /** @internal */
   protected readonly [$listener]: AnyHooks;
@@ -238,21 +238,6 @@ export abstract class StreamClient<Extra = unknown, Message = Sendable>
   pauseReceive(isPaused = true): boolean {
     if (this.#sendable('pauseReceive') === null) return false;
     return isPaused ? this.connection!.pause() : this.connection!.resume();
-  }
-
-  /** Whether receiving is paused (`IsPauseReceive`, CLI-018). */
-  get isPauseReceive(): boolean {
-    return this[$link]?.isPaused ?? false;
-  }
-
-  /** True between `onConnect` and `onClose` (`IsConnected`, CLI-019). */
-  get isConnected(): boolean {
-    return this[$link]?.isConnected ?? false;
-  }
-
-  /** Bytes that were sent and not yet taken by the system (`GetPendingDataLength`, CLI-017). */
-  get pendingDataLength(): number {
-    return this[$link]?.pendingBytes ?? 0;
   }
 
   /** Local address, null while there is no socket (`GetLocalAddress`, CLI-015). */

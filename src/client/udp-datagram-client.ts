@@ -69,7 +69,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
   /** The present run, or the last one. @internal */
   protected [$host]: UdpHost | null = null;
   /** @internal */
-  protected [$link]: C | null = null;
+  protected override [$link]: C | null = null;
   #face: DatagramConnection<Extra> | null = null;
   #remoteHost: { host: string; port: number } | null = null;
   /** The peer that the socket is connected with, for another socket. */
@@ -410,21 +410,6 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
     const connection = this[$connected]('pauseReceive');
     connection?.pauseReceive(isPaused);
     return connection !== null;
-  }
-
-  /** Whether receiving is paused (`IsPauseReceive`, CLI-018). */
-  get isPauseReceive(): boolean {
-    return this[$link]?.isPaused ?? false;
-  }
-
-  /** True between `onConnect` and `onClose` (`IsConnected`, CLI-019). */
-  get isConnected(): boolean {
-    return this[$link]?.isConnected ?? false;
-  }
-
-  /** Bytes that were sent and not yet taken by the system (`GetPendingDataLength`, CLI-017). */
-  get pendingDataLength(): number {
-    return this[$link]?.pendingBytes ?? 0;
   }
 
   /** Own address, null while there is no socket (`GetLocalAddress`, CLI-015). */

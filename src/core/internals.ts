@@ -30,6 +30,7 @@ export const $host: unique symbol = Symbol('host');
 export const $illegalState: unique symbol = Symbol('illegalState');
 export const $isStarting: unique symbol = Symbol('isStarting');
 export const $isStopped: unique symbol = Symbol('isStopped');
+export const $pullReader: unique symbol = Symbol('pullReader');
 export const $link: unique symbol = Symbol('link');
 export const $listener: unique symbol = Symbol('listener');
 export const $makeConnection: unique symbol = Symbol('makeConnection');

@@ -1,6 +1,7 @@
 import { Component } from './component.ts';
+import type { ManagedConnection } from './connection.ts';
 import { ReuseAddressPolicy, SendPolicy } from './enums.ts';
-import { $facts, $nextConnectionId } from './internals.ts';
+import { $facts, $link, $nextConnectionId } from './internals.ts';
 import type { ConnId } from './listener.ts';
 import { defineProperties, flag, integer, oneOf, type TableOf } from './properties.ts';
 
@@ -51,6 +52,24 @@ export abstract class SingleSocket<Extra = unknown> extends Component {
   /** ID of the present or the last connection; 0 before the first (`GetConnectionID`, CLI-014). */
   get connectionId(): ConnId {
     return this.#connectionId;
+  }
+
+  /** The connection, null while there is none. @internal */
+  protected abstract [$link]: ManagedConnection | null;
+
+  /** Whether receiving is paused (`IsPauseReceive`, CLI-018). */
+  get isPauseReceive(): boolean {
+    return this[$link]?.isPaused ?? false;
+  }
+
+  /** True between `onConnect` and `onClose` (`IsConnected`, CLI-019). */
+  get isConnected(): boolean {
+    return this[$link]?.isConnected ?? false;
+  }
+
+  /** Bytes that were sent and not yet taken by the system (`GetPendingDataLength`, CLI-017). */
+  get pendingDataLength(): number {
+    return this[$link]?.pendingBytes ?? 0;
   }
 
   /** @internal */

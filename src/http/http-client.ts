@@ -1,11 +1,11 @@
 import { StreamClient } from '../client/stream-client.ts';
 import type { TcpClientOptions } from '../client/tcp-client.ts';
 import type { StreamConnection } from '../connection/stream-connection.ts';
+import { addMethods } from '../core/add-methods.ts';
 import { $context, $cookieFor, $cookies, $frameHooks, $link, $listener, $shownHead } from '../core/internals.ts';
 import type { ClientHooks } from '../core/listener.ts';
 import { defineProperties, type OptionsOf } from '../core/properties.ts';
 import type { FrameHooks } from '../websocket/frame-protocol.ts';
-import { addMethods } from './add-methods.ts';
 import { requestOn } from './client-request.ts';
 import type { HttpResponse, HttpStreamResponse } from './client-response.ts';
 import type { HttpContext } from './context.ts';

@@ -1,4 +1,5 @@
 import type { StreamConnection } from '../connection/stream-connection.ts';
+import { addMethods } from '../core/add-methods.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { describe } from '../core/describe.ts';
 import { SocketErrorCode } from '../core/enums.ts';
@@ -35,7 +36,6 @@ import { type AnyWebSocketHooks, HUB_HOOKS } from '../websocket/websocket-listen
 import { addWebSocketMembers, WebSocketMethods } from '../websocket/websocket-methods.ts';
 import { servingSettings } from '../websocket/websocket-properties.ts';
 import { webSocketOf } from '../websocket/websocket-run.ts';
-import { addMethods } from './add-methods.ts';
 import { ComplexHttpMethods, protocolOf, refuseHttp } from './complex-http.ts';
 import type { HttpContext, HttpContextInit, HttpSpeaker } from './context.ts';
 import { HttpUpgradeType, type HttpUrlField } from './enums.ts';

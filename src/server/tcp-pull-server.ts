@@ -1,7 +1,8 @@
-import type { FetchResult } from '../core/enums.ts';
-import { $table, $unknownId } from '../core/internals.ts';
-import type { ConnId, ListenerOf, ServerHooks } from '../core/listener.ts';
+import { addMethods } from '../core/add-methods.ts';
+import { $pullReader } from '../core/internals.ts';
+import type { ListenerOf, ServerHooks } from '../core/listener.ts';
 import { defineProperties, type OptionsOf } from '../core/properties.ts';
+import { ComplexPullMethods } from '../stream/pull-methods.ts';
 import { type PullProperties, PullReader, pullModel, pullProperties } from '../stream/pull-model.ts';
 import { StreamServer } from './stream-server.ts';
 import type { TcpServerOptions } from './tcp-server.ts';
@@ -21,34 +22,10 @@ export class TcpPullServer<Extra = unknown> extends StreamServer<Extra> {
     super(listener, options, pullModel);
   }
 
-  readonly #reader = new PullReader();
-
-  /**
-   * Takes `length` bytes, all or nothing (`Fetch`, PULL-S-001). They are the caller's own.
-   * @returns null while fewer are held, which is no failure, and for an unknown ID or a connection that became a stream.
-   * @throws RangeError if `length` is no whole number above 0.
-   */
-  fetch(connId: ConnId, length: number): Buffer | null {
-    return this.#read('fetch', connId, length);
-  }
-
-  /** As `fetch`, and leaves the bytes where they are: what is returned is a copy (`Peek`, PULL-S-002). */
-  peek(connId: ConnId, length: number): Buffer | null {
-    return this.#read('peek', connId, length);
-  }
-
-  /** HP-Socket's number of how the last `fetch` or `peek` ended (`EnFetchResult`). */
-  get lastFetchResult(): FetchResult {
-    return this.#reader.lastResult;
-  }
-
-  #read(operation: 'fetch' | 'peek', connId: ConnId, length: number): Buffer | null {
-    const connection = this[$table].get(connId);
-    const bytes = this.#reader.read(connection?.protocol, length, operation === 'peek');
-    if (connection === undefined) this[$unknownId](operation, connId);
-    return bytes;
-  }
+  /** @internal */
+  protected readonly [$pullReader] = new PullReader();
 }
 
-export interface TcpPullServer<Extra = unknown> extends PullProperties {}
+export interface TcpPullServer<Extra = unknown> extends PullProperties, ComplexPullMethods {}
 defineProperties(TcpPullServer.prototype, pullProperties);
+addMethods([TcpPullServer], ComplexPullMethods);

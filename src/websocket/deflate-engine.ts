@@ -361,38 +361,37 @@ class DocumentedInflater implements Inflater {
 
   inflate(data: Uint8Array, maxBytes: number): Buffer | InflateError {
     if (data.length === 0) return Buffer.alloc(0);
-    const { dictionary } = this.#history;
     try {
-      const out = inflateRawSync(Buffer.concat([data, TAIL]), {
-        windowBits: this.#windowBits,
-        finishFlush: Z_SYNC_FLUSH,
-        maxOutputLength: Math.max(maxBytes, 1),
-        ...(dictionary === undefined ? {} : { dictionary }),
-      });
-      if (out.length > maxBytes) return InflateError.TooLong;
-      this.#history.add(out);
-      return out;
+      return this.#inflated(inflateRawSync(Buffer.concat([data, TAIL]), this.#options(maxBytes)), maxBytes);
     } catch (error) {
-      return (error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE' ? InflateError.TooLong : InflateError.Data;
+      return whyNotInflated(error);
     }
   }
 
   async inflateLater(data: Uint8Array, maxBytes: number): Promise<Buffer | InflateError | null> {
     if (data.length === 0) return Buffer.alloc(0);
-    const { dictionary } = this.#history;
     try {
-      const out = await inflateRawLater(Buffer.concat([data, TAIL]), {
-        windowBits: this.#windowBits,
-        finishFlush: Z_SYNC_FLUSH,
-        maxOutputLength: Math.max(maxBytes, 1),
-        ...(dictionary === undefined ? {} : { dictionary }),
-      });
-      if (out.length > maxBytes) return InflateError.TooLong;
-      this.#history.add(out);
-      return out;
+      return this.#inflated(await inflateRawLater(Buffer.concat([data, TAIL]), this.#options(maxBytes)), maxBytes);
     } catch (error) {
-      return (error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE' ? InflateError.TooLong : InflateError.Data;
+      return whyNotInflated(error);
     }
+  }
+
+  #options(maxBytes: number): ZlibOptions {
+    const { dictionary } = this.#history;
+    return {
+      windowBits: this.#windowBits,
+      finishFlush: Z_SYNC_FLUSH,
+      maxOutputLength: Math.max(maxBytes, 1),
+      ...(dictionary === undefined ? {} : { dictionary }),
+    };
+  }
+
+  /** What came out: part of the history from now on, unless it is too much. */
+  #inflated(out: Buffer, maxBytes: number): Buffer | InflateError {
+    if (out.length > maxBytes) return InflateError.TooLong;
+    this.#history.add(out);
+    return out;
   }
 
   reset(): void {
@@ -456,3 +455,7 @@ export const engines = {
     inflater: (bits: number): Inflater => new DocumentedInflater(bits),
   },
 };
+
+function whyNotInflated(error: unknown): InflateError {
+  return (error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE' ? InflateError.TooLong : InflateError.Data;
+}

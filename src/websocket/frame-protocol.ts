@@ -1,6 +1,6 @@
 import { Errno } from '../core/errno.ts';
-import type { SendQueue } from '../memory/send-queue.ts';
-import { AtEnd, type Lifetime, type Port, type Protocol } from '../protocol/protocol.ts';
+import { ByteProtocol } from '../protocol/byte-protocol.ts';
+import { AtEnd, type Lifetime, type Port } from '../protocol/protocol.ts';
 import type { FrameHeader } from './frame-header.ts';
 import { FrameReader, type FrameReaderRules, type FrameSink } from './frame-reader.ts';
 import { buildRawFrame, type RawFrame } from './frame-writer.ts';
@@ -52,15 +52,15 @@ export interface WSMessageState {
  * Frames over one connection as HP-Socket hands them to its listeners: nothing is answered, closed or put together by itself
  * (WS-004). What is sent goes out as it is: frames are made by `buildRawFrame`.
  */
-export class WebSocketFrameProtocol implements Protocol, FrameSink {
+export class WebSocketFrameProtocol extends ByteProtocol implements FrameSink {
   readonly deliversBytes = true;
-  readonly hasMessages = true;
   readonly #context: FrameContext;
   readonly #port: Port;
   readonly #reader: FrameReader;
   #isReleased = false;
 
   constructor(context: FrameContext, port: Port) {
+    super();
     this.#context = context;
     this.#port = port;
     this.#reader = new FrameReader(context, this);
@@ -86,8 +86,6 @@ export class WebSocketFrameProtocol implements Protocol, FrameSink {
     return this.#port.send(buildRawFrame(frame));
   }
 
-  opened(): void {}
-
   /** No more frames: what arrives from now on closes the connection (`Release`, WS-014). @returns false the second time. */
   release(): boolean {
     if (this.#isReleased) return false;
@@ -104,32 +102,16 @@ export class WebSocketFrameProtocol implements Protocol, FrameSink {
     this.#reader.resume();
   }
 
-  ended(): AtEnd {
-    return this.#reader.isBetweenMessages ? AtEnd.Drain : AtEnd.Truncated;
-  }
-
-  drain(): boolean {
+  override get hasMessages(): boolean {
     return true;
   }
 
-  closed(): void {
+  override ended(): AtEnd {
+    return this.#reader.isBetweenMessages ? AtEnd.Drain : AtEnd.Truncated;
+  }
+
+  override closed(): void {
     this.#reader.stop();
-  }
-
-  sizeOf(length: number): number {
-    return length;
-  }
-
-  frame(queue: SendQueue, bytes: Uint8Array): void {
-    queue.append(bytes, 0, bytes.length);
-  }
-
-  frameParts(queue: SendQueue, parts: readonly Uint8Array[], _length: number): void {
-    for (const part of parts) queue.append(part, 0, part.length);
-  }
-
-  explain(length: number): string {
-    return `a message of ${length} bytes is not possible`;
   }
 
   takeRest(): Buffer | null {

@@ -24,6 +24,21 @@ export function datagramHandlerSuite(family: DatagramFamily): void {
     return { server, client, closes, errors, got };
   }
 
+  /** The same, with an `onReceive` that has been called and awaits `answer`. */
+  async function thinking() {
+    const answer = deferred<typeof HandleResult.Error>();
+    const called = deferred();
+    const both = await pair({
+      onReceive: () => {
+        called.resolve();
+        return answer.promise;
+      },
+    });
+    both.client.send('news');
+    await called.promise;
+    return { ...both, answer };
+  }
+
   describe(`an async hook of ${family.name}`, () => {
     test.each(['onAccept', 'onHandShake'])('%s: what comes while its promise is pending waits', async (hook) => {
       const answer = deferred();
@@ -91,16 +106,7 @@ export function datagramHandlerSuite(family: DatagramFamily): void {
       ['fails', SocketErrorCode.DataProc, ['onReceive: the handler failed']],
       ['answers Error', 125, []],
     ] as const)('ends its connection when it %s later: CLS-006, EV-S-04', async (what, code, told) => {
-      const answer = deferred<typeof HandleResult.Error>();
-      const called = deferred();
-      const { server, client, closes, errors } = await pair({
-        onReceive: () => {
-          called.resolve();
-          return answer.promise;
-        },
-      });
-      client.send('news');
-      await called.promise;
+      const { answer, server, client, closes, errors } = await thinking();
       if (what === 'fails') answer.reject(new Error('the handler failed'));
       else answer.resolve(HandleResult.Error);
       await until(() => closes.length === 1);
@@ -112,16 +118,7 @@ export function datagramHandlerSuite(family: DatagramFamily): void {
 
     test('that fails when its connection is gone ends nothing twice: EXO-001', () =>
       withoutRejections(async () => {
-        const answer = deferred();
-        const called = deferred();
-        const { server, client, closes, errors } = await pair({
-          onReceive: () => {
-            called.resolve();
-            return answer.promise;
-          },
-        });
-        client.send('news');
-        await called.promise;
+        const { answer, server, client, closes, errors } = await thinking();
         await server.stop();
         expect(closes).toEqual([[SocketOperation.Close, 0]]);
         answer.reject(new Error('too late'));

@@ -26,6 +26,15 @@ async function deadPort(): Promise<number> {
   return port;
 }
 
+/** A hook `onTarget` that answers when `answer` is called. */
+function askedLater(): { answer: (target: ForwardTarget) => void; onTarget: () => Promise<ForwardTarget> } {
+  let answer: (target: ForwardTarget) => void = () => {};
+  const target = new Promise<ForwardTarget>((resolve) => {
+    answer = resolve;
+  });
+  return { answer, onTarget: () => target };
+}
+
 describe('a target', () => {
   test('that refuses the connection: the client is reset, and why is told [FWD-004 FWD-007]', async () => {
     const failures: [ForwardTarget, SocketError][] = [];
@@ -91,19 +100,9 @@ describe('a target', () => {
   });
 
   test('is not connected to when the client has given up; one under way is cancelled', async () => {
-    let answer: (target: ForwardTarget) => void = () => {};
     await using far = await listenFar();
-    await using running = await startForwarder(
-      'tcp',
-      'tcp',
-      {},
-      {
-        onTarget: () =>
-          new Promise<ForwardTarget>((resolve) => {
-            answer = resolve;
-          }),
-      },
-    );
+    const { answer, onTarget } = askedLater();
+    await using running = await startForwarder('tcp', 'tcp', {}, { onTarget });
     const client = await running.connect();
     await eventually(() => running.forwarder.pairCount === 1);
     client.resetAndDestroy();
@@ -115,19 +114,9 @@ describe('a target', () => {
   });
 
   test('gets the end of a client that ended before it was there, behind its bytes', async () => {
-    let answer: (target: ForwardTarget) => void = () => {};
     await using far = await listenFar();
-    await using running = await startForwarder(
-      'tcp',
-      'tcp',
-      {},
-      {
-        onTarget: () =>
-          new Promise<ForwardTarget>((resolve) => {
-            answer = resolve;
-          }),
-      },
-    );
+    const { answer, onTarget } = askedLater();
+    await using running = await startForwarder('tcp', 'tcp', {}, { onTarget });
     const client = await running.connect();
     client.end('all of it');
     await eventually(() => running.forwarder.server.stats().bytesIn === 9);
@@ -139,19 +128,9 @@ describe('a target', () => {
   });
 
   test('that is not there yet bounds what is read of the client', async () => {
-    let answer: (target: ForwardTarget) => void = () => {};
     await using far = await listenFar();
-    await using running = await startForwarder(
-      'tcp',
-      'tcp',
-      {},
-      {
-        onTarget: () =>
-          new Promise<ForwardTarget>((resolve) => {
-            answer = resolve;
-          }),
-      },
-    );
+    const { answer, onTarget } = askedLater();
+    await using running = await startForwarder('tcp', 'tcp', {}, { onTarget });
     const client = await running.connect();
     const sent = Buffer.alloc(8 * 1024 * 1024, 'abcdefg');
     client.end(sent);

@@ -159,32 +159,22 @@ describe.skipIf(!hasOpenssl)('openssl s_client against our server', () => {
   });
 });
 
+/** `openssl s_server` that demands a certificate, and answers each line backwards. */
+async function verifyingServer(...flags: string[]) {
+  const port = await freePort();
+  const files = ['-cert', path('cert.pem'), '-key', path('key.pem'), '-CAfile', path('ca.pem')];
+  const demands = ['-Verify', '3', '-verify_return_error'];
+  const server = run('openssl', 's_server', '-accept', `${host}:${port}`, ...flags, ...files, ...demands, '-rev');
+  await until(() => server.output.includes('ACCEPT'));
+  return { server, port };
+}
+
 describe.skipIf(!hasOpenssl)('our client against openssl s_server', () => {
   test.each([
     ['-tls1_2', 'TLSv1.2'],
     ['-tls1_3', 'TLSv1.3'],
   ])('%s: verification, a client certificate, data both ways, resumption', async (flag, protocol) => {
-    const port = await freePort();
-    const server = run(
-      'openssl',
-      's_server',
-      '-accept',
-      `${host}:${port}`,
-      flag,
-      '-cert',
-      path('cert.pem'),
-      '-key',
-      path('key.pem'),
-      '-CAfile',
-      path('ca.pem'),
-      '-Verify',
-      '3',
-      '-verify_return_error',
-      '-alpn',
-      'mine',
-      '-rev',
-    );
-    await until(() => server.output.includes('ACCEPT'));
+    const { server, port } = await verifyingServer(flag, '-alpn', 'mine');
     const log = new Log();
     const client = new SslClient(log.hooks());
     client.setupSSLContextByMemory({ ca: authority.ca, ...clientIdentity, alpnProtocols: ['mine'] });
@@ -202,25 +192,7 @@ describe.skipIf(!hasOpenssl)('our client against openssl s_server', () => {
   });
 
   test('a server that demands a certificate refuses one without: the reason in words', async () => {
-    const port = await freePort();
-    const server = run(
-      'openssl',
-      's_server',
-      '-accept',
-      `${host}:${port}`,
-      '-tls1_2',
-      '-cert',
-      path('cert.pem'),
-      '-key',
-      path('key.pem'),
-      '-CAfile',
-      path('ca.pem'),
-      '-Verify',
-      '3',
-      '-verify_return_error',
-      '-rev',
-    );
-    await until(() => server.output.includes('ACCEPT'));
+    const { server, port } = await verifyingServer('-tls1_2');
     const log = new Log();
     const client = new SslClient(log.hooks());
     client.setupSSLContextByMemory({ ca: authority.ca });

@@ -15,14 +15,15 @@ import {
   TcpServer,
 } from '../../src/index.ts';
 
+/** Sends back what comes, by a stream. */
+function pipeBack(server: TcpServer, connId: number): void {
+  const stream = server.createStream(connId);
+  stream.pipe(stream);
+}
+
 describe('createStream', () => {
   test('pipes a connection of a server to itself and keeps every byte of 8 MiB', async () => {
-    await using server = new TcpServer({
-      onHandShake(server, connId) {
-        const stream = server.createStream(connId);
-        stream.pipe(stream);
-      },
-    });
+    await using server = new TcpServer({ onHandShake: pipeBack });
     const { port } = await server.start('127.0.0.1', 0);
     await using client = new TcpClient({});
     await client.start('127.0.0.1', port);
@@ -48,12 +49,7 @@ describe('createStream', () => {
   });
 
   test('ending a stream after a request still brings the whole answer', async () => {
-    await using server = new TcpServer({
-      onHandShake(server, connId) {
-        const stream = server.createStream(connId);
-        stream.pipe(stream);
-      },
-    });
+    await using server = new TcpServer({ onHandShake: pipeBack });
     const { port } = await server.start('127.0.0.1', 0);
     await using client = new TcpClient({});
     await client.start('127.0.0.1', port);

@@ -1,6 +1,6 @@
 /**
- * Puts the methods of `source`, a class that is never made, into the prototypes of `components`, beside what they inherit
- * from the TCP components. What a component has itself stays.
+ * Puts the methods of `source`, a class that is never made, into the prototypes of `components`, beside what they inherit.
+ * What a component has itself stays.
  */
 export function addMethods(
   components: readonly (abstract new (...args: never) => object)[],
