@@ -1,7 +1,7 @@
 import { BufferView } from './buffer-view.ts';
 
 /** Longest piece that comes from a small slab. */
-const SMALL_PIECE_BYTES = 128;
+export const SMALL_PIECE_BYTES = 128;
 const SMALL_SLAB_BYTES = 2048;
 /** Longest piece that comes from a large slab. */
 const LARGE_PIECE_BYTES = 32 * 1024;
@@ -18,13 +18,15 @@ export interface AllocationWatch {
 const NO_WATCH: AllocationWatch = { frees: false, allocated() {} };
 
 /** The slab that pieces of about one size come from at the moment. */
-class Slab {
+export class Slab {
   readonly bytes: number;
   /** Those that there have been. */
   count = 0;
   readonly #watch: AllocationWatch;
-  #buffer = EMPTY;
-  #memory: ArrayBufferLike = EMPTY.buffer;
+  buffer = EMPTY;
+  memory: ArrayBufferLike = EMPTY.buffer;
+  /** Where the last piece lies. */
+  lastAt = 0;
   /** Beyond the end while there is none, so that a piece of no bytes makes one as well. */
   #next: number;
 
@@ -35,8 +37,8 @@ class Slab {
   }
 
   renew(): void {
-    this.#buffer = Buffer.allocUnsafeSlow(this.bytes);
-    this.#memory = this.#buffer.buffer;
+    this.buffer = Buffer.allocUnsafeSlow(this.bytes);
+    this.memory = this.buffer.buffer;
     this.#next = 0;
     this.count++;
     this.#watch.allocated(this.bytes);
@@ -47,8 +49,9 @@ class Slab {
     if (this.#next + length > this.bytes) this.renew();
     const at = this.#next;
     this.#next = at + length;
-    copyBytes(source, start, end, this.#buffer, at);
-    return new BufferView(this.#memory, at, length);
+    this.lastAt = at;
+    copyBytes(source, start, end, this.buffer, at);
+    return new BufferView(this.memory, at, length);
   }
 }
 
@@ -70,7 +73,8 @@ class Slab {
 export class SlabPool {
   readonly slabBytes: number;
   readonly #watch: AllocationWatch;
-  readonly #small: Slab;
+  /** Where copies of up to `SMALL_PIECE_BYTES` lie. */
+  readonly small: Slab;
   readonly #middle: Slab;
   readonly #large: Slab;
   /** Pieces that were too large for a slab and got memory of their own. */
@@ -85,7 +89,7 @@ export class SlabPool {
   constructor(slabBytes = 32 * 1024, watch = NO_WATCH) {
     this.slabBytes = slabBytes;
     this.#watch = watch;
-    this.#small = new Slab(SMALL_SLAB_BYTES, watch);
+    this.small = new Slab(SMALL_SLAB_BYTES, watch);
     this.#middle = new Slab(slabBytes, watch);
     this.#large = new Slab(LARGE_SLAB_BYTES, watch);
     this.#middle.renew();
@@ -96,16 +100,21 @@ export class SlabPool {
     return this.#middle.count + this.#large.count;
   }
 
+  /** Memory of its own, to be filled. */
+  allocate(length: number): Buffer {
+    this.largeCount++;
+    this.#watch.allocated(length);
+    return Buffer.allocUnsafeSlow(length);
+  }
+
   /** A copy of `source[start, end)` that is its receiver's own. */
   copy(source: Uint8Array, start: number, end: number): Buffer {
     const length = end - start;
-    if (length <= SMALL_PIECE_BYTES) return this.#small.copy(source, start, end);
+    if (length <= SMALL_PIECE_BYTES) return this.small.copy(source, start, end);
     if (length <= this.slabBytes >> 2) return this.#middle.copy(source, start, end);
     if (length <= LARGE_PIECE_BYTES && this.#watch.frees) return this.#large.copy(source, start, end);
-    this.largeCount++;
-    const own = Buffer.allocUnsafeSlow(length);
+    const own = this.allocate(length);
     copyBytes(source, start, end, own, 0);
-    this.#watch.allocated(length);
     return own;
   }
 }

@@ -1,9 +1,13 @@
+import { keepFreedMemory } from '../memory/read-memory.ts';
+import type { SlabPool } from '../memory/slab-pool.ts';
 import { Utf8Validator } from './utf8.ts';
 
 /** Memory for a payload is first asked for in this size, if more than that was announced. */
 const FIRST_BYTES = 4096;
 /** How many times the bytes that came, memory may be asked for ahead of those that were announced. */
 const GROWTH = 4;
+/** Memory of so many bytes and more is worth to be kept by the allocator when it is free. */
+const LARGE_BYTES = 16 * 1024;
 
 /**
  * A message that is not complete: all its fragments in one piece of memory, which grows as bytes arrive. 131,000 fragments of
@@ -23,7 +27,10 @@ export class MessageAssembly {
   bytes: Buffer = EMPTY;
   length = 0;
 
-  constructor(isBinary: boolean, isCompressed: boolean) {
+  readonly #pool: SlabPool;
+
+  constructor(pool: SlabPool, isBinary: boolean, isCompressed: boolean) {
+    this.#pool = pool;
     this.isBinary = isBinary;
     this.isCompressed = isCompressed;
     this.text = isBinary || isCompressed ? null : new Utf8Validator();
@@ -37,21 +44,23 @@ export class MessageAssembly {
   /**
    * Appends `source[start, end)`, the first of `announced` bytes that the current frame has still to bring. Returns the offset
    * at which they lie in `bytes`.
+   * @param isLast Whether nothing is known to follow the current frame.
    */
-  append(source: Uint8Array, start: number, end: number, announced: number, maxBytes: number): number {
+  append(source: Uint8Array, start: number, end: number, announced: number, maxBytes: number, isLast = false): number {
     const at = this.length;
     const length = at + end - start;
-    if (length > this.bytes.length) this.#grow(length, at + announced, maxBytes);
+    if (length > this.bytes.length) this.#grow(length, at + announced, maxBytes, isLast);
     // (`set` and not `copy`, which takes 30 ns more for short pieces.)
     this.bytes.set(start === 0 && end === source.length ? source : source.subarray(start, end), at);
     this.length = length;
     return at;
   }
 
-  #grow(needed: number, announced: number, maxBytes: number): void {
-    const wanted = Math.max(announced, needed * 2);
+  #grow(needed: number, announced: number, maxBytes: number, isLast: boolean): void {
+    const wanted = isLast ? announced : Math.max(announced, needed * 2);
+    if (wanted >= LARGE_BYTES) keepFreedMemory();
     const bytes = Math.min(wanted, Math.max(needed * GROWTH, FIRST_BYTES), maxBytes);
-    const grown = Buffer.allocUnsafeSlow(Math.max(bytes, needed));
+    const grown = this.#pool.allocate(Math.max(bytes, needed));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
   }

@@ -56,6 +56,8 @@ const nobody: MessageSink = {
 };
 /** An incomplete frame of which less than this is missing to go on is kept as it is: a header, or a control frame. */
 const MAX_PARTIAL_BYTES = MAX_HEADER_BYTES + MAX_CONTROL_BYTES;
+/** Payloads of more are copied each by itself. */
+const LONG_PAYLOAD_BYTES = 8 * 1024;
 /** Parsing is synchronous and a header is done with before anybody is called, so one serves all connections. */
 const header = new FrameHeader();
 const masker = new Masker();
@@ -169,18 +171,24 @@ export class MessageReader {
   }
 
   #parse(bytes: Buffer, from: number, end: number, lifetime: Lifetime): void {
+    // A long payload that has to be copied is copied by itself, so that its message owns no more than it needs.
+    const longest = lifetime === Lifetime.Call ? LONG_PAYLOAD_BYTES : Number.POSITIVE_INFINITY;
     let at = from;
-    if (this.#isInPayload) {
-      at = this.#takePayload(bytes, at, end);
-      if (at < 0) return this.#keepRest(bytes, -at - 1, lifetime);
+    for (;;) {
+      if (this.#isInPayload) {
+        at = this.#takePayload(bytes, at, end);
+        if (at < 0) return this.#keepRest(bytes, -at - 1, lifetime);
+      }
+      if (at === end || this.#isOver) return;
+      const runEnd = this.#endOfRun(bytes, at, end, longest);
+      if (runEnd > at) {
+        at = this.#takeRun(bytes, at, runEnd, lifetime);
+        if (at < 0) return this.#keepRest(bytes, -at - 1, lifetime);
+        if (at === end || this.#isOver) return;
+      }
+      at = this.#begin(bytes, at, end);
+      if (at < 0) return;
     }
-    if (at === end) return;
-    const runEnd = this.#isOver ? at : this.#endOfRun(bytes, at, end);
-    if (runEnd > at) {
-      at = this.#takeRun(bytes, at, runEnd, lifetime);
-      if (at < 0) return this.#keepRest(bytes, -at - 1, lifetime);
-    }
-    if (at < end && !this.#isOver) this.#begin(bytes, at, end);
   }
 
   /** Keeps `bytes[at..]` for `resume`. */
@@ -190,8 +198,11 @@ export class MessageReader {
     this.#backlog = lifetime === Lifetime.Forever ? rest : Buffer.from(rest);
   }
 
-  /** Offset behind the last whole frame of `bytes[at, end)`. A frame that breaks a rule ends the run: it is found again. */
-  #endOfRun(bytes: Buffer, at: number, end: number): number {
+  /**
+   * Offset behind the last whole frame of `bytes[at, end)`, or in front of the first with a payload of more than `longest` bytes.
+   * A frame that breaks a rule ends the run: it is found again.
+   */
+  #endOfRun(bytes: Buffer, at: number, end: number, longest: number): number {
     let next = at;
     const { expectsMask } = this.#rules;
     while (end - next >= 2) {
@@ -199,7 +210,7 @@ export class MessageReader {
       let size: number;
       if (form < 126) size = form + (expectsMask ? 6 : 2);
       else {
-        if (!header.read(bytes, next, end)) break;
+        if (!header.read(bytes, next, end) || header.length > longest) break;
         size = header.size + header.length;
       }
       if (size > end - next) break;
@@ -212,6 +223,9 @@ export class MessageReader {
   #takeRun(bytes: Buffer, at: number, end: number, lifetime: Lifetime): number {
     const rules = this.#rules;
     const isCopied = lifetime === Lifetime.Call;
+    if (isCopied && isOneShortFrame(bytes, at, end) && rules.expectsMask && this.#assembly === null) {
+      return this.#takeShort(bytes, at, end);
+    }
     const own = isCopied ? rules.pool.copy(bytes, at, end) : bytes;
     const shift = isCopied ? at : 0;
     const { buffer: memory, byteOffset } = own;
@@ -280,17 +294,37 @@ export class MessageReader {
     return end;
   }
 
-  /** Keeps the beginning of a frame of which `bytes[at, end)` is all there is. */
-  #begin(bytes: Buffer, at: number, end: number): void {
+  /** A read that is one short whole message, masked as it has to be: of it only the payload is copied. Returns as `#takeRun`. */
+  #takeShort(bytes: Buffer, at: number, end: number): number {
+    const { pool, maxMessageBytes } = this.#rules;
+    const start = at + SHORT_HEADER_BYTES;
+    if (end - start > maxMessageBytes) return this.#violate(Violations.messageBytes);
+    const key = bytes[at + 2]! | (bytes[at + 3]! << 8) | (bytes[at + 4]! << 16) | (bytes[at + 5]! << 24);
+    const message = pool.copy(bytes, start, end);
+    const isBinary = bytes[at] === 0x82;
+    const { buffer, memory, lastAt } = pool.small;
+    // By way of the slab: it is the same for many messages.
+    masker.on(buffer, memory, 0);
+    const isAscii = masker.apply(lastAt, lastAt + end - start, key);
+    if (!isBinary && !isAscii && !isWholeUtf8(message, 0, message.length)) return this.#violate(Violations.text);
+    return this.#sink.message(message, isBinary, false) ? end : -end - 1;
+  }
+
+  /**
+   * A frame begins at `bytes[at]` that is not whole, or long. Returns the offset of its payload, or -1 if what there is was kept,
+   * or is not wanted.
+   */
+  #begin(bytes: Buffer, at: number, end: number): number {
     const violation = checkBeginning(bytes, at, end, this.#rules, this.#assembly !== null);
-    if (violation !== null) return void this.#violate(violation);
+    if (violation !== null) return this.#violate(violation);
     if (!header.read(bytes, at, end) || header.opcode >= 8) {
       this.#partial = Buffer.from(bytes.subarray(at, end));
-      return;
+      return -1;
     }
     const start = at + header.size;
-    if (this.#beginPayload()) this.#takePayload(bytes, start, end);
-    else if (!this.#isOver && start < end) this.#backlog = Buffer.from(bytes.subarray(start, end));
+    if (this.#beginPayload()) return start;
+    if (!this.#isOver && start < end) this.#backlog = Buffer.from(bytes.subarray(start, end));
+    return -1;
   }
 
   /**
@@ -298,8 +332,8 @@ export class MessageReader {
    * stream, said stop.
    */
   #beginPayload(): boolean {
-    const { maxMessageBytes, maxFragments, streamBytes, maxStreamedBytes } = this.#rules;
-    this.#assembly ??= new MessageAssembly(header.opcode === Opcode.Binary, header.reserved !== 0);
+    const { maxMessageBytes, maxFragments, streamBytes, maxStreamedBytes, pool } = this.#rules;
+    this.#assembly ??= new MessageAssembly(pool, header.opcode === Opcode.Binary, header.reserved !== 0);
     const assembly = this.#assembly;
     const length = assembly.length + assembly.streamedBytes + header.length;
     const isStreamed = assembly.isStreamed || (length > streamBytes && !assembly.isCompressed);
@@ -342,7 +376,7 @@ export class MessageReader {
       // A streamed message takes memory for what has come of it, piece by piece.
       const from = assembly.isStreamed
         ? assembly.append(bytes, at, next, taken, taken)
-        : assembly.append(bytes, at, next, this.#remaining, maxMessageBytes);
+        : assembly.append(bytes, at, next, this.#remaining, maxMessageBytes, this.#isFinal);
       this.#remaining -= taken;
       const to = from + taken;
       let isAscii = false;
@@ -424,6 +458,16 @@ export class MessageReader {
     this.#sink.violate(violation);
     return -1;
   }
+}
+
+/** First two bytes, and the key. */
+const SHORT_HEADER_BYTES = 6;
+
+/** Whether `bytes[at, end)`, which are whole frames, are one: a whole message of up to 125 bytes, masked. */
+function isOneShortFrame(bytes: Buffer, at: number, end: number): boolean {
+  const first = bytes[at]!;
+  const length = bytes[at + 1]! - 0x80;
+  return (first === 0x82 || first === 0x81) && length < 126 && length === end - at - SHORT_HEADER_BYTES;
 }
 
 /** What is wrong with the frame of which `bytes[at, end)` is the beginning, as far as that can be told already. */

@@ -35,11 +35,9 @@ type State = (typeof State)[keyof typeof State];
  * What is true of a WebSocket: one number, since there may be a hundred thousand of them and a field takes 8 bytes of each.
  *
  * ```
- *   bit  0..2  its state
- *        3..7  whether ...
- *        8     the message that is sent in fragments is text (of one that goes on, `IS_CONTINUED`)
- *       10     the next message that is sent is text
- *       12..   pongs that wait to be written
+ *   bit  0..2   its state
+ *        3..12  whether ...
+ *       13..    pongs that wait to be written
  * ```
  */
 const STATE = 7;
@@ -60,7 +58,12 @@ const SENDS_FRAGMENTS = 512;
 const SENDS_TEXT = 1024;
 /** Its first fragment was sent. */
 const IS_CONTINUED = 2048;
-const PONG = 4096;
+/** A large message came. */
+const HAS_LARGE = 4096;
+const PONG = 8192;
+
+/** From this length on a message is large. */
+const LARGE_BYTES = 16 * 1024;
 
 /** Pongs that may wait to be written; beyond it only the last ping is answered (RFC 6455, 5.5.3). */
 const MAX_UNWRITTEN_PONGS = 16;
@@ -118,6 +121,11 @@ export class WebSocketProtocol implements Protocol, MessageSink {
 
   get hasMessages(): boolean {
     return true;
+  }
+
+  /** Large messages are copied anyway, since few of them lie whole in one read: then rather from memory that is in the cache. */
+  get handsOnReads(): boolean {
+    return (this.#facts & HAS_LARGE) === 0;
   }
 
   get #state(): State {
@@ -409,6 +417,7 @@ export class WebSocketProtocol implements Protocol, MessageSink {
 
   message(data: Buffer, isBinary: boolean, isCompressed: boolean): boolean {
     let bytes = data;
+    if (data.length >= LARGE_BYTES) this.#facts |= HAS_LARGE;
     if (isCompressed) {
       if (this.#deflate!.inflatesLate(data.length)) return this.#inflateLater(data, isBinary);
       const result = this.#deflate!.inflate(data, this.#context.maxMessageBytes);
@@ -459,6 +468,7 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   }
 
   streamBegins(isBinary: boolean): boolean {
+    this.#facts |= HAS_LARGE;
     if (!this.#port.count()) return false;
     const streamed = new StreamedMessage(this.#port, isBinary);
     this.#use.streamed = streamed;
