@@ -16,76 +16,30 @@ import type { SharedMessage } from './shared-message.ts';
 import { StreamedMessage } from './streamed-message.ts';
 import { isWholeUtf8 } from './utf8.ts';
 import { type WebSocketContext, type WebSocketEnd, withCompression } from './websocket-context.ts';
-
-/**
- * Where a WebSocket is in its life.
- *
- * | from        | on                                            | to          |
- * |-------------|-----------------------------------------------|-------------|
- * | Open        | `close`, `drain`: our close frame goes out    | ClosingHere |
- * | Open        | the peer's close frame, which is answered     | Closed      |
- * | ClosingHere | the peer's close frame                        | Closed      |
- * | Open, ClosingHere | a violation: a close frame says which   | Failed      |
- * | any         | the connection is gone                        | Gone        |
- */
-const State = { Open: 0, ClosingHere: 1, Closed: 2, Failed: 3, Gone: 4 } as const;
-type State = (typeof State)[keyof typeof State];
-
-/**
- * What is true of a WebSocket: one number, since there may be a hundred thousand of them and a field takes 8 bytes of each.
- *
- * ```
- *   bit  0..2   its state
- *        3..12  whether ...
- *       13..    pongs that wait to be written
- * ```
- */
-const STATE = 7;
-/** Something came since the timer looked last. */
-const HAS_RECEIVED = 8;
-/** A ping of ours was not answered. */
-const AWAITS_PONG = 16;
-const HAS_PEER_ENDED = 32;
-/** A message is being inflated on a thread. */
-const IS_INFLATING = 64;
-/** The stream that gets the present message can take no more. */
-const IS_STREAM_FULL = 128;
-/** The message that is being sent in fragments is text. */
-const FRAGMENTS_ARE_TEXT = 256;
-/** A message is being sent in fragments. */
-const SENDS_FRAGMENTS = 512;
-/** The next message that is sent is text. */
-const SENDS_TEXT = 1024;
-/** Its first fragment was sent. */
-const IS_CONTINUED = 2048;
-/** A large message came. */
-const HAS_LARGE = 4096;
-const PONG = 8192;
+import {
+  AWAITS_PONG,
+  FRAGMENTS_ARE_TEXT,
+  HAS_LARGE,
+  HAS_PEER_ENDED,
+  HAS_RECEIVED,
+  IS_CONTINUED,
+  IS_INFLATING,
+  IS_STREAM_FULL,
+  PONG,
+  SENDS_FRAGMENTS,
+  SENDS_TEXT,
+  Seldom,
+  STATE,
+  State,
+} from './websocket-state.ts';
 
 /** From this length on a message is large. */
 const LARGE_BYTES = 16 * 1024;
-
 /** Pongs that may wait to be written; beyond it only the last ping is answered (RFC 6455, 5.5.3). */
 const MAX_UNWRITTEN_PONGS = 16;
 /** Longest time that a peer that was failed has to take note of it. */
 const MAX_LINGER_MS = 2000;
 const EMPTY = Buffer.alloc(0);
-
-/** What few WebSockets have, or have for long; made when one of it is first set. */
-class Seldom {
-  violation: Violation | null = null;
-  /** What the peer's close frame said. */
-  endCode: number = CloseCode.Abnormal;
-  endReason = '';
-  /** Payload of a ping that is answered when there is room. */
-  lastPing: Buffer | null = null;
-  /** What waits behind a message that is being compressed on a thread. */
-  outbox: Outbox | null = null;
-  /** The message that is handed on as it arrives. */
-  streamed: StreamedMessage | null = null;
-  /** Senders that wait until less is pending. */
-  waiters: RoomWaiters | null = null;
-}
 
 /** Whole messages over one connection (RFC 6455, 5 to 7). Pure, as every protocol. */
 export class WebSocketProtocol implements Protocol, MessageSink {
