@@ -26,7 +26,7 @@ export interface CollectorRuntime {
   find(): Collect | null;
   /** Milliseconds. */
   now(): number;
-  /** CPU time of the process so far in milliseconds. */
+  /** CPU time that this thread has taken, in milliseconds. */
   cpu(): number;
   /** Calls when this turn of the event loop is over. */
   atTurnEnd(call: () => void): void;
@@ -55,8 +55,8 @@ export class YoungCollector {
   #bytes = 0;
   #isScheduled = false;
   #notBefore = 0;
-  /** Milliseconds that the last one took. */
-  #lastCost = 0;
+  /** CPU time that the last ones took, in milliseconds. */
+  readonly #costs = [0, 0, 0, 0];
   /** Collections so far. */
   count = 0;
   readonly #run = (): void => this.#turnEnded();
@@ -89,29 +89,26 @@ export class YoungCollector {
   #turnEnded(): void {
     this.#isScheduled = false;
     const { now, cpu } = this.#runtime;
-    const began = now();
-    if (began < this.#notBefore) return;
+    if (this.#notBefore > 0 && now() < this.#notBefore) return;
     this.#bytes = 0;
     if (this.#collect === null) {
       this.#collect = this.#runtime.find();
       this.#hasFailed = this.#collect === null;
       return;
     }
-    const cpuBefore = cpu();
+    // Not the time that passes: on a busy machine, most of that is waiting for a processor.
+    const costs = this.#costs;
     try {
+      const before = cpu();
       this.#collect();
+      costs[this.count++ % costs.length] = cpu() - before;
     } catch {
       this.#hasFailed = true;
       return;
     }
-    this.count++;
-    const ended = now();
-    // Whichever is less: waiting for a processor, and work of other threads, are no cost of it.
-    const cost = Math.min(ended - began, cpu() - cpuBefore);
-    // The shorter of two: while V8 marks the whole heap, this ends that instead, which had to be done anyway.
-    const usual = Math.min(cost, this.#lastCost);
-    this.#notBefore = usual < CHEAP_MS ? 0 : ended + PAUSE_FACTOR * usual;
-    this.#lastCost = cost;
+    // The shortest of them: others may have ended a marking of the whole heap, which V8 had begun.
+    const usual = Math.min(costs[0]!, costs[1]!, costs[2]!, costs[3]!);
+    this.#notBefore = usual < CHEAP_MS ? 0 : now() + PAUSE_FACTOR * usual;
   }
 }
 
@@ -166,13 +163,18 @@ export function isYoung(collect: Collect): boolean {
   return statistics.length > 0 && statistics.every(({ gcType }) => gcType === 'Scavenge');
 }
 
+/** What the types of Node 20 do not have. */
+interface NewProcess {
+  threadCpuUsage(): NodeJS.CpuUsage;
+}
+
 /** That of this process, or worker. */
 export const youngCollector: YoungCollector = new YoungCollector({
   isNeeded: needsCollections(process.versions),
   find: findCollect,
   now: () => performance.now(),
   cpu: () => {
-    const { user, system } = process.cpuUsage();
+    const { user, system } = (process as unknown as NewProcess).threadCpuUsage();
     return (user + system) / 1000;
   },
   atTurnEnd: setImmediate,

@@ -8,7 +8,7 @@ const LARGE_PIECE_BYTES = 32 * 1024;
 const LARGE_SLAB_BYTES = 128 * 1024;
 const EMPTY = Buffer.alloc(0);
 
-/** What is told of all memory that a pool allocates. */
+/** What is told of memory that a pool allocates. */
 export interface AllocationWatch {
   /** Whether memory that nobody needs any more is soon free again, so that large slabs pay. */
   readonly frees: boolean;
@@ -84,12 +84,13 @@ export class SlabPool {
    * @param slabBytes Size of a slab. Pieces larger than a quarter of it are allocated on their own, or come from larger slabs. A
    *   listener that keeps one piece keeps its whole slab, so slabs are no larger than it takes: 16 to 256 KiB cost the same for
    *   echoes of 64 B, 1 KiB and 4 KiB.
-   * @param watch Told of what is allocated.
+   * @param watch Told of what is allocated, but for small slabs.
    */
   constructor(slabBytes = 32 * 1024, watch = NO_WATCH) {
     this.slabBytes = slabBytes;
     this.#watch = watch;
-    this.small = new Slab(SMALL_SLAB_BYTES, watch);
+    // Not told of: the objects that come with small pieces fill the young generation soon enough.
+    this.small = new Slab(SMALL_SLAB_BYTES, NO_WATCH);
     this.#middle = new Slab(slabBytes, watch);
     this.#large = new Slab(LARGE_SLAB_BYTES, watch);
     this.#middle.renew();
