@@ -96,7 +96,8 @@ export abstract class AnsweringProtocol extends HttpProtocol implements AnswerOu
   protected endIfDone(): void {
     if (this.owed > 0 || this.isStreaming || this.isOver || !this.port.isOpen) return;
     if (this.lastWords !== null) {
-      if (this.lastWords !== '') this.#hasUnwritten = sendText(this.port, this.lastWords);
+      // Sent whatever is pending: a client that reads on learns why the connection ends.
+      if (this.lastWords !== '') this.#hasUnwritten = this.port.sendReserved(Buffer.from(this.lastWords, 'latin1'), 0);
       this.lastWords = null;
       this.#endRefused();
     } else if (this.hasPeerEnded || (this.isDraining && this.phase !== Phase.Refused && !this.isBusy)) {

@@ -362,7 +362,7 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     if (this.#state !== State.Open) return false;
     this.#state = State.ClosingHere;
     this.#mark(AWAITS_PONG, false);
-    this.#sendInOrder(buildFrame(FINAL | Opcode.Close, body, !this.#context.isServer));
+    this.#sendClose(body);
     this.#port.deadline(this.#context.closeTimeoutMs);
     return true;
   }
@@ -465,13 +465,10 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     const wasOpen = this.#state === State.Open;
     this.#state = State.Closed;
     // RFC 6455, 5.5.1: it is answered, typically with its own code.
-    const { isServer, hooks } = this.#context;
-    const answer = wasOpen ? buildFrame(FINAL | Opcode.Close, closeBodyOf(code, ''), !isServer) : EMPTY;
-    if (seldom.outbox !== null) seldom.outbox.raw(answer, () => this.#endClosed());
-    else {
-      if (wasOpen) this.#port.send(answer);
-      this.#endClosed();
-    }
+    const { hooks } = this.#context;
+    if (wasOpen) this.#sendClose(closeBodyOf(code, ''));
+    if (seldom.outbox !== null) seldom.outbox.raw(EMPTY, () => this.#endClosed());
+    else this.#endClosed();
     if (hooks.closing === undefined) return;
     try {
       const result = hooks.closing(this.#port.id, code, seldom.endReason);
@@ -548,6 +545,13 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     return true;
   }
 
+  /** The last frame of this side. It is sent whatever is pending: a peer that reads on learns why the connection ends. */
+  #sendClose(body: Uint8Array): void {
+    const frame = buildFrame(FINAL | Opcode.Close, body, !this.#context.isServer);
+    if (this.#outbox === null) this.#port.sendReserved(frame, 0);
+    else this.#outbox.raw(frame);
+  }
+
   #control(opcode: number, data: Uint8Array): boolean {
     return this.#port.send(buildFrame(FINAL | opcode, data, !this.#context.isServer));
   }
@@ -583,11 +587,9 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     this.#state = State.Failed;
     this.#drop(seldom, violation.message);
     this.#stopReading();
-    if (wasOpen && !this.#control(Opcode.Close, closeBodyOf(violation.closeCode, ''))) this.#violateNow();
-    else {
-      this.#port.deadline(Math.min(closeTimeoutMs, MAX_LINGER_MS));
-      this.#port.end();
-    }
+    if (wasOpen) this.#sendClose(closeBodyOf(violation.closeCode, ''));
+    this.#port.deadline(Math.min(closeTimeoutMs, MAX_LINGER_MS));
+    this.#port.end();
     return false;
   }
 

@@ -57,7 +57,9 @@ export class FakePort implements Port {
 
   sendReserved(bytes: Uint8Array, reserved: number): boolean {
     this.reserved -= reserved;
-    return this.send(bytes);
+    if (!this.isOpen) return false;
+    this.queue.append(bytes, 0, bytes.length);
+    return true;
   }
 
   count(): boolean {

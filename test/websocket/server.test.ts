@@ -435,3 +435,51 @@ describe('a WebSocketServer', () => {
     socket.destroy();
   });
 });
+
+describe('a connection with no room for another byte (maxPendingBytes)', () => {
+  /** Fills what may be pending to the last byte. */
+  const fill = (server: WebSocketServer, connId: number): void => {
+    const room = 20_000 - server.connection(connId)!.pendingBytes;
+    expect(server.send(connId, Buffer.alloc(room - 4))).toBe(true);
+    expect(server.ping(connId, 'x')).toBe(false);
+  };
+
+  it.each([
+    ['closes', (server: WebSocketServer, connId: number): void => void server.close(connId, 4000, 'bye'), 4000],
+    [
+      'closes a slow subscriber',
+      (server: WebSocketServer, connId: number): void => {
+        server.subscribe(connId, 'all');
+        server.publish('all', 'more');
+      },
+      1013,
+    ],
+    ['is broken by its client', (): void => {}, 1002],
+    ['is closed by its client', (): void => {}, 3000],
+  ] as const)('%s: the client gets everything, and why', async (how, end, code) => {
+    const closed = deferred<number>();
+    const { port } = await serve(
+      {
+        onOpen(server, connId) {
+          fill(server, connId);
+          end(server, connId);
+        },
+        onWSClose: (_server, _connId, told) => closed.resolve(told),
+      },
+      { maxPendingBytes: 20_000, slowSubscriberPolicy: 'close', maxSubscriberPendingBytes: 10_000 },
+    );
+    const client = new WebSocket(`ws://127.0.0.1:${port}/`, { perMessageDeflate: false });
+    const ended = once(client, 'close') as Promise<[number, Buffer]>;
+    let bytes = 0;
+    client.on('message', (data: Buffer) => {
+      bytes += data.length;
+    });
+    client.once('upgrade', ({ socket }: { socket: net.Socket }) => {
+      if (how === 'is broken by its client') socket.write(frameOf({ opcode: 3, mask: MASK }));
+    });
+    if (how === 'is closed by its client') client.once('open', () => client.close(3000));
+    expect((await ended)[0]).toBe(code);
+    expect(bytes).toBeGreaterThan(19_000);
+    expect(await closed.promise).toBe(code);
+  });
+});
