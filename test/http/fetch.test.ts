@@ -42,6 +42,15 @@ async function raw(port: number, text: string): Promise<string> {
   return received;
 }
 
+function canParse(url: string): boolean {
+  try {
+    new URL(url);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 describe('a fetch handler', () => {
   it('gets what was asked, as a Request', async () => {
     const { url } = await open(async (request, info) => {
@@ -279,9 +288,14 @@ describe('a fetch handler', () => {
     expect(await ask('/', 'a:')).toMatch(/^HTTP\/1\.1 200/);
     // It is the client's fault, of which no handler is told.
     seen.length = 0;
-    for (const host of ['256.256.256.256', '1.2.3.4.5', 'xn--0', 'a.xn--0', 'a.0x1', '99999999999']) {
+    for (const host of ['256.256.256.256', '1.2.3.4.5', 'a.0x1', '99999999999']) {
       expect(await ask('/', host), host).toMatch(/^HTTP\/1\.1 400/);
     }
+    // Nodes differ in what they take for Punycode.
+    for (const host of ['xn--0', 'a.xn--0']) {
+      expect(await ask('/', host), host).toMatch(canParse(`http://${host}/`) ? /^HTTP\/1\.1 200/ : /^HTTP\/1\.1 400/);
+    }
+    for (const url of seen.splice(0)) expect(url).toBe(new URL(url).href);
     expect(await ask('http://256.256.256.256/', 'h')).toMatch(/^HTTP\/1\.1 400/);
     expect(seen).toEqual([]);
     expect(failures).toEqual([]);
