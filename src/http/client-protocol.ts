@@ -1,7 +1,6 @@
 import { Errno } from '../core/errno.ts';
 import { AtEnd, type Port } from '../protocol/protocol.ts';
 import type { HttpContext, MessageConsumer } from './context.ts';
-import { Has, type HeaderText, type HttpHeaders, headerText, isToken } from './header-list.ts';
 import { HttpProtocol } from './http-protocol.ts';
 import { Flag } from './llhttp/layout.ts';
 import { RESPONSE } from './llhttp/parser.ts';
@@ -9,6 +8,7 @@ import { Framing, type MessageHead } from './message-head.ts';
 import { type BodyBytes, bodyLength, sendChunk, sendMessage } from './message-writer.ts';
 import { Phase } from './phase.ts';
 import { checkResponse, isKeptAlive, lengthTooLarge, type Refusal } from './policy.ts';
+import { type RequestParts, requestHead, requestPath } from './request-head.ts';
 import { SendRoom } from './send-room.ts';
 import { Stage } from './stage-deadlines.ts';
 
@@ -36,52 +36,6 @@ export interface ConnectionWatcher {
   /** A read is dealt with. */
   settled(): void;
   gone(): void;
-}
-
-/** What a request is made of, beside method and path. */
-export interface RequestParts {
-  readonly headers?: HttpHeaders | null;
-  readonly body?: BodyBytes;
-  /** Value of `Host` unless `headers` has one; '' for none (REQ-004). */
-  readonly host: string;
-  /** Value of `Cookie` unless `headers` has one; '' for none (REQ-006). */
-  readonly cookie?: string;
-}
-
-const fields: HeaderText = { text: '', has: 0, connection: '' };
-
-/**
- * Head of a request, byte for byte HP-Socket's (REQ-001 to REQ-007, HTW-003).
- * @param length Length of the body in bytes.
- * @throws TypeError for a method that is no token, or a path with blanks or line breaks.
- */
-export function requestHead(
-  method: string,
-  path: string,
-  parts: RequestParts,
-  length: number,
-  version: number,
-): string {
-  if (!isToken(method)) throw new TypeError('the method must be a token, such as GET');
-  headerText(parts.headers, fields);
-  let { text } = fields;
-  const { has } = fields;
-  if (length > 0 && (has & (Has.ContentLength | Has.TransferEncoding)) === 0) text += `Content-Length: ${length}\r\n`;
-  if (parts.host !== '' && (has & Has.Host) === 0 && method !== 'CONNECT') text += `Host: ${parts.host}\r\n`;
-  if (parts.cookie && (has & Has.Cookie) === 0 && method !== 'CONNECT') text += `Cookie: ${parts.cookie}\r\n`;
-  return `${method} ${path} HTTP/${version === 0x0001 ? '1.0' : '1.1'}\r\n${text}\r\n`;
-}
-
-/**
- * The path as it is sent: `/` if it is empty, `/` in front if it does not begin with one; that of CONNECT stays (REQ-002).
- * @throws TypeError if it has blanks, line breaks or bytes that are not ASCII: encode them.
- */
-export function requestPath(method: string, path: string | null | undefined): string {
-  const target = path === null || path === undefined || path === '' ? '/' : path;
-  if (!/^[\x21-\x7e]+$/.test(target)) {
-    throw new TypeError('the path of a request must be printable ASCII without blanks; use encodeURI');
-  }
-  return method === 'CONNECT' || target.startsWith('/') ? target : `/${target}`;
 }
 
 /** HTTP on a connection that sends requests and gets responses: agents and clients. */

@@ -20,7 +20,7 @@ import { hasHeader, pairsOf } from './header-list.ts';
 import { HttpClient, type HttpClientHooks, type HttpClientOptions } from './http-client.ts';
 import { keepAliveMs } from './keep-alive.ts';
 import type { MessageHead } from './message-head.ts';
-import { isIdempotent, isUntouched } from './pending-request.ts';
+import { isIdempotent, isUntouched } from './repeating.ts';
 import {
   checkRequest,
   type HttpRequestInit,

@@ -7,30 +7,17 @@ import type { SocketError } from '../core/errors.ts';
 import { $failed, $wheel } from '../core/internals.ts';
 import { WheelTimer } from '../core/timer-wheel.ts';
 import { type BodyPieces, bodyPieces } from './body-pieces.ts';
-import { type HttpClientProtocol, requestHead, requestPath, type SentRequest } from './client-protocol.ts';
+import type { HttpClientProtocol, SentRequest } from './client-protocol.ts';
 import { HttpResponse, HttpStreamResponse } from './client-response.ts';
 import type { HttpContext, MessageConsumer } from './context.ts';
 import { HttpParseErrorCode } from './enums.ts';
-import { type HttpHeaders, hasHeader, pairsOf } from './header-list.ts';
+import { hasHeader, pairsOf } from './header-list.ts';
 import type { FieldBlock, MessageHead } from './message-head.ts';
 import { type BodyBytes, bodyLength } from './message-writer.ts';
+import { isIdempotent, markUntouched } from './repeating.ts';
+import { promisedBytes, requestHead, requestPath } from './request-head.ts';
 import { DEFAULT_CONTINUE_MS, type HttpRequestOptions, isAtHand } from './request-options.ts';
 import { type BodySource, HttpResponseBody } from './response-body.ts';
-
-/** The request failed before one byte of an answer came: it may be tried again if its method allows. */
-const untouched = new WeakSet<Error>();
-
-/** Whether a request failed although it may be that the server never saw it. */
-export function isUntouched(error: unknown): boolean {
-  return error instanceof Error && untouched.has(error);
-}
-
-const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY']);
-
-/** Whether a method may be repeated without harm (RFC 9110 9.2.2). */
-export function isIdempotent(method: string): boolean {
-  return idempotent.has(method);
-}
 
 const emptyBody = Buffer.alloc(0);
 
@@ -397,7 +384,7 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
   fail(errno: number, message: string, cause?: unknown, isUntouched = false): void {
     if (this.isOver) return;
     const error = this.#error(errno, message, cause);
-    if (isUntouched) untouched.add(error);
+    if (isUntouched) markUntouched(error);
     this.failWith(error);
   }
 
@@ -419,12 +406,4 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
     const name = code ?? (errno === Errno.ECANCELED ? 'HP_ABORTED' : undefined);
     if (protocol?.port.isOpen) protocol.port.violate(errno, `HTTP: ${message}`, name, cause);
   }
-}
-
-/** @throws TypeError for what is no length. */
-function promisedBytes(headers: HttpHeaders | null): number {
-  const [, value] = pairsOf(headers).find(([name]) => name.toLowerCase() === 'content-length')!;
-  const length = /^\d+$/.test(String(value)) ? Number(value) : Number.NaN;
-  if (!Number.isSafeInteger(length)) throw new TypeError('Content-Length must be a number of bytes');
-  return length;
 }

@@ -6,8 +6,8 @@ import { Errno, errnoName, errnoOf } from '../core/errno.ts';
 import { systemErrorName } from '../core/error-names.ts';
 import { $refuse } from '../core/internals.ts';
 import type { HttpClientProtocol } from './client-protocol.ts';
-import { requestPath } from './client-protocol.ts';
 import { type HttpHeaders, hasHeader, pairsOf } from './header-list.ts';
+import { requestPath } from './request-head.ts';
 
 const PIECE_BYTES = 64 * 1024;
 
