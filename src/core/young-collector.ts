@@ -112,14 +112,18 @@ export class YoungCollector {
   }
 }
 
-/** The first Node whose V8 was seen to need it. */
+/**
+ * The Nodes whose V8 was seen to need it, and to take a flag while it runs. A later one may not: V8 ends a process that sets a
+ * flag which is frozen.
+ */
 const FIRST_MAJOR = 24;
+const LAST_MAJOR = 26;
 
 /** Whether this is such a Node, and not another runtime that calls itself one. */
 export function needsCollections(versions: { readonly [name: string]: string | undefined }): boolean {
-  return (
-    versions.bun === undefined && versions.deno === undefined && Number.parseInt(versions.node ?? '', 10) >= FIRST_MAJOR
-  );
+  const major = Number.parseInt(versions.node ?? '', 10);
+  const isNode = versions.bun === undefined && versions.deno === undefined;
+  return isNode && major >= FIRST_MAJOR && major <= LAST_MAJOR;
 }
 
 type GarbageCollector = (options: { type: 'minor' }) => void;

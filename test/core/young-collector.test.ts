@@ -129,6 +129,7 @@ describe('collections of the young generation', () => {
     expect(needsCollections({ node: '20.20.2' })).toBe(false);
     expect(needsCollections({ node: '26.0.0', bun: '1.4.5' })).toBe(false);
     expect(needsCollections({ node: '26.0.0', deno: '2.9.0' })).toBe(false);
+    expect(needsCollections({ node: '27.0.0' })).toBe(false);
     expect(needsCollections({})).toBe(false);
   });
 });
