@@ -164,7 +164,7 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
     this.received(bytes, Lifetime.Forever);
   }
 
-  /** The next read lands where this one did, unless somebody keeps what it brought. */
+  /** The next read lands where this one did, unless what it brought is kept. */
   #lend(window: ReadWindow, length: number): void {
     loan.begin(window.memory, this.#connection.sender?.queue ?? null);
     this.received(window.lend(length), Lifetime.Loan);
@@ -210,7 +210,7 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
   #hold(bytes: Buffer, lifetime: Lifetime): void {
     const { preambles } = this.#connection;
     if (preambles !== null) return preambles.received(bytes, lifetime);
-    // What comes after this side has begun to drain, and said so by its FIN, is nobody's.
+    // What comes after this side has begun to drain, and said so by its FIN, is dropped.
     if ((this.pauses & PAUSED_BY_DRAIN) !== 0 && this.#connection.isShutDown) return;
     this.#held ??= [];
     this.#held.push(lifetime === Lifetime.Forever ? bytes : Buffer.from(bytes));
@@ -345,7 +345,9 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
   }
 
   reserve(bytes: number): void {
-    this.#connection.useSender().heldBytes += bytes;
+    const connection = this.#connection;
+    if (bytes > 0) connection.useSender().heldBytes += bytes;
+    else if (connection.sender !== null) connection.sender.heldBytes += bytes;
   }
 
   sendReserved(bytes: Uint8Array, reserved: number): boolean {

@@ -427,9 +427,10 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
 
   /** Queues bytes that the protocol held back. */
   sendReserved(bytes: Uint8Array, reserved: number): boolean {
-    const sender = this.useSender();
-    sender.heldBytes -= reserved;
+    // One that holds nothing back may have lost its sender, and when it is closed it must not get another one.
+    if (this.sender !== null) this.sender.heldBytes -= reserved;
     if (this.state >= ConnectionState.Closing || this.isShutDown) return false;
+    const sender = this.useSender();
     sender.queue.append(bytes, 0, bytes.length);
     sender.appended(0);
     return true;
