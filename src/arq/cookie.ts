@@ -15,7 +15,7 @@ import { SipHash } from './siphash.ts';
  *
  *   ID = keyed hash(peer address, peer port, peer's ID, coarse time),
  *
- * sent back in one handshake packet, and forgotten. Who echoes it must have received it, and only then is a session made.
+ * sent back in one handshake packet, and forgotten. A client that echoes it must have received it, and only then is a session made.
  *
  *   client                      server
  *   {c, 0}          ------->    s = hash(...); keeps nothing
@@ -34,12 +34,12 @@ import { SipHash } from './siphash.ts';
  * A client that has no answer within 60 ms asks again, and if the window ends in between would see the server's ID change,
  * which it must take for a reset (AQ-016). So a peer answered in the tail keeps its cookie in the head. That needs memory, but
  * not memory per peer: one bit in a table of fixed size, at a place the hash chooses. If a flood sets all bits, or two peers
- * share one, somebody's cookie is a window older than need be, which is harmless.
+ * share one, a cookie is a window older than need be, which is harmless.
  *
  * A cookie is good for one session. If it were good for more, a late copy of the packet that proved it would make a session
  * that nobody talks to; and a client that has not heard that its session was closed would be given another one with the same
  * IDs, in which both sides count segments from different numbers: what they send is never delivered, and neither notices.
- * So cookies that became sessions are remembered as long as they would be accepted. Who comes with such a one is answered with
+ * So cookies that became sessions are remembered as long as they would be accepted. A client that comes with such a one is answered with
  * an ID that nobody has, which is a reset to a client that knows the old one (AQ-018).
  */
 const ANSWERED_BITS = 65_536;
@@ -160,7 +160,7 @@ export class ArqCookies {
     return CookieVerdict.Spent;
   }
 
-  /** The ID to answer with: of this window, or in its head of the last one for who got that shortly before. */
+  /** The ID to answer with: of this window, or in its head of the last one for a client that got that shortly before. */
   private issue(address: string, port: number, peerId: number, now: number, window: number): number {
     const phase = now - window * this.windowMs;
     const cookie = this.cookie(address, port, peerId, window);

@@ -16,7 +16,7 @@ export const ArqDatagram = Object.freeze({
 } as const);
 export type ArqDatagram = (typeof ArqDatagram)[keyof typeof ArqDatagram];
 
-/** What a datagram is by its length, and for 16 bytes by its content. Its contents are checked by whoever takes it. */
+/** What a datagram is by its length, and for 16 bytes by its content. Its contents are checked by what takes it. */
 export function classifyDatagram(datagram: Uint8Array): ArqDatagram {
   const length = datagram.length;
   if (length >= KCP_HEADER_BYTES) return ArqDatagram.Segments;

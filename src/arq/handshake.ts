@@ -39,7 +39,7 @@ export function isHandshake(datagram: Uint8Array): boolean {
   );
 }
 
-/** `selfID` of a valid handshake packet: the ID of whoever sent it. */
+/** `selfID` of a valid handshake packet: the ID of its sender. */
 export function handshakeSelfId(datagram: Uint8Array): number {
   return readInt32(datagram, 4) >>> 0;
 }

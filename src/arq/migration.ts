@@ -29,11 +29,11 @@ import { readInt32, writeHeader } from './segment.ts';
  *                                  <-------   MOVED {n}
  *
  * Every one of the four is authenticated with the key. So
- * - whoever only saw the datagrams, or only writes them, cannot make a claim, for the key never was on the line;
+ * - an attacker that only saw the datagrams, or only writes them, cannot make a claim, for the key never was on the line;
  * - a copy of a claim, sent with a false address, brings that address one datagram that is no longer than the copy;
  * - a copy of an answer is worth nothing: `n` counts up, the server takes each once; and from another address than the one
  *   challenged it is worth nothing even if it comes first, because `r` is computed from that address.
- * Who can change datagrams on their way at the moment when KEY is sent is the peer, for all that either side can know. But such
+ * An attacker that can change datagrams on their way at the moment when KEY is sent is the peer, for all that either side can know. But such
  * a one could do as he likes with a session of KCP anyway.
  */
 export const MARK_KEY = 0xa3;
@@ -112,7 +112,7 @@ export function newTicket(): Buffer {
   return randomBytes(TICKET_BYTES);
 }
 
-/** What both ends of one session know, and nobody else. */
+/** What both ends of one session know, and no one else. */
 export class MigrationKey {
   readonly ticket: Buffer;
   /** Server: the number of the last answer that moved the session. Client: the last number that it used. */
@@ -165,7 +165,7 @@ export class MigrationKey {
   }
 }
 
-/** Whether a datagram has the form of a claim, a challenge, an answer or a MOVED: nobody else's KCP does. */
+/** Whether a datagram has the form of a claim, a challenge, an answer or a MOVED: no other KCP's does. */
 export function isMigration(datagram: Buffer): boolean {
   if (datagram.length < KCP_HEADER_BYTES + MAC_BYTES || datagram[4] !== CMD_WINDOW_TELL) return false;
   const body = bodyBytes[datagram[5]!];

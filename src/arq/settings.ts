@@ -38,7 +38,7 @@ export interface KcpOptions {
    */
   checkConv?: boolean | undefined;
   /**
-   * `true`: whoever drives the session flushes at the end of a turn of the event loop, so that a datagram holds more than one
+   * `true`: the owner of the session flushes at the end of a turn of the event loop, so that a datagram holds more than one
    * of HP-Socket does. The session makes up for what that changes: on a line that loses many it spreads and repeats
    * (redundancy.ts), and the congestion window opens by what is acknowledged, not by datagrams. `false` (default): as ikcp.
    */

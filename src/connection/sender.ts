@@ -23,7 +23,7 @@ export class ConnectionSender implements SendingSide, StreamWriter, KeptSender {
   ringAt = -1;
   /** Bytes that the protocol holds back. */
   heldBytes = 0;
-  /** Null while it has none: nobody calls it then. */
+  /** Null while it has none: it is not called then. */
   #owner: Link | null;
   #handle: StreamHandle | null = null;
   /** Over TLS on the fast path, instead of the handle. */
@@ -83,7 +83,7 @@ export class ConnectionSender implements SendingSide, StreamWriter, KeptSender {
 
   /** The socket is closed: what is queued is dropped. */
   abandon(): void {
-    // Whoever is still to call back for a write must not find another connection.
+    // A write that is still to call back must not find another connection.
     if (this.queue.isWriting || this.#tls !== null) this.#connection.host.senders.remove(this, false);
     this.queue.abandon();
   }
@@ -140,7 +140,7 @@ export class ConnectionSender implements SendingSide, StreamWriter, KeptSender {
     return this.#tls?.isBusy === true;
   }
 
-  /** Somebody waits for the write under way: `awaitsSent` of the connection. */
+  /** The end of the write under way is awaited: `awaitsSent` of the connection. */
   watchWrite(): void {
     this.#tls?.watch(this);
   }
@@ -176,7 +176,7 @@ export class ConnectionSender implements SendingSide, StreamWriter, KeptSender {
   }
 
   /**
-   * Whoever is refused waits for `onSendDrained`, whether the high-water mark was crossed or not; and is refused again unless
+   * A caller that is refused waits for `onSendDrained`, whether the high-water mark was crossed or not; and is refused again unless
    * that comes when there is room. What can never fit is not waited for.
    */
   #promiseRoom(length: number): void {
@@ -201,14 +201,14 @@ export class ConnectionSender implements SendingSide, StreamWriter, KeptSender {
     host.messagesOut += messages;
     const isUrgent = host.settings.sendPolicy === SendPolicy.Direct || this.queue.queuedBytes >= GATHER_LIMIT_BYTES;
     if (isUrgent) this.#flush();
-    // Whoever looks at the pending bytes sees the crossing now, so it is told, even if it is over by the end of this turn.
+    // A caller that looks at the pending bytes sees the crossing now, so it is told, even if it is over by the end of this turn.
     const { pendingBytes } = this;
     if (pendingBytes > host.settings.highWaterMarkBytes && !this.#isBlocked) this.#crossedBytes = pendingBytes;
-    // After a read, whoever delivers it flushes. Hooks about an urgent flush wait until the caller's turn is over.
+    // After a read, its delivery flushes. Hooks about an urgent flush wait until the caller's turn is over.
     if (host.active !== connection && !(isUrgent && this.#isSettled(pendingBytes))) host.schedule(connection);
   }
 
-  /** Whether all of it is with the system, and nobody is to be told anything: the end of this turn has nothing to do. */
+  /** Whether all of it is with the system, and no hook is due: the end of this turn has nothing to do. */
   #isSettled(pendingBytes: number): boolean {
     if (pendingBytes !== 0 || this.#isBlocked || this.#crossedBytes !== 0 || this.queue.reports !== null) return false;
     const { consumer, awaitsSent, receiver } = this.#connection;
@@ -270,7 +270,7 @@ export class ConnectionSender implements SendingSide, StreamWriter, KeptSender {
     else if (this.#tls !== null && this.#isAwaited()) this.#tls.watch(this);
   }
 
-  /** Whether it matters soon that the write under way is done, or nobody else would notice that it failed. */
+  /** Whether it matters soon that the write under way is done, or nothing else would notice that it failed. */
   #isAwaited(): boolean {
     const { awaitsSent, state, receiver } = this.#connection;
     if (this.queue.queuedBytes > 0 || this.#isBlocked || awaitsSent) return true;

@@ -44,7 +44,7 @@ export interface CollectorRuntime {
  * 0.81. Packages of 1 KiB, 16 in flight: a quarter of what they took before.)
  *
  * The function for it is the one that `--expose-gc` shows; without that, the flag is on while a context is made that has the
- * function, and off again. Whoever has many young objects alive pays for each collection, so dear ones get a
+ * function, and off again. A process with many young objects alive pays for each collection, so dear ones get a
  * sixteenth of the time at most.
  */
 export class YoungCollector {
@@ -70,7 +70,7 @@ export class YoungCollector {
     this.#isAllowed = this.#runtime.isNeeded;
   }
 
-  /** Whether memory that nobody needs any more is soon free again, as far as is known. */
+  /** Whether memory that is not needed any more is soon free again, as far as is known. */
   get frees(): boolean {
     return this.#isAllowed && !this.#hasFailed;
   }

@@ -18,7 +18,7 @@ export interface BodyPieces {
   drop(): void;
 }
 
-/** @throws TypeError for what is no body, and for a web stream that somebody else reads. */
+/** @throws TypeError for what is no body, and for a web stream that is being read elsewhere. */
 export function bodyPieces(body: AsyncIterable<Piece> | Iterable<Piece>): BodyPieces {
   const isIterable =
     typeof body === 'object' &&
@@ -31,7 +31,7 @@ export function bodyPieces(body: AsyncIterable<Piece> | Iterable<Piece>): BodyPi
   const { destroy, cancel, getReader, httpVersion, statusCode } = body as Droppable;
   if (typeof getReader === 'function') return readerPieces(getReader.call(body));
   const source = body as AsyncIterable<Piece> | Iterable<Piece>;
-  // To destroy a request that node:http received would end its connection, on which somebody may want to answer.
+  // To destroy a request that node:http received would end its connection, on which an answer may be due.
   if (typeof destroy === 'function') {
     const isRequest = httpVersion !== undefined && typeof statusCode !== 'number';
     return { source, drop: () => void (isRequest || destroy.call(body)) };

@@ -23,7 +23,7 @@ export abstract class BodyReader extends HeadReader {
   /** A head was let in by its hooks; its body follows. @param isUpgrading Whether another protocol follows behind it. */
   protected abstract headPassed(head: MessageHead, isUpgrading: boolean): void;
 
-  /** Who takes the message as a whole, if anybody. */
+  /** What takes the message as a whole; null if nothing does. */
   protected abstract consumerOf(head: MessageHead): MessageConsumer | null;
 
   /** A message is complete, after its hooks. @returns Whether another may follow. */

@@ -43,9 +43,9 @@ export class HttpClientProtocol extends HttpProtocol {
   readonly requests: SentRequest[] = [];
   #isDraining = false;
   #isFinalHead = false;
-  /** Whether an answer came that nobody had asked for. */
+  /** Whether an answer came that was not asked for. */
   #hadUnasked = false;
-  /** Why the connection fails, 0 if nobody knows. */
+  /** Why the connection fails, 0 if that is not known. */
   #errno = 0;
   readonly room = new SendRoom(this.context.bounds);
   #isTaken = false;
@@ -180,7 +180,7 @@ export class HttpClientProtocol extends HttpProtocol {
     else next();
   }
 
-  /** Whether nothing came, or is arriving, that nobody asked for: it would be taken for the answer to what is sent next. */
+  /** Whether nothing came, or is arriving, that was not asked for: it would be taken for the answer to what is sent next. */
   get isSilent(): boolean {
     return !this.#hadUnasked && (this.requests.length > 0 || this.phase === Phase.Idle);
   }

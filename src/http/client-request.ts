@@ -20,7 +20,7 @@ class Turn implements RequestOwner {
   begin(request: PendingRequest): void {
     if (request.isOver) return this.#protocol.release();
     this.#isTaken = true;
-    // Bytes that nobody asked for would be taken for its answer.
+    // Bytes that were not asked for would be taken for its answer.
     if (this.#protocol.isSilent && request.sendTo(this.#protocol)) return;
     request.fail(Errno.ECONNABORTED, 'the connection is closing, or took no more requests', undefined, true);
   }

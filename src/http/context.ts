@@ -62,7 +62,7 @@ export interface HttpContextInit {
   readonly takesOnlyWebSockets?: boolean;
   /** The protocol behind an upgrade that was accepted; null for bytes to `onReceive`. */
   readonly upgradeTo: ((protocol: HttpSpeaker, type: HttpUpgradeType) => Protocol | null) | null;
-  /** Takes the cookies of an answer; null if nobody stores any. Left out: null. */
+  /** Takes the cookies of an answer; null if none are stored. Left out: null. */
   readonly receiveCookies?: ((connId: number, path: string, head: MessageHead) => void) | null;
   /** A hook failed in a way that does not concern the connection. */
   reportHookError(hook: string, error: unknown, connId: number): void;
@@ -88,11 +88,11 @@ export class HttpContext {
   readonly lenient: number;
   /** Whether a hook is there for anything before `onHeadersComplete`. */
   readonly hasHeadHooks: boolean;
-  /** Whether messages are nobody's but their consumer's, which has the head: it need not stay readable behind the answer. */
+  /** Whether only their consumer sees messages, and it has the head: that need not stay readable behind the answer. */
   readonly isConsumerAlone: boolean;
-  /** Whether somebody takes connections that leave HTTP for anything. */
+  /** Whether connections that leave HTTP for anything are taken. */
   readonly takesUpgrades: boolean;
-  /** Whether somebody takes those that become WebSockets. */
+  /** Whether those that become WebSockets are taken. */
   readonly takesWebSockets: boolean;
 
   constructor(init: HttpContextInit) {

@@ -17,7 +17,7 @@ export interface FrameExchangeHost {
   tooLong(): void;
 }
 
-/** Collects the frames that come, one at a time, and hands the next one to who waits for it (SYN-006). */
+/** Collects the frames that come, one at a time, and hands the next one to the call that waits for it (SYN-006). */
 export class FrameExchange {
   /** The last frame that was complete; null without one. */
   last: WSMessage | null = null;
@@ -29,7 +29,7 @@ export class FrameExchange {
     this.#host = host;
   }
 
-  /** Whether somebody waits for a frame. */
+  /** Whether a call waits for a frame. */
   get isAwaited(): boolean {
     return this.#resolve !== null;
   }

@@ -103,7 +103,7 @@ export abstract class HeadReader extends HttpConnection {
     return this.refuse(refusal);
   }
 
-  /** Whoever needs a parser next gets this one. */
+  /** The next connection that needs a parser gets this one. */
   protected giveParser(): void {
     const parser = this.parser;
     if (parser === null) return;

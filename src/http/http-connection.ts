@@ -44,7 +44,7 @@ export abstract class HttpConnection {
   protected hasBodies = false;
   /** Hook that runs, '' outside. */
   protected hook = '';
-  /** Whether somebody said stop: the rest of the read is kept. */
+  /** Whether a hook or a consumer said stop: the rest of the read is kept. */
   protected isStopped = false;
   /** The read that is being dealt with, and which part of it is left. */
   protected readBytes: Buffer | null = null;
@@ -93,7 +93,7 @@ export abstract class HttpConnection {
     return this.#runText.slice(0, to - from);
   }
 
-  /** A read was walked through: what is left of it is kept until `resume`, if somebody said stop. */
+  /** A read was walked through: what is left of it is kept until `resume`, if a hook or a consumer said stop. */
   protected endRead(): void {
     if (this.readAt < this.readEnd && this.isStopped) {
       const rest = this.readBytes!.subarray(this.readAt, this.readEnd);

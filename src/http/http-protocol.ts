@@ -72,7 +72,7 @@ export abstract class HttpProtocol extends BodyReader implements Protocol {
     return this.phase !== Phase.Raw || this.#hasUpgraded;
   }
 
-  /** Heads are made texts of, whoever takes them; bodies are handed on as they come. */
+  /** Heads are made texts of, whatever takes them; bodies are handed on as they come. */
   get handsOnReads(): boolean {
     return this.hasBodies || this.phase === Phase.Raw;
   }
@@ -199,7 +199,7 @@ export abstract class HttpProtocol extends BodyReader implements Protocol {
     }
   }
 
-  /** One step. @returns false when there is nothing to do, or somebody said stop. */
+  /** One step. @returns false when there is nothing to do, or a hook or a consumer said stop. */
   #advance(): boolean {
     switch (this.phase) {
       case Phase.Idle:

@@ -13,7 +13,7 @@ const newSpans: number[] = Array.from({ length: 2 * (LOG_ENTRIES + 1) }, () => 0
 
 /**
  * Fields of a message as the parser found them: one text, and the places of names and values in it. Strings of names and
- * values are made when somebody asks.
+ * values are made when they are asked for.
  *
  * ```
  *   text    GET /a HTTP/1.1 CRLF Host: example.org CRLF ...

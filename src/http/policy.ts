@@ -116,7 +116,7 @@ const codingOnOldVersion = refusal(400, InvalidTransferEncoding, 'Transfer-Encod
 const badExpectation = refusal(417, InvalidHeaderToken, 'an expectation other than 100-continue cannot be met');
 const controlCharacter = refusal(400, InvalidHeaderToken, 'a field value has a control character');
 const badTrailer = refusal(400, InvalidHeaderToken, 'a trailer has a field that is not allowed there');
-/** A request of a method that opens a tunnel, and nobody who would take it. */
+/** A request of a method that opens a tunnel, where none is taken. */
 export const noTunnel = refusal(501, InvalidMethod, 'CONNECT is not supported here');
 export const chunkedNotLast = refusal(400, InvalidTransferEncoding, 'chunked is not the last coding');
 export const lengthTooLarge = refusal(413, InvalidContentLength, 'Content-Length is too large', 'HP_MESSAGE_TOO_LARGE');

@@ -35,7 +35,7 @@ none.isRepeated = true;
 
 /**
  * The field lines of `headers`. Most answers of a program have few sets of fields, so the last ones are kept. They are compared
- * by what they hold: whoever gave them may have changed them.
+ * by what they hold: the caller may have changed them.
  * @throws TypeError as `headerText`.
  */
 export function recentFields(headers: HttpHeaders | null | undefined): RecentFields {

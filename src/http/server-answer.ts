@@ -134,7 +134,7 @@ function connectionLine(request: AnsweredRequest, closes: boolean): string {
 
 /**
  * Sends a body piece by piece: in chunks, of a length that the caller gave, or to HTTP/1.0 until the connection ends.
- * @throws TypeError, at once, for what cannot be sent: who does not wait for the promise has to be told, too.
+ * @throws TypeError, at once, for what cannot be sent: a caller that does not wait for the promise has to be told, too.
  */
 function stream(
   request: AnsweredRequest,
@@ -204,7 +204,7 @@ async function sendPieces(
       left -= bytes.length;
       if (left < 0) throw new RangeError('the body is longer than its Content-Length');
       if (isChunked) answer.write(chunkHeader(bytes.length, null));
-      // It may be used again by whoever made it.
+      // Its source may use it again.
       const isSent = answer.write(bytes.length > 4096 ? Uint8Array.from(bytes) : bytes);
       if (isChunked) answer.write('\r\n');
       if (!isSent) return false;
@@ -235,6 +235,6 @@ async function giveUp({ source, drop }: BodyPieces): Promise<void> {
   try {
     await iterator.return?.();
   } catch {
-    // Nobody is interested any more.
+    // It does not matter any more.
   }
 }

@@ -59,7 +59,7 @@ export class HttpServerProtocol extends AnsweringProtocol {
     return this.head !== null && isForWebSocket(this.head);
   }
 
-  /** The request whose head was read is answered by whom may make a WebSocket of it: nothing behind it is parsed until then. */
+  /** The request whose head was read is answered by a handler that may make a WebSocket of it: nothing behind it is parsed until then. */
   awaitsUpgrade(): void {
     this.mayUpgrade = true;
   }

@@ -314,7 +314,7 @@ export class HttpRequest implements AsyncIterable<Buffer> {
       return undefined;
     }
     if (this.answer.isComplete) {
-      this.#pieces.length = 0; // nobody will read it
+      this.#pieces.length = 0; // it will not be read
       return undefined;
     }
     return new Promise((resolve) => {

@@ -53,7 +53,7 @@ export const BODY_RATE_WINDOW_MS = 10_000;
 export const LINGER_BYTES = 256 * 1024;
 export const LINGER_MS = 2_000;
 
-/** Bytes of an answer that may be on their way before whoever streams it has to wait. */
+/** Bytes of an answer that may be on their way before its stream has to wait. */
 export const STREAM_WINDOW_BYTES = 256 * 1024;
 
 /** What HTTP connections of a component did, and how often a limit struck. */

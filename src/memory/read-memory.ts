@@ -95,7 +95,7 @@ export class ReadMemory {
   #windowCount = 0;
   #view: Buffer = this.shared;
 
-  /** @param watch Says whether memory that nobody needs is soon free again; null for never. */
+  /** @param watch Says whether memory that is not needed is soon free again; null for never. */
   constructor(watch: AllocationWatch | null = null) {
     this.#watch = watch;
   }
@@ -136,7 +136,7 @@ let freedMemoryIsKept = false;
  *
  * By default it maps blocks of 128 KiB and more one by one and trims its heap at 256 KiB. Once a mapped block is freed,
  * both limits rise: to the size of that block and to twice that size (mallopt(3), "dynamic mmap threshold"). This block
- * is freed by the next collection; as nobody writes to it, it never occupies memory. Other allocators do not care.
+ * is freed by the next collection; as it is not written to, it never occupies memory. Other allocators do not care.
  * (64 KiB echo: 1.8 faults per read without, 0.01 with; CPU per message 0.77 and 0.74 of bare node:net.) Processes that
  * only see small reads are spared: what a burst of 10,000 connections frees would stay as well, 0.3 KB for each.
  */

@@ -10,7 +10,7 @@ const EMPTY = Buffer.alloc(0);
 
 /** What is told of memory that a pool allocates. */
 export interface AllocationWatch {
-  /** Whether memory that nobody needs any more is soon free again, so that large slabs pay. */
+  /** Whether memory that is not needed any more is soon free again, so that large slabs pay. */
   readonly frees: boolean;
   allocated(bytes: number): void;
 }
@@ -63,7 +63,7 @@ export class Slab {
  *                      ^ next
  * ```
  *
- * A carved piece belongs to whoever gets it, for ever: nothing in it is overwritten (JavaScript cannot tell when the last
+ * A carved piece belongs to the caller, for ever: nothing in it is overwritten (JavaScript cannot tell when the last
  * view is gone, so a slab that was carved is left to the garbage collector). The gain is that a read costs no allocation
  * of its own: `Buffer.allocUnsafe` of 4 KiB costs 600 ns and more, carving about 50 ns.
  *

@@ -91,7 +91,7 @@ export interface Port {
 
 /**
  * What the bytes of one connection mean, in both directions. Pure: bytes and calls in, calls of a port out; no sockets, no
- * timers. Push, pull and pack are protocols, and so are HTTP, WebSocket and everybody's own framing.
+ * timers. Push, pull and pack are protocols, and so are HTTP, WebSocket and framings of a user's own.
  */
 export interface Protocol {
   /** The connection is open: its first hooks let it in, over TLS the handshake is done. Nothing was received before. */

@@ -55,7 +55,7 @@ export function trustOf({ ca, crl }: Material): string {
 
 /**
  * OpenSSL resumes sessions only within one of these. What is trusted is part of it, since a session that began with a client
- * certificate would outlive its authority, or its revocation, otherwise; and so is the verify mode, since who has a session
+ * certificate would outlive its authority, or its revocation, otherwise; and so is the verify mode, since a client that has a session
  * from before clients were asked for certificates is not asked for one as long as it lasts, and would be refused without.
  * 32 bytes is all that there is room for.
  */

@@ -19,7 +19,7 @@ export interface ProxiedPeer {
  * not be told from one of another client of the same proxy otherwise. Made by each start.
  */
 export class ProxiedDatagrams {
-  /** Whom the last datagram is from; null if from whom its address says. */
+  /** The client that the last datagram is from; null if its address says that. */
   peer: ProxiedPeer | null = null;
   #proxies: TrustedProxies;
   #reader: ProxyReader;

@@ -8,7 +8,7 @@ const BacklogNews = Object.freeze({ None: 0, Blocked: 1, Drained: 2 } as const);
 type BacklogNews = (typeof BacklogNews)[keyof typeof BacklogNews];
 
 /**
- * Whom `maxWaitingSendCount` refused a message: from that on until there is room again. Counts are in segments.
+ * A connection that `maxWaitingSendCount` refused a message: from that on until there is room again. Counts are in segments.
  *
  * ```
  *  0            drainedCount = half, or less for a large message            maxWaitingSendCount

@@ -62,7 +62,7 @@ export class ArqClaim {
     this.#pauseMs = Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS);
   }
 
-  /** A packet of the server, or of somebody who would like to be. */
+  /** A packet of the server, or of a forger. */
   came(packet: Buffer): void {
     const counter = migrationCounter(packet);
     if (counter < this.#firstCounter || counter > this.#key.counter || !this.#key.isGenuine(packet)) return;

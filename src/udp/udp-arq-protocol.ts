@@ -166,7 +166,7 @@ export class ArqProtocol implements DatagramProtocol, ArqSessionHost {
   }
 
   /**
-   * Whether a client's packet is meant for somebody else: for the one that had this port before, and left the server with an
+   * Whether a client's packet is meant for another: for the one that had this port before, and left the server with an
    * answer on its way, or that wrote a false address, so that the server answers here. The letter of the protocol (AQ-016,
    * AQ-018) would have it end the connection.
    */
@@ -351,7 +351,7 @@ export class ArqProtocol implements DatagramProtocol, ArqSessionHost {
     const errno = session.update(now);
     if (errno !== 0) this.#sessionFailed(errno);
     else this.#arm(session, now);
-    // Messages may have been dropped because of their deadlines, and somebody may wait for that.
+    // Messages may have been dropped because of their deadlines, and a caller may wait for that.
     if (this.#drainTimer !== null || this.#backlog !== null) port.host.schedule(port);
   }
 

@@ -19,7 +19,7 @@ interface Stranger {
  * vain, minutes later.
  *
  * A new client sends an empty datagram too, just before its first handshake packet (UD-006), and must not be given an ID that is
- * not its cookie's. So the answer waits for a second, and whoever sends a handshake packet meanwhile gets none.
+ * not its cookie's. So the answer waits for a second, and a peer that sends a handshake packet meanwhile gets none.
  */
 export class ArqStrangers {
   /** Answers given. */
@@ -63,7 +63,7 @@ export class ArqStrangers {
     }
   }
 
-  /** Nobody is answered any more. */
+  /** No stranger is answered any more. */
   clear(): void {
     this.#waiting.clear();
     this.#wheel.cancel(this.#timer);

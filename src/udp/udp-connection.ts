@@ -145,7 +145,7 @@ export class UdpConnection<P extends DatagramProtocol = DatagramProtocol>
     else this.close(SocketOperation.Close, 0, undefined, false);
   }
 
-  /** The peer said goodbye, and what came before that still waits for the listener: what comes now is of somebody new. */
+  /** The peer said goodbye, and what came before that still waits for the listener: what comes now is of a new one. */
   get isLeaving(): boolean {
     return this.#endsAfterBacklog;
   }

@@ -19,7 +19,7 @@ export interface PeerAddress {
   proxied?: ProxiedPeer | null;
 }
 
-/** The life of a UDP pseudo-connection: who its peer is, how it opens by hooks, and how it ends. What it carries comes on top. */
+/** The life of a UDP pseudo-connection: its peer, how it opens by hooks, and how it ends. What it carries comes on top. */
 export abstract class UdpLifecycle extends Lifecycle<UdpHost> {
   readonly isClient: boolean;
   /** Peer as the system writes it; empty on a connected socket. */

@@ -52,7 +52,7 @@ export interface ArqMoveCounters {
   moved: number;
   /** ... that a limit or a list did not let be there. */
   refused: number;
-  /** Claims that nobody with a session made, or that were made before. */
+  /** Claims of no session, or that were made before. */
   ignored: number;
 }
 

@@ -1,6 +1,6 @@
 import { WheelTimer } from '../core/timer-wheel.ts';
 
-/** A timer that knows whom it is for: without a closure of its own, as there may be many thousands. */
+/** A timer that knows its object: without a closure of its own, as there may be many thousands. */
 export class OwnedTimer<T> extends WheelTimer {
   readonly owner: T;
 

@@ -37,7 +37,7 @@ const ownHeaders: ReadonlySet<string> = new Set([
   'transfer-encoding',
 ]);
 
-/** Nobody reads what becomes of headers that are just checked. */
+/** Takes headers that are just checked. */
 const checked: HeaderText = { text: '', has: 0, connection: '' };
 
 /**
@@ -58,7 +58,7 @@ export function targetOf(url: string | URL, protocols: readonly string[], given:
     throw new TypeError('the URL of a WebSocket has no user; give an Authorization header instead');
   }
   checkSubProtocols(protocols);
-  // Here, and not when the connection is there and nobody would catch it.
+  // Here, and not when the connection is there and nothing would catch it.
   headerText(given, checked);
   const headers = pairsOf(given) as HeaderList;
   for (const [name] of headers) {

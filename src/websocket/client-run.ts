@@ -17,7 +17,7 @@ import type { TopicProperties, WebSocketProperties } from './websocket-propertie
 import { WebSocketProtocol } from './websocket-protocol.ts';
 import { beginRun, type WebSocketComponent, WebSocketRun } from './websocket-run.ts';
 
-/** A WebSocket that is being opened: where, and who waits for it. */
+/** A WebSocket that is being opened: where, and what waits for it. */
 export class PendingOpen {
   readonly target: ClientTarget;
   /** Settled when the WebSocket is open, or will not be. */
@@ -31,7 +31,7 @@ export class PendingOpen {
       this.resolve = resolve;
       this.reject = reject;
     });
-    // Whoever called may have gone already, with the error of the connection.
+    // The caller may have gone already, with the error of the connection.
     this.done.catch(() => {});
   }
 }

@@ -120,7 +120,7 @@ export class Compression {
     }
   }
 
-  /** The compressor for everybody without context take-over; each message begins anew. */
+  /** The compressor for all connections without context take-over; each message begins anew. */
   sharedDeflater(windowBits: number): Deflater {
     let deflater = this.#sharedDeflaters.get(windowBits);
     if (deflater === undefined) {
@@ -132,7 +132,7 @@ export class Compression {
     return deflater;
   }
 
-  /** The inflater for everybody without context take-over. */
+  /** The inflater for all connections without context take-over. */
   sharedInflater(windowBits: number): Inflater {
     let inflater = this.#sharedInflaters.get(windowBits);
     if (inflater === undefined) {

@@ -68,7 +68,7 @@ interface Internals {
 /** Output is made in pieces of this size, in memory that all engines share: everything here happens at once. */
 const CHUNK_BYTES = 64 * 1024;
 const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-/** Compressed messages up to this length are handed out where they were made: whoever gets them copies them anyway. */
+/** Compressed messages up to this length are handed out where they were made: they are copied anyway. */
 const BORROW_BYTES = 4096;
 const { Z_SYNC_FLUSH } = constants;
 

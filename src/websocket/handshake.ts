@@ -75,7 +75,7 @@ export function hasToken(header: string | undefined, token: string): boolean {
 /**
  * Server: checks a request (RFC 6455, 4.2.1).
  * @param allowedOrigins Pages of which origins may connect; null for all. A request without `Origin` comes from no browser, and
- *   is let through: no page of somebody else's can send one.
+ *   is let through: no page of another site can send one.
  */
 export function checkUpgradeRequest(
   { method, majorVersion, minorVersion, header }: UpgradeRequest,
@@ -203,7 +203,7 @@ export function checkUpgradeResponse(
   }
   const protocol = header('sec-websocket-protocol') ?? '';
   if (protocol !== '' && !protocols.includes(protocol)) return 'the server chose a sub-protocol that was not offered';
-  // Whoever offers sub-protocols cannot go on without one; browsers fail here as well.
+  // A client that offers sub-protocols cannot go on without one; browsers fail here as well.
   if (protocol === '' && protocols.length > 0) return 'the server chose none of the sub-protocols';
   const deflate = readDeflateAnswer(header('sec-websocket-extensions') ?? '', wish);
   return typeof deflate === 'string' ? deflate : { protocol, deflate };

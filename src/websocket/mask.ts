@@ -52,7 +52,7 @@ export function applyMask(bytes: Uint8Array, start: number, end: number, key: nu
 }
 
 /**
- * The same for who masks many payloads of one Buffer: `byteOffset` and `buffer` are accessors in C++ that cost more than a
+ * The same for code that masks many payloads of one Buffer: `byteOffset` and `buffer` are accessors in C++ that cost more than a
  * short payload does, so they are asked once.
  */
 export class Masker {

@@ -80,7 +80,7 @@ const masker = new Masker();
  * 0.35 us to 2.5; 64 KiB 22 us to 155, half of which is the memory of the message. `npm run bench:micro -- --only websocket`.)
  */
 export class MessageReader {
-  /** One that reads for nobody at present: between two messages a connection needs none. */
+  /** One that reads for no connection at present: between two messages a connection needs none. */
   static #spare: MessageReader | null = null;
   #rules: MessageRules;
   #sink: MessageSink;

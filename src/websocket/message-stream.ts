@@ -103,7 +103,7 @@ export class WebSocketMessageStream implements AsyncIterable<Buffer> {
     stream.#wakeUp();
   }
 
-  /** Nobody reads it: what it holds, and what comes, is dropped. @internal */
+  /** It is not read: what it holds, and what comes, is dropped. @internal */
   static cancel(stream: WebSocketMessageStream): void {
     stream.#isCancelled = true;
     stream.#pieces = [];

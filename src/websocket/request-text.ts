@@ -11,7 +11,7 @@ const latest = new Map<number, string>();
 const scratch = Buffer.alloc(KEY_CHARACTERS);
 
 /**
- * Head of the request that opened a WebSocket, of which the text is kept for whoever asks. Clients of one make send the same head
+ * Head of the request that opened a WebSocket, of which the text is kept. Clients of one make send the same head
  * again and again but for the key in it, so they share one text, and each keeps its key: 24 bytes and not some 200.
  */
 export class RequestText {

@@ -1,4 +1,4 @@
-/** Those who wait until less of a connection is pending. */
+/** Calls that wait until less of a connection is pending. */
 export class RoomWaiters {
   #waiters: { readonly maxBytes: number; readonly go: (isOpen: boolean) => void }[] = [];
 
@@ -9,7 +9,7 @@ export class RoomWaiters {
     });
   }
 
-  /** So many bytes are pending now. @returns Whether somebody still waits. */
+  /** So many bytes are pending now. @returns Whether one still waits. */
   note(pendingBytes: number, isOpen: boolean): boolean {
     const waiters = this.#waiters;
     this.#waiters = [];

@@ -20,11 +20,11 @@ import type { Acceptance, Refusal } from './upgrade-verdict.ts';
 import type { WebSocketContext } from './websocket-context.ts';
 import type { UpgradeAcceptance, UpgradeDenial, WebSocketRequest } from './websocket-listener.ts';
 
-/** Who serves the WebSockets of a path. */
+/** What serves the WebSockets of a path. */
 export interface UpgradeRoute {
   /** What its WebSockets share. */
   readonly context: WebSocketContext;
-  /** Asks the user; null if nobody wants to be asked. */
+  /** Asks the user; null without a hook. */
   readonly decide: ((connId: ConnId, request: WebSocketRequest) => unknown) | null;
 }
 
@@ -33,7 +33,7 @@ export interface UpgradeRules {
   readonly subProtocols: readonly string[];
   readonly allowedOrigins: readonly string[] | null;
   readonly compression: Compression | null;
-  /** Who serves a path; null if nobody does. */
+  /** What serves a path; null if nothing does. */
   route(path: string): UpgradeRoute | null;
   /** A hook threw while it decided. */
   reportHookError(hook: string, error: unknown, connId: ConnId): void;
@@ -167,7 +167,7 @@ export class ServerUpgrade {
     return true;
   }
 
-  /** The request may upgrade: sends the answer. @returns What was agreed on, and with whom; null if nothing was. */
+  /** The request may upgrade: sends the answer. @returns What was agreed on, and what serves it; null if nothing was. */
   upgrade(protocol: UpgradingProtocol): { readonly agreement: Agreement; readonly context: WebSocketContext } | null {
     const { verdict } = protocol;
     if (verdict?.isAccepted !== true) return null;
@@ -188,7 +188,7 @@ const PLAIN_FIELDS = fieldsOf('')
   .map(([name, value]) => `${name}: ${value}`)
   .join('\r\n');
 
-/** Nobody reads what becomes of headers that are just checked. */
+/** Takes headers that are just checked. */
 const checked: HeaderText = { text: '', has: 0, connection: '' };
 
 /** What a hook gave, checked while the request can still be answered otherwise. @throws TypeError for what cannot be sent. */

@@ -36,7 +36,7 @@ export interface ServingInit {
   readonly asksFetch: boolean;
 }
 
-/** The WebSockets of one run of a server: the requests that become one, and who is told of them. */
+/** The WebSockets of one run of a server: the requests that become one, and the hooks that are told of them. */
 export class ServedWebSockets {
   readonly upgrade: ServerUpgrade;
   readonly #run: WebSocketRun;

@@ -10,7 +10,7 @@ export interface TopicMessage {
 
 /** One component on a bus. */
 export interface TopicBusMember {
-  /** Somebody else published on a topic that this member follows. */
+  /** Another member published on a topic that this member follows. */
   deliver(message: TopicMessage): void;
 }
 
@@ -65,7 +65,7 @@ export class LocalTopicBus implements TopicBus {
     for (const follower of followers) if (follower !== member) follower.deliver(message);
   }
 
-  /** Topics that somebody follows. */
+  /** Topics that are followed. */
   get topicCount(): number {
     return this.#followers.size;
   }

@@ -42,7 +42,7 @@ export interface TopicStats {
   refused: number;
 }
 
-/** Who is subscribed to what on one component, and how a message gets to them: framed and compressed once for all. */
+/** Which connections of one component are subscribed to what, and how a message gets to them: framed and compressed once for all. */
 export class Topics implements TopicBusMember {
   readonly stats: TopicStats = { delivered: 0, dropped: 0, closed: 0, refused: 0 };
   #options: TopicOptions;
@@ -149,7 +149,7 @@ export class Topics implements TopicBusMember {
     return count;
   }
 
-  /** The connection has room again: told by who sees it drain. */
+  /** The connection has room again: told by the connection. */
   drained(connId: number): void {
     if (this.#waiting.size === 0) return;
     const subscriber = this.#subscriptions.get(connId)?.subscriber;

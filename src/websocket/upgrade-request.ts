@@ -3,7 +3,7 @@ import type { WebSocketRequest } from './websocket-listener.ts';
 
 /**
  * What is known of a WebSocket from its request (WSS-015). Only the text of its head is kept, 200 bytes and more for each connection
- * though they are; whoever asks has it read.
+ * though they are; it is read when it is asked for.
  */
 export class UpgradeRequestView implements WebSocketRequest {
   readonly #text: string;

@@ -170,7 +170,7 @@ export class WebSocketClient<Extra = unknown> extends StreamClient<Extra> {
     await openedOn(this, pending, options.signal);
   }
 
-  /** Waits for the end of the WebSocket, and opens it again, until somebody wants it to be closed. */
+  /** Waits for the end of the WebSocket, and opens it again, until it is to stay closed. */
   async #keepOpen(kept: KeptOpen, url: string, options: WebSocketOpenOptions, plan: ReconnectPlan): Promise<void> {
     const { signal } = options;
     const end = (): void => kept.end();
@@ -277,7 +277,7 @@ export class WebSocketClient<Extra = unknown> extends StreamClient<Extra> {
     return doOn(this, 'ping', this[$connectionOf](), this.connectionId, (protocol) => protocol.ping(bytes));
   }
 
-  /** Sends a pong that nobody asked for. @throws RangeError for more than 125 bytes. */
+  /** Sends a pong that was not asked for. @throws RangeError for more than 125 bytes. */
   pong(data: Sendable = ''): boolean {
     const bytes = toBytes(data, 0, undefined);
     return doOn(this, 'pong', this[$connectionOf](), this.connectionId, (protocol) => protocol.pong(bytes));

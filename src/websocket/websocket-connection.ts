@@ -63,7 +63,7 @@ export class WebSocketConnection<Extra = unknown> extends TcpConnection<Extra> {
     return doOn(this.#component, 'ping', this.#connection, this.id, (protocol) => protocol.ping(bytes));
   }
 
-  /** Sends a pong that nobody asked for. @throws RangeError for more than 125 bytes. */
+  /** Sends a pong that was not asked for. @throws RangeError for more than 125 bytes. */
   pong(data: Sendable = ''): boolean {
     const bytes = toBytes(data, 0, undefined);
     return doOn(this.#component, 'pong', this.#connection, this.id, (protocol) => protocol.pong(bytes));

@@ -70,7 +70,7 @@ export abstract class WebSocketMethods {
     return doOn(self(this), 'ping', self(this)[$connectionOf](connId), connId, (protocol) => protocol.ping(bytes));
   }
 
-  /** Sends a pong that nobody asked for (WSS-012): pings are answered by themselves. @throws RangeError for more than 125 bytes. */
+  /** Sends a pong that was not asked for (WSS-012): pings are answered by themselves. @throws RangeError for more than 125 bytes. */
   pong(connId: ConnId, data: Sendable = ''): boolean {
     const bytes = toBytes(data, 0, undefined);
     return doOn(self(this), 'pong', self(this)[$connectionOf](connId), connId, (protocol) => protocol.pong(bytes));

@@ -184,7 +184,7 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   }
 
   drain(): boolean {
-    if (this.#is(HAS_PEER_ENDED)) return true; // who would not answer a goodbye
+    if (this.#is(HAS_PEER_ENDED)) return true; // and will not answer a goodbye
     if (this.#state === State.Open) this.close(CloseCode.GoingAway, '');
     return this.#state >= State.Closed;
   }
@@ -347,7 +347,7 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     return this.#state === State.Open && this.#control(Opcode.Ping, checkedControl(data));
   }
 
-  /** A pong that nobody asked for: a sign of life (RFC 6455, 5.5.3). */
+  /** A pong that was not asked for: a sign of life (RFC 6455, 5.5.3). */
   pong(data: Uint8Array = EMPTY): boolean {
     return this.#state === State.Open && this.#control(Opcode.Pong, checkedControl(data));
   }

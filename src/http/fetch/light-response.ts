@@ -107,7 +107,7 @@ export class LightResponse {
   }
 }
 
-/** Headers that nobody changes behind our back. */
+/** Headers that do not change behind our back. */
 function copyOf(headers: unknown): unknown {
   if (headers === undefined || headers === null) return null;
   if (headers instanceof Headers) return new Headers(headers);

@@ -60,7 +60,7 @@ export const RESPONSE = 2;
 /**
  * The parser of one connection: a struct in the memory of llhttp, which all connections share.
  *
- * It goes on to the next thing that somebody must decide about, and comes back: no call of JavaScript from WebAssembly.
+ * It goes on to the next thing that must be decided about, and comes back: no call of JavaScript from WebAssembly.
  */
 export class Parser {
   #llhttp: Llhttp;

@@ -161,7 +161,7 @@ export class Origin implements ConnectionHome {
     this.#queueTimer = null;
   }
 
-  /** A connection is free: it takes what waits, unless somebody else has waited longer for its place. */
+  /** A connection is free: it takes what waits, unless another origin has waited longer for its place. */
   free(connection: PooledConnection): void {
     if (this.#host.isRoomWanted(this)) connection.evict();
     else this.#serveOn(connection);

@@ -101,7 +101,7 @@ export class PooledConnection implements ConnectionWatcher, RequestOwner {
       if (this.isPipelinable) this.#home.refill(this);
       return;
     }
-    if (this.#protocol.isTaken || this.#protocol.requests.length > 0) return; // somebody else uses it, too
+    if (this.#protocol.isTaken || this.#protocol.requests.length > 0) return; // other code uses it, too
     if (!this.isUsable) return this.#retire();
     if (this.#isFree) return;
     this.#isFree = true;
