@@ -23,7 +23,7 @@ export class Slab {
   /** Those that there have been. */
   count = 0;
   readonly #watch: AllocationWatch;
-  buffer = EMPTY;
+  buffer: Buffer = EMPTY;
   memory: ArrayBufferLike = EMPTY.buffer;
   /** Where the last piece lies. */
   lastAt = 0;
