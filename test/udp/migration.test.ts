@@ -179,10 +179,13 @@ describe('a NAT that forgets', () => {
     await using line = await open();
     await transfer(line, 1, () => {});
     const { port } = line.server.getListenAddress()!;
-    // Nothing of the goodbye reaches the client.
-    line.nat.drops = (from) => from === 'server';
+    // Nothing of the goodbye reaches the client. It is on its way when the server has stopped.
+    let dropped = 0;
+    line.nat.drops = (from) => from === 'server' && ++dropped > 0;
     await line.server.stop();
     await line.server.start(host, port);
+    await eventually(() => dropped > 0);
+    for (let before = -1; before !== dropped; await new Promise((resolve) => setTimeout(resolve, 20))) before = dropped;
     line.nat.drops = () => false;
     line.client.send('still there?');
     await line.client.wait();
