@@ -10,7 +10,6 @@ import { type BodyBytes, bodyLength, sendChunk, sendMessage, sendText } from './
 import { METHOD_HEAD } from './methods.ts';
 import { Phase } from './phase.ts';
 import { repeatedResponse, responseHead, wasFramedByCaller } from './response-head.ts';
-import { SendRoom } from './send-room.ts';
 import { LINGER_MS } from './settings.ts';
 import { Stage } from './stage-deadlines.ts';
 import { statusText } from './status.ts';
@@ -41,7 +40,6 @@ export abstract class AnsweringProtocol extends HttpProtocol implements AnswerOu
   protected lastWords: string | null = null;
   /** Whether it waits in the send queue. */
   #hasUnwritten = false;
-  readonly room = new SendRoom(this.context.bounds);
   protected watchers: Set<GoneWatcher> | null = null;
   /** Lets a connection go on that waits for room among the unanswered requests. */
   protected makeRoom: (() => void) | null = null;
@@ -283,22 +281,10 @@ export abstract class AnsweringProtocol extends HttpProtocol implements AnswerOu
     if (this.port.isOpen) this.port.violate(Errno.ECANCELED, `HTTP: ${reason}`, code, cause);
   }
 
-  // ---- room, and the end ---------------------------------------------------------------------------------------
-
-  /** Whether so much is on its way that what is sent in pieces should wait for `whenRoom`. */
-  get isFull(): boolean {
-    return this.room.isFull;
-  }
-
-  /** Resolves when there is room again, or the connection is gone. */
-  whenRoom(): Promise<void> {
-    if (!this.isFull || !this.port.isOpen) return Promise.resolve();
-    return this.room.wait();
-  }
+  // ---- the end --------------------------------------------------------------------------------------------------
 
   override wrote(pendingBytes: number): void {
     if (pendingBytes === 0) this.#hasUnwritten = false;
-    this.room.wrote(pendingBytes);
     super.wrote(pendingBytes);
   }
 

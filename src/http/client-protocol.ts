@@ -9,7 +9,6 @@ import { type BodyBytes, bodyLength, sendChunk, sendMessage } from './message-wr
 import { Phase } from './phase.ts';
 import { checkResponse, isKeptAlive, lengthTooLarge, type Refusal } from './policy.ts';
 import { type RequestParts, requestHead, requestPath } from './request-head.ts';
-import { SendRoom } from './send-room.ts';
 import { Stage } from './stage-deadlines.ts';
 
 /** A request that was sent and whose answer is awaited, oldest first. */
@@ -47,7 +46,6 @@ export class HttpClientProtocol extends HttpProtocol {
   #hadUnasked = false;
   /** Why the connection fails, 0 if that is not known. */
   #errno = 0;
-  readonly room = new SendRoom(this.context.bounds);
   #isTaken = false;
   #awaitingTurn: (() => void)[] | null = null;
 
@@ -139,21 +137,6 @@ export class HttpClientProtocol extends HttpProtocol {
   /** An answer need not come before the request is sent: its time begins anew with each piece that the peer had room for. */
   #goesOnSending(): void {
     if (this.deadlines.isSet(Stage.Answer)) this.deadlines.set(Stage.Answer, this.context.limits.responseTimeoutMs);
-  }
-
-  /** Whether so much is on its way that what is sent in pieces should wait for `whenRoom`. */
-  get isFull(): boolean {
-    return this.room.isFull;
-  }
-
-  /** Resolves when there is room again, or the connection is gone. */
-  whenRoom(): Promise<void> {
-    return this.isFull && this.port.isOpen ? this.room.wait() : Promise.resolve();
-  }
-
-  override wrote(pendingBytes: number): void {
-    this.room.wrote(pendingBytes);
-    super.wrote(pendingBytes);
   }
 
   /** Whether a whole request holds the connection: the next waits for its answer (no pipelining). */
@@ -305,7 +288,6 @@ export class HttpClientProtocol extends HttpProtocol {
   override closed(): void {
     const isUntouched = this.phase === Phase.Idle;
     super.closed();
-    this.room.tell();
     const isLate = this.#errno === Errno.ETIMEDOUT;
     this.#abandon(
       isLate ? 'the answer did not come in time' : 'the connection was closed before the answer was complete',

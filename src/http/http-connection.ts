@@ -7,6 +7,7 @@ import { latin1 } from './latin1.ts';
 import type { FieldBlock, MessageHead } from './message-head.ts';
 import { Phase } from './phase.ts';
 import type { Refusal } from './policy.ts';
+import { SendRoom } from './send-room.ts';
 import { LINGER_BYTES } from './settings.ts';
 import { Stage, StageDeadlines } from './stage-deadlines.ts';
 
@@ -37,6 +38,8 @@ export abstract class HttpConnection {
   /** The message that arrives. */
   protected incoming: MessageHead | null = null;
   /** Takes it as a whole. */
+  /** How much of what this side sends is on its way. */
+  readonly room: SendRoom;
   protected consumer: MessageConsumer | null = null;
   /** What `onHeadersComplete` answered. */
   protected headVerdict: unknown = undefined;
@@ -62,6 +65,17 @@ export abstract class HttpConnection {
     this.port = port;
     this.phase = context.autoStart ? Phase.Idle : Phase.Raw;
     this.deadlines = new StageDeadlines(port, context.clock, this);
+    this.room = new SendRoom(context.bounds);
+  }
+
+  /** Whether so much is on its way that what is sent in pieces should wait for `whenRoom`. */
+  get isFull(): boolean {
+    return this.room.isFull;
+  }
+
+  /** Resolves when there is room again, or the connection is gone. */
+  whenRoom(): Promise<void> {
+    return this.isFull && this.port.isOpen ? this.room.wait() : Promise.resolve();
   }
 
   /** A deadline has passed. @internal */

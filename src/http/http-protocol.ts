@@ -134,11 +134,13 @@ export abstract class HttpProtocol extends BodyReader implements Protocol {
   }
 
   wrote(pendingBytes: number): void {
+    this.room.wrote(pendingBytes);
     if (pendingBytes === 0 && this.phase === Phase.Refused && this.#hasPeerEnded && !this.hasMoreToSay) this.cut();
   }
 
   closed(): void {
     this.deadlines.clearAll();
+    this.room.tell();
     this.giveParser();
     this.readBytes = null;
     this.isStopped = false;

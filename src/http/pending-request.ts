@@ -198,13 +198,7 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
     if (isUnwanted() || (this.#continueMs > 0 && this.isAnswered)) return;
     if (this.#pieces === null) {
       const bytes = typeof this.#body === 'string' ? Buffer.from(this.#body) : this.#body!;
-      for (let at = 0; at < bytes.length; at += protocol.room.windowBytes) {
-        if (protocol.isFull) await protocol.whenRoom();
-        if (isUnwanted()) return;
-        const piece = bytes.subarray(at, at + protocol.room.windowBytes);
-        if (!protocol.write(piece)) throw new Error('the connection took no more bytes');
-      }
-      this.#isSent = true;
+      this.#isSent = await this.#sendBody(protocol, bytes);
       return;
     }
     let length = 0;
@@ -219,13 +213,7 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
       // More would be taken for another request, less leaves the server waiting for it.
       if (!this.#isChunked && length > this.#promisedBytes)
         throw new Error('the body is longer than its Content-Length');
-      for (let at = 0; at < bytes.length; at += protocol.room.windowBytes) {
-        if (protocol.isFull) await protocol.whenRoom();
-        if (isUnwanted()) return;
-        const part = bytes.subarray(at, at + protocol.room.windowBytes);
-        const isTaken = this.#isChunked ? protocol.writeChunk(part) : protocol.write(part);
-        if (!isTaken) throw new Error('the connection took no more bytes');
-      }
+      if (!(await this.#sendBody(protocol, bytes))) return;
       if (protocol.isFull) await protocol.whenRoom();
     }
     if (isUnwanted()) return;
@@ -233,6 +221,19 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
       throw new Error('the body is shorter than its Content-Length');
     this.#isSent = true;
     if (this.#isChunked) protocol.sendChunkData(null);
+  }
+
+  /** Sends bytes of the body as there is room. @returns false if they are not wanted any more. */
+  async #sendBody(protocol: HttpClientProtocol, bytes: Uint8Array): Promise<boolean> {
+    const { windowBytes } = protocol.room;
+    for (let at = 0; at < bytes.length; at += windowBytes) {
+      if (protocol.isFull) await protocol.whenRoom();
+      if (this.isOver || this.#protocol !== protocol) return false;
+      const part = bytes.subarray(at, at + windowBytes);
+      const isTaken = this.#isChunked ? protocol.writeChunk(part) : protocol.write(part);
+      if (!isTaken) throw new Error('the connection took no more bytes');
+    }
+    return true;
   }
 
   /** Resolves when the server says so, answers, or does neither in time. */

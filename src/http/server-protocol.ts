@@ -199,7 +199,6 @@ export class HttpServerProtocol extends AnsweringProtocol {
     this.answers.dropAll();
     this.makeRoom = null;
     this.tellAnswered();
-    this.room.tell();
     const watchers = this.watchers;
     this.watchers = null;
     if (watchers !== null) for (const watcher of watchers) watcher.gone();
