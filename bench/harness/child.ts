@@ -36,7 +36,7 @@ export class Child {
     const childProcess = fork(builtPath('harness/server-process.ts'), {
       ...(isBun && { execPath: bunProgram() }),
       // Nothing inherited: the driver's own loader must not get into the measured process.
-      execArgv: isBun ? [] : ['--expose-gc'],
+      execArgv: isBun ? [] : ['--expose-gc', ...(process.env.BENCH_NODE_FLAGS?.split(' ') ?? [])],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     try {

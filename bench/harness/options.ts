@@ -24,6 +24,8 @@ export const usage = `Usage: npm run bench -- [options]
                     --against bench/results/trial.local.json)
   --list            list the works and end
   --help            this text
+
+BENCH_NODE_FLAGS in the environment: flags for the measured processes, separated by spaces, such as --cpu-prof or --trace-gc
 `;
 
 /** @throws TypeError or RangeError with a sentence for the user */
