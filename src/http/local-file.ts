@@ -4,6 +4,7 @@ import { Errno, errnoName, errnoOf } from '../core/errno.ts';
 import { systemErrorName } from '../core/error-names.ts';
 import { $refuseFile } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
+import { filePiece } from './file-piece.ts';
 import { type HttpHeaders, pairsOf } from './header-list.ts';
 import type { HttpServerProtocol } from './server-protocol.ts';
 
@@ -31,8 +32,6 @@ interface FileHost {
   /** @internal */
   [$refuseFile](errno: number, message: string, connId: ConnId): false;
 }
-
-const PIECE_BYTES = 64 * 1024;
 
 /** Answers the last request of a connection with a file. */
 export async function sendFileOn(
@@ -87,7 +86,7 @@ export async function sendFileOn(
       return { status, bytes: 0 };
     }
     for (let at = from; at < to; ) {
-      const piece = Buffer.allocUnsafe(Math.min(PIECE_BYTES, protocol.room.windowBytes, to - at));
+      const piece = filePiece(protocol.room, to - at);
       const { bytesRead } = await file.read(piece, 0, piece.length, at);
       if (bytesRead === 0) {
         protocol.abort('the file became shorter while it was sent', 'EIO');

@@ -6,10 +6,9 @@ import { Errno, errnoName, errnoOf } from '../core/errno.ts';
 import { systemErrorName } from '../core/error-names.ts';
 import { $refuse } from '../core/internals.ts';
 import type { HttpClientProtocol } from './client-protocol.ts';
+import { filePiece } from './file-piece.ts';
 import { type HttpHeaders, hasHeader, pairsOf } from './header-list.ts';
 import { requestPath } from './request-head.ts';
-
-const PIECE_BYTES = 64 * 1024;
 
 /** Sends a request whose body is a file, read as the peer takes it. @returns false with `lastError`. */
 export async function sendRequestFile(
@@ -48,7 +47,7 @@ export async function sendRequestFile(
       return refuse(Errno.EBADSLT, 'the connection is closing');
     }
     for (let at = 0; at < stat.size; ) {
-      const piece = Buffer.allocUnsafe(Math.min(PIECE_BYTES, protocol.room.windowBytes, stat.size - at));
+      const piece = filePiece(protocol.room, stat.size - at);
       const { bytesRead } = await file.read(piece, 0, piece.length, at);
       if (bytesRead === 0) {
         protocol.port.violate(Errno.EIO, 'HTTP: the file became shorter while it was sent', 'EIO');
