@@ -107,19 +107,6 @@ export function isFieldText(text: string): boolean {
   return !badValue.test(text);
 }
 
-let dateSecond = -1;
-let dateText = '';
-
-/** `Date: ...` with CRLF, for this second. */
-export function dateLine(): string {
-  const second = Math.floor(Date.now() / 1000);
-  if (second !== dateSecond) {
-    dateSecond = second;
-    dateText = `Date: ${new Date(second * 1000).toUTCString()}\r\n`;
-  }
-  return dateText;
-}
-
 /** Whether fields have one of this name, which is in lower case. */
 export function hasHeader(headers: HttpHeaders | null | undefined, name: string): boolean {
   if (headers === null || headers === undefined) return false;

@@ -3,6 +3,7 @@ import type { SendQueue } from '../memory/send-queue.ts';
 import { AtEnd, type Lifetime, type Protocol } from '../protocol/protocol.ts';
 import { BodyReader } from './body-reader.ts';
 import type { MessageConsumer } from './context.ts';
+import { holdDate, releaseDate } from './date-line.ts';
 import { HttpParseResult, HttpUpgradeType, isRefusal } from './enums.ts';
 import { forgetInput } from './llhttp/llhttp.ts';
 import type { MessageHead } from './message-head.ts';
@@ -173,6 +174,7 @@ export abstract class HttpProtocol extends BodyReader implements Protocol {
   #run(): void {
     this.isStopped = false;
     this.#isRunning = true;
+    holdDate();
     try {
       while (this.#advance());
     } catch (thrown) {
@@ -181,6 +183,7 @@ export abstract class HttpProtocol extends BodyReader implements Protocol {
       this.isStopped = true;
       this.port.threw(hook, thrown);
     } finally {
+      releaseDate();
       this.hook = '';
       this.#isRunning = false;
       this.forgetText();

@@ -1,7 +1,8 @@
 import { describe } from '../core/describe.ts';
+import { dateLine } from './date-line.ts';
 import { EncodedAnswer } from './encoded-answer.ts';
 import { HttpVersion } from './enums.ts';
-import { dateLine, Has, type HttpHeaders, isFieldText } from './header-list.ts';
+import { Has, type HttpHeaders, isFieldText } from './header-list.ts';
 import { type BodyBytes, bodyLength } from './message-writer.ts';
 import { recentFields } from './recent-fields.ts';
 import { statusText } from './status.ts';

@@ -1,7 +1,8 @@
 import type { Answer } from './answer-queue.ts';
 import { type BodyPieces, bodyPieces } from './body-pieces.ts';
+import { dateLine } from './date-line.ts';
 import { EncodedAnswer } from './encoded-answer.ts';
-import { dateLine, Has, type HeaderText, type HttpHeaders, isFieldText } from './header-list.ts';
+import { Has, type HeaderText, type HttpHeaders, isFieldText } from './header-list.ts';
 import type { MessageHead } from './message-head.ts';
 import { type BodyBytes, bodyLength, chunkHeader } from './message-writer.ts';
 import { METHOD_HEAD } from './methods.ts';
