@@ -4,6 +4,7 @@ import { PreambleStage, type StageOwner, type StagePort } from '../connection/pr
 import type { StreamConnection } from '../connection/stream-connection.ts';
 import { type ProxyProtocolOptions, TrustedProxies } from '../connection/trusted-proxies.ts';
 import { SocketOperation } from '../core/enums.ts';
+import { type Linked, LinkedList } from '../core/linked-list.ts';
 import { WheelTimer } from '../core/timer-wheel.ts';
 import type { PreambleFactory, PreamblePort } from '../protocol/preambles/preamble.ts';
 import type { ProxyHeader } from '../protocol/preambles/proxy-header.ts';
@@ -18,7 +19,10 @@ export interface EntranceSettings {
 }
 
 /** The preambles of an accepted connection. */
-class EntranceStage extends PreambleStage {
+class EntranceStage extends PreambleStage implements Linked<EntranceStage> {
+  previous: EntranceStage | null = null;
+  next: EntranceStage | null = null;
+  isLinked = false;
   /** When its time is over, in milliseconds of the clock. */
   until = 0;
   /** Called when all are done. */
@@ -61,7 +65,7 @@ export class Entrance implements StageOwner, ProxyInContext {
   /** By passage. */
   readonly #factories: readonly (readonly PreambleFactory[])[];
   /** Those that are spoken, oldest first. */
-  #waiting = new Set<EntranceStage>();
+  readonly #waiting = new LinkedList<EntranceStage>();
   #timer = new WheelTimer(() => this.#look());
 
   /** @param count Connections that the server has. */
@@ -113,25 +117,25 @@ export class Entrance implements StageOwner, ProxyInContext {
   }
 
   finished(stage: EntranceStage): void {
-    this.#waiting.delete(stage);
+    this.#waiting.remove(stage);
     (stage.connection as StreamConnection).connected();
     stage.opened();
   }
 
   gaveUp(stage: EntranceStage): void {
-    this.#waiting.delete(stage);
+    this.#waiting.remove(stage);
   }
 
   /** Ends those whose time is over. */
   #look(): void {
     const { wheel } = this.#run;
     const now = wheel.clock.now();
-    for (const stage of this.#waiting) {
+    for (let stage = this.#waiting.first; stage !== null; stage = this.#waiting.first) {
       if (stage.until > now) return wheel.arm(this.#timer, stage.until - now);
       if (!stage.expired()) {
-        this.#waiting.delete(stage);
+        this.#waiting.remove(stage);
         this.#late(stage.connection as StreamConnection, stage);
-      } else if (this.#waiting.delete(stage)) {
+      } else if (this.#waiting.remove(stage)) {
         // Content with that, and another preamble comes behind it, with as much time.
         this.#await(stage);
       }
