@@ -3,7 +3,7 @@ export interface Linked<T> {
   /** Null for the first one, and for what stands in no list. */
   previous: T | null;
   next: T | null;
-  isLinked: boolean;
+  isListed: boolean;
 }
 
 /**
@@ -28,11 +28,21 @@ export class LinkedList<T extends Linked<T>> {
     return this.#size;
   }
 
+  /** In their order; the one that is at hand may be removed meanwhile. */
+  *[Symbol.iterator](): Generator<T, void, undefined> {
+    let element = this.#first;
+    while (element !== null) {
+      const { next } = element;
+      yield element;
+      element = next;
+    }
+  }
+
   /** Adds `element`, which stands in no list, behind the others. */
   add(element: T): void {
     const last = this.#last;
     element.previous = last;
-    element.isLinked = true;
+    element.isListed = true;
     if (last === null) this.#first = element;
     else last.next = element;
     this.#last = element;
@@ -41,7 +51,7 @@ export class LinkedList<T extends Linked<T>> {
 
   /** Removes `element`, which stands in this list or in none. @returns Whether it stood in it. */
   remove(element: T): boolean {
-    if (!element.isLinked) return false;
+    if (!element.isListed) return false;
     const { previous, next } = element;
     if (previous === null) this.#first = next;
     else previous.next = next;
@@ -49,7 +59,7 @@ export class LinkedList<T extends Linked<T>> {
     else next.previous = previous;
     element.previous = null;
     element.next = null;
-    element.isLinked = false;
+    element.isListed = false;
     this.#size--;
     return true;
   }

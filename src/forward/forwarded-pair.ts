@@ -1,5 +1,6 @@
 import type { TcpConnection } from '../connection/tcp-connection.ts';
 import type { SocketError } from '../core/errors.ts';
+import type { Linked } from '../core/linked-list.ts';
 import type { ConnId } from '../core/listener.ts';
 import type { WheelTimer } from '../core/timer-wheel.ts';
 import type { ForwardTarget } from './target.ts';
@@ -41,7 +42,10 @@ export class PairEnd {
 const EARLY_BYTES = 16 * 1024;
 
 /** A pair as the forwarder sees it. */
-export class Pair<Extra = unknown> implements ForwardedPair<Extra> {
+export class Pair<Extra = unknown> implements ForwardedPair<Extra>, Linked<Pair<Extra>> {
+  previous: Pair<Extra> | null = null;
+  next: Pair<Extra> | null = null;
+  isListed = false;
   readonly client = new PairEnd();
   readonly far = new PairEnd();
   extra: Extra | undefined = undefined;

@@ -19,6 +19,7 @@ import {
   $wheel,
 } from '../core/internals.ts';
 import { isIP } from '../core/ip.ts';
+import { LinkedList } from '../core/linked-list.ts';
 import type { AgentHooks, ConnId, ServerHooks } from '../core/listener.ts';
 import { checkOptions, foreignAddresses } from '../core/option-names.ts';
 import { defineProperties } from '../core/properties.ts';
@@ -66,7 +67,7 @@ export class PortForwarder<Extra = unknown> extends Component {
   readonly agent: TcpAgent<ForwardedPair<Extra>>;
   readonly #listener: PortForwarderHooks<PortForwarder<Extra>, Extra>;
   /** Pairs that are not over. */
-  readonly #pairs = new Set<Pair<Extra>>();
+  readonly #pairs = new LinkedList<Pair<Extra>>();
   readonly #emptyWait = new EmptyWait();
   #listening: Server | null = null;
   #run = 0;
@@ -499,7 +500,7 @@ export class PortForwarder<Extra = unknown> extends Component {
 
   #over(pair: Pair<Extra>): void {
     const { isBroken } = pair;
-    if (!this.#pairs.delete(pair)) return;
+    if (!this.#pairs.remove(pair)) return;
     if (pair.halfClosed !== null) this[$wheel].cancel(pair.halfClosed);
     if (isBroken) this.#counters.broken++;
     if (this.#report !== null) {

@@ -22,7 +22,7 @@ export interface EntranceSettings {
 class EntranceStage extends PreambleStage implements Linked<EntranceStage> {
   previous: EntranceStage | null = null;
   next: EntranceStage | null = null;
-  isLinked = false;
+  isListed = false;
   /** When its time is over, in milliseconds of the clock. */
   until = 0;
   /** Called when all are done. */

@@ -1,3 +1,4 @@
+import { type Linked, LinkedList } from '../core/linked-list.ts';
 import { type TimerWheel, WheelTimer } from '../core/timer-wheel.ts';
 
 /** A handshake, as the gate sees it. */
@@ -6,6 +7,8 @@ export interface GateEntry {
   readonly gateAddress: string;
   /** Changes when bytes arrive from the peer. */
   readonly bytesRead: number;
+  /** Kept by the gate. */
+  slot: Slot | null;
   /** It has its turn. */
   go(): void;
 }
@@ -19,10 +22,21 @@ const LOOK_MS = 50;
 /** So many slots at most are taken from mute peers in one look: each makes another handshake begin in the same turn. */
 const MAX_TAKEN_PER_LOOK = 64;
 
-interface Slot {
+/** What a handshake has that is under way. */
+export class Slot implements Linked<Slot> {
+  previous: Slot | null = null;
+  next: Slot | null = null;
+  isListed = false;
+  readonly entry: GateEntry;
   /** Since when no byte was seen. */
   muteSince: number;
   bytesRead: number;
+
+  constructor(entry: GateEntry, now: number) {
+    this.entry = entry;
+    this.muteSince = now;
+    this.bytesRead = entry.bytesRead;
+  }
 }
 
 interface AddressRow {
@@ -48,7 +62,7 @@ export class HandshakeGate {
   #wheel: TimerWheel;
   #struck: () => void;
   /** Oldest first. */
-  #slots = new Map<GateEntry, Slot>();
+  readonly #slots = new LinkedList<Slot>();
   #rows = new Map<string, AddressRow>();
   /** Rows whose first entry may go as soon as there is a slot, in the order of their turns. */
   #ready = new Set<AddressRow>();
@@ -112,7 +126,8 @@ export class HandshakeGate {
   #go(entry: GateEntry, row: AddressRow): void {
     row.underWay++;
     this.#rows.set(row.address, row);
-    this.#slots.set(entry, { muteSince: this.#wheel.clock.now(), bytesRead: entry.bytesRead });
+    entry.slot = new Slot(entry, this.#wheel.clock.now());
+    this.#slots.add(entry.slot);
     // Behind the other addresses.
     if (row.waiting.size > 0 && this.#isBelowLimit(row)) this.#ready.add(row);
     entry.go();
@@ -120,7 +135,10 @@ export class HandshakeGate {
 
   /** Frees the slot of an entry; false if it has none. */
   #free(entry: GateEntry): boolean {
-    if (!this.#slots.delete(entry)) return false;
+    const { slot } = entry;
+    if (slot === null) return false;
+    entry.slot = null;
+    this.#slots.remove(slot);
     const row = this.#rows.get(entry.gateAddress)!;
     row.underWay--;
     if (row.waiting.size > 0) this.#ready.add(row);
@@ -146,7 +164,8 @@ export class HandshakeGate {
    */
   #takeMuteSlot(doesAnyHelp: boolean): boolean {
     const now = this.#wheel.clock.now();
-    for (const [entry, slot] of this.#slots) {
+    for (const slot of this.#slots) {
+      const { entry } = slot;
       if (now - slot.muteSince < MUTE_MS) return false;
       if (entry.bytesRead === slot.bytesRead) {
         if (doesAnyHelp || this.#rows.get(entry.gateAddress)!.waiting.size > 0) return this.#free(entry);
@@ -154,8 +173,8 @@ export class HandshakeGate {
         slot.bytesRead = entry.bytesRead;
         slot.muteSince = now;
         // To the end, where the younger ones are.
-        this.#slots.delete(entry);
-        this.#slots.set(entry, slot);
+        this.#slots.remove(slot);
+        this.#slots.add(slot);
       }
     }
     return false;

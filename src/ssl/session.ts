@@ -23,7 +23,7 @@ import {
   wrapForServer,
 } from '../transport/tls-socket.ts';
 import type { ContextStore } from './contexts.ts';
-import type { GateEntry, HandshakeGate } from './handshake-gate.ts';
+import type { GateEntry, HandshakeGate, Slot } from './handshake-gate.ts';
 import { brokenOffError, type TlsFailure, tlsError, truncatedError } from './reasons.ts';
 import type { KeptSession, SessionCache } from './session-cache.ts';
 import { chainOf, type SettledFacts, settledFacts } from './settled.ts';
@@ -116,6 +116,9 @@ export class TlsSession implements SecureSession, GateEntry {
     else if (isHeldTlsSocket(connection.socket)) this.#awaitClientHello(() => releaseHandshake(connection.socket));
     else this.#wrapSoon();
   }
+
+  /** Kept by the gate. */
+  slot: Slot | null = null;
 
   get gateAddress(): string {
     return limitKey(this.connection.remoteAddress);

@@ -5,7 +5,7 @@ import { type Linked, LinkedList } from '../../src/core/linked-list.ts';
 class Element implements Linked<Element> {
   previous: Element | null = null;
   next: Element | null = null;
-  isLinked = false;
+  isListed = false;
 }
 
 function elementsOf(list: LinkedList<Element>): Element[] {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type GateEntry, HandshakeGate, MUTE_MS } from '../../src/ssl/handshake-gate.ts';
+import { type GateEntry, HandshakeGate, MUTE_MS, type Slot } from '../../src/ssl/handshake-gate.ts';
 import { ManualTime } from '../udp/tools.ts';
 
 /** An entry that notes its turn. */
@@ -7,6 +7,7 @@ class Entry implements GateEntry {
   readonly name: string;
   readonly gateAddress: string;
   bytesRead = 0;
+  slot: Slot | null = null;
   #turns: string[];
 
   constructor(name: string, turns: string[], address = '') {
