@@ -1,7 +1,7 @@
 import { COPY_LIMIT_BYTES, type SendQueue } from '../memory/send-queue.ts';
 import { copyBytes } from '../memory/slab-pool.ts';
 import { headerBytes, MAX_HEADER_BYTES, writeHeader } from './frame-header.ts';
-import { applyMask, randomKey } from './mask.ts';
+import { applyMask, copyMasked, randomKey } from './mask.ts';
 
 /** The bit of the first byte that ends a message. */
 export const FINAL = 0x80;
@@ -56,8 +56,8 @@ export function buildFrame(first: number, payload: Uint8Array, isMasked: boolean
   const frame = Buffer.allocUnsafe(headerBytes(length, isMasked) + length);
   const key = isMasked ? randomKey() : 0;
   const at = writeHeader(frame, 0, first, length, isMasked, key);
-  frame.set(payload, at);
-  if (isMasked) applyMask(frame, at, frame.length, key);
+  if (isMasked) copyMasked(payload, 0, length, frame, at, key);
+  else frame.set(payload, at);
   return frame;
 }
 
@@ -83,7 +83,7 @@ export function buildRawFrame({ isFinal, reserved, opcode, mask, data, bodyLengt
   const frame = Buffer.allocUnsafe(headerBytes(announced, isMasked) + data.length);
   const first = (isFinal ? FINAL : 0) | ((reserved & 7) << 4) | (opcode & 15);
   const at = writeHeader(frame, 0, first, announced, isMasked, key);
-  frame.set(data, at);
-  if (isMasked) applyMask(frame, at, frame.length, key);
+  if (isMasked) copyMasked(data, 0, data.length, frame, at, key);
+  else frame.set(data, at);
   return frame;
 }

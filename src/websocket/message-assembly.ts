@@ -42,16 +42,14 @@ export class MessageAssembly {
   }
 
   /**
-   * Appends `source[start, end)`, the first of `announced` bytes that the current frame has still to bring. Returns the offset
-   * at which they lie in `bytes`.
+   * Makes room for the next `count` bytes, the first of `announced` that the current frame has still to bring. Returns the offset at
+   * which they are to be written to `bytes`.
    * @param isLast Whether nothing is known to follow the current frame.
    */
-  append(source: Uint8Array, start: number, end: number, announced: number, maxBytes: number, isLast = false): number {
+  extend(count: number, announced: number, maxBytes: number, isLast = false): number {
     const at = this.length;
-    const length = at + end - start;
+    const length = at + count;
     if (length > this.bytes.length) this.#grow(length, at + announced, maxBytes, isLast);
-    // (`set` and not `copy`, which takes 30 ns more for short pieces.)
-    this.bytes.set(start === 0 && end === source.length ? source : source.subarray(start, end), at);
     this.length = length;
     return at;
   }

@@ -1,9 +1,9 @@
 import { BufferView } from '../memory/buffer-view.ts';
-import type { SlabPool } from '../memory/slab-pool.ts';
+import { copyBytes, type SlabPool } from '../memory/slab-pool.ts';
 import { Lifetime } from '../protocol/protocol.ts';
 import { checkCloseBody, closeCodeOf } from './control-payload.ts';
 import { checkFrameLength, checkFrameStart, FrameHeader, type FrameRules, MAX_HEADER_BYTES } from './frame-header.ts';
-import { applyMask, Masker, rotateKey } from './mask.ts';
+import { applyMask, copyMasked, Masker, rotateKey } from './mask.ts';
 import { MessageAssembly } from './message-assembly.ts';
 import { MAX_CONTROL_BYTES, Opcode, type Violation, Violations } from './opcode.ts';
 import { isWholeUtf8 } from './utf8.ts';
@@ -375,14 +375,16 @@ export class MessageReader {
     if (taken > 0) {
       // A streamed message takes memory for what has come of it, piece by piece.
       const from = assembly.isStreamed
-        ? assembly.append(bytes, at, next, taken, taken)
-        : assembly.append(bytes, at, next, this.#remaining, maxMessageBytes, this.#isFinal);
+        ? assembly.extend(taken, taken, taken)
+        : assembly.extend(taken, this.#remaining, maxMessageBytes, this.#isFinal);
       this.#remaining -= taken;
       const to = from + taken;
       let isAscii = false;
       if (expectsMask) {
-        isAscii = applyMask(assembly.bytes, from, to, this.#key);
+        isAscii = copyMasked(bytes, at, next, assembly.bytes, from, this.#key);
         this.#key = rotateKey(this.#key, taken);
+      } else {
+        copyBytes(bytes, at, next, assembly.bytes, from);
       }
       if (assembly.text !== null && !(isAscii && assembly.text.isComplete)) {
         // Fails inside the frame, at the first byte that no text can have there (RFC 6455, 8.1).

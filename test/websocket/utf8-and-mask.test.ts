@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { applyMask, Masker, randomKey, rotateKey } from '../../src/websocket/mask.ts';
+import { applyMask, copyMasked, Masker, randomKey, rotateKey } from '../../src/websocket/mask.ts';
 import { isWholeUtf8, Utf8Validator } from '../../src/websocket/utf8.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -120,6 +120,34 @@ describe('masking', () => {
           if (!isRight || !isSame || isAscii !== wanted.every((byte) => byte < 128)) {
             wrong.push(`offset ${offset}, ${start} to ${length}`);
           }
+        }
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it('is the same for long payloads, in place and copied, at every place in memory', () => {
+    const wrong: string[] = [];
+    const key = 0x8f01c37a | 0;
+    for (const length of [4095, 4096, 4097, 4111, 16_384, 16_385, 16_400, 40_001]) {
+      for (let offset = 0; offset < 5; offset++) {
+        for (const beyond of [-1, 0, length >> 1, length - 1]) {
+          const source = Buffer.alloc(offset + length + 3, 0x41);
+          for (let i = 0; i < length; i++) source[offset + i]! ^= (i * 37) & 31;
+          if (beyond >= 0) source[offset + beyond]! |= 128;
+          const wanted = source.subarray(offset, offset + length);
+          const bytes = Buffer.from(source);
+          const coded = naive(wanted, key);
+          bytes.set(coded, offset);
+          const target = Buffer.alloc(length + 7, 0x55);
+          const isAsciiCopied = copyMasked(bytes, offset, offset + length, target, 3, key);
+          const isCopied =
+            wanted.equals(target.subarray(3, length + 3)) && bytes.subarray(offset, offset + length).equals(coded);
+          const isLeft = target.readUIntBE(0, 3) === 0x555555 && target.readUInt32BE(length + 3) === 0x55555555;
+          const isAscii = applyMask(bytes, offset, offset + length, key);
+          const areRight = isAscii === beyond < 0 && isAsciiCopied === isAscii;
+          if (!(isCopied && isLeft && areRight && bytes.equals(source)))
+            wrong.push(`${length} at ${offset}, ${beyond}`);
         }
       }
     }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { Wasm } from './wasm.ts';
+import { Wasm } from '../../core/wasm.ts';
 
 /** Names of llhttp's two builds: in the package, and in undici, where the build of the package takes them from. */
 const builds = {

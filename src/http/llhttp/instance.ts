@@ -1,7 +1,7 @@
+import { Wasm, type WasmMemory, type WasmTable } from '../../core/wasm.ts';
 import { latin1 } from '../latin1.ts';
 import { LENIENT_FLAGS, PARSER_BYTES, SETTINGS_WORDS, Setting } from './layout.ts';
 import { ENTRY_WORDS, Entry, recorderModule } from './recorder.ts';
-import { Wasm, type WasmMemory, type WasmTable } from './wasm.ts';
 
 /** Most bytes that lie in the memory of llhttp at once. */
 export const WINDOW_BYTES = 16 * 1024;

@@ -13,6 +13,7 @@ interface WasmModule {
 }
 
 interface WasmApi {
+  readonly Memory: new (pages: { initial: number; maximum: number }) => WasmMemory;
   readonly Module: {
     new (bytes: Uint8Array): WasmModule;
     imports(module: WasmModule): { module: string; name: string; kind: string }[];
