@@ -66,7 +66,10 @@ async function main(): Promise<number> {
 }
 
 function select({ only, run }: Options): Work[] {
-  const words = only?.split(',').map((word) => word.trim().toLowerCase());
+  const words = only
+    ?.split(',')
+    .map((word) => word.trim().toLowerCase())
+    .filter((word) => word !== '');
   // A word that is an ID or an area means just that, though other IDs may contain it.
   const isMeant = ({ id, area }: Work, word: string): boolean => {
     const isExact = allWorks.some((work) => work.id === word || work.area === word);
