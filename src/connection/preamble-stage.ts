@@ -50,6 +50,10 @@ export class PreambleStage implements PreambleSide {
   hasStarted = false;
   /** Nothing more is given to preambles. */
   #isOver = false;
+  /** Whether the first preamble is not made yet: the first bytes may be all that it would take. */
+  protected isLazy = false;
+  /** Whether something else counts its failure. */
+  isCounted = false;
   /** Closes the connection when its last words are written. */
   #closing: (() => void) | null = null;
   /** The peer sent its FIN: a preamble that needs more than has come will not get it. */
@@ -66,8 +70,23 @@ export class PreambleStage implements PreambleSide {
   /** The socket is connected. */
   start(): void {
     this.hasStarted = true;
-    this.run();
+    if (!this.isLazy) this.run();
     this.#readOn();
+  }
+
+  /**
+   * Does without the first preamble, if the first bytes have all that it would take; of a lazy stage.
+   * @returns How many it took; 0 if it is needed.
+   */
+  protected takeFirst(_bytes: Buffer): number {
+    return 0;
+  }
+
+  /** The first preamble is needed. */
+  #wake(): void {
+    if (!this.isLazy) return;
+    this.isLazy = false;
+    if (this.hasStarted) this.run();
   }
 
   get #isAlive(): boolean {
@@ -86,8 +105,14 @@ export class PreambleStage implements PreambleSide {
 
   received(bytes: Buffer, lifetime: Lifetime): void {
     const isOwn = lifetime === Lifetime.Forever;
+    let taken = 0;
+    if (this.isLazy) {
+      this.isLazy = false;
+      taken = this.takeFirst(bytes);
+      if (taken > 0) this.#index = 1;
+    }
     if (this.#input.length === 0) {
-      this.#input = bytes;
+      this.#input = taken === 0 ? bytes : bytes.subarray(taken);
       this.#isOwnInput = isOwn;
     } else {
       this.#input = Buffer.concat([this.#input, bytes]);
@@ -205,6 +230,7 @@ export class PreambleStage implements PreambleSide {
 
   /** The peer sent its FIN. */
   ended(): void {
+    this.#wake();
     this.#hasEnded = true;
     if (!this.#isOver && !this.#isRunning) this.#checkEnd();
   }
@@ -212,12 +238,14 @@ export class PreambleStage implements PreambleSide {
   /** The socket failed. */
   socketFailed(cause: Error): void {
     if (this.#closing !== null) return this.#closing();
+    this.#wake();
     const errno = errnoOf(cause);
     this.#close(describeSystemError(`the connection failed in place of ${this.awaits}`, errno, cause), errno, cause);
   }
 
   /** The time is over. @returns Whether a preamble was content with that. */
   expired(): boolean {
+    this.#wake();
     const current = this.#current;
     if (this.#isRunning || this.#isOver || current === null) return false;
     this.#isRunning = true;
@@ -255,7 +283,7 @@ export class PreambleStage implements PreambleSide {
     const connection = this.connection;
     const { id: connId, host, remoteHost, remotePort } = connection;
     // A limit that refused the client has counted it.
-    if (this.#isServer && this.#current?.isCounted !== true) host.limits.preambles++;
+    if (this.#isServer && !this.isCounted) host.limits.preambles++;
     const what = this.#isServer ? '' : `connecting to ${shown(remoteHost)}:${remotePort} failed: `;
     const error = new SocketError({
       socketError: this.#isServer ? SocketErrorCode.DataProc : SocketErrorCode.ConnectServer,
@@ -294,14 +322,12 @@ export class PreambleStage implements PreambleSide {
 export class StagePort implements PreamblePort {
   preamble: Preamble | null = null;
   isDone = false;
-  /** Whether something else counts its failure. */
-  isCounted = false;
   readonly connection: Link;
-  readonly #stage: PreambleStage;
+  readonly stage: PreambleStage;
 
   constructor(connection: Link, stage: PreambleStage) {
     this.connection = connection;
-    this.#stage = stage;
+    this.stage = stage;
   }
 
   get id(): number {
@@ -309,7 +335,7 @@ export class StagePort implements PreamblePort {
   }
 
   get isOpen(): boolean {
-    return !this.isDone && !this.#stage.isOver && this.connection.state === ConnectionState.Connecting;
+    return !this.isDone && !this.stage.isOver && this.connection.state === ConnectionState.Connecting;
   }
 
   get localAddress(): string {
@@ -343,18 +369,18 @@ export class StagePort implements PreamblePort {
   done(): void {
     if (!this.isOpen) return;
     this.isDone = true;
-    this.#stage.settled(this);
+    this.stage.settled(this);
   }
 
   fail(message: string, errno: number = Errno.EBADMSG): void {
-    if (this.isOpen) this.#stage.fail(message, errno);
+    if (this.isOpen) this.stage.fail(message, errno);
   }
 
   threw(thrown: unknown): void {
-    if (this.isOpen) this.#stage.threw(thrown);
+    if (this.isOpen) this.stage.threw(thrown);
   }
 
   again(): void {
-    if (this.isOpen) this.#stage.again();
+    if (this.isOpen) this.stage.again();
   }
 }

@@ -4,12 +4,13 @@ import { PreambleStage, type StageOwner, type StagePort } from '../connection/pr
 import type { StreamConnection } from '../connection/stream-connection.ts';
 import { type ProxyProtocolOptions, TrustedProxies } from '../connection/trusted-proxies.ts';
 import { SocketOperation } from '../core/enums.ts';
+import { Errno } from '../core/errno.ts';
 import { type Linked, LinkedList } from '../core/linked-list.ts';
 import { WheelTimer } from '../core/timer-wheel.ts';
 import type { PreambleFactory, PreamblePort } from '../protocol/preambles/preamble.ts';
 import type { ProxyHeader } from '../protocol/preambles/proxy-header.ts';
 import { type ProxyInContext, ProxyInPreamble } from '../protocol/preambles/proxy-in.ts';
-import { ProxyReader } from '../protocol/preambles/proxy-reader.ts';
+import { ProxyReader, ProxyStart } from '../protocol/preambles/proxy-reader.ts';
 
 /** Properties of a server that say what stands in front of its connections. */
 export interface EntranceSettings {
@@ -25,6 +26,7 @@ class EntranceStage extends PreambleStage implements Linked<EntranceStage> {
   isListed = false;
   /** When its time is over, in milliseconds of the clock. */
   until = 0;
+  readonly #entrance: Entrance;
   /** Called when all are done. */
   readonly opened: () => void;
 
@@ -33,9 +35,17 @@ class EntranceStage extends PreambleStage implements Linked<EntranceStage> {
     factories: readonly PreambleFactory[],
     owner: Entrance,
     opened: () => void,
+    isProxied: boolean,
   ) {
     super(connection, factories, true, owner);
+    this.#entrance = owner;
     this.opened = opened;
+    this.isLazy = isProxied;
+  }
+
+  /** Most headers are whole in the first read, and then there is nothing that a preamble would have to remember. */
+  protected override takeFirst(bytes: Buffer): number {
+    return this.#entrance.takeHeader(this, bytes);
   }
 }
 
@@ -103,7 +113,7 @@ export class Entrance implements StageOwner, ProxyInContext {
 
   /** Speaks the preambles of an accepted connection, which is connected then, and calls `opened`. */
   open(connection: StreamConnection, passage: Passage, opened: () => void): void {
-    const stage = new EntranceStage(connection, this.#factories[passage]!, this, opened);
+    const stage = new EntranceStage(connection, this.#factories[passage]!, this, opened, passage === Passage.Proxied);
     connection.preambles = stage;
     this.#await(stage);
     stage.start();
@@ -148,9 +158,23 @@ export class Entrance implements StageOwner, ProxyInContext {
     connection.deadlines.timedOut(SocketOperation.Receive, message);
   }
 
-  /** The connection is whose its header says: now the limits look at it. */
+  /** Takes a header that is whole. @returns Its bytes; 0 if it is not, or no header. */
+  takeHeader(stage: EntranceStage, bytes: Buffer): number {
+    const { reader } = this;
+    if (reader.read(bytes) !== ProxyStart.Whole) return 0;
+    const { length } = reader;
+    const problem = this.#belongs(stage, reader.header);
+    if (problem !== null) stage.fail(problem, Errno.EACCES);
+    return length;
+  }
+
   arrived(port: PreamblePort, header: ProxyHeader | null): string | null {
-    const connection = (port as StagePort).connection as StreamConnection;
+    return this.#belongs((port as StagePort).stage, header);
+  }
+
+  /** The connection is whose its header says: now the limits look at it. @returns Why it is refused, or null. */
+  #belongs(stage: PreambleStage, header: ProxyHeader | null): string | null {
+    const connection = stage.connection as StreamConnection;
     connection.proxyHeader = header;
     const source = header?.source ?? null;
     if (source !== null) {
@@ -161,7 +185,7 @@ export class Entrance implements StageOwner, ProxyInContext {
     const address = header?.family === 'unix' ? '' : connection.remoteAddress;
     const key = this.#admission.admit(address, this.#count() - 1);
     if (key === null) {
-      (port as StagePort).isCounted = true;
+      stage.isCounted = true;
       return `a limit of the server refused ${address || 'a client without an address'}`;
     }
     if (key !== '') {

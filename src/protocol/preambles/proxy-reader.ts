@@ -180,7 +180,7 @@ function readAddress(bytes: Buffer, family: number, isSource: boolean): SocketAd
   switch (family) {
     case 1: {
       const at = isSource ? base : base + 4;
-      const address = `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
+      const address = ipv4Text(bytes, at);
       return { address, port: bytes.readUInt16BE(isSource ? base + 8 : base + 10) };
     }
     case 2: {
@@ -199,6 +199,15 @@ function readAddress(bytes: Buffer, family: number, isSource: boolean): SocketAd
   }
 }
 
+const OCTETS: readonly string[] = Array.from({ length: 256 }, (_, octet) => String(octet));
+const OCTETS_AND_DOT: readonly string[] = OCTETS.map((octet) => `${octet}.`);
+
+/** The 4 bytes at `at`. (By a template, which makes twice as many strings, it takes twice as long.) */
+function ipv4Text(bytes: Uint8Array, at: number): string {
+  const [first, second, third] = [bytes[at]!, bytes[at + 1]!, bytes[at + 2]!];
+  return OCTETS_AND_DOT[first]! + OCTETS_AND_DOT[second]! + OCTETS_AND_DOT[third]! + OCTETS[bytes[at + 3]!]!;
+}
+
 /** The 16 bytes at `at` as RFC 5952 writes them; mapped ones as IPv4. */
 export function ipv6Text(bytes: Uint8Array, at: number): string {
   let zerosAt = -1;
@@ -213,7 +222,7 @@ export function ipv6Text(bytes: Uint8Array, at: number): string {
     }
   }
   if (zerosAt === 0 && zeros === 5 && groupAt(bytes, at, 5) === 0xffff) {
-    return `${bytes[at + 12]}.${bytes[at + 13]}.${bytes[at + 14]}.${bytes[at + 15]}`;
+    return ipv4Text(bytes, at + 12);
   }
   let text = '';
   for (let i = 0; i < 8; i++) {
