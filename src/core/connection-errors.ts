@@ -1,7 +1,7 @@
 import { clip, shown } from './describe.ts';
 import { SocketErrorCode, SocketOperation } from './enums.ts';
 import { Errno, errnoOf } from './errno.ts';
-import { describeSystemError, SocketError } from './errors.ts';
+import { describeSystemError, SocketError, type SocketErrorInit } from './errors.ts';
 
 /** The error of a connection that one of its first hooks refused. */
 export function refusalError(connId: number, hook: string, hasThrown: boolean, thrown: unknown): SocketError {
@@ -96,6 +96,21 @@ export function unsentError(connId: number): SocketError {
   });
 }
 
+/** As `new SocketError`, without a stack: its frames would be of Node and of this library, and take longer than all the rest. */
+function withoutStack(init: SocketErrorInit): SocketError {
+  const limit = Error.stackTraceLimit;
+  try {
+    Error.stackTraceLimit = 0;
+  } catch {
+    return new SocketError(init); // intrinsics are frozen
+  }
+  try {
+    return new SocketError(init);
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
+}
+
 /** The error of a stream connection whose socket failed, during `operation`. */
 export function socketError(
   connection: { id: number; remoteAddress: string; remoteHost: string; remotePort: number },
@@ -109,7 +124,7 @@ export function socketError(
   const isFile = remoteAddress === '' && remotePort === 0;
   const peer = isFile ? shown(remoteHost) || 'its peer' : `${remoteAddress || shown(remoteHost)}:${remotePort}`;
   const what = isConnect ? `connecting to ${peer} failed` : `connection ${connId} with ${peer} failed`;
-  return new SocketError({
+  return withoutStack({
     socketError: isConnect ? connectCode(cause) : SocketErrorCode.Network,
     errno,
     operation: isConnect ? 'connect' : ((cause as NodeJS.ErrnoException).syscall ?? 'socket'),

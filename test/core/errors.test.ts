@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { socketError } from '../../src/core/connection-errors.ts';
+import { SocketOperation } from '../../src/core/enums.ts';
 import { errnoOf } from '../../src/core/errno.ts';
 import { describeSystemError } from '../../src/core/errors.ts';
 import { Errno, errnoName, getSocketErrorDesc, SocketError, SocketErrorCode } from '../../src/index.ts';
@@ -69,5 +71,29 @@ describe('SocketError', () => {
     expect(errnoOf(new Error('?'))).toBe(Errno.EIO);
     expect(errnoName(104)).toBe('ECONNRESET');
     expect(errnoName(9999)).toBe('errno 9999');
+  });
+});
+
+describe('the error of a socket that failed', () => {
+  const place = { id: 7, remoteAddress: '192.0.2.1', remoteHost: '', remotePort: 80 };
+  const cause = Object.assign(new Error('read ECONNRESET'), { errno: -104, code: 'ECONNRESET', syscall: 'read' });
+
+  test('has no frames, which would be none of the user, and its cause', () => {
+    const limit = Error.stackTraceLimit;
+    const error = socketError(place, SocketOperation.Close, cause);
+    expect(Error.stackTraceLimit).toBe(limit);
+    expect(error.stack).not.toContain('\n    at ');
+    expect([error.code, error.cause]).toEqual(['ECONNRESET', cause]);
+    expect(new Error('another').stack).toContain('\n    at ');
+  });
+
+  test('is made with frames where the limit cannot be changed', () => {
+    const limit = Object.getOwnPropertyDescriptor(Error, 'stackTraceLimit')!;
+    Object.defineProperty(Error, 'stackTraceLimit', { ...limit, writable: false });
+    try {
+      expect(socketError(place, SocketOperation.Close, cause).stack).toContain('\n    at ');
+    } finally {
+      Object.defineProperty(Error, 'stackTraceLimit', limit);
+    }
   });
 });
