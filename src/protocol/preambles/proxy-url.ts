@@ -1,3 +1,4 @@
+import { domainToASCII } from 'node:url';
 import { describe } from '../../core/describe.ts';
 import { isIP } from '../../core/ip.ts';
 import { checkOptions, type OptionRule } from '../../core/option-names.ts';
@@ -129,9 +130,15 @@ function decode(what: string, text: string): string {
 /** What a target may be made of for a proxy: ASCII without blanks and control characters, so that no request is split. */
 const TARGET = /^[\w.:%~!$&'()*+,;=[\]-]+$/;
 
+/** A host as a proxy is asked for it: names of other letters in ASCII (`xn--...`), as the resolver is asked for them. */
+export function proxyTargetName(host: string): string {
+  for (let i = 0; i < host.length; i++) if (host.charCodeAt(i) > 127) return domainToASCII(host) || host;
+  return host;
+}
+
 /** Why a proxy cannot be asked for this host; null if it can. */
-export function proxyTargetProblem(host: string): string | null {
-  if (!TARGET.test(host))
-    return `host ${describe(host)} cannot be asked of a proxy; names of other letters are written in ASCII (xn--...)`;
+export function proxyTargetProblem(target: string): string | null {
+  const host = proxyTargetName(target);
+  if (!TARGET.test(host)) return `host ${describe(target)} cannot be asked of a proxy: it is no name and no address`;
   return Buffer.byteLength(host) > 255 ? 'host has more than 255 bytes, which a proxy cannot be asked for' : null;
 }

@@ -59,6 +59,13 @@ describe.each(kinds.map((options) => [nameOf(options), options] as const))('thro
     expect(proxy.asked).toEqual(['inside.example:4711']);
   });
 
+  test('a name of other letters is asked for in ASCII', async () => {
+    await using server = await echoServer();
+    await using proxy = await FakeProxy.start({ ...options, names: { 'xn--bcher-kva.example': server.port } });
+    expect(await ask(proxy.url, 'Bücher.example', 4711, 'hello')).toBe('hello');
+    expect(proxy.asked).toEqual(['xn--bcher-kva.example:4711']);
+  });
+
   test('bytes behind the answer belong to the component [PXY-006, PXY-011]', async () => {
     await using server = await echoServer();
     await using proxy = await FakeProxy.start({ ...options, behind: 'welcome' });
@@ -489,7 +496,7 @@ describe('the option proxy', () => {
 
   test('targets that cannot be asked for', async () => {
     const client = new TcpClient({}, { proxy: 'http://127.0.0.1:1' });
-    for (const name of ['a b', 'a\r\nHost: b', 'a/b', 'ä.example', 'u@h', 'x'.repeat(256)])
+    for (const name of ['a b', 'a\r\nHost: b', 'a/b', 'ä／b.example', 'ä .example', 'u@h', 'x'.repeat(256)])
       expect((await failure(() => client.start(name, 80))).code).toBe('HP_INVALID_PARAM');
     expect((await failure(() => client.start({ path: '/tmp/x.sock' }))).message).toMatch(/not reached through a proxy/);
     const mixed = await failure(() => client.start({ host: 'a.example', port: 1, localAddress: '::1' }));
