@@ -22,7 +22,7 @@ import type { ConnectionStats } from './stats.ts';
 
 /** Properties of every server and agent. Each is also an option of the constructor. */
 export interface ComplexSocketProperties {
-  /** How the local address may be shared; HP-Socket's `ReuseAddressPolicy`. `AddrAndPort` needs Node 23.1 (CS-025). Default `AddrOnly`. */
+  /** How the local address may be shared; HP-Socket's `ReuseAddressPolicy`. `AddrAndPort` needs Node 22.12 or 23.1 (CS-025). Default `AddrOnly`. */
   reuseAddressPolicy: ReuseAddressPolicy;
   /** When queued bytes are handed to the system (CS-027). Default `SendPolicy.Pack`. */
   sendPolicy: SendPolicy;

@@ -65,7 +65,8 @@ describe('start({ fd })', () => {
 });
 
 test('two servers with AddrAndPort share a port where Node can do that, else the second is told EADDRINUSE', async () => {
-  const canShare = (major > 23 || (major === 23 && minor >= 1)) && process.platform === 'linux';
+  const isNew = major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
+  const canShare = isNew && process.platform === 'linux';
   const options = { reuseAddressPolicy: ReuseAddressPolicy.AddrAndPort };
   await using first = new TcpServer({}, options);
   const { port } = await first.start(host, 0);

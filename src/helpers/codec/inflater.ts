@@ -3,6 +3,7 @@ import { badInput, outputTooLarge, truncatedInput } from './codec-error.ts';
 import { Engine } from './engine.ts';
 import { crc32, GzipHeader } from './gzip-header.ts';
 import type { CodecFormat, DecompressOptions } from './options.ts';
+import { ZstdFrames } from './zstd-frames.ts';
 
 /**
  * Where the inflater is. Only gzip has more than Start, Body and Done.
@@ -36,10 +37,12 @@ export class Inflater {
   #outputBytes = 0;
   #memberBytes = 0;
   #crc = 0;
+  #frames: ZstdFrames | null;
 
   constructor(format: CodecFormat, options: Filled<DecompressOptions>) {
     this.#format = format;
     this.#options = options;
+    this.#frames = format === 'zstd' ? new ZstdFrames() : null;
   }
 
   /** The data is over: what comes now is behind its end. */
@@ -75,6 +78,7 @@ export class Inflater {
           const before = this.#engine.consumedBytes;
           yield* this.#count(this.#engine.write(rest));
           const used = this.#engine.consumedBytes - before;
+          this.#frames?.push(used < rest.length ? rest.subarray(0, used) : rest);
           if (used === rest.length) return;
           rest = rest.subarray(used);
           this.#endMember(restarts && used === 0);
@@ -108,6 +112,7 @@ export class Inflater {
   async *finish(): AsyncGenerator<Buffer, void> {
     if (this.#phase === Phase.Body && !this.#isGzip && this.#engine !== null) {
       yield* this.#count(this.#engine.end());
+      if (this.#frames?.isComplete === false) throw truncatedInput('decompress');
       this.#phase = Phase.Done;
     }
     if (this.#phase !== Phase.Done && this.#phase !== Phase.Between) throw truncatedInput('decompress');
@@ -133,6 +138,7 @@ export class Inflater {
     } else if (isNewData) {
       this.#phase = Phase.Start;
       this.#outputBytes = 0;
+      if (this.#frames !== null) this.#frames = new ZstdFrames();
     } else if (this.#format !== 'zstd') {
       this.#phase = Phase.Done;
     }
