@@ -43,7 +43,8 @@ export function socketOptions(
 /** `reusePort` came with Node 22.12 and 23.1; before, the option is not known, and macOS and Windows lack it. */
 function hasReusePort(): boolean {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  return (major > 23 || (major === 23 && minor >= 1)) && process.platform !== 'win32' && process.platform !== 'darwin';
+  const isNew = major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
+  return isNew && process.platform !== 'win32' && process.platform !== 'darwin';
 }
 
 /** HP-Socket's component error for what `bind` reported. */

@@ -7,7 +7,8 @@ import { eventually, listenBare } from './support.ts';
 
 const host = '127.0.0.1';
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-const hasReusePort = process.platform === 'linux' && (major > 23 || (major === 23 && minor >= 1));
+const isNew = major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
+const hasReusePort = process.platform === 'linux' && isNew;
 
 afterEach(() => {
   vi.restoreAllMocks();
