@@ -28,7 +28,7 @@ export class LinkedList<T extends Linked<T>> {
     return this.#size;
   }
 
-  /** In their order; the one that is at hand may be removed meanwhile. */
+  /** In their order. Only the one that is at hand may be removed meanwhile. */
   *[Symbol.iterator](): Generator<T, void, undefined> {
     let element = this.#first;
     while (element !== null) {

@@ -215,7 +215,8 @@ export class PortForwarder<Extra = unknown> extends Component {
     if (this.server.hasStarted) this.#listening?.close();
     if (drainTimeoutMs > 0 && !isAborted && this.#pairs.size > 0) await this.#emptyWait.wait(signal, drainTimeoutMs);
     this.#report = null;
-    for (const pair of this.#pairs) {
+    for (const pair of [...this.#pairs]) {
+      if (!pair.isListed) continue; // a hook about another one ended it
       report.forced++;
       report.droppedBytes += pair.server.pendingBytes + (pair.agent?.pendingBytes ?? 0);
       // What ends in the middle must not look whole.

@@ -209,6 +209,29 @@ describe('stop', () => {
     expect(await stopped).toMatchObject({ connections: 2, drained: 0, failed: 1, forced: 1 });
   });
 
+  test('breaks all off, though a hook about one breaks off the others meanwhile', async () => {
+    await using far = await listenFar();
+    await using running = await startForwarder(
+      'tcp',
+      'tcp',
+      { target: far.target },
+      { onServerClose: (forwarder) => forwarder.pairs().forEach((other) => void other.server.reset()) },
+    );
+    const clients = [
+      await running.connect(),
+      await running.connect(),
+      await running.connect(),
+      await running.connect(),
+    ];
+    const ends = Promise.all(clients.map(endOf));
+    await eventually(() => running.forwarder.stats().connected === 4);
+    const { connections, forced, failed, drained } = await running.forwarder.stop();
+    expect([connections, drained]).toEqual([4, 0]);
+    expect(forced + failed).toBeLessThanOrEqual(4);
+    expect(await ends).toEqual(['ECONNRESET', 'ECONNRESET', 'ECONNRESET', 'ECONNRESET']);
+    expect(running.forwarder.pairCount).toBe(0);
+  });
+
   test('does not wait for a target that is not there, nor for a hook that never answers', async () => {
     await using running = await startForwarder('tcp', 'tcp', {}, { onTarget: () => new Promise(() => {}) });
     const end = endOf(await running.connect());
