@@ -54,32 +54,22 @@ export function hasVectors(): boolean {
   return vectors !== null;
 }
 
-/** What came of masking. */
-export interface Masked {
-  /** Bytes that were masked: the largest multiple of 16. */
-  count: number;
-  /** Whether they are ASCII now. */
-  isAscii: boolean;
-}
-
-const masked: Masked = { count: 0, isAscii: true };
-
 /**
- * Writes `source[start, end)` to `target` at `at`, masked; both may be the same place. Less than 16 bytes at the end are left to the
- * caller. (64 KiB in place: 3.4 us, by words 10.8 on Node 20, copies into the module's memory and out of it included.)
+ * Writes `source[start, start + count)` to `target` at `at`, masked; both may be the same place. (64 KiB in place: 3.4 us, by words
+ * 10.8 on Node 20, copies into the module's memory and out of it included.)
+ * @param count A multiple of 16.
  * @param key Its lowest byte meets the first byte.
- * @returns Valid until the next call.
+ * @returns Whether the result is ASCII.
  */
 export function maskByVectors(
   source: Uint8Array,
   start: number,
-  end: number,
+  count: number,
   target: Uint8Array,
   at: number,
   key: number,
-): Masked {
+): boolean {
   const { xor, memory, piece } = vectors!;
-  const count = (end - start) & ~15;
   let beyondAscii = 0;
   for (let done = 0; done < count; done += PIECE_BYTES) {
     const length = Math.min(PIECE_BYTES, count - done);
@@ -87,7 +77,5 @@ export function maskByVectors(
     beyondAscii |= xor(length, key);
     target.set(length === PIECE_BYTES ? piece : memory.subarray(0, length), at + done);
   }
-  masked.count = count;
-  masked.isAscii = beyondAscii === 0;
-  return masked;
+  return beyondAscii === 0;
 }
