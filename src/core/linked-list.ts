@@ -9,10 +9,10 @@ export interface Linked<T> {
 /**
  * Elements in the order in which they came, for much that comes and goes.
  *
- * A `Set` that elements pass through keeps what is gone alive for V8's young collections: when its table is full, a new one
- * takes its place, and the old one, which has grown old with what stood in it then, points to that and to the next table.
- * So connections that lived for a millisecond were copied twice and left to collections of the whole heap. What leaves this list points to
- * nothing, and nothing points to it. (Half of the time of all collections, of a server behind a PROXY header.)
+ * A `Set` is no good for that. When its table is full it gets a new one; the old table stays in V8's old generation until the whole
+ * heap is collected, and keeps alive what stood in it, and the table behind it. So connections that lived for a millisecond
+ * survived young collections. An element that has left this list points to nothing, and nothing points to it. (Behind a PROXY header, that
+ * was half of the time of all collections of a server.)
  */
 export class LinkedList<T extends Linked<T>> {
   #first: T | null = null;

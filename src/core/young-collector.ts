@@ -39,15 +39,14 @@ export interface CollectorRuntime {
  *
  * Received bytes are the listener's for as long as it likes, so only V8 knows when their memory is free. Memory outside of its heap
  * makes it collect: on Node 20 the young generation, every 32 MB, and the whole heap for what outlived two of those; since V8 12 it
- * is counted as if it belonged to the old generation, so
- * a small heap is marked from end to end for every 20 to 64 MB received. That costs 2 to 10 ms, and until then each read lands in
- * memory that is in no cache. A young collection takes 0.2 ms, and after it 4 MB of memory are free that were used a
- * moment ago. (CPU per message relative to bare node:net or node:http, without and with, on a quiet machine. Node 20: 1 KiB echo, 16
- * in flight 1.37 and 0.78; bodies of 64 KiB 1.14 and 0.50; but 64 KiB echo, 4 in flight 0.56 and 0.75. Node 22: 64 KiB echo 1.55
- * and 0.80. Node 26: 1 KiB echo 1.53 and 0.90; 64 KiB echo 1.42 and 0.63; bodies of 64 KiB 1.06 and 0.41.)
+ * is counted as if it belonged to the old generation, so a small heap is marked from end to end for every 20 to 64 MB received. That
+ * costs 2 to 10 ms, and until then each read lands in memory that is in no cache. A young collection takes 0.2 ms, and after it
+ * 4 MB of memory are free that were used a moment ago. (CPU per message relative to bare node:net or node:http, without and with. Node
+ * 20, quiet: 1 KiB echo, 16 in flight 1.37 and 0.78; bodies of 64 KiB 1.14 and 0.50; but 64 KiB echo, 4 in flight 0.56 and 0.75. Node
+ * 22, quiet: 64 KiB echo 1.55 and 0.80. Busy: the same on Node 24 1.18 and 0.64, on Node 26 1.61 and 0.72.)
  *
  * The function for it is the one that `--expose-gc` shows; without that, the flag is on while a context is made that has the
- * function, and off again. A process with many young objects alive pays for each collection, so dear ones get a
+ * function, and off again. A process with many young objects alive pays for each collection, so long ones get a
  * sixteenth of the time at most.
  */
 export class YoungCollector {

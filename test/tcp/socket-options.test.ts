@@ -1,14 +1,11 @@
 import net from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { ReuseAddressPolicy, SocketErrorCode, TcpAgent, TcpClient, TcpServer } from '../../src/index.ts';
-import { eventually, listenBare } from './support.ts';
+import { canSharePort, eventually, listenBare } from './support.ts';
 
 // What the properties ask of the system. Node does not tell what a socket was set to, so its calls are watched.
 
 const host = '127.0.0.1';
-const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-const isNew = major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
-const hasReusePort = process.platform === 'linux' && isNew;
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -99,7 +96,7 @@ describe('a TcpServer listens', () => {
     }
   });
 
-  test.skipIf(!hasReusePort)('beside another one on the same port, if both have AddrAndPort: CS-025', async () => {
+  test.skipIf(!canSharePort)('beside another one on the same port, if both have AddrAndPort: CS-025', async () => {
     const options = { reuseAddressPolicy: ReuseAddressPolicy.AddrAndPort };
     await using first = new TcpServer({}, options);
     await using second = new TcpServer({}, options);

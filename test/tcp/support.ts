@@ -2,6 +2,12 @@ import { once } from 'node:events';
 import net from 'node:net';
 import type { CloseInfo, SocketError, SocketOperation } from '../../src/index.ts';
 
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+
+/** Whether several servers can listen on one port here (`ReuseAddressPolicy.AddrAndPort`). */
+export const canSharePort =
+  process.platform === 'linux' && (major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12));
+
 /** A promise and what settles it. */
 export interface Deferred<T> {
   readonly promise: Promise<T>;

@@ -4,6 +4,7 @@ import net from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { ReuseAddressPolicy, SocketError, TcpClient, TcpServer } from '../../src/index.ts';
+import { canSharePort } from '../tcp/support.ts';
 
 const host = '127.0.0.1';
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -65,13 +66,11 @@ describe('start({ fd })', () => {
 });
 
 test('two servers with AddrAndPort share a port where Node can do that, else the second is told EADDRINUSE', async () => {
-  const isNew = major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
-  const canShare = isNew && process.platform === 'linux';
   const options = { reuseAddressPolicy: ReuseAddressPolicy.AddrAndPort };
   await using first = new TcpServer({}, options);
   const { port } = await first.start(host, 0);
   await using second = new TcpServer({}, options);
-  if (canShare) {
+  if (canSharePort) {
     expect(await second.start(host, port)).toEqual({ address: host, port });
     await first.stop();
     await using client = new TcpClient({});

@@ -130,7 +130,7 @@ function decode(what: string, text: string): string {
 /** What a target may be made of for a proxy: ASCII without blanks and control characters, so that no request is split. */
 const TARGET = /^[\w.:%~!$&'()*+,;=[\]-]+$/;
 
-/** A host as a proxy is asked for it: names of other letters in ASCII (`xn--...`), as the resolver is asked for them. */
+/** A host as a proxy is asked for it: names with letters beyond ASCII in ASCII (`xn--...`), as the resolver is asked for them. */
 export function proxyTargetName(host: string): string {
   for (let i = 0; i < host.length; i++) if (host.charCodeAt(i) > 127) return domainToASCII(host) || host;
   return host;

@@ -59,7 +59,7 @@ describe.each(kinds.map((options) => [nameOf(options), options] as const))('thro
     expect(proxy.asked).toEqual(['inside.example:4711']);
   });
 
-  test('a name of other letters is asked for in ASCII', async () => {
+  test('a name with letters beyond ASCII is asked for in ASCII', async () => {
     await using server = await echoServer();
     await using proxy = await FakeProxy.start({ ...options, names: { 'xn--bcher-kva.example': server.port } });
     expect(await ask(proxy.url, 'Bücher.example', 4711, 'hello')).toBe('hello');
