@@ -1,6 +1,7 @@
 import { describe } from '../core/describe.ts';
 import { checkOptions, type ForeignNames, type OptionRule, type OptionRules } from '../core/option-names.ts';
-import { custom, flag, integer, oneOf } from '../core/properties.ts';
+import { custom, flag, integer } from '../core/properties.ts';
+import { materialRules, text, tlsVersion } from '../core/tls-rules.ts';
 import type { AnyContextOptions, SSLWatchOptions } from './options.ts';
 
 // Which options a context takes: what would be ignored is an error. That depends on whose context it is, since servers ask
@@ -9,16 +10,6 @@ import type { AnyContextOptions, SSLWatchOptions } from './options.ts';
 /** Whose context it is: the first one of a server, a further one, or that of an agent or client. */
 export type ContextPlace = 'server' | 'name' | 'client';
 
-const text = custom('', (name, value) => {
-  if (typeof value !== 'string') throw new TypeError(`${name} must be a string`);
-});
-const pem = custom('', (name, value) => {
-  if (typeof value !== 'string' && !(value instanceof Uint8Array))
-    throw new TypeError(`${name} must be PEM text: a string or a Buffer, not ${describe(value)}`);
-});
-const pems = custom('', (name, value) => {
-  for (const each of Array.isArray(value) ? value : [value]) pem.check(name, each);
-});
 const callback = custom(undefined, (name, value) => {
   if (typeof value !== 'function') throw new TypeError(`${name} must be a function, not ${describe(value)}`);
 });
@@ -37,20 +28,9 @@ const watchRules = { intervalMs: integer(1000, 1, 0x7fffffff), onReload: callbac
 const watch = custom(false, (name, value) => {
   if (typeof value !== 'boolean') checkOptions(name, value, watchRules, { interval: 'intervalMs' });
 });
-const version = oneOf('TLSv1.2', ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']);
 
-const material = {
-  cert: pem,
-  key: pem,
-  ca: pems,
-  certFile: text,
-  keyFile: text,
-  caFileOrPath: text,
-  keyPassword: text,
-  watch,
-  verifyMode: integer(0, 0, 7),
-};
-const versions = { minVersion: version, maxVersion: version, alpnProtocols: texts };
+const material = { ...materialRules, watch, verifyMode: integer(0, 0, 7) };
+const versions = { minVersion: tlsVersion, maxVersion: tlsVersion, alpnProtocols: texts };
 const fromClients = { requestClientCertificate: flag(false), requireClientCertificate: flag(false), ticketKeys: keys };
 
 const known = {

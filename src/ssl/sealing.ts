@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { SSLVerifyMode } from '../core/enums.ts';
-import type { Material } from './material.ts';
+import type { Material } from '../transport/tls-material.ts';
 
 /** How the contexts of a server seal their sessions, and where these are valid. */
 export interface Sealing {

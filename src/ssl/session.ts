@@ -10,6 +10,7 @@ import { limitKey } from '../core/address.ts';
 import { SocketOperation, SSLVerifyMode } from '../core/enums.ts';
 import type { SocketError } from '../core/errors.ts';
 import { endWithoutNotify } from '../transport/tls-fin.ts';
+import type { TlsFailure } from '../transport/tls-reasons.ts';
 import {
   encryptedBytesRead,
   endedCleanly,
@@ -24,7 +25,7 @@ import {
 } from '../transport/tls-socket.ts';
 import type { ContextStore } from './contexts.ts';
 import type { GateEntry, HandshakeGate, Slot } from './handshake-gate.ts';
-import { brokenOffError, type TlsFailure, tlsError, truncatedError } from './reasons.ts';
+import { brokenOffError, tlsError, truncatedError } from './reasons.ts';
 import type { KeptSession, SessionCache } from './session-cache.ts';
 import { chainOf, type SettledFacts, settledFacts } from './settled.ts';
 

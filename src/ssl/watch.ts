@@ -1,16 +1,5 @@
-import { type Stats, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-
-/** A file or directory, and how it looked before it was read. */
-export interface SeenFile {
-  readonly path: string;
-  mark: string;
-}
-
-/** To be called before `path` is read, so that no later change is missed. */
-export function seenFile(path: string): SeenFile {
-  return { path, mark: markOf(statSync(path, { throwIfNoEntry: false })) };
-}
+import { markOf, type SeenFile } from '../transport/seen-file.ts';
 
 /**
  * Calls `changed` when any of `files` was replaced, rewritten, or made readable since it was seen. Looks at them from time to
@@ -37,8 +26,4 @@ export function watchFiles(files: readonly SeenFile[], intervalMs: number, chang
     isStopped = true;
     clearInterval(timer);
   };
-}
-
-function markOf(stats: Stats | undefined): string {
-  return stats === undefined ? '' : `${stats.ino} ${stats.mtimeMs} ${stats.ctimeMs} ${stats.size}`;
 }

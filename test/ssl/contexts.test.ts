@@ -18,8 +18,8 @@ import {
   TcpClient,
   TcpServer,
 } from '../../src/index.ts';
-import { loadMaterial } from '../../src/ssl/material.ts';
 import { watchFiles } from '../../src/ssl/watch.ts';
+import { loadMaterial } from '../../src/transport/tls-material.ts';
 import { Authority, commonCertificates, encryptKey } from '../tools/certificates.ts';
 import { connectTls, failure, host, Log, until } from './support.ts';
 

@@ -5,8 +5,18 @@ import { describe } from '../core/describe.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
-import type { AnyContextOptions } from './options.ts';
-import { type SeenFile, seenFile } from './watch.ts';
+import { type SeenFile, seenFile } from './seen-file.ts';
+
+/** Where certificate, key and authorities come from: PEM texts, or files of them. */
+export interface MaterialOptions {
+  readonly cert?: string | Buffer | undefined;
+  readonly key?: string | Buffer | undefined;
+  readonly keyPassword?: string | undefined;
+  readonly ca?: string | Buffer | readonly (string | Buffer)[] | undefined;
+  readonly certFile?: string | undefined;
+  readonly keyFile?: string | undefined;
+  readonly caFileOrPath?: string | undefined;
+}
 
 /** Certificate, key and authorities of a context, loaded and checked. */
 export interface Material {
@@ -30,7 +40,7 @@ const certificateBlock = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]+?
 const crlBlock = /-----BEGIN X509 CRL-----[\s\S]+?-----END X509 CRL-----/g;
 
 /** Loads what `options` name, in HP-Socket's order: authorities, certificate, key (TLE-002 to TLE-013). */
-export function loadMaterial(operation: string, options: AnyContextOptions): Material {
+export function loadMaterial(operation: string, options: MaterialOptions): Material {
   const fail = (errno: number, message: string, cause?: unknown): never => {
     throw contextError(operation, errno, message, cause);
   };
