@@ -18,6 +18,7 @@ export { type LengthFieldOptions, lengthField } from './protocol/framers/length-
 export { delimiter, type LinesOptions, lines, startEnd } from './protocol/framers/marked.ts';
 export { type Conversation, conversation } from './protocol/preambles/conversation.ts';
 export type { Preamble, PreambleFactory, PreamblePort } from './protocol/preambles/preamble.ts';
+export type { ProxySslOptions } from './protocol/preambles/proxy-ssl.ts';
 export type { ProxyOption, ProxyOptions } from './protocol/preambles/proxy-url.ts';
 export * from './proxy-headers.ts';
 export type { ServerStartOptions, StreamServer, StreamServerProperties } from './server/stream-server.ts';

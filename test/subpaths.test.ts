@@ -56,6 +56,24 @@ describe('importing hp-socket/', () => {
     expect(names.filter((name) => others.test(name))).toEqual([]);
   });
 
+  test('tcp loads tls when a proxy that speaks it is first connected to, and not before', async () => {
+    const program = `
+      const { TcpClient } = await import(${JSON.stringify(join(folder, 'tcp.js'))});
+      const hasTls = () => process.moduleLoadList.includes('NativeModule tls');
+      const through = async (proxy) => {
+        await new TcpClient({}, { proxy }).start('127.0.0.1', 1).catch(() => {});
+        return hasTls();
+      };
+      const results = [
+        await through('http://127.0.0.1:1'),
+        (new TcpClient({}, { proxy: 'https://127.0.0.1:1' }), hasTls()),
+        await through('https://127.0.0.1:1'),
+      ];
+      process.stdout.write(JSON.stringify(results));`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program]);
+    expect(JSON.parse(stdout)).toEqual([false, false, true]);
+  });
+
   test('http does not load tough-cookie before somebody wants cookies, and says if it is missing', async () => {
     const program = `
       import Module from 'node:module';

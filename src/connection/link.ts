@@ -82,6 +82,8 @@ export interface Link extends TurnTask {
   readonly openedAt: number;
   readonly state: ConnectionState;
   readonly socket: Socket;
+  /** Whether TLS is spoken with a proxy, which gets a close_notify at the end. */
+  isTunnelled: boolean;
   readonly secure: SecureSession | null;
   readonly receiver: ReceivingSide;
   readonly sender: SendingSide | null;
@@ -104,6 +106,10 @@ export interface Link extends TurnTask {
   readonly localAddress: SocketAddress | null;
   readonly remoteHost: string;
   allSent(): void;
+  /** Stops listening to the socket, so that another one can wrap it. */
+  abandonSocket(): Socket;
+  /** Goes on with `socket`, which wraps the one before. */
+  replaceSocket(socket: Socket): void;
   /** Delivers what a resumed receiver kept, at the end of this turn. */
   resumeAtTurnEnd(): void;
   sendRaw(bytes: Uint8Array): boolean;

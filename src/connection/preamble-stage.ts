@@ -1,6 +1,7 @@
 import { shown } from '../core/describe.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
+import type { SocketErrorName } from '../core/error-names.ts';
 import { describeSystemError, SocketError } from '../core/errors.ts';
 import { toBytes } from '../memory/sendable.ts';
 import {
@@ -16,6 +17,13 @@ import { ConnectionState } from './state.ts';
 const EMPTY = Buffer.alloc(0);
 /** Milliseconds that what a preamble sent before it failed may take to get to the system. */
 const LAST_WORDS_MS = 100;
+
+/** What is told of a failure. */
+export interface SocketFailure {
+  message: string;
+  errno: number;
+  code?: SocketErrorName | undefined;
+}
 
 /** What a stage is made for. Exactly one of these is called for each stage. */
 export interface StageOwner {
@@ -54,6 +62,10 @@ export class PreambleStage implements PreambleSide {
   protected isLazy = false;
   /** Whether something else counts its failure. */
   isCounted = false;
+  /** Says in words what a failure of the socket means; null if it cannot. */
+  explain: ((cause: Error) => SocketFailure | null) | null = null;
+  /** Puts another socket in the place of this one when all that was sent is written. */
+  #replace: ((surplus: Buffer | null) => void) | null = null;
   /** Closes the connection when its last words are written. */
   #closing: (() => void) | null = null;
   /** The peer sent its FIN: a preamble that needs more than has come will not get it. */
@@ -134,7 +146,31 @@ export class PreambleStage implements PreambleSide {
 
   #readOn(): void {
     const isBusy = this.#input.length > 0 && this.#current?.preamble?.isBusy === true;
-    if (!this.#isOver && this.#isAlive && !isBusy) this.connection.socket.resume();
+    if (!this.#isOver && this.#isAlive && !isBusy && this.#replace === null) this.connection.socket.resume();
+  }
+
+  /**
+   * Stops reading, and calls `replace` when everything that was sent is written and no read is delivered: it puts another socket in the
+   * place of this one. It gets what has been read and not taken, null if nothing.
+   */
+  replaceSocket(replace: (surplus: Buffer | null) => void): void {
+    const { connection } = this;
+    this.#replace = replace;
+    connection.socket.pause();
+    connection.awaitsSent = true;
+    connection.host.schedule(connection);
+  }
+
+  #replaceNow(replace: (surplus: Buffer | null) => void): void {
+    this.#replace = null;
+    if (!this.#isAlive || this.#isOver) return;
+    const surplus = this.#input;
+    this.#input = EMPTY;
+    try {
+      replace(surplus.length === 0 ? null : surplus);
+    } catch (thrown) {
+      this.threw(thrown);
+    }
   }
 
   threw(thrown: unknown): void {
@@ -212,6 +248,7 @@ export class PreambleStage implements PreambleSide {
   /** Everything that was sent is written. */
   allSent(): void {
     if (this.#closing !== null) this.#closing();
+    else if (this.#replace !== null) this.#replaceNow(this.#replace);
     else if (this.#isOver && this.#isAlive) this.#handOver();
   }
 
@@ -237,8 +274,14 @@ export class PreambleStage implements PreambleSide {
 
   /** The socket failed. */
   socketFailed(cause: Error): void {
+    this.failed(cause, this.explain?.(cause) ?? null);
+  }
+
+  /** As `socketFailed`. @param failure What that means; null to describe it as an error of the system. */
+  failed(cause: Error, failure: SocketFailure | null): void {
     if (this.#closing !== null) return this.#closing();
     this.#wake();
+    if (failure !== null) return this.#close(failure.message, failure.errno, cause, failure.code);
     const errno = errnoOf(cause);
     this.#close(describeSystemError(`the connection failed in place of ${this.awaits}`, errno, cause), errno, cause);
   }
@@ -276,7 +319,7 @@ export class PreambleStage implements PreambleSide {
   }
 
   /** Closes the connection, behind what its preambles have sent: that may be why. */
-  #close(message: string, errno: number, cause: Error | undefined): void {
+  #close(message: string, errno: number, cause: Error | undefined, code?: SocketErrorName): void {
     // A socket may still fail when all are done, and what they sent is not written.
     if (!this.#isAlive || (this.#isOver && cause === undefined)) return;
     this.#isOver = true;
@@ -287,6 +330,7 @@ export class PreambleStage implements PreambleSide {
     const what = this.#isServer ? '' : `connecting to ${shown(remoteHost)}:${remotePort} failed: `;
     const error = new SocketError({
       socketError: this.#isServer ? SocketErrorCode.DataProc : SocketErrorCode.ConnectServer,
+      code,
       errno,
       operation: this.#isServer ? 'receive' : 'connect',
       connId,

@@ -39,6 +39,7 @@ const HAS_SAID_GOODBYE = FIRST_FACT_OF_SUBCLASS << 7;
 /** It closes by a reset, whatever has been sent. */
 const RESETS = FIRST_FACT_OF_SUBCLASS << 8;
 const HAD_PREAMBLES = FIRST_FACT_OF_SUBCLASS << 9;
+const IS_TUNNELLED = FIRST_FACT_OF_SUBCLASS << 10;
 
 const NO_PROXIES: readonly string[] = [];
 
@@ -128,6 +129,15 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   /** Whether preambles were spoken on it. */
   get hadPreambles(): boolean {
     return (this.facts & HAD_PREAMBLES) !== 0;
+  }
+
+  /** Whether TLS is spoken with a proxy, which gets a close_notify at the end. */
+  get isTunnelled(): boolean {
+    return (this.facts & IS_TUNNELLED) !== 0;
+  }
+
+  set isTunnelled(isSo: boolean) {
+    this.mark(IS_TUNNELLED, isSo);
   }
 
   /** The PROXY header that it came with; null if with none. */
@@ -379,7 +389,8 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
    * a peer that does not read gets no longer one.
    */
   #closeWhenSent(): void {
-    if (this.secure === null || this.pendingBytes === 0) return this.close(SocketOperation.Close, 0);
+    const isPlain = this.secure === null && (this.facts & IS_TUNNELLED) === 0;
+    if (isPlain || this.pendingBytes === 0) return this.close(SocketOperation.Close, 0);
     if (this.awaitsSent || this.state >= ConnectionState.Closing) return;
     this.awaitsSent = true;
     this.sender?.watchWrite();

@@ -17,6 +17,7 @@ import {
   handshakeDone,
   holdAtClientHello,
   isHeldTlsSocket,
+  isTunnel,
   releaseHandshake,
   type TlsServerOptions,
   verifyErrorOf,
@@ -97,7 +98,7 @@ export class TlsSession implements SecureSession, GateEntry {
   /** The TLS socket; null while the connection still has the one below. */
   get socket(): TLSSocket | null {
     const { socket } = this.connection;
-    return (socket as Partial<TLSSocket>).encrypted === true ? (socket as TLSSocket) : null;
+    return (socket as Partial<TLSSocket>).encrypted === true && !isTunnel(socket) ? (socket as TLSSocket) : null;
   }
 
   /** Begins the handshake, or waits for a turn. */

@@ -22,7 +22,7 @@ import { proxyTargetProblem } from '../protocol/preambles/proxy-url.ts';
 import { adoptionProblem, adoptSocket } from '../transport/adopted-socket.ts';
 import { isFastPathSettled, proveFastPath } from '../transport/fast-path.ts';
 import { connectSocket, makeConnectingSocket } from '../transport/tcp-connect.ts';
-import { hopsOf, outgoingPreambles, type ProxyTarget, proxyProperties } from './proxying.ts';
+import { hopsOf, outgoingPreambles, type ProxyTarget, proxyProperties, proxyTls } from './proxying.ts';
 import { isPort } from './stream-properties.ts';
 
 /** Where to connect, and how. */
@@ -156,7 +156,8 @@ export async function connect(
   run.security?.preparing(connection);
   const hops = hopsOf(component[$settings], target);
   connection.proxies = hops.map((hop) => hop.name);
-  const preambles = outgoingPreambles(component[$settings], target, hops, dial, port);
+  const tls = proxyTls(hops);
+  const preambles = outgoingPreambles(component[$settings], target, hops, dial, port, tls);
   let open = (): void => {};
   const stage =
     preambles.length === 0
@@ -181,6 +182,11 @@ export async function connect(
   if (run.isFast && target.socket === undefined && !isFastPathSettled(run.security !== null))
     await useFastSocket(run, connection, gone());
   let problem: SocketError | null = isSignalAborted(signal) ? component[$aborted]('connect', signal) : null;
+  if (problem === null && tls !== null) {
+    problem = await Promise.race([tls.prepare(), gone()]);
+    if (problem === null && connection.state !== ConnectionState.Connecting)
+      problem = connection.closeReason.error ?? cancelled(connection);
+  }
   // While that hook is thinking, the signal may be aborted, and the connection closed.
   if (problem === null && run.listener.onPrepareConnect !== undefined) {
     problem = await Promise.race([prepare(component, run, connection), gone()]);

@@ -216,6 +216,9 @@ export function unsentBytes(socket: Socket): number {
   return typeof size === 'number' ? size : 0;
 }
 
+/** Set on a socket that is closed so that its peer does not take what it got for all. */
+export const isCutOff: unique symbol = Symbol('hp-socket.isCutOff');
+
 /**
  * Closes a socket with a reset, so that its peer does not take what it got for all; where that is not possible (pipes, TLS),
  * without one. `resetAndDestroy` would first end the stream, which waits for the very bytes that are not taken. libuv resets no
@@ -229,5 +232,6 @@ export function resetSocket(socket: Socket): void {
     }
     (socket as { resetAndClosing?: boolean }).resetAndClosing = true;
   }
+  (socket as { [isCutOff]?: boolean })[isCutOff] = true;
   socket.destroy();
 }

@@ -4,6 +4,7 @@ import { ClearAnswer } from './clear-answer.ts';
 import {
   canWriteDirectly,
   DirectWriter,
+  isCutOff,
   isWrittenAsDocumented,
   type StreamHandle,
   writeAsDocumented,
@@ -202,6 +203,37 @@ export function wrapForClient(
 ): TLSSocket {
   if (surplus !== null) raw.unshift(surplus);
   return readThrough(tls.connect({ ...options, socket: raw }), owner, raw);
+}
+
+/** TLS sockets with proxies: the connection's own TLS, if it has any, is inside. */
+const tunnels = new WeakSet<Socket>();
+
+/** Whether `socket` is TLS with a proxy, and not with the peer of the connection. */
+export function isTunnel(socket: Socket): boolean {
+  return tunnels.has(socket);
+}
+
+/** TLS with a proxy, as `wrapForClient`. It is written as documented, since the fast path knows one TLS on a connection. */
+export function wrapForTunnel(
+  raw: Socket,
+  options: ConnectionOptions,
+  owner: SocketOwner,
+  surplus: Buffer | null,
+): TLSSocket {
+  const socket = wrapForClient(raw, options, owner, surplus);
+  tunnels.add(socket);
+  writeAsDocumented(socket);
+  return socket;
+}
+
+/** From now on `socket`, when it is closed, ends with a close_notify, unless its stream is to look cut off. */
+export function closeWithNotify(socket: TLSSocket): void {
+  socket.destroy = (error?: Error): TLSSocket => {
+    const isWhole = error === undefined && !(socket as { [isCutOff]?: boolean })[isCutOff];
+    // It is written at once if no write is under way.
+    if (isWhole && !socket.destroyed && !socket.writableEnded) socket.end();
+    return TLSSocket.prototype.destroy.call(socket, error);
+  };
 }
 
 function readThrough(

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
+import tls from 'node:tls';
 
 /** Steps of the talk with a proxy at which it may stop, or answer something else. */
 export type Step = 'method' | 'login' | 'reply' | 'connect';
@@ -20,6 +21,8 @@ export interface FakeProxyOptions {
   addressType?: 1 | 3 | 4;
   /** Head of the answer to CONNECT. */
   head?: string;
+  /** Speaks TLS with its clients. */
+  tls?: tls.TlsOptions;
 }
 
 /** A proxy that does what RFC 1928, RFC 1929 and RFC 9110 say, or something else on demand. */
@@ -27,20 +30,39 @@ export class FakeProxy {
   readonly asked: string[] = [];
   /** What came from clients in front of the tunnel, as hex or text, by read. */
   readonly reads: string[] = [];
+  /** Why TLS with clients failed. */
+  readonly refusals: string[] = [];
   port = 0;
+  #raw = new Set<net.Socket>();
   #options: FakeProxyOptions;
   #server: net.Server;
   #sockets = new Set<net.Socket>();
 
   private constructor(options: FakeProxyOptions) {
     this.#options = options;
-    this.#server = net.createServer((socket) => {
+    const { tls: secured } = options;
+    const serve = (socket: net.Socket): void => {
       this.#sockets.add(socket);
       socket.setNoDelay(true);
       socket.on('error', () => {});
       socket.on('close', () => this.#sockets.delete(socket));
       this.#serve(socket).catch(() => socket.destroy());
+    };
+    if (secured === undefined) {
+      this.#server = net.createServer(serve);
+    } else {
+      this.#server = tls.createServer(secured, serve);
+      this.#server.on('tlsClientError', (error: Error) => void this.refusals.push(error.message));
+    }
+    this.#server.on('connection', (socket: net.Socket) => {
+      this.#raw.add(socket);
+      socket.on('close', () => this.#raw.delete(socket));
     });
+  }
+
+  /** TCP connections of clients that are open, below TLS. */
+  get openCount(): number {
+    return this.#raw.size;
   }
 
   static async start(options: FakeProxyOptions): Promise<FakeProxy> {
@@ -52,12 +74,13 @@ export class FakeProxy {
   }
 
   get url(): string {
-    const { kind, login } = this.#options;
-    return `${kind}://${login === undefined ? '' : `${login}@`}127.0.0.1:${this.port}`;
+    const { kind, login, tls: secured } = this.#options;
+    const scheme = kind === 'http' && secured !== undefined ? 'https' : kind;
+    return `${scheme}://${login === undefined ? '' : `${login}@`}127.0.0.1:${this.port}`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of [...this.#sockets, ...this.#raw]) socket.destroy();
     this.#server.close();
     await once(this.#server, 'close');
   }

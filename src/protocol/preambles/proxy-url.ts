@@ -2,11 +2,15 @@ import { domainToASCII } from 'node:url';
 import { describe } from '../../core/describe.ts';
 import { isIP } from '../../core/ip.ts';
 import { checkOptions, type OptionRule } from '../../core/option-names.ts';
-import { flag } from '../../core/properties.ts';
+import { custom, flag } from '../../core/properties.ts';
+import { checkProxySsl, DEFAULT_PROXY_SSL, type ProxySslOptions } from './proxy-ssl.ts';
 
 /** One proxy on the way. */
 export interface ProxyOptions {
-  /** `socks5://user:password@host:port`, or `http://user:password@host:port` for one that takes CONNECT. */
+  /**
+   * `socks5://user:password@host:port`, or for one that takes CONNECT `http://user:password@host:port`, or `https://` if TLS is spoken
+   * with it.
+   */
   url: string | URL;
   /** Further header fields of the CONNECT request. Not for SOCKS5. */
   headers?: Readonly<Record<string, string>> | undefined;
@@ -15,6 +19,12 @@ export interface ProxyOptions {
    * read each of them by itself fail then (microsocks does). Default false.
    */
   pipeline?: boolean | undefined;
+  /**
+   * How TLS is spoken with the proxy: of `https://`, where `{}`, the default, checks the certificate by the authorities that Node knows. Of
+   * `socks5://`, where it is clear text by default, it makes that SOCKS5 over TLS. Not for `http://`. Files are read by the first
+   * connection, and again for another object.
+   */
+  ssl?: ProxySslOptions | undefined;
 }
 
 /** A proxy, or several in a row, nearest first; null for none. */
@@ -30,6 +40,8 @@ export interface ProxyHop {
   readonly hasLogin: boolean;
   readonly headers: readonly (readonly [string, string])[];
   readonly pipeline: boolean;
+  /** How TLS is spoken with it; null for clear text. */
+  readonly ssl: ProxySslOptions | null;
   /** Its URL without user and password, for messages and for the listener. */
   readonly name: string;
 }
@@ -38,10 +50,24 @@ const rules = {
   url: true,
   headers: true,
   pipeline: flag(false),
+  ssl: custom(undefined, (_name, value) => checkProxySsl('ssl of a proxy', value as ProxySslOptions)),
 } satisfies Record<keyof ProxyOptions, OptionRule>;
-const foreign = { proxy: 'url', host: 'give all of it in url', username: 'user and password stand in url' };
+const foreign = {
+  proxy: 'url',
+  host: 'give all of it in url',
+  username: 'user and password stand in url',
+  tls: 'ssl',
+  ca: 'it belongs into ssl: { url, ssl: { ca } }',
+  rejectUnauthorized: 'it is ssl: { verifyServer }',
+  requestTls: 'TLS with the target is the option ssl of the component',
+  proxyTls: 'ssl',
+};
 
-const DEFAULT_PORTS = { socks5: 1080, http: 80 } as const;
+const DEFAULT_PORTS: ReadonlyMap<string, number> = new Map([
+  ['socks5', 1080],
+  ['http', 80],
+  ['https', 443],
+]);
 /** More in a row are a mistake. */
 const MAX_HOPS = 16;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -57,7 +83,7 @@ export function parseProxies(what: string, option: ProxyOption): readonly ProxyH
 }
 
 function parseProxy(what: string, one: string | URL | ProxyOptions): ProxyHop {
-  if (typeof one === 'string' || one instanceof URL) return parseUrl(what, one, {}, false);
+  if (typeof one === 'string' || one instanceof URL) return parseUrl(what, { url: one });
   if (typeof one !== 'object' || one === null)
     throw new TypeError(`${what} must be a URL such as socks5://user:password@host:port, not ${describe(one)}`);
   checkOptions(what, one, rules, foreign);
@@ -65,10 +91,10 @@ function parseProxy(what: string, one: string | URL | ProxyOptions): ProxyHop {
     throw new TypeError(
       `url of ${what} must be a URL such as socks5://user:password@host:port, not ${describe(one.url)}`,
     );
-  return parseUrl(what, one.url, one.headers ?? {}, one.pipeline ?? false);
+  return parseUrl(what, one);
 }
 
-function parseUrl(what: string, text: string | URL, headers: object, pipeline: boolean): ProxyHop {
+function parseUrl(what: string, { url: text, headers = {}, pipeline = false, ssl }: ProxyOptions): ProxyHop {
   let url: URL;
   try {
     // Of schemes that it does not know, URL checks the host less.
@@ -77,15 +103,17 @@ function parseUrl(what: string, text: string | URL, headers: object, pipeline: b
     throw new TypeError(`${what} must be a URL such as socks5://user:password@host:port`);
   }
   const scheme = /^([a-z0-9+.-]+):/i.exec(String(text))?.[1]?.toLowerCase() ?? '';
-  const kind = scheme === 'socks5' || scheme === 'socks5h' ? 'socks5' : scheme === 'http' ? 'http' : null;
-  if (kind === null)
-    throw new TypeError(`${what} must begin with socks5:// or http://, not with ${describe(`${scheme}:`)}`);
+  const shownScheme = scheme === 'socks5h' ? 'socks5' : scheme;
+  const defaultPort = DEFAULT_PORTS.get(shownScheme);
+  if (defaultPort === undefined)
+    throw new TypeError(`${what} must begin with socks5://, http:// or https://, not with ${describe(`${scheme}:`)}`);
+  const kind = shownScheme === 'socks5' ? 'socks5' : 'http';
   if (url.hostname === '' || (url.pathname !== '' && url.pathname !== '/') || url.search !== '' || url.hash !== '')
     throw new TypeError(`${what} must be a URL of host and port, without a path`);
   const host = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname;
   // URL leaves out port 80 of http, which may have been given for a SOCKS proxy.
   const isEighty = url.port === '' && /:80\/?$/.test(String(text));
-  const port = url.port === '' ? (isEighty ? 80 : DEFAULT_PORTS[kind]) : Number(url.port);
+  const port = url.port === '' ? (isEighty ? 80 : defaultPort) : Number(url.port);
   if (port === 0) throw new RangeError(`the port of ${what} must be 1 to 65535`);
   const user = decode(what, url.username);
   const password = decode(what, url.password);
@@ -99,8 +127,11 @@ function parseUrl(what: string, text: string | URL, headers: object, pipeline: b
   }
   if (kind === 'http' && user.includes(':')) throw new TypeError(`the user of ${what} must not contain a colon`);
   const fields = Object.entries(headers);
-  if (kind === 'socks5' && fields.length > 0) throw new TypeError(`headers of ${what} are for http:// only`);
+  if (kind === 'socks5' && fields.length > 0)
+    throw new TypeError(`headers of ${what} are for http:// and https:// only`);
   if (kind === 'http' && pipeline) throw new TypeError(`pipeline of ${what} is for socks5:// only`);
+  if (scheme === 'http' && ssl !== undefined)
+    throw new TypeError(`ssl of ${what} is for https:// and socks5:// only: with http://, clear text is spoken`);
   for (const [name, value] of fields) {
     if (!TOKEN.test(name) || typeof value !== 'string' || !FIELD_VALUE.test(value))
       throw new TypeError(`headers of ${what}: ${describe(name)} is no field with a text for its value`);
@@ -115,7 +146,8 @@ function parseUrl(what: string, text: string | URL, headers: object, pipeline: b
     hasLogin,
     headers: fields as [string, string][],
     pipeline,
-    name: `${kind}://${shownHost}:${port}`,
+    ssl: ssl ?? (scheme === 'https' ? DEFAULT_PROXY_SSL : null),
+    name: `${shownScheme}://${shownHost}:${port}`,
   };
 }
 

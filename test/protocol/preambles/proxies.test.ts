@@ -468,8 +468,7 @@ describe('HTTP and WebSockets through a proxy', () => {
 
 describe('the option proxy', () => {
   test.each([
-    ['ftp://a', /proxy must begin with socks5:\/\/ or http:\/\/, not with "ftp:"/],
-    ['https://a', /must begin with socks5/],
+    ['ftp://a', /proxy must begin with socks5:\/\/, http:\/\/ or https:\/\/, not with "ftp:"/],
     ['127.0.0.1:1080', /must (begin|be a URL)/],
     ['socks5://a/path', /without a path/],
     ['socks5://a:0', /the port of proxy must be 1 to 65535/],
