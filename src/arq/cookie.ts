@@ -45,7 +45,8 @@ import { SipHash } from './siphash.ts';
 const ANSWERED_BITS = 65_536;
 /** Cookies of one window that are remembered as spent; beyond, the oldest are forgotten. */
 const SPENT_LIMIT = 65_536;
-const MAX_ADDRESS_CHARS = 64;
+/** An address of a client and that of its proxy are shorter, be it a path. */
+const MAX_ADDRESS_CHARS = 256;
 
 /** What a datagram of a peer without a session is. */
 export const CookieVerdict = Object.freeze({
@@ -100,7 +101,8 @@ export class ArqCookies {
   /**
    * Looks at a datagram from an address without a session.
    *
-   * @param address Textual address of the peer, as `node:dgram` gives it (always the same text for one peer).
+   * @param address Textual address of the peer, as `node:dgram` gives it (always the same text for one peer); of a client behind a proxy,
+   *   its own and the proxy's.
    * @param nowMs Any steady clock.
    */
   input(datagram: Uint8Array, address: string, port: number, nowMs: number): CookieVerdict {

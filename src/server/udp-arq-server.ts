@@ -51,6 +51,7 @@ import { flag, type OptionsOf } from '../core/properties.ts';
 import type { StopReport } from '../core/stats.ts';
 import type { StopOptions } from '../core/stop-options.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
+import { clientKey, clientPort, type ProxiedPeer, type UdpProxyProperties } from '../udp/proxied-datagrams.ts';
 import { FEC_REFUSED, foreignConversation } from '../udp/udp-arq-errors.ts';
 import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../udp/udp-arq-properties.ts';
 import { type ArqConnection, ArqProtocol, type ArqStart } from '../udp/udp-arq-protocol.ts';
@@ -74,7 +75,7 @@ export interface ArqServerProperties {
 
 /** Options of an ARQ server: any of its properties. */
 export type UdpArqServerOptions = OptionsOf<
-  ComplexSocketProperties & UdpServerProperties & ArqProperties & ArqServerProperties
+  ComplexSocketProperties & UdpServerProperties & UdpProxyProperties & ArqProperties & ArqServerProperties
 >;
 
 export interface UdpArqServer<Extra = unknown> extends ArqProperties, ArqServerProperties {}
@@ -124,7 +125,9 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     this.#strangers?.clear();
     this.#strangers = null;
     if (hasCookies) {
-      this.#strangers = new ArqStrangers(this[$wheel], (address, port) => this.#disown(address, port));
+      this.#strangers = new ArqStrangers(this[$wheel], (address, port, proxied) =>
+        this.#disown(address, port, proxied),
+      );
     }
   }
 
@@ -134,17 +137,32 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
   }
 
   /** @internal */
-  protected override [$unknownPeer](run: UdpHost, bytes: Buffer, address: string, port: number, now: number): void {
+  protected override [$unknownPeer](
+    run: UdpHost,
+    bytes: Buffer,
+    address: string,
+    port: number,
+    now: number,
+    proxied: ProxiedPeer | null,
+  ): void {
     if (bytes.length > run.settings.maxDatagramSize) run.drops.oversize++;
     else if (isCloseNotify(bytes)) run.drops.unknownPeer++;
-    else if (this.#keys !== null && isMigration(bytes)) this.#claimed(run, this.#keys, bytes, address, port, now);
-    else if (this.checkConv) this.#acceptStock(run, bytes, address, port, now);
-    else if (this.#cookies === null) this.#acceptAny(run, bytes, address, port, now);
-    else this.#askForProof(run, this.#cookies, bytes, address, port, now);
+    else if (this.#keys !== null && isMigration(bytes))
+      this.#claimed(run, this.#keys, bytes, address, port, proxied, now);
+    else if (this.checkConv) this.#acceptStock(run, bytes, address, port, proxied, now);
+    else if (this.#cookies === null) this.#acceptAny(run, bytes, address, port, proxied, now);
+    else this.#askForProof(run, this.#cookies, bytes, address, port, proxied, now);
   }
 
   /** HP-Socket's way: any first datagram makes a connection (UD-002). */
-  #acceptAny(run: UdpHost, bytes: Buffer, address: string, port: number, now: number): void {
+  #acceptAny(
+    run: UdpHost,
+    bytes: Buffer,
+    address: string,
+    port: number,
+    proxied: ProxiedPeer | null,
+    now: number,
+  ): void {
     // A client of a connection that has moved here: a new one would end soon, with a close notify that means that client.
     if (this.#keys !== null && isOfConversation(bytes)) {
       run.drops.unknownPeer++;
@@ -152,15 +170,23 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
       return;
     }
     const start = { settings: this.#arq!, selfId: nextConversationId(), keys: this.#keys };
-    this.#accept(run, address, port, now, start)?.received(bytes, now);
+    this.#accept(run, address, port, proxied, now, start)?.received(bytes, now);
   }
 
   /** Plain KCP: the first data of a conversation makes a connection. */
-  #acceptStock(run: UdpHost, bytes: Buffer, address: string, port: number, now: number): void {
+  #acceptStock(
+    run: UdpHost,
+    bytes: Buffer,
+    address: string,
+    port: number,
+    proxied: ProxiedPeer | null,
+    now: number,
+  ): void {
     const conv = bytes.length >= KCP_HEADER_BYTES ? bytes.readUInt32LE(0) : 0;
     if (this.conv !== 0 && this.conv !== conv && beginsConversation(bytes)) {
       run.drops.foreignConversation++;
-      const message = `${address}:${port}: ${foreignConversation(bytes, this.conv)}`;
+      const client = `${proxied?.address ?? address}:${clientPort(port, proxied)}`;
+      const message = `${client}: ${foreignConversation(bytes, this.conv)}`;
       this[$refuse]('receive', SocketErrorCode.DataProc, Errno.EBADMSG, message);
       return;
     }
@@ -170,7 +196,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
       return;
     }
     const start = { settings: this.#arq!, selfId: conv };
-    this.#accept(run, address, port, now, start)?.received(bytes, now);
+    this.#accept(run, address, port, proxied, now, start)?.received(bytes, now);
   }
 
   /** Makes a connection if the limits allow it. `admitted` is called before any hook. */
@@ -178,6 +204,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     run: UdpHost,
     address: string,
     port: number,
+    proxied: ProxiedPeer | null,
     now: number,
     start: ArqStart,
     admitted?: () => void,
@@ -187,7 +214,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
       const made = new UdpConnection(run, peer, false, now, (lent) => new ArqProtocol(lent, { ...start, movable }));
       return made;
     };
-    const connection = this[$admit](run, address, port, make);
+    const connection = this[$admit](run, address, port, make, proxied);
     if (connection === null) return null;
     admitted?.();
     connection.open('onAccept', { address: connection.remoteAddress, port: connection.remotePort }, () => {});
@@ -195,9 +222,10 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
   }
 
   /** Tells a peer that has no connection here so, by an ID that it cannot know (AQ-018). */
-  #disown(address: string, port: number): void {
+  #disown(address: string, port: number, proxied: ProxiedPeer | null): void {
     const { [$host]: host } = this;
-    if (host === null || this.state !== ServiceState.Started || this[$peers].find(address, port) !== undefined) return;
+    if (host === null || this.state !== ServiceState.Started) return;
+    if (this[$peers].find(clientKey(address, proxied), clientPort(port, proxied)) !== undefined) return;
     this.#tellStranger(address, port);
   }
 
@@ -208,11 +236,21 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     host.control(this.#question, port, address);
   }
 
-  #askForProof(run: UdpHost, cookies: ArqCookies, bytes: Buffer, address: string, port: number, now: number): void {
+  #askForProof(
+    run: UdpHost,
+    cookies: ArqCookies,
+    bytes: Buffer,
+    address: string,
+    port: number,
+    proxied: ProxiedPeer | null,
+    now: number,
+  ): void {
     const { length } = bytes;
+    const key = clientKey(address, proxied);
+    const peerPort = clientPort(port, proxied);
     if (length === 0) {
       run.drops.unknownPeer++;
-      this.#strangers?.heard(address, port, now);
+      this.#strangers?.heard(address, port, proxied, now);
       return;
     }
     if (length >= KCP_HEADER_BYTES && bytes[4]! >= FIRST_COMMAND && bytes[4]! <= LAST_COMMAND) {
@@ -221,30 +259,37 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
       // whose connection is gone sees another ID than it knows, and resets (AQ-018). 12 bytes for 24 or more.
       writeHandshake(this.#question, bytes.readUInt32LE(0), 0, false);
       run.drops.unknownPeer++;
-      if (cookies.input(this.#question, address, port, now) !== CookieVerdict.Ignore) {
+      if (cookies.input(this.#question, key, peerPort, now) !== CookieVerdict.Ignore) {
         run.control(cookies.out, port, address);
       }
       return;
     }
-    if (length === HANDSHAKE_BYTES) this.#strangers?.spoke(address, port);
-    switch (cookies.input(bytes, address, port, now)) {
+    if (length === HANDSHAKE_BYTES) this.#strangers?.spoke(address, port, proxied);
+    switch (cookies.input(bytes, key, peerPort, now)) {
       case CookieVerdict.Answer:
       case CookieVerdict.Spent:
         run.control(cookies.out, port, address);
         return;
       case CookieVerdict.Proved:
-        this.#acceptProved(run, cookies, address, port, now);
+        this.#acceptProved(run, cookies, address, port, proxied, now);
         return;
       default:
         run.drops.unknownPeer++;
     }
   }
 
-  #acceptProved(run: UdpHost, cookies: ArqCookies, address: string, port: number, now: number): void {
+  #acceptProved(
+    run: UdpHost,
+    cookies: ArqCookies,
+    address: string,
+    port: number,
+    proxied: ProxiedPeer | null,
+    now: number,
+  ): void {
     const { selfId, peerId, isPeerComplete } = cookies;
     const start = { settings: this.#arq!, selfId, proved: { peerId, isPeerComplete }, keys: this.#keys };
     // Not before: a peer that was refused for now may come again with the same cookie.
-    this.#accept(run, address, port, now, start, () => cookies.spend(now));
+    this.#accept(run, address, port, proxied, now, start, () => cookies.spend(now));
   }
 
   // ---- clients with another address ------------------------------------------------------------------------------
@@ -264,24 +309,34 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
    * A datagram says that a connection goes on at this address: arq/migration.ts. Nothing is kept, and no answer is longer than
    * what came, until an answer to a challenge shows that it is true.
    */
-  #claimed(run: UdpHost, keys: MigrationKeys, packet: Buffer, address: string, port: number, now: number): void {
+  #claimed(
+    run: UdpHost,
+    keys: MigrationKeys,
+    packet: Buffer,
+    address: string,
+    port: number,
+    proxied: ProxiedPeer | null,
+    now: number,
+  ): void {
     const mark = migrationMark(packet);
     const isOfClient = mark === MARK_CLAIM || mark === MARK_ANSWER;
     const connection = isOfClient ? this.#movable.get(migrationTicket(packet)) : undefined;
     const key = connection?.isValid === true ? connection.protocol.migrationKey : null;
     if (connection === undefined || key === null || !key.isGenuine(packet)) return this.#ignoreClaim(run);
     const counter = migrationCounter(packet);
-    const nonce = keys.nonceFor(key.ticket, address, port, counter);
+    const place = clientKey(address, proxied);
+    const placePort = clientPort(port, proxied);
+    const nonce = keys.nonceFor(key.ticket, place, placePort, counter);
     if (mark === MARK_CLAIM) {
       if (counter <= key.counter) return this.#ignoreClaim(run);
       run.control(key.challenge(connection.protocol.selfId, counter, nonce), port, address);
       return;
     }
-    const isHere = connection.sendAddress === address && connection.remotePort === port;
+    const isHere = connection.peerKey === place && connection.remotePort === placePort;
     // The same answer again, from where it moved to, is that of a client which has not heard that it did.
     const isNews = counter > key.counter || (counter === key.counter && isHere);
     if (!isNews || !nonce.equals(migrationNonce(packet))) return this.#ignoreClaim(run);
-    if (!isHere && !this.#moveTo(connection, address, port)) {
+    if (!isHere && !this.#moveTo(connection, address, port, proxied)) {
       this.#moves.refused++;
       return;
     }
@@ -295,18 +350,20 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     this.#moves.ignored++;
   }
 
-  #moveTo(connection: ArqConnection, address: string, port: number): boolean {
+  #moveTo(connection: ArqConnection, address: string, port: number, proxied: ProxiedPeer | null): boolean {
     const { id, remoteAddress, remotePort } = connection;
     // The client that had that address before has it no more: what is sent there now reaches the one that has just proved it.
-    const before = this[$peers].find(address, port);
+    const before = this[$peers].find(clientKey(address, proxied), clientPort(port, proxied));
     if (before !== undefined) this[$peers].delete(before);
-    if (!this[$move](connection, address, port)) {
+    if (!this[$move](connection, address, port, proxied)) {
       if (before !== undefined) this[$peers].add(before);
       return false;
     }
     this.#moves.moved++;
     before?.protocol.supersede();
     before?.endNow();
+    // Behind a proxy, it may be that alone which sends from another port.
+    if (connection.remoteAddress === remoteAddress && connection.remotePort === remotePort) return true;
     const { listener } = connection.host;
     notifyHook(
       () =>
@@ -326,18 +383,23 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
    * port, or a forgery) is treated like one of a stranger: a client that proves itself takes the connection's place.
    * @internal
    */
-  protected override [$receivedFrom](connection: ArqConnection, bytes: Buffer, now: number): void {
+  protected override [$receivedFrom](
+    connection: ArqConnection,
+    bytes: Buffer,
+    now: number,
+    proxied: ProxiedPeer | null,
+  ): void {
     const cookies = this.#cookies;
     if (this.#keys !== null && isMigration(bytes)) {
-      const { host, sendAddress, remotePort } = connection;
-      return this.#claimed(host, this.#keys, bytes, sendAddress, remotePort, now);
+      const { host, sendAddress, sendPort } = connection;
+      return this.#claimed(host, this.#keys, bytes, sendAddress, sendPort, proxied, now);
     }
     if (this.#keys !== null && isOfAnother(connection, bytes)) {
-      const { host, sendAddress, remotePort } = connection;
-      if (cookies !== null) this.#askForProof(host, cookies, bytes, sendAddress, remotePort, now);
+      const { host, sendAddress, sendPort } = connection;
+      if (cookies !== null) this.#askForProof(host, cookies, bytes, sendAddress, sendPort, proxied, now);
       else {
         host.drops.unknownPeer++;
-        if (bytes.length >= KCP_HEADER_BYTES) this.#tellStranger(sendAddress, remotePort);
+        if (bytes.length >= KCP_HEADER_BYTES) this.#tellStranger(sendAddress, sendPort);
       }
       return;
     }
@@ -345,16 +407,18 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
       connection.received(bytes, now);
       return;
     }
-    const { host, sendAddress: address, remotePort: port } = connection;
-    const verdict = cookies.input(bytes, address, port, now);
+    const { host, sendAddress: address, sendPort: port } = connection;
+    const key = clientKey(address, proxied);
+    const peerPort = clientPort(port, proxied);
+    const verdict = cookies.input(bytes, key, peerPort, now);
     // A spent cookie is a late copy of a packet of a client that had that address before: a reset would hit the one that has it now.
     if (verdict === CookieVerdict.Answer) host.control(cookies.out, port, address);
     // A server that is stopping lets no client in, and the old connection may still be drained.
     if (verdict !== CookieVerdict.Proved || this.state !== ServiceState.Started) return;
     connection.protocol.supersede();
     connection.endNow();
-    const isFree = this[$peers].find(address, port) === undefined;
-    if (isFree && this.hasStarted) this.#acceptProved(host, cookies, address, port, now);
+    const isFree = this[$peers].find(key, peerPort) === undefined;
+    if (isFree && this.hasStarted) this.#acceptProved(host, cookies, address, port, proxied, now);
   }
 
   /** @internal */

@@ -1,6 +1,5 @@
 import { Admission } from '../connection/admission.ts';
 import { closeAll, emptyReport } from '../connection/closing.ts';
-import type { ProxyProtocolOptions } from '../connection/trusted-proxies.ts';
 import { normalizeAddress, type SocketAddress } from '../core/address.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { ComplexSocket } from '../core/complex-socket.ts';
@@ -31,7 +30,6 @@ import {
   $released,
   $resetTable,
   $sendLimit,
-  $settings,
   $table,
   $transition,
   $unknownId,
@@ -48,7 +46,14 @@ import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { isPort } from '../stream/stream-properties.ts';
 import { UdpSocket } from '../transport/udp-socket.ts';
 import { DatagramConnection } from '../udp/datagram-connection.ts';
-import { ProxiedDatagrams, type ProxiedPeer } from '../udp/proxied-datagrams.ts';
+import {
+  clientKey,
+  clientPort,
+  ProxiedDatagrams,
+  type ProxiedPeer,
+  type UdpProxyProperties,
+  udpProxyProperties,
+} from '../udp/proxied-datagrams.ts';
 import type { UdpConnection } from '../udp/udp-connection.ts';
 import { UdpHost, type UdpOwner } from '../udp/udp-host.ts';
 import type { PeerAddress, UdpLifecycle } from '../udp/udp-lifecycle.ts';
@@ -83,7 +88,9 @@ const startRules = {
 /** Longest wait for the last close notifies to leave, milliseconds; HP-Socket always waits so long. */
 const NOTIFY_WAIT_MS = 30;
 
-export interface DatagramServer<C extends UdpConnection, Extra = unknown> extends UdpServerProperties {}
+export interface DatagramServer<C extends UdpConnection, Extra = unknown>
+  extends UdpServerProperties,
+    UdpProxyProperties {}
 
 /** What UDP and ARQ servers share: one socket, pseudo-connections by the address of the peer (`IUdpServer`). */
 export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
@@ -134,7 +141,7 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
     const run = new UdpHost(this, this[$listener]);
     this[$host] = run;
     this[$admission] = new Admission(this, run.limits, this[$wheel].clock);
-    const { proxyProtocol = null } = this[$settings] as { proxyProtocol?: ProxyProtocolOptions | null };
+    const { proxyProtocol } = this;
     this[$proxies] = proxyProtocol === null ? null : new ProxiedDatagrams(proxyProtocol, run.limits);
     let socket: UdpSocket<UdpConnection | null> | null = null;
     try {
@@ -215,15 +222,15 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
 
   /** @param proxied The client that a proxy names as its sender; null if it is from its address. */
   #receivedFrom(run: UdpHost, bytes: Buffer, address: string, port: number, proxied: ProxiedPeer | null): void {
-    const key = proxied === null ? address : proxied.key;
-    const peerPort = proxied === null ? port : proxied.port;
+    const key = clientKey(address, proxied);
+    const peerPort = clientPort(port, proxied);
     const connection = this[$peers].find(key, peerPort);
     const now = run.wheel.clock.now();
     if (connection !== undefined) {
       if (connection.isLeaving) {
         this[$peers].delete(connection);
       } else if (connection.isValid) {
-        this[$receivedFrom](connection, bytes, now);
+        this[$receivedFrom](connection, bytes, now, proxied);
         return;
       }
       // It is closing, and this datagram begins a new connection: the old one ends first (EXO-005).
@@ -235,7 +242,7 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   }
 
   /** A datagram of a peer with a connection. @internal */
-  protected [$receivedFrom](connection: C, bytes: Buffer, now: number): void {
+  protected [$receivedFrom](connection: C, bytes: Buffer, now: number, _proxied: ProxiedPeer | null): void {
     connection.received(bytes, now);
   }
 
@@ -261,17 +268,15 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
     make: (peer: PeerAddress) => C,
     proxied: ProxiedPeer | null = null,
   ): C | null {
-    const remoteAddress = proxied === null ? normalizeAddress(address) : proxied.address;
-    // A path is nothing that lists of addresses could know.
-    const limited = proxied?.header.family === 'unix' ? '' : remoteAddress;
+    const peer = peerAddress(address, port, proxied);
     const before = run.limits.blockedAddresses + run.limits.acceptRate;
-    const key = this[$admission]!.admit(limited, this[$table].size);
+    const key = this[$admission]!.admit(limitedAddress(peer), this[$table].size);
     if (key === null) {
       run.refused++;
       if (run.limits.blockedAddresses + run.limits.acceptRate === before) this[$refusePeer](run, address, port);
       return null;
     }
-    const connection = make({ sendAddress: address, remoteAddress, remotePort: proxied?.port ?? port, proxied });
+    const connection = make(peer);
     this[$table].insert(connection);
     this[$peers].add(connection);
     const { [$admission]: admission } = this;
@@ -281,13 +286,13 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   }
 
   /** The peer of a connection has proved that it is at another address now. False if the limits do not let it be there. @internal */
-  protected [$move](connection: C, address: string, port: number): boolean {
-    const remoteAddress = normalizeAddress(address);
-    const key = this[$admission]!.move(connection.limitKey, remoteAddress);
+  protected [$move](connection: C, address: string, port: number, proxied: ProxiedPeer | null): boolean {
+    const peer = peerAddress(address, port, proxied);
+    const key = this[$admission]!.move(connection.limitKey, limitedAddress(peer));
     if (key === null) return false;
     connection.limitKey = key;
     this[$peers].delete(connection);
-    connection.moveTo({ sendAddress: address, remoteAddress, remotePort: port });
+    connection.moveTo(peer);
     this[$peers].add(connection);
     return true;
   }
@@ -398,4 +403,15 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   }
 }
 
-defineProperties(DatagramServer.prototype, udpServerProperties);
+/** Where a datagram came from. */
+function peerAddress(address: string, port: number, proxied: ProxiedPeer | null): PeerAddress {
+  const remoteAddress = proxied === null ? normalizeAddress(address) : proxied.address;
+  return { sendAddress: address, remoteAddress, remotePort: clientPort(port, proxied), proxied };
+}
+
+/** The address that limits and lists look at: '' for a path, which is nothing that lists of addresses could know. */
+function limitedAddress({ remoteAddress, proxied }: PeerAddress): string {
+  return proxied?.header.family === 'unix' ? '' : remoteAddress;
+}
+
+defineProperties(DatagramServer.prototype, { ...udpServerProperties, ...udpProxyProperties });

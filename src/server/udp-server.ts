@@ -1,9 +1,8 @@
 import { CLOSE_NOTIFY, isCloseNotify } from '../arq/index.ts';
-import { checkProxyProtocol, type ProxyProtocolOptions } from '../connection/trusted-proxies.ts';
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
 import { $admit, $refusePeer, $unknownPeer } from '../core/internals.ts';
-import { custom, defineProperties, type OptionsOf, type TableOf } from '../core/properties.ts';
-import type { ProxiedPeer } from '../udp/proxied-datagrams.ts';
+import type { OptionsOf } from '../core/properties.ts';
+import type { ProxiedPeer, UdpProxyProperties } from '../udp/proxied-datagrams.ts';
 import { UdpConnection } from '../udp/udp-connection.ts';
 import type { UdpHost } from '../udp/udp-host.ts';
 import type { UdpServerHooks } from '../udp/udp-listener.ts';
@@ -13,15 +12,6 @@ import { DatagramServer } from './udp-datagram-server.ts';
 
 /** Options of a UDP server: any of its properties. */
 export type UdpServerOptions = OptionsOf<ComplexSocketProperties & UdpServerProperties & UdpProxyProperties>;
-
-/** Property of UDP servers alone. */
-export interface UdpProxyProperties {
-  /**
-   * Whose PROXY headers (version 2) are believed; null, the default, if datagrams have none. With it, every datagram of a trusted
-   * proxy begins with a header, as dnsdist and BIND send it; answers go to the proxy, without one.
-   */
-  proxyProtocol: ProxyProtocolOptions | null;
-}
 
 /**
  * A UDP server with pseudo-connections (HP-Socket's `UdpServer`, byte for byte): each address that sends something is a
@@ -75,8 +65,3 @@ export class UdpServer<Extra = unknown> extends DatagramServer<UdpConnection<Pla
     run.control(CLOSE_NOTIFY, port, address);
   }
 }
-
-export interface UdpServer<Extra = unknown> extends UdpProxyProperties {}
-defineProperties(UdpServer.prototype, {
-  proxyProtocol: custom(null, checkProxyProtocol),
-} satisfies TableOf<UdpProxyProperties>);

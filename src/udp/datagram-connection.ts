@@ -21,7 +21,7 @@ export class DatagramConnection<Extra = unknown> extends Connection<Extra> {
     this.#connection = connection;
   }
 
-  /** The PROXY header of the client's first datagram; null if it came with none, and without `proxyProtocol`. */
+  /** The PROXY header of the client's first datagram, with `migration` from where it is now; null if it came with none, and without `proxyProtocol`. */
   get proxyHeader(): ProxyHeader | null {
     return this.#connection.proxied?.header ?? null;
   }

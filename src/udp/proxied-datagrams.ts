@@ -1,7 +1,21 @@
-import { type ProxyProtocolOptions, TrustedProxies } from '../connection/trusted-proxies.ts';
+import { checkProxyProtocol, type ProxyProtocolOptions, TrustedProxies } from '../connection/trusted-proxies.ts';
+import { custom, type TableOf } from '../core/properties.ts';
 import type { ProxyHeader } from '../protocol/preambles/proxy-header.ts';
 import { ProxyReader, ProxyStart } from '../protocol/preambles/proxy-reader.ts';
 import type { UdpLimitCounters } from './udp-stats.ts';
+
+/** Property of UDP and ARQ servers about proxies in front of them. */
+export interface UdpProxyProperties {
+  /**
+   * Whose PROXY headers (version 2) are believed; null, the default, if datagrams have none. With it, every datagram of a trusted
+   * proxy begins with a header, as dnsdist and BIND send it; answers go to the proxy, without one.
+   */
+  proxyProtocol: ProxyProtocolOptions | null;
+}
+
+export const udpProxyProperties = {
+  proxyProtocol: custom(null, checkProxyProtocol),
+} satisfies TableOf<UdpProxyProperties>;
 
 /** The client of a datagram that came through a proxy, and where answers to it go: to the proxy, without a header. */
 export interface ProxiedPeer {
@@ -12,6 +26,16 @@ export interface ProxiedPeer {
   /** Client and proxy together: what its connection is found by. */
   readonly key: string;
   readonly header: ProxyHeader;
+}
+
+/** What the client of a datagram is found by, among those with its port. @param address Of the sender, as the system writes it. */
+export function clientKey(address: string, proxied: ProxiedPeer | null): string {
+  return proxied === null ? address : proxied.key;
+}
+
+/** Port of the client of a datagram. @param port Of the sender. */
+export function clientPort(port: number, proxied: ProxiedPeer | null): number {
+  return proxied === null ? port : proxied.port;
 }
 
 /**

@@ -9,6 +9,8 @@ export class Nat {
   drops: (from: 'client' | 'server', bytes: Buffer) => boolean = () => false;
   /** Called with each datagram, before it passes. */
   seen: (from: 'client' | 'server', bytes: Buffer) => void = () => {};
+  /** What it puts in front of the client's datagrams: a PROXY header. */
+  header: Buffer = Buffer.alloc(0);
   readonly #inside: Socket;
   readonly #serverPort: number;
   #outside: Socket;
@@ -60,7 +62,7 @@ export class Nat {
     this.seen(from, bytes);
     if (this.drops(from, bytes)) return;
     this.passed.push({ from, bytes });
-    if (from === 'client') this.#outside.send(bytes, this.#serverPort, '127.0.0.1');
+    if (from === 'client') this.#outside.send(Buffer.concat([this.header, bytes]), this.#serverPort, '127.0.0.1');
     else this.#inside.send(bytes, this.#clientPort, '127.0.0.1');
   }
 
