@@ -1,3 +1,4 @@
+import { stamp } from '../core/clock.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
@@ -77,7 +78,7 @@ export class ConnectionDeadlines implements Deadlines {
     const connection = this.#connection;
     const { receiver, host } = connection;
     const { wheel, limits } = host;
-    receiver.lastReceiveAt = wheel.clock.now();
+    receiver.lastReceiveAt = stamp(wheel.clock.now());
     let moved = 0;
     let movedAt = receiver.lastReceiveAt;
     // Sends note no time: looking four times in `timeoutMs` whether bytes have left is exact enough.

@@ -1,3 +1,4 @@
+import { stamp } from '../core/clock.ts';
 import { type CloseInfo, endedBy } from '../core/close-info.ts';
 import type { Component } from '../core/component.ts';
 import { closedBefore, hookError, lateHookError, refusalError } from '../core/connection-errors.ts';
@@ -78,7 +79,7 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
   constructor(host: Host, state: ConnectionState, now: number) {
     this.host = host;
     this.#state = state;
-    this.openedAt = now;
+    this.openedAt = stamp(now);
   }
 
   // ---- what a subclass is ----------------------------------------------------------------------------------------
@@ -179,13 +180,13 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
   /** Runs the hook that lets the connection in, then what comes next. `done` is told how it went: undefined if open, else why not. */
   open(firstHook: 'onAccept' | 'onConnect', argument: unknown, done: OpeningDone): void {
     const { listener, owner } = this.host;
-    if (listener[firstHook] === undefined) return this.#firstHookPassed(firstHook, done);
+    if (listener[firstHook] === undefined) return this.firstHookPassed(firstHook, done);
     const call = (): unknown =>
       firstHook === 'onAccept' ? listener.onAccept?.(owner, this.id, argument) : listener.onConnect?.(owner, this.id);
-    askHook(this, firstHook, call, done, () => this.#firstHookPassed(firstHook, done));
+    askHook(this, firstHook, call, done, () => this.firstHookPassed(firstHook, done));
   }
 
-  #firstHookPassed(hook: string, done: OpeningDone): void {
+  private firstHookPassed(hook: string, done: OpeningDone): void {
     // A stop that did not wait for the answer has counted the connection as refused.
     if (this.isReleased) return done(this.closedBefore(hook));
     this.wasLetIn = true;
@@ -213,12 +214,12 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
   /** `onHandShake`, then data (NODEEV-001). */
   shakeHands(done: OpeningDone): void {
     const { listener, owner } = this.host;
-    if (listener.onHandShake === undefined) return this.#handShakePassed(done);
+    if (listener.onHandShake === undefined) return this.handShakePassed(done);
     const call = (): unknown => listener.onHandShake?.(owner, this.id);
-    askHook(this, 'onHandShake', call, done, () => this.#handShakePassed(done));
+    askHook(this, 'onHandShake', call, done, () => this.handShakePassed(done));
   }
 
-  #handShakePassed(done: OpeningDone): void {
+  private handShakePassed(done: OpeningDone): void {
     if (this.#state !== ConnectionState.Opening) return done(this.closedBefore('onHandShake'));
     this.begin();
     done();
@@ -290,7 +291,7 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
     this.facts |= ENDED_BY_PEER;
   }
 
-  #closeInfo(): CloseInfo {
+  private closeInfo(): CloseInfo {
     const { operation, errorCode, error, droppedBytes } = this.closeReason;
     const by = endedBy(error, (this.facts & ENDED_BY_PEER) !== 0);
     return { operation, errorCode, code: error?.code ?? null, error: error ?? null, droppedBytes, endedBy: by };
@@ -319,7 +320,7 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
     owner[$closing](this);
     if (this.wasLetIn && listener.onClose !== undefined) {
       const { operation, errorCode } = this.closeReason;
-      const info = this.#closeInfo();
+      const info = this.closeInfo();
       notifyHook(
         () => listener.onClose?.(owner, this.id, operation, errorCode, info),
         (thrown) => owner[$reportHookError](listener, 'onClose', thrown, this.id, false),

@@ -1,3 +1,4 @@
+import { stamp } from '../core/clock.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { SocketErrorName } from '../core/error-names.ts';
@@ -149,14 +150,14 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
       host.read.close();
       this.received(buffer.subarray(0, length), Lifetime.Forever);
     } else if ((this.#facts & LENDS) !== 0 && !loan.isOpen) {
-      this.#lend(this.#window, length);
+      this.lend(this.#window, length);
     } else {
       const bytes = this.#window.take(length);
       this.#nextBuffer = this.#window.rest;
       this.received(bytes, Lifetime.Forever);
     }
     // A read that goes on though receiving stands still lands in `#held`.
-    const readsOn = this.pauses === 0 || (this.#facts & READS_AHEAD) !== 0 || this.#awaitsOnlyEnd;
+    const readsOn = this.pauses === 0 || (this.#facts & READS_AHEAD) !== 0 || this.awaitsOnlyEnd;
     return readsOn && this.#connection.state < ConnectionState.Closing;
   }
 
@@ -165,7 +166,7 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
   }
 
   /** The next read lands where this one did, unless what it brought is kept. */
-  #lend(window: ReadWindow, length: number): void {
+  private lend(window: ReadWindow, length: number): void {
     loan.begin(window.memory, this.#connection.sender?.queue ?? null);
     this.received(window.lend(length), Lifetime.Loan);
     if (loan.end() || this.#window === null) return;
@@ -179,15 +180,15 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
     const { host } = connection;
     if (connection.state >= ConnectionState.Closing) return;
     if (this.pauses !== 0 || connection.state < ConnectionState.Open || this.protocol.hasBacklog) {
-      return this.#hold(bytes, lifetime);
+      return this.holdBytes(bytes, lifetime);
     }
     host.bytesIn += bytes.length;
     this.bytesIn += bytes.length;
-    if (host.marksReceives) this.lastReceiveAt = host.wheel.clock.now();
+    if (host.marksReceives) this.lastReceiveAt = stamp(host.wheel.clock.now());
     if (this.#rates !== null) {
       const chargedBytes = Math.min(this.#rates.chargedBytes, bytes.length);
       this.#rates.chargedBytes -= chargedBytes;
-      this.#limitRate(this.#rates.bytes, bytes.length - chargedBytes);
+      this.limitRate(this.#rates.bytes, bytes.length - chargedBytes);
       if (connection.state >= ConnectionState.Closing) return;
     }
     const outer = host.active;
@@ -201,26 +202,26 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
       connection.deadlines.messageStands(this.protocol.isMidMessage === true, this.messagesIn);
     }
     if (this.pauses !== 0) {
-      if (connection.state < ConnectionState.Closing) this.#standStill();
+      if (connection.state < ConnectionState.Closing) this.standStill();
     } else if (this.#held !== null) {
-      this.#deliverHeld(); // bytes that another protocol left
+      this.deliverHeld(); // bytes that another protocol left
     }
   }
 
-  #hold(bytes: Buffer, lifetime: Lifetime): void {
+  private holdBytes(bytes: Buffer, lifetime: Lifetime): void {
     const { preambles } = this.#connection;
     if (preambles !== null) return preambles.received(bytes, lifetime);
     // What comes after this side has begun to drain, and said so by its FIN, is dropped.
     if ((this.pauses & PAUSED_BY_DRAIN) !== 0 && this.#connection.isShutDown) return;
     this.#held ??= [];
     this.#held.push(lifetime === Lifetime.Forever ? bytes : Buffer.from(bytes));
-    this.#standStill();
+    this.standStill();
   }
 
   /** Stops reading, unless something wants to know when the peer is gone, and little is held so far. */
-  #standStill(): void {
+  private standStill(): void {
     if ((this.#facts & READS_AHEAD) === 0) {
-      if (!this.#awaitsOnlyEnd) this.#connection.socket.pause();
+      if (!this.awaitsOnlyEnd) this.#connection.socket.pause();
       return;
     }
     let heldBytes = 0;
@@ -232,12 +233,12 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
   /** From now on reads on, within bounds, while receiving stands still, so that a reset of the peer is noticed. */
   readAhead(): void {
     this.#facts |= READS_AHEAD;
-    if (this.pauses !== 0 && (this.#facts & IS_DELIVERING) === 0 && this.isOpen) this.#standStill();
+    if (this.pauses !== 0 && (this.#facts & IS_DELIVERING) === 0 && this.isOpen) this.standStill();
   }
 
   /** Delivers held bytes until there are none or receiving stands still again. They were counted when they came. */
-  #deliverHeld(): void {
-    while (this.#held !== null && this.#mayDeliver() && !this.protocol.hasBacklog) {
+  private deliverHeld(): void {
+    while (this.#held !== null && this.isReady() && !this.protocol.hasBacklog) {
       const bytes = this.#held.shift()!;
       if (this.#held.length === 0) this.#held = null;
       this.received(bytes, Lifetime.Forever);
@@ -247,7 +248,7 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
   /** Gives up everything that was received and not handed on, in order. */
   takeRest(): Buffer | null {
     const rest = this.protocol.takeRest();
-    if (rest !== null) this.#uncount(rest.length);
+    if (rest !== null) this.uncount(rest.length);
     const held = this.#held;
     this.#held = null;
     if (held === null) return rest;
@@ -257,7 +258,7 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
   count(): boolean {
     const connection = this.#connection;
     if (this.#rates !== null) {
-      this.#limitRate(this.#rates.messages, 1);
+      this.limitRate(this.#rates.messages, 1);
       if (connection.state >= ConnectionState.Closing) return false;
     }
     this.messagesIn++;
@@ -288,18 +289,18 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
         connection.hookFailed('onReceive', thrown, SocketOperation.Receive);
         return false;
       }
-      if (mustSettle(result)) settleHook(result, this.#receiveOutcome());
+      if (mustSettle(result)) settleHook(result, this.receiveOutcome());
     }
     return this.pauses === 0 && this.isOpen;
   }
 
   /** What follows from `onReceive`; the same for all its calls, and made when one of them asks for it. */
-  #receiveOutcome(): HookOutcome {
-    this.#outcome ??= this.#outcomeOf('onReceive', undefined);
+  private receiveOutcome(): HookOutcome {
+    this.#outcome ??= this.outcomeOf('onReceive', undefined);
     return this.#outcome;
   }
 
-  #outcomeOf(hook: string, then: ((value: unknown) => void) | undefined): HookOutcome {
+  private outcomeOf(hook: string, then: ((value: unknown) => void) | undefined): HookOutcome {
     let isWaiting = false;
     return {
       waits: () => {
@@ -327,7 +328,7 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
   }
 
   settle(hook: string, result: unknown, answered?: (value: unknown) => void): boolean {
-    settleHook(result, this.#outcomeOf(hook, answered));
+    settleHook(result, this.outcomeOf(hook, answered));
     return this.pauses === 0 && this.isOpen;
   }
 
@@ -382,15 +383,15 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
     const lends = connection.host.settings.reuseReceiveMemory && next.deliversBytes;
     this.#facts = lends ? this.#facts | LENDS : this.#facts & ~LENDS;
     if (rest !== null) {
-      this.#uncount(rest.length);
+      this.uncount(rest.length);
       this.#held = this.#held === null ? [rest] : [rest, ...this.#held];
-      if ((this.#facts & IS_DELIVERING) === 0) this.#resumeSoon();
+      if ((this.#facts & IS_DELIVERING) === 0) this.resumeSoon();
     }
     if (this.isOpen) next.opened();
   }
 
   /** Bytes that the protocol gives up were counted and charged when they came. What gets them next counts them, and charges no more. */
-  #uncount(bytes: number): void {
+  private uncount(bytes: number): void {
     this.bytesIn -= bytes;
     this.#connection.host.bytesIn -= bytes;
     if (this.#rates !== null) this.#rates.chargedBytes += bytes;
@@ -420,10 +421,10 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
 
   /** Begins to read, unless something already asked for a pause. */
   start(): void {
-    this.#noteReading();
+    this.noteReading();
     this.protocol.opened();
-    if (this.pauses !== 0) this.#standStill();
-    else if (this.#held !== null || this.hasEnded) this.#resumeSoon();
+    if (this.pauses !== 0) this.standStill();
+    else if (this.#held !== null || this.hasEnded) this.resumeSoon();
     else this.#connection.socket.resume();
   }
 
@@ -431,11 +432,11 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
   pause(isPaused: boolean): void {
     if (isPaused) {
       this.pauses |= PAUSED_BY_USER;
-      if ((this.#facts & IS_DELIVERING) === 0 && this.#connection.state >= ConnectionState.Open) this.#standStill();
+      if ((this.#facts & IS_DELIVERING) === 0 && this.#connection.state >= ConnectionState.Open) this.standStill();
       if (this.#connection.isShutDown) this.#connection.resumeAtTurnEnd();
     } else if ((this.pauses & PAUSED_BY_USER) !== 0) {
       this.pauses &= ~PAUSED_BY_USER;
-      this.#resumeSoon();
+      this.resumeSoon();
     }
   }
 
@@ -458,9 +459,9 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
   /** Delivers what was received before the drain began; nothing new is read. */
   deliverKept(): void {
     this.pauses &= ~PAUSED_BY_DRAIN;
-    if (this.#mayDeliver()) {
-      this.#deliverBacklog();
-      this.#deliverHeld();
+    if (this.isReady()) {
+      this.deliverBacklog();
+      this.deliverHeld();
     }
     this.pauses |= PAUSED_BY_DRAIN;
   }
@@ -474,11 +475,11 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
   resumeConsumer(): void {
     if ((this.pauses & PAUSED_BY_CONSUMER) === 0) return;
     this.pauses &= ~PAUSED_BY_CONSUMER;
-    this.#resumeSoon();
+    this.resumeSoon();
   }
 
   /** Resumes at the end of this turn: what is kept is delivered by hooks, and no call fires a hook from inside itself. */
-  #resumeSoon(): void {
+  private resumeSoon(): void {
     if ((this.#facts & IS_DELIVERING) !== 0) return;
     this.#connection.resumeAtTurnEnd();
   }
@@ -486,17 +487,17 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
   /** Delivers what was kept, and reads on, unless something still asks for a pause. */
   resume(): void {
     const connection = this.#connection;
-    if (!this.#mayDeliver()) return this.#awaitEnd();
-    this.#noteReading();
-    this.#deliverBacklog();
+    if (!this.isReady()) return this.awaitEnd();
+    this.noteReading();
+    this.deliverBacklog();
     connection.sender?.flushAndSettle();
-    this.#deliverHeld();
-    if (!this.#mayDeliver() || this.protocol.hasBacklog) return;
-    if (this.hasEnded) this.#tellEnd();
+    this.deliverHeld();
+    if (!this.isReady() || this.protocol.hasBacklog) return;
+    if (this.hasEnded) this.tellEnd();
     else connection.socket.resume();
   }
 
-  #deliverBacklog(): void {
+  private deliverBacklog(): void {
     if (!this.protocol.hasBacklog) return;
     const { host } = this.#connection;
     const outer = host.active;
@@ -511,13 +512,13 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
    * When we have sent everything and a FIN, only the peer's is missing, and only reading shows it. So a connection that its
    * user paused is read once more: what that brings is held for him, and nothing is read beyond it.
    */
-  #awaitEnd(): void {
-    if (!this.#awaitsOnlyEnd) return;
-    if (this.hasEnded) this.#tellEnd();
+  private awaitEnd(): void {
+    if (!this.awaitsOnlyEnd) return;
+    if (this.hasEnded) this.tellEnd();
     else this.#connection.socket.resume();
   }
 
-  get #awaitsOnlyEnd(): boolean {
+  private get awaitsOnlyEnd(): boolean {
     const { state, isShutDown } = this.#connection;
     const ignored = (this.#facts & ENDS_DURING_HOOK) === 0 ? MAY_LOOK : MAY_LOOK | PAUSED_BY_HOOK;
     const mayLook = isShutDown && state === ConnectionState.Draining && (this.pauses & ~ignored) === 0;
@@ -525,12 +526,12 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
   }
 
   /** Time in which nothing was read does not count against the peer. */
-  #noteReading(): void {
+  private noteReading(): void {
     const connection = this.#connection;
     if (connection.host.settings.idleTimeoutMs > 0) connection.deadlines.readsAgain();
   }
 
-  #mayDeliver(): boolean {
+  private isReady(): boolean {
     const { state } = this.#connection;
     return (
       this.pauses === 0 &&
@@ -544,11 +545,11 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
     this.#facts |= HAS_ENDED;
     const { preambles } = this.#connection;
     if (preambles !== null) preambles.ended();
-    else if (this.#mayDeliver() && !this.protocol.hasBacklog && this.#held === null) this.#tellEnd();
-    else this.#awaitEnd();
+    else if (this.isReady() && !this.protocol.hasBacklog && this.#held === null) this.tellEnd();
+    else this.awaitEnd();
   }
 
-  #tellEnd(): void {
+  private tellEnd(): void {
     if (this.hasToldEnd) return;
     this.#facts |= HAS_TOLD_END;
     const verdict = this.protocol.ended();
@@ -566,7 +567,7 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
     this.#window = null;
   }
 
-  #limitRate(bucket: TokenBucket | null, count: number): void {
+  private limitRate(bucket: TokenBucket | null, count: number): void {
     if (bucket === null) return;
     const connection = this.#connection;
     const { settings, limits, wheel } = connection.host;

@@ -122,7 +122,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   }
 
   set preambles(preambles: PreambleSide | null) {
-    if (preambles !== this.preambles) this.#useSeldom().preambles = preambles;
+    if (preambles !== this.preambles) this.useSeldom().preambles = preambles;
     if (preambles !== null) this.mark(HAD_PREAMBLES, true);
   }
 
@@ -146,7 +146,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   }
 
   set proxyHeader(header: ProxyHeader | null) {
-    if (header !== this.proxyHeader) this.#useSeldom().proxyHeader = header;
+    if (header !== this.proxyHeader) this.useSeldom().proxyHeader = header;
   }
 
   /** The proxies that it goes through, nearest first, as URLs without passwords. */
@@ -155,7 +155,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   }
 
   set proxies(proxies: readonly string[]) {
-    if (proxies.length > 0) this.#useSeldom().proxies = proxies;
+    if (proxies.length > 0) this.useSeldom().proxies = proxies;
   }
 
   /** The server name given to `connect` (option `serverName`, or behind `^`), over TLS. */
@@ -164,7 +164,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   }
 
   set serverName(name: string) {
-    if (name !== this.serverName) this.#useSeldom().serverName = name;
+    if (name !== this.serverName) this.useSeldom().serverName = name;
   }
 
   /** What `onClose` is to tell about an end that is graceful as far as the system knows. */
@@ -173,23 +173,23 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   }
 
   set endNote(error: SocketError | undefined) {
-    this.#useSeldom().endNote = error;
+    this.useSeldom().endNote = error;
   }
 
-  #useSeldom(): Seldom {
+  private useSeldom(): Seldom {
     this.#seldom ??= new Seldom();
     return this.#seldom;
   }
 
-  get #failure(): Error | null {
+  private get failure(): Error | null {
     return this.#seldom?.failure ?? null;
   }
 
-  get #disconnects(): boolean {
+  private get disconnects(): boolean {
     return (this.facts & DISCONNECTS) !== 0;
   }
 
-  get #outlivesSocket(): boolean {
+  private get outlivesSocket(): boolean {
     return (this.facts & OUTLIVES_SOCKET) !== 0;
   }
 
@@ -257,7 +257,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   /** Its sender, which has nothing to do, goes to other connections. */
   giveUpSender(): void {
     this.#bytesOutBefore = this.bytesOut;
-    this.#messagesOutBefore = this.#messagesOut;
+    this.#messagesOutBefore = this.messagesOut;
     this.sender = null;
   }
 
@@ -265,7 +265,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
     return this.#bytesOutBefore + (this.sender?.queue.writtenBytes ?? 0);
   }
 
-  get #messagesOut(): number {
+  private get messagesOut(): number {
     return this.#messagesOutBefore + (this.sender?.messagesOut ?? 0);
   }
 
@@ -279,7 +279,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   /** Its hooks let it in: data flows. */
   begin(): void {
     this.move(ConnectionState.Open);
-    if (this.isEnding) this.#sayGoodbye();
+    if (this.isEnding) this.sayGoodbye();
     this.consumer?.opened();
     this.receiver.start();
   }
@@ -332,7 +332,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   }
 
   awaitHook(goOn: (() => void) | null): void {
-    if (goOn !== null || this.#seldom !== null) this.#useSeldom().goOn = goOn;
+    if (goOn !== null || this.#seldom !== null) this.useSeldom().goOn = goOn;
     this.receiver.markHook(goOn !== null);
     if (goOn !== null && this.consumer !== null) queueMicrotask(goOn);
   }
@@ -353,11 +353,11 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
 
   endedBy(hook: string, hasThrown: boolean, thrown: unknown): void {
     if (!hasThrown) this.receiver.refusedBy(hook);
-    else if (!this.#hasToldOf(thrown)) this.hookFailed(hook, thrown, SocketOperation.Receive);
+    else if (!this.hasToldOf(thrown)) this.hookFailed(hook, thrown, SocketOperation.Receive);
   }
 
   /** Whether what a hook threw is how streams tell that this connection ended. */
-  #hasToldOf(thrown: unknown): boolean {
+  private hasToldOf(thrown: unknown): boolean {
     if (this.state < ConnectionState.Closing) return false;
     const { error } = this.closeReason;
     return (
@@ -381,14 +381,14 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
       this.receiver.resume();
     }
     if (this.awaitsSent && this.pendingBytes === 0) this.allSent();
-    if (this.#disconnects) this.#closeWhenSent();
+    if (this.disconnects) this.closeWhenSent();
   }
 
   /**
    * What is queued has been offered to the system. TLS always takes it a turn later, so there is a moment to wait for that;
    * a peer that does not read gets no longer one.
    */
-  #closeWhenSent(): void {
+  private closeWhenSent(): void {
     const isPlain = this.secure === null && (this.facts & IS_TUNNELLED) === 0;
     if (isPlain || this.pendingBytes === 0) return this.close(SocketOperation.Close, 0);
     if (this.awaitsSent || this.state >= ConnectionState.Closing) return;
@@ -401,8 +401,8 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   allSent(): void {
     if (this.state === ConnectionState.Draining) return this.shutDown();
     this.awaitsSent = false;
-    if (this.preambles !== null && !this.#disconnects) return this.preambles.allSent();
-    if (this.#disconnects && this.state < ConnectionState.Closing) this.close(SocketOperation.Close, 0);
+    if (this.preambles !== null && !this.disconnects) return this.preambles.allSent();
+    if (this.disconnects && this.state < ConnectionState.Closing) this.close(SocketOperation.Close, 0);
     else this.secure?.allSent();
   }
 
@@ -412,7 +412,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
 
   /** Queues bytes of the protocol itself, as they are. False if `maxPendingBytes` refuses them, or the connection closes. */
   sendRaw(bytes: Uint8Array): boolean {
-    const sender = this.#senderFor(bytes.length);
+    const sender = this.senderFor(bytes.length);
     if (sender === null) return false;
     sender.queue.append(bytes, 0, bytes.length);
     sender.appended();
@@ -421,7 +421,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
 
   /** As `sendRaw`, for parts of `length` bytes together: all of them, or none. */
   sendAllRaw(parts: readonly Uint8Array[], length: number): boolean {
-    const sender = this.#senderFor(length);
+    const sender = this.senderFor(length);
     if (sender === null) return false;
     for (const part of parts) sender.queue.append(part, 0, part.length);
     sender.appended();
@@ -429,7 +429,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   }
 
   /** The sending side, if it may take so many bytes of the protocol. */
-  #senderFor(length: number): ConnectionSender | null {
+  private senderFor(length: number): ConnectionSender | null {
     const isEarly = this.state < ConnectionState.Opening && this.preambles === null;
     if (isEarly || this.state >= ConnectionState.Closing || this.isShutDown) return null;
     const sender = this.useSender();
@@ -451,29 +451,29 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
 
   /** The peer's FIN, and everything before it was delivered: what is queued is sent, then the connection closes (CLS-001). */
   peerEnded(): void {
-    if (this.#failure !== null) return this.#closeForFailure();
-    if (!this.isEnding && !this.#disconnects) this.endedByPeer();
+    if (this.failure !== null) return this.closeForFailure();
+    if (!this.isEnding && !this.disconnects) this.endedByPeer();
     // A stream or an iterator may still hold what the answer depends on, so it says itself when it is done.
     if (this.consumer !== null) this.consumer.ended();
-    else if (!this.#mayAskEnd() || !askEnd(this)) this.drainPatiently();
-    if (this.#outlivesSocket) this.close(SocketOperation.Close, 0);
+    else if (!this.mayAskEnd() || !askEnd(this)) this.drainPatiently();
+    if (this.outlivesSocket) this.close(SocketOperation.Close, 0);
   }
 
   /** The peer's FIN came in the middle of a message, of which `bytes` are here: the listener is told so by `onClose`. */
   peerEndedEarly(bytes: number): void {
-    if (this.#failure !== null) return this.#closeForFailure();
+    if (this.failure !== null) return this.closeForFailure();
     this.endNote ??= cutShortError(this.id, bytes);
     this.drainPatiently();
-    if (this.#outlivesSocket) this.close(SocketOperation.Close, 0);
+    if (this.outlivesSocket) this.close(SocketOperation.Close, 0);
   }
 
-  #mayAskEnd(): boolean {
-    return this.state === ConnectionState.Open && !this.#disconnects && this.endNote === undefined;
+  private mayAskEnd(): boolean {
+    return this.state === ConnectionState.Open && !this.disconnects && this.endNote === undefined;
   }
 
   /** As `drain`, for as long as bytes move, with pauses of up to `closeTimeoutMs`. */
   drainPatiently(): void {
-    this.#drain(this.host.settings.closeTimeoutMs, true);
+    this.drainWithin(this.host.settings.closeTimeoutMs, true);
   }
 
   /** `Disconnect`: at the end of this turn, what is queued is offered to the system once more, then the connection closes. */
@@ -494,17 +494,17 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
    * @param ignoresHook Whether a pending hook is not waited for, because it waits itself for this drain.
    */
   drain(timeoutMs: number, ignoresHook = false): void {
-    this.#drain(timeoutMs, false, ignoresHook);
+    this.drainWithin(timeoutMs, false, ignoresHook);
   }
 
-  #drain(timeoutMs: number, isPatient: boolean, ignoresHook = false): void {
+  private drainWithin(timeoutMs: number, isPatient: boolean, ignoresHook = false): void {
     if (this.state < ConnectionState.Open && !this.canSend && !this.isEnding) return this.disconnect();
     if (this.state > ConnectionState.Draining) return;
     armDraining(this, timeoutMs, isPatient);
     this.facts |= IS_ENDING;
     if (ignoresHook) this.receiver.endDuringHook();
-    if (this.state === ConnectionState.Open && !ignoresHook && this.isHeld) this.#awaitAnswers();
-    else if (this.state >= ConnectionState.Open) this.#sayGoodbye();
+    if (this.state === ConnectionState.Open && !ignoresHook && this.isHeld) this.awaitAnswers();
+    else if (this.state >= ConnectionState.Open) this.sayGoodbye();
   }
 
   /** Whether an answer is still to come: a hook's promise is pending, a stream or an iterator is not done, or `hold` was called. */
@@ -516,7 +516,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
 
   /** Keeps the connection from draining until the release that is returned is called. */
   hold(): () => void {
-    const seldom = this.#useSeldom();
+    const seldom = this.useSeldom();
     seldom.holds++;
     let isReleased = false;
     return () => {
@@ -528,7 +528,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   }
 
   /** It drains when everything that was begun is answered; nothing new is begun. */
-  #awaitAnswers(): void {
+  private awaitAnswers(): void {
     this.receiver.stopFor(PAUSED_BY_DRAIN);
     if (this.consumer !== null && !this.receiver.hasToldEnd) this.consumer.ended();
   }
@@ -538,24 +538,24 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
     if (!this.isEnding || this.state !== ConnectionState.Open || this.isHeld) return;
     this.receiver.deliverKept();
     if (this.isHeld || this.state !== ConnectionState.Open) return;
-    this.#sayGoodbye();
+    this.sayGoodbye();
   }
 
   /** A protocol with a goodbye of its own says it, and ends the connection when it has been answered. */
-  #sayGoodbye(): void {
-    if (this.state === ConnectionState.Draining) return this.#beginDraining();
+  private sayGoodbye(): void {
+    if (this.state === ConnectionState.Draining) return this.beginDraining();
     if ((this.facts & HAS_SAID_GOODBYE) !== 0) return;
     this.facts |= HAS_SAID_GOODBYE;
-    if (this.protocol.drain()) this.#beginDraining();
+    if (this.protocol.drain()) this.beginDraining();
   }
 
   /** The protocol has nothing more to say. */
   endByProtocol(): void {
     if (!this.isEnding) return this.drainPatiently();
-    if (this.state === ConnectionState.Open) this.#beginDraining();
+    if (this.state === ConnectionState.Open) this.beginDraining();
   }
 
-  #beginDraining(): void {
+  private beginDraining(): void {
     if (this.state === ConnectionState.Open) {
       this.move(ConnectionState.Draining);
       this.awaitsSent = true;
@@ -578,38 +578,38 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
    * the reason of the write when that is delivered. Node destroys a socket whose documented write failed, and then nothing
    * can be read any more.
    */
-  #readsLastWords(cause: Error): boolean {
+  private readsLastWords(cause: Error): boolean {
     const { receiver, socket } = this;
-    if (this.#failure !== null) return true;
+    if (this.failure !== null) return true;
     if (this.state < ConnectionState.Open || this.secure !== null || socket.destroyed || receiver.hasEnded)
       return false;
     const lostBytes = this.pendingBytes;
-    Object.assign(this.#useSeldom(), { failure: cause, lostBytes });
+    Object.assign(this.useSeldom(), { failure: cause, lostBytes });
     this.sender?.queue.clear();
     this.awaitsSent = false;
     this.facts |= IS_ENDING | IS_SHUT_DOWN;
     if (this.state === ConnectionState.Open) this.move(ConnectionState.Draining);
-    this.deadlines.armStage(GOODBYE_MS, () => this.#closeForFailure());
+    this.deadlines.armStage(GOODBYE_MS, () => this.closeForFailure());
     if (receiver.pauses === 0) socket.resume();
     return true;
   }
 
-  #closeForFailure(): void {
-    const cause = this.#failure!;
+  private closeForFailure(): void {
+    const cause = this.failure!;
     this.close(SocketOperation.Send, errnoOf(cause), socketError(this, SocketOperation.Send, cause));
   }
 
   /** An error of the system on this socket (CLS-002 to CLS-005, CLS-014, CLS-017). */
   socketFailed(cause: Error): void {
     if (this.state >= ConnectionState.Closing || this.secure?.failed(cause) === true) return;
-    if (this.#failure !== null) return this.#closeForFailure();
+    if (this.failure !== null) return this.closeForFailure();
     if (this.preambles?.hasStarted === true) return this.preambles.socketFailed(cause);
     const { syscall, code } = cause as NodeJS.ErrnoException;
     let operation: SocketOperation = SocketOperation.Receive;
     if (this.state === ConnectionState.Connecting) operation = SocketOperation.Connect;
     else if (syscall === 'write') {
       operation = SocketOperation.Send;
-      if (this.#readsLastWords(cause)) return;
+      if (this.readsLastWords(cause)) return;
     } else if (code === 'ECONNRESET' || code === 'ETIMEDOUT' || syscall === undefined)
       operation = SocketOperation.Close;
     const error =
@@ -632,7 +632,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   }
 
   protected closeTransport(): void {
-    this.#cancelDeadlines();
+    this.cancelDeadlines();
     const resets = (this.facts & RESETS) !== 0;
     const isCutOff = resets || (this.sender !== null && this.sender.queue.queuedBytes > 0);
     this.sender?.queue.clear();
@@ -642,10 +642,10 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
       if (this.closeReason.droppedBytes > 0 || resets) resetSocket(this.socket);
       else this.socket.destroy();
     }
-    if (this.#outlivesSocket) setImmediate(() => this.socketClosed());
+    if (this.outlivesSocket) setImmediate(() => this.socketClosed());
   }
 
-  #cancelDeadlines(): void {
+  private cancelDeadlines(): void {
     this.#deadlines?.cancel();
     this.receiver.deadline(0);
   }
@@ -663,9 +663,9 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
       this.facts |= OUTLIVES_SOCKET;
       return;
     }
-    if (this.#failure !== null && this.state < ConnectionState.Closing) this.#closeForFailure();
+    if (this.failure !== null && this.state < ConnectionState.Closing) this.closeForFailure();
     this.close(SocketOperation.Close, 0);
-    this.#cancelDeadlines();
+    this.cancelDeadlines();
     this.sender?.abandon();
     this.receiver.close();
     this.sender?.close();
@@ -683,7 +683,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
       bytesIn: this.receiver.bytesIn,
       bytesOut: this.bytesOut,
       messagesIn: this.receiver.messagesIn,
-      messagesOut: this.#messagesOut,
+      messagesOut: this.messagesOut,
       pendingBytes: this.pendingBytes,
       bufferedBytes: this.protocol.bufferedBytes,
       ageMs: now - this.openedAt,

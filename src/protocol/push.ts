@@ -35,14 +35,14 @@ export class PushProtocol extends ByteProtocol {
     const own = lifetime === Lifetime.Call ? this.#context.pool.copy(bytes, 0, bytes.length) : bytes;
     const max = this.#context.maxChunkBytes;
     if (max === 0 || own.length <= max) this.#port.deliver(own);
-    else this.#deliverInChunks(own, max, lifetime === Lifetime.Loan);
+    else this.deliverInChunks(own, max, lifetime === Lifetime.Loan);
   }
 
   resume(): void {
     const backlog = this.#backlog;
     if (backlog === null) return;
     this.#backlog = null;
-    this.#deliverInChunks(backlog, this.#context.maxChunkBytes || backlog.length, false);
+    this.deliverInChunks(backlog, this.#context.maxChunkBytes || backlog.length, false);
   }
 
   takeRest(): Buffer | null {
@@ -51,7 +51,7 @@ export class PushProtocol extends ByteProtocol {
     return rest;
   }
 
-  #deliverInChunks(bytes: Buffer, max: number, isLoan: boolean): void {
+  private deliverInChunks(bytes: Buffer, max: number, isLoan: boolean): void {
     let at = 0;
     while (at < bytes.length) {
       const end = Math.min(at + max, bytes.length);

@@ -7,6 +7,7 @@ import {
   type MigrationKey,
   type MigrationKeys,
 } from '../arq/index.ts';
+import { stamp } from '../core/clock.ts';
 import { describe } from '../core/describe.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
@@ -260,7 +261,7 @@ export class ArqProtocol implements DatagramProtocol, ArqSessionHost {
   /** The session goes on at another address. */
   moved(now: number): void {
     const port = this.#port;
-    port.lastHeardAt = now;
+    port.lastHeardAt = stamp(now);
     this.#session?.pathChanged(now);
     port.host.schedule(port);
   }

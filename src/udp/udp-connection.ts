@@ -1,5 +1,6 @@
 import { isCloseNotify } from '../arq/index.ts';
 import { ConnectionState } from '../connection/state.ts';
+import { stamp } from '../core/clock.ts';
 import type { ManagedConnection } from '../core/connection.ts';
 import { HandleResult, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
@@ -44,8 +45,8 @@ export class UdpConnection<P extends DatagramProtocol = DatagramProtocol>
   /** @param now The present, as the wheel's clock tells it. */
   constructor(host: UdpHost, peer: PeerAddress, isClient: boolean, now: number, protocol: (port: DatagramPort) => P) {
     super(host, peer, isClient, now);
-    this.lastReceiveAt = now;
-    this.lastHeardAt = now;
+    this.lastReceiveAt = stamp(now);
+    this.lastHeardAt = stamp(now);
     this.protocol = protocol(this);
   }
 
@@ -119,7 +120,7 @@ export class UdpConnection<P extends DatagramProtocol = DatagramProtocol>
     if (this.state >= ConnectionState.Closing) return;
     const { protocol, host } = this;
     const { length } = bytes;
-    this.lastHeardAt = now;
+    this.lastHeardAt = stamp(now);
     if (this.#heartbeat !== null) this.#heartbeat.missed = 0;
     this.datagramsIn++;
     if (length === 16 && protocol.hasPeer && isCloseNotify(bytes)) {
@@ -128,7 +129,7 @@ export class UdpConnection<P extends DatagramProtocol = DatagramProtocol>
     if (length > host.settings.maxDatagramSize) return this.#oversize(length);
     if (length === 0 && protocol.hasPeer) return this.#heartbeatCame();
     this.bytesIn += length;
-    if (host.settings.markSilence) this.lastReceiveAt = now;
+    if (host.settings.markSilence) this.lastReceiveAt = stamp(now);
     protocol.receive(bytes, now);
   }
 
