@@ -3,6 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { withChild } from '../harness/child.ts';
 import type { Settings } from '../harness/contract.ts';
 import type { RunSettings, Sample } from '../harness/work.ts';
+import { openAll } from './connections.ts';
+import { restedReport, warmUpConnections, warmUpRounds } from './memory.ts';
 
 /** The part of `UdpArqClient` that is used here. */
 interface ArqClient {
@@ -114,17 +116,14 @@ export async function measureIdleSessions(
   const settings: Settings = { options };
   return withChild(module, settings, async (child) => {
     const count = Math.ceil(sessions / run.shrink);
-    const before = await child.report({ collectGarbage: true });
-    const peers: ArqPeer[] = [];
+    const open = (): Promise<ArqPeer> => ArqPeer.open(child.port, options, () => {});
+    for (let round = 0; round < Math.ceil(warmUpRounds / run.shrink); round++) {
+      await closePeers(await openAll(warmUpConnections, open));
+    }
+    const before = await restedReport(child, run);
+    const peers = await openAll(count, open);
     try {
-      while (peers.length < count) {
-        const batch = Array.from({ length: Math.min(100, count - peers.length) }, () =>
-          ArqPeer.open(child.port, options, () => {}),
-        );
-        peers.push(...(await Promise.all(batch)));
-      }
-      await delay(500);
-      const after = await child.report({ collectGarbage: true });
+      const after = await restedReport(child, run);
       await delay(run.seconds * 1000);
       const later = await child.report();
       const details = { sessions: count, beforeBytes: before.residentBytes, afterBytes: after.residentBytes };
@@ -134,7 +133,11 @@ export async function measureIdleSessions(
         busy: { value: cpuShare * 100, details },
       };
     } finally {
-      await Promise.all(peers.map((peer) => peer.close()));
+      await closePeers(peers);
     }
   });
+}
+
+async function closePeers(peers: readonly ArqPeer[]): Promise<void> {
+  await Promise.all(peers.map((peer) => peer.close()));
 }

@@ -14,7 +14,7 @@ import { Redundancy } from './redundancy.ts';
 import { readInt32 } from './segment.ts';
 import { KcpSender } from './sender.ts';
 import { type KcpOptions, KcpSettings } from './settings.ts';
-import { type DatagramOutput, DatagramWriter } from './writer.ts';
+import { type DatagramOutput, DatagramWriter, NO_PUSH_LIMIT } from './writer.ts';
 
 const ASK = 1;
 const TELL = 2;
@@ -116,8 +116,6 @@ export interface KcpHost {
  */
 export class Kcp {
   readonly settings: KcpSettings;
-  /** Own conversation ID, unsigned. */
-  readonly conv: number;
 
   private readonly host: KcpHost;
   private readonly sender: KcpSender;
@@ -142,11 +140,15 @@ export class Kcp {
    */
   constructor(conv: number, host: KcpHost, options: KcpSettings | KcpOptions = {}, firstSn = 0) {
     this.settings = options instanceof KcpSettings ? options : new KcpSettings(options);
-    this.conv = conv >>> 0;
     this.host = host;
     this.sender = new KcpSender(this.settings, firstSn);
     this.receiver = new KcpReceiver(this.settings, firstSn);
     this.writer = new DatagramWriter(conv, this.settings.maxTransUnit, host);
+  }
+
+  /** Own conversation ID, unsigned. */
+  get conv(): number {
+    return this.writer.conv >>> 0;
   }
 
   /** Segments that are queued or not acknowledged: HP-Socket's GetWaitingSendMessageCount (AQ-043). */
@@ -212,7 +214,7 @@ export class Kcp {
     this.bytesIn += size;
     sender.beginInput();
     for (let at = 0; size - at >= KCP_HEADER_BYTES; ) {
-      if (this.settings.checkConv && readInt32(datagram, at) >>> 0 !== this.conv) {
+      if (this.settings.checkConv && readInt32(datagram, at) !== this.writer.conv) {
         result = KcpError.NotOurs;
         break;
       }
@@ -374,7 +376,7 @@ export class Kcp {
   private adaptToLoss(): void {
     const { sender, writer } = this;
     writer.redundancy = null;
-    writer.pushLimit = Infinity;
+    writer.pushLimit = NO_PUSH_LIMIT;
     if (!sender.loss.isLossy) return;
     if (sender.loss.isHeavy && this.settings.turnoffCongestCtrl && sender.waitingCount <= SPREAD_LIMIT)
       writer.pushLimit = 1;

@@ -83,6 +83,12 @@ export interface ArqSessionInit {
 // Handshake packets are rare, so one buffer serves all sessions.
 let scratch = Buffer.alloc(HANDSHAKE_BYTES);
 const NOTHING = new Uint8Array(0);
+/** A time that does not come, as a session keeps it: Infinity would take 16 bytes. */
+const NEVER = -1;
+
+function dueMs(kept: number): number {
+  return kept === NEVER ? Infinity : kept;
+}
 
 /**
  * One ARQ connection (AQ-003..005, AQ-013..044): handshake, then KCP. Pure: datagrams and the time go in, datagrams and
@@ -101,8 +107,6 @@ const NOTHING = new Uint8Array(0);
  * is no KCP of that conversation is dropped, as its peers do.
  */
 export class ArqSession {
-  /** Own conversation ID. */
-  readonly selfId: number;
   readonly settings: ArqSettings;
   /** KCP datagrams that came before the handshake was done, and were dropped (AQ-020). */
   earlyDatagrams = 0;
@@ -124,10 +128,10 @@ export class ArqSession {
   private isAnswerDue = false;
   private isPeerUnreliable = false;
   private helloCount = 0;
-  private nextHelloMs = Infinity;
+  private nextHelloMs = NEVER;
   private readonly migration: ArqSessionInit['migration'];
   private keyCount = 0;
-  private nextKeyMs = Infinity;
+  private nextKeyMs = NEVER;
   /** A server's KEY, to be sent in answer to the client's. */
   private keyAnswer: Buffer | null = null;
   private isKeyDue = false;
@@ -135,15 +139,19 @@ export class ArqSession {
   migrationKey: MigrationKey | null = null;
 
   constructor(init: ArqSessionInit) {
-    this.selfId = init.selfId >>> 0;
     this.settings = init.settings;
     this.host = init.host;
-    this.handshake = new ArqHandshake(this.selfId, init.now, this.settings.interval, this.settings.handshakeTimeoutMs);
-    this.kcp = new Kcp(this.selfId, this, this.settings);
+    this.handshake = new ArqHandshake(init.selfId, init.now, this.settings.interval, this.settings.handshakeTimeoutMs);
+    this.kcp = new Kcp(init.selfId, this, this.settings);
     this.migration = this.settings.migration ? init.migration : undefined;
     if (this.settings.unreliable) this.kcp.mark = MARK_CAPABLE;
     if (this.settings.checkConv) this.handshake.skip();
     if (init.proved !== undefined) this.handshake.prove(init.proved.peerId, init.proved.isPeerComplete);
+  }
+
+  /** Own conversation ID. */
+  get selfId(): number {
+    return this.handshake.selfId;
   }
 
   /** The peer's conversation ID, 0 while unknown. */
@@ -207,8 +215,8 @@ export class ArqSession {
       this.sendHandshake(now);
     }
     if (this.handshake.isReady) {
-      if (now >= this.nextHelloMs) this.sendHello(now);
-      if (now >= this.nextKeyMs) this.sendKey(now);
+      if (now >= dueMs(this.nextHelloMs)) this.sendHello(now);
+      if (now >= dueMs(this.nextKeyMs)) this.sendKey(now);
       // A KCP update restarts the interval even if there is nothing to send, and so would put off what becomes due meanwhile.
       if (this.kcp.check(now) <= now) this.kcp.update(now);
       if (this.isFlushDue) this.flush(now);
@@ -222,7 +230,7 @@ export class ArqSession {
     if (this.isFlushDue) return now;
     const handshake = this.handshake.nextDueMs;
     if (!this.handshake.isReady) return handshake;
-    return Math.min(handshake, this.nextHelloMs, this.nextKeyMs, this.kcp.check(now));
+    return Math.min(handshake, dueMs(this.nextHelloMs), dueMs(this.nextKeyMs), this.kcp.check(now));
   }
 
   /**
@@ -294,7 +302,7 @@ export class ArqSession {
     if (!this.settings.unreliable) return;
     if (frg < MARK_CAPABLE || frg > MARK_DATA) return;
     this.isPeerUnreliable = true;
-    this.nextHelloMs = Infinity;
+    this.nextHelloMs = NEVER;
     if (frg === MARK_HELLO) this.isAnswerDue = true;
     if (frg === MARK_DATA && length > 0) {
       if (this.isPaused) {
@@ -317,7 +325,7 @@ export class ArqSession {
     const key = migration.keys.agree(hello, client, server, ticket);
     this.isKeyDue = this.isKeyDue && key !== null;
     if (key === null) return;
-    this.nextKeyMs = Infinity;
+    this.nextKeyMs = NEVER;
     this.migrationKey = key;
     if (ticket !== undefined) this.keyAnswer = migration.keys.hello(ticket);
     this.host.onMovable?.(key);
@@ -333,7 +341,7 @@ export class ArqSession {
 
   private sendKey(now: number): void {
     if (this.migration === undefined || this.migrationKey !== null || this.keyCount >= KEY_LIMIT) {
-      this.nextKeyMs = Infinity;
+      this.nextKeyMs = NEVER;
       return;
     }
     this.kcp.tell(MARK_KEY, 0, this.migration.keys.hello(), now);
@@ -428,7 +436,7 @@ export class ArqSession {
 
   private sendHello(now: number): void {
     if (this.isPeerUnreliable || this.helloCount >= HELLO_LIMIT) {
-      this.nextHelloMs = Infinity;
+      this.nextHelloMs = NEVER;
       return;
     }
     this.kcp.tell(MARK_HELLO, 0, NOTHING, now);

@@ -19,6 +19,9 @@ export type DatagramOutput = (bytes: Buffer, length: number) => boolean | void;
 // that feeds its peer at once) finds it taken and gets its own.
 let spare: Buffer | undefined;
 
+/** More than any datagram holds; not Infinity, which takes 16 bytes of each session. */
+export const NO_PUSH_LIMIT = 0x3fffffff;
+
 /** Packs segments into datagrams of at most `mtu` bytes, and hands each over when the next segment would not fit (KC-019). */
 export class DatagramWriter {
   // What every segment of one flush says.
@@ -27,7 +30,7 @@ export class DatagramWriter {
   /** Goes into `frg` of acknowledgements, asks and tells; 0 is what HP-Socket and stock KCP send. See unreliable.ts. */
   mark = 0;
   /** Data segments per datagram, at most. */
-  pushLimit = Infinity;
+  pushLimit = NO_PUSH_LIMIT;
   /** Fills the room that is left in a datagram; null on a good line. */
   redundancy: SpareRoom | null = null;
 
@@ -35,7 +38,8 @@ export class DatagramWriter {
   segmentsOut = 0;
   bytesOut = 0;
 
-  private readonly conv: number;
+  /** Own conversation ID, signed. */
+  readonly conv: number;
   private readonly mtu: number;
   private readonly host: { output: DatagramOutput };
   private bytes: Buffer | undefined = undefined;
@@ -109,7 +113,7 @@ export class DatagramWriter {
     const { redundancy } = this;
     if (redundancy !== null) {
       const limit = this.pushLimit;
-      this.pushLimit = Infinity;
+      this.pushLimit = NO_PUSH_LIMIT;
       redundancy.fill(this);
       this.pushLimit = limit;
     }

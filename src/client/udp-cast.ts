@@ -184,7 +184,7 @@ export class UdpCast<Extra = unknown> extends DatagramClient<CastConnection, Ext
   /** @internal */
   protected override [$arrived](connection: CastConnection, bytes: Buffer, address: string, port: number): void {
     connection.protocol.senders?.came(bytes, address, port);
-    connection.received(bytes, this[$wheel].clock.now());
+    connection.received(bytes, this[$wheel].now());
   }
 
   /** @internal */

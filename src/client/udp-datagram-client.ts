@@ -120,7 +120,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
       socket = await this[$bindSocket](run, target, family);
       this.#checkStarting(run, target);
       run.attach(socket);
-      connection = this[$makeConnection](run, this[$peerAddress](address, target.port!), this[$wheel].clock.now());
+      connection = this[$makeConnection](run, this[$peerAddress](address, target.port!), this[$wheel].now());
       connection.id = this[$nextConnectionId]();
       connection.remoteHost = target.host || address;
       this.#remoteHost = { host: target.host || address, port: target.port! };
@@ -290,7 +290,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
   /** @internal */
   protected [$arrived](connection: C, bytes: Buffer, address: string, port: number): void {
     const { host } = connection;
-    if (host.socket?.isOfPeer(address, port) === true) connection.received(bytes, this[$wheel].clock.now());
+    if (host.socket?.isOfPeer(address, port) === true) connection.received(bytes, this[$wheel].now());
     else host.drops.unknownPeer++;
   }
 

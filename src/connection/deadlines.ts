@@ -1,4 +1,3 @@
-import { stamp } from '../core/clock.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
@@ -78,7 +77,7 @@ export class ConnectionDeadlines implements Deadlines {
     const connection = this.#connection;
     const { receiver, host } = connection;
     const { wheel, limits } = host;
-    receiver.lastReceiveAt = stamp(wheel.clock.now());
+    receiver.lastReceiveAt = wheel.now();
     let moved = 0;
     let movedAt = receiver.lastReceiveAt;
     // Sends note no time: looking four times in `timeoutMs` whether bytes have left is exact enough.

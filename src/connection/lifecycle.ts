@@ -1,4 +1,3 @@
-import { stamp } from '../core/clock.ts';
 import { type CloseInfo, endedBy } from '../core/close-info.ts';
 import type { Component } from '../core/component.ts';
 import { closedBefore, hookError, lateHookError, refusalError } from '../core/connection-errors.ts';
@@ -79,7 +78,7 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
   constructor(host: Host, state: ConnectionState, now: number) {
     this.host = host;
     this.#state = state;
-    this.openedAt = stamp(now);
+    this.openedAt = now;
   }
 
   // ---- what a subclass is ----------------------------------------------------------------------------------------

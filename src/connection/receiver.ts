@@ -1,4 +1,3 @@
-import { stamp } from '../core/clock.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import type { SocketErrorName } from '../core/error-names.ts';
@@ -184,7 +183,7 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
     }
     host.bytesIn += bytes.length;
     this.bytesIn += bytes.length;
-    if (host.marksReceives) this.lastReceiveAt = stamp(host.wheel.clock.now());
+    if (host.marksReceives) this.lastReceiveAt = host.wheel.now();
     if (this.#rates !== null) {
       const chargedBytes = Math.min(this.#rates.chargedBytes, bytes.length);
       this.#rates.chargedBytes -= chargedBytes;

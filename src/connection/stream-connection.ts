@@ -80,7 +80,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
 
   /** @param makeSocket Makes the socket; reads of it are to go to the connection that it is given. */
   constructor(host: ConnectionHost, state: ConnectionState, makeSocket: (connection: StreamConnection) => Socket) {
-    super(host, state, host.wheel.clock.now());
+    super(host, state, host.wheel.now());
     this.receiver = new ConnectionReceiver(this);
     this.socket = makeSocket(this);
     listenToSocket(this.socket, this);

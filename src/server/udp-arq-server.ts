@@ -103,6 +103,8 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
   #keys: MigrationKeys | null = null;
   /** Connections that may change their address, by their tickets. */
   readonly #movable = new Map<string, ArqConnection>();
+  /** One for all sessions. */
+  readonly #tellMovable: NonNullable<ArqStart['movable']> = (key, port) => this.#mayMove(port as ArqConnection, key);
   #moves = { moved: 0, refused: 0, ignored: 0 };
   readonly #question = Buffer.alloc(HANDSHAKE_BYTES);
 
@@ -169,7 +171,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
       this.#tellStranger(address, port);
       return;
     }
-    const start = { settings: this.#arq!, selfId: nextConversationId(), keys: this.#keys };
+    const start = { settings: this.#arq!, selfId: nextConversationId(), keys: this.#keys, movable: this.#tellMovable };
     this.#accept(run, address, port, proxied, now, start)?.received(bytes, now);
   }
 
@@ -209,11 +211,8 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     start: ArqStart,
     admitted?: () => void,
   ): ArqConnection | null {
-    const make = (peer: PeerAddress): ArqConnection => {
-      const movable = (key: MigrationKey): void => this.#mayMove(made, key);
-      const made = new UdpConnection(run, peer, false, now, (lent) => new ArqProtocol(lent, { ...start, movable }));
-      return made;
-    };
+    const make = (peer: PeerAddress): ArqConnection =>
+      new UdpConnection(run, peer, false, now, (lent) => new ArqProtocol(lent, start));
     const connection = this[$admit](run, address, port, make, proxied);
     if (connection === null) return null;
     admitted?.();
@@ -287,7 +286,8 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     now: number,
   ): void {
     const { selfId, peerId, isPeerComplete } = cookies;
-    const start = { settings: this.#arq!, selfId, proved: { peerId, isPeerComplete }, keys: this.#keys };
+    const proved = { peerId, isPeerComplete };
+    const start = { settings: this.#arq!, selfId, proved, keys: this.#keys, movable: this.#tellMovable };
     // Not before: a peer that was refused for now may come again with the same cookie.
     this.#accept(run, address, port, proxied, now, start, () => cookies.spend(now));
   }

@@ -225,7 +225,7 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
     const key = clientKey(address, proxied);
     const peerPort = clientPort(port, proxied);
     const connection = this[$peers].find(key, peerPort);
-    const now = run.wheel.clock.now();
+    const now = run.wheel.now();
     if (connection !== undefined) {
       if (connection.isLeaving) {
         this[$peers].delete(connection);

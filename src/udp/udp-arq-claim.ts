@@ -46,7 +46,7 @@ export class ArqClaim {
     this.#selfId = selfId;
     this.#key = key;
     this.#firstCounter = key.counter + 1;
-    this.#deadline = claimant.host.wheel.clock.now() + timeoutMs;
+    this.#deadline = claimant.host.wheel.now() + timeoutMs;
     this.#ended = ended;
     this.#timer = new OwnedTimer<ArqClaim>(this, expired);
     this.send();
@@ -55,7 +55,7 @@ export class ArqClaim {
   /** Claims, and will again. The server may be told over another socket than before. */
   send(): void {
     const { host } = this.#claimant;
-    const leftMs = this.#deadline - host.wheel.clock.now();
+    const leftMs = this.#deadline - host.wheel.now();
     if (leftMs <= 0) return this.#ended(false);
     this.#transmit(this.#key.claim(this.#selfId));
     host.wheel.arm(this.#timer, Math.min(this.#pauseMs, leftMs));

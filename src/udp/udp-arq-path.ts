@@ -84,7 +84,7 @@ export class ArqPath {
   #ended(isMoved: boolean): void {
     this.#claim?.cancel();
     this.#claim = null;
-    this.#claimedAt = this.#claimant.host.wheel.clock.now();
+    this.#claimedAt = this.#claimant.host.wheel.now();
     this.#settle(this.#over(isMoved));
   }
 

@@ -7,7 +7,6 @@ import {
   type MigrationKey,
   type MigrationKeys,
 } from '../arq/index.ts';
-import { stamp } from '../core/clock.ts';
 import { describe } from '../core/describe.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
@@ -42,7 +41,7 @@ export interface ArqStart {
   /** With `migration`: keys of the component. */
   readonly keys?: MigrationKeys | null;
   /** The session may change its address from now on. */
-  readonly movable?: (key: MigrationKey) => void;
+  readonly movable?: (key: MigrationKey, port: DatagramPort) => void;
   /** The system says that nothing can be sent from this address any more. True if something is done about it. */
   readonly lost?: (giveUp: () => void) => boolean;
 }
@@ -61,8 +60,8 @@ export class ArqProtocol implements DatagramProtocol, ArqSessionHost {
   /** Datagrams that came while the first hook was thinking. */
   #early: DatagramQueue | null = null;
   #timer: OwnedTimer<ArqProtocol> | null = null;
-  /** When the timer is set for, Infinity if it is not. */
-  #armedFor = Number.POSITIVE_INFINITY;
+  /** When the timer is set for, if it is. */
+  #armedFor = 0;
   /** Set while it drains. */
   #drainTimer: OwnedTimer<ArqProtocol> | null = null;
   /** Null until a message was refused. */
@@ -115,7 +114,7 @@ export class ArqProtocol implements DatagramProtocol, ArqSessionHost {
     const port = this.#port;
     const { settings, selfId, proved, keys } = this.#start;
     this.#handshakeDone = done;
-    const now = port.host.wheel.clock.now();
+    const now = port.host.wheel.now();
     // Plain KCP peers do not answer heartbeats.
     if (!port.isClient || !settings.checkConv) port.beginDetect();
     const session = new ArqSession({
@@ -132,17 +131,17 @@ export class ArqProtocol implements DatagramProtocol, ArqSessionHost {
     const early = this.#early;
     this.#early = null;
     if (early !== null) for (const bytes of early.takeAll()) this.receive(bytes, now);
-    this.#arm(session, now);
+    this.arm(session, now);
   }
 
   /** The ARQ handshake is done. */
   onReady(): void {
     if (!this.#port.isOpening) return;
     this.#port.ready();
-    this.#settleHandshake(undefined); // unless the hook ended the connection, which settled it
+    this.settleHandshake(undefined); // unless the hook ended the connection, which settled it
   }
 
-  #settleHandshake(error: SocketError | undefined): void {
+  private settleHandshake(error: SocketError | undefined): void {
     const done = this.#handshakeDone;
     this.#handshakeDone = null;
     done?.(error);
@@ -158,11 +157,11 @@ export class ArqProtocol implements DatagramProtocol, ArqSessionHost {
       this.#early.push(port, bytes);
       return;
     }
-    if (port.isClient && this.#isForAnother(session, bytes, now)) return;
+    if (port.isClient && this.isForAnother(session, bytes, now)) return;
     const foreignBefore = session.foreignDatagrams;
     const errno = session.input(bytes, now);
-    if (errno !== 0) this.#sessionFailed(errno);
-    else if (session.foreignDatagrams !== foreignBefore) this.#tellForeign(bytes);
+    if (errno !== 0) this.sessionFailed(errno);
+    else if (session.foreignDatagrams !== foreignBefore) this.tellForeign(bytes);
     else port.host.schedule(port);
   }
 
@@ -171,7 +170,7 @@ export class ArqProtocol implements DatagramProtocol, ArqSessionHost {
    * answer on its way, or that wrote a false address, so that the server answers here. The letter of the protocol (AQ-016,
    * AQ-018) would have it end the connection.
    */
-  #isForAnother(session: ArqSession, bytes: Buffer, now: number): boolean {
+  private isForAnother(session: ArqSession, bytes: Buffer, now: number): boolean {
     let verdict: PathVerdict = PathVerdict.Ours;
     if (isHandshake(bytes)) {
       const to = handshakePeerId(bytes);
@@ -185,7 +184,7 @@ export class ArqProtocol implements DatagramProtocol, ArqSessionHost {
   }
 
   /** Plain KCP: a datagram of another conversation was dropped, which is what a `conv` that differs looks like. */
-  #tellForeign(bytes: Buffer): void {
+  private tellForeign(bytes: Buffer): void {
     const port = this.#port;
     port.host.drops.foreignConversation++;
     const message = foreignConversation(bytes, this.selfId);
@@ -208,12 +207,12 @@ export class ArqProtocol implements DatagramProtocol, ArqSessionHost {
   resume(): void {
     const port = this.#port;
     if (this.#session === null) return;
-    const errno = this.#session.resume(port.host.wheel.clock.now());
-    if (errno !== 0) this.#sessionFailed(errno);
+    const errno = this.#session.resume(port.host.wheel.now());
+    if (errno !== 0) this.sessionFailed(errno);
     else port.host.schedule(port);
   }
 
-  #sessionFailed(errno: number): void {
+  private sessionFailed(errno: number): void {
     const port = this.#port;
     const { settings } = this.#start;
     if (errno !== Errno.ETIMEDOUT) {
@@ -231,9 +230,9 @@ export class ArqProtocol implements DatagramProtocol, ArqSessionHost {
     const port = this.#port;
     if (port.isClient) {
       const { handshakeTimeoutMs } = this.#start.settings;
-      this.#path = new ArqPath(port, this.selfId, key, handshakeTimeoutMs, (isMoved) => this.#claimOver(isMoved));
+      this.#path = new ArqPath(port, this.selfId, key, handshakeTimeoutMs, (isMoved) => this.claimOver(isMoved));
     }
-    this.#start.movable?.(key);
+    this.#start.movable?.(key, port);
   }
 
   /** What a change of address is proved by; null while the peer is not known to take one. */
@@ -251,17 +250,17 @@ export class ArqProtocol implements DatagramProtocol, ArqSessionHost {
     return this.#path!.claim();
   }
 
-  #claimOver(isMoved: boolean): SocketError | null {
+  private claimOver(isMoved: boolean): SocketError | null {
     const port = this.#port;
-    if (isMoved) this.moved(port.host.wheel.clock.now());
-    else this.#sessionFailed(Errno.ECONNRESET);
+    if (isMoved) this.moved(port.host.wheel.now());
+    else this.sessionFailed(Errno.ECONNRESET);
     return isMoved ? null : (port.endError ?? null);
   }
 
   /** The session goes on at another address. */
   moved(now: number): void {
     const port = this.#port;
-    port.lastHeardAt = stamp(now);
+    port.lastHeardAt = now;
     this.#session?.pathChanged(now);
     port.host.schedule(port);
   }
@@ -281,35 +280,35 @@ export class ArqProtocol implements DatagramProtocol, ArqSessionHost {
     const port = this.#port;
     const session = this.#session;
     if (!port.maySend) return port.cannotSend(operation);
-    if (session === null) return this.#refused(operation, Errno.EPERM, bytes.length);
-    if (this.#isDrained) {
+    if (session === null) return this.refused(operation, Errno.EPERM, bytes.length);
+    if (this.isDrained) {
       return port.refuse(operation, SocketErrorCode.IllegalState, Errno.EPERM, 'the connection is being drained');
     }
-    const errno = session.send(bytes, port.host.wheel.clock.now(), deadlineMs);
-    if (errno === 0) return this.#accepted();
+    const errno = session.send(bytes, port.host.wheel.now(), deadlineMs);
+    if (errno === 0) return this.accepted();
     if (errno === Errno.ENOBUFS) {
       this.#backlog ??= new ArqBacklog(this.#start.settings);
       if (this.#backlog.refused(bytes.length)) port.host.schedule(port);
     }
-    return this.#refused(operation, errno, bytes.length);
+    return this.refused(operation, errno, bytes.length);
   }
 
   /** Sends one unreliable message; only between two ends of this library that both have `unreliable` on. */
   sendUnreliable(bytes: Uint8Array): boolean {
     const port = this.#port;
     if (!port.maySend) return port.cannotSend('sendUnreliable');
-    const errno = this.#session?.sendUnreliable(bytes, port.host.wheel.clock.now()) ?? Errno.EPERM;
-    return errno === 0 ? this.#accepted() : this.#refused('sendUnreliable', errno, bytes.length);
+    const errno = this.#session?.sendUnreliable(bytes, port.host.wheel.now()) ?? Errno.EPERM;
+    return errno === 0 ? this.accepted() : this.refused('sendUnreliable', errno, bytes.length);
   }
 
-  #accepted(): boolean {
+  private accepted(): boolean {
     const port = this.#port;
     port.sentOne();
     port.host.schedule(port);
     return true;
   }
 
-  #refused(operation: string, errno: number, length: number): false {
+  private refused(operation: string, errno: number, length: number): false {
     const code = errno === Errno.EPERM ? SocketErrorCode.IllegalState : SocketErrorCode.InvalidParam;
     const message = whyNotSent(errno, length, operation === 'sendUnreliable', this.#start.settings);
     return this.#port.refuse(operation, code, errno, message);
@@ -327,16 +326,17 @@ export class ArqProtocol implements DatagramProtocol, ArqSessionHost {
     const session = this.#session;
     if (session === null) return;
     session.flush(now);
-    this.#arm(session, now);
-    if (this.#isDrained && session.waitingSendCount === 0) this.#drained(true);
+    this.arm(session, now);
+    if (this.isDrained && session.waitingSendCount === 0) this.drained(true);
     this.#backlog?.tell(this.#port, session);
   }
 
   /** Sets the timer for what the session will have to do next; one that comes earlier may stay. */
-  #arm(session: ArqSession, now: number): void {
+  private arm(session: ArqSession, now: number): void {
     const port = this.#port;
     const due = session.nextDueMs(now);
-    if (due >= this.#armedFor || !port.maySend) return;
+    if (due === Number.POSITIVE_INFINITY || !port.maySend) return;
+    if (this.#timer?.isArmed === true && due >= this.#armedFor) return;
     this.#timer ??= new OwnedTimer<ArqProtocol>(this, sessionDue);
     this.#armedFor = due;
     port.host.wheel.arm(this.#timer, due - now);
@@ -344,14 +344,13 @@ export class ArqProtocol implements DatagramProtocol, ArqSessionHost {
 
   /** The timer of the session has expired. */
   expired(): void {
-    this.#armedFor = Number.POSITIVE_INFINITY;
     const port = this.#port;
     const session = this.#session;
     if (session === null || !port.maySend) return;
-    const now = port.host.wheel.clock.now();
+    const now = port.host.wheel.now();
     const errno = session.update(now);
-    if (errno !== 0) this.#sessionFailed(errno);
-    else this.#arm(session, now);
+    if (errno !== 0) this.sessionFailed(errno);
+    else this.arm(session, now);
     // Messages may have been dropped because of their deadlines, and a caller may wait for that.
     if (this.#drainTimer !== null || this.#backlog !== null) port.host.schedule(port);
   }
@@ -368,16 +367,16 @@ export class ArqProtocol implements DatagramProtocol, ArqSessionHost {
   }
 
   /** Whether nothing more may be sent: it drains, and no answer is still to come. */
-  get #isDrained(): boolean {
+  private get isDrained(): boolean {
     return this.#drainTimer !== null && !this.#port.awaitsAnswer;
   }
 
   /** The draining took too long. */
   drainExpired(): void {
-    this.#drained(false);
+    this.drained(false);
   }
 
-  #drained(isComplete: boolean): void {
+  private drained(isComplete: boolean): void {
     const port = this.#port;
     if (isComplete) return port.close(SocketOperation.Close, 0, undefined, true);
     port.close(SocketOperation.Close, Errno.ETIMEDOUT, notAcknowledged(port.id, this.waitingSendCount), true);
@@ -398,7 +397,7 @@ export class ArqProtocol implements DatagramProtocol, ArqSessionHost {
     if (this.#timer !== null) wheel.cancel(this.#timer);
     if (this.#drainTimer !== null) wheel.cancel(this.#drainTimer);
     this.#early = null;
-    if (this.#handshakeDone !== null) this.#settleHandshake(port.endError ?? port.closedBefore('onHandShake'));
+    if (this.#handshakeDone !== null) this.settleHandshake(port.endError ?? port.closedBefore('onHandShake'));
     return hasArrived;
   }
 

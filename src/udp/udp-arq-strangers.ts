@@ -53,7 +53,7 @@ export class ArqStrangers {
 
   /** Answers those whose time has come. */
   settle(): void {
-    const now = this.#wheel.clock.now();
+    const now = this.#wheel.now();
     for (const [key, { address, port, proxied, dueMs }] of this.#waiting) {
       if (dueMs > now) {
         this.#wheel.arm(this.#timer, dueMs - now);

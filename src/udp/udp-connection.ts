@@ -1,6 +1,5 @@
 import { isCloseNotify } from '../arq/index.ts';
 import { ConnectionState } from '../connection/state.ts';
-import { stamp } from '../core/clock.ts';
 import type { ManagedConnection } from '../core/connection.ts';
 import { HandleResult, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
@@ -45,8 +44,8 @@ export class UdpConnection<P extends DatagramProtocol = DatagramProtocol>
   /** @param now The present, as the wheel's clock tells it. */
   constructor(host: UdpHost, peer: PeerAddress, isClient: boolean, now: number, protocol: (port: DatagramPort) => P) {
     super(host, peer, isClient, now);
-    this.lastReceiveAt = stamp(now);
-    this.lastHeardAt = stamp(now);
+    this.lastReceiveAt = now;
+    this.lastHeardAt = now;
     this.protocol = protocol(this);
   }
 
@@ -93,18 +92,18 @@ export class UdpConnection<P extends DatagramProtocol = DatagramProtocol>
   protected begin(): void {
     this.move(ConnectionState.Open);
     this.beginDetect();
-    if (this.protocol.hasBacklog || this.#endsAfterBacklog) this.#resumeLater();
+    if (this.protocol.hasBacklog || this.#endsAfterBacklog) this.resumeLater();
   }
 
   ready(): void {
     this.move(ConnectionState.Open);
     const { listener, owner } = this.host;
-    callHook(() => listener.onHandShake?.(owner, this.id), this.#outcomeOf('onHandShake'));
+    callHook(() => listener.onHandShake?.(owner, this.id), this.outcomeOf('onHandShake'));
   }
 
   override awaitHook(goOn: (() => void) | null): void {
     super.awaitHook(goOn);
-    this.#setHold(HELD_BY_HOOK, goOn !== null);
+    this.setHold(HELD_BY_HOOK, goOn !== null);
   }
 
   beginDetect(): void {
@@ -120,26 +119,26 @@ export class UdpConnection<P extends DatagramProtocol = DatagramProtocol>
     if (this.state >= ConnectionState.Closing) return;
     const { protocol, host } = this;
     const { length } = bytes;
-    this.lastHeardAt = stamp(now);
+    this.lastHeardAt = now;
     if (this.#heartbeat !== null) this.#heartbeat.missed = 0;
     this.datagramsIn++;
     if (length === 16 && protocol.hasPeer && isCloseNotify(bytes)) {
-      if (this.isClient || length <= host.settings.maxDatagramSize) return this.#notified();
+      if (this.isClient || length <= host.settings.maxDatagramSize) return this.notified();
     }
-    if (length > host.settings.maxDatagramSize) return this.#oversize(length);
-    if (length === 0 && protocol.hasPeer) return this.#heartbeatCame();
+    if (length > host.settings.maxDatagramSize) return this.oversize(length);
+    if (length === 0 && protocol.hasPeer) return this.heartbeatCame();
     this.bytesIn += length;
-    if (host.settings.markSilence) this.lastReceiveAt = stamp(now);
+    if (host.settings.markSilence) this.lastReceiveAt = now;
     protocol.receive(bytes, now);
   }
 
-  #heartbeatCame(): void {
+  private heartbeatCame(): void {
     this.host.heartbeatsIn++;
     if (!this.isClient) sendHeartbeat(this);
   }
 
   /** The peer says goodbye (UD-012): what came before it is still delivered. */
-  #notified(): void {
+  private notified(): void {
     this.host.closeNotifiesIn++;
     this.endedByPeer();
     if (this.isHeld || this.protocol.hasBacklog) this.#endsAfterBacklog = true;
@@ -151,7 +150,7 @@ export class UdpConnection<P extends DatagramProtocol = DatagramProtocol>
     return this.#endsAfterBacklog;
   }
 
-  #oversize(length: number): void {
+  private oversize(length: number): void {
     this.host.drops.oversize++;
     const message = `a datagram of ${length} bytes came from the peer of connection ${this.id}; allowed are ${this.host.settings.maxDatagramSize} (maxDatagramSize)`;
     this.violated(Errno.EMSGSIZE, message);
@@ -178,48 +177,48 @@ export class UdpConnection<P extends DatagramProtocol = DatagramProtocol>
       this.hookFailed(hook, thrown, SocketOperation.Receive);
       return;
     }
-    if (result !== undefined && result !== HandleResult.Ok) settleHook(result, this.#outcomeOf(hook));
+    if (result !== undefined && result !== HandleResult.Ok) settleHook(result, this.outcomeOf(hook));
   }
 
   /** What follows from a hook that got data: while its promise is pending, nothing more is delivered. */
-  #outcomeOf(hook: string): HookOutcome {
+  private outcomeOf(hook: string): HookOutcome {
     return {
-      waits: () => this.#setHold(HELD_BY_HOOK, true),
+      waits: () => this.setHold(HELD_BY_HOOK, true),
       answered: () => {
         if (!this.awaitsAnswer) return;
-        this.#setHold(HELD_BY_HOOK, false);
-        this.#resume();
+        this.setHold(HELD_BY_HOOK, false);
+        this.resumeNow();
       },
       refused: () => {
-        this.#setHold(HELD_BY_HOOK, false);
+        this.setHold(HELD_BY_HOOK, false);
         this.listenerRefused(hook);
       },
       failed: (thrown) => {
-        this.#setHold(HELD_BY_HOOK, false);
+        this.setHold(HELD_BY_HOOK, false);
         this.hookFailed(hook, thrown, SocketOperation.Receive);
       },
     };
   }
 
   /** Sets or clears one reason to deliver nothing. */
-  #setHold(bit: number, isHeld: boolean): void {
+  private setHold(bit: number, isHeld: boolean): void {
     this.#hold = isHeld ? this.#hold | bit : this.#hold & ~bit;
     if (this.#hold !== 0) this.protocol.pause();
   }
 
   pauseReceive(isPaused: boolean): void {
-    this.#setHold(HELD_BY_USER, isPaused);
-    if (!isPaused) this.#resumeLater();
+    this.setHold(HELD_BY_USER, isPaused);
+    if (!isPaused) this.resumeLater();
   }
 
   /** Delivers what waited at the end of this turn. */
-  #resumeLater(): void {
+  private resumeLater(): void {
     this.#mustResume = true;
     this.host.schedule(this);
   }
 
   /** Delivers what waited, as far as the listener lets it. */
-  #resume(): void {
+  private resumeNow(): void {
     if (!this.isHeld && this.maySend) this.protocol.resume();
     if (this.#endsAfterBacklog && !this.isHeld && !this.protocol.hasBacklog) {
       this.close(SocketOperation.Close, 0, undefined, false);
@@ -259,7 +258,7 @@ export class UdpConnection<P extends DatagramProtocol = DatagramProtocol>
     this.host.schedule(this);
   }
 
-  #reportSends(): void {
+  private reportSends(): void {
     const reports = this.#reports;
     if (reports === null) return;
     this.#reports = null;
@@ -275,10 +274,10 @@ export class UdpConnection<P extends DatagramProtocol = DatagramProtocol>
 
   override turnEnded(now: number): void {
     if (this.maySend) this.protocol.turnEnded(now);
-    this.#reportSends();
+    this.reportSends();
     if (this.#mustResume) {
       this.#mustResume = false;
-      this.#resume();
+      this.resumeNow();
     }
     super.turnEnded(now);
   }

@@ -36,7 +36,7 @@ export class Heartbeat extends OwnedTimer<Watched> {
   beat(): void {
     const { host } = this.owner;
     const { detectAttempts, detectInterval } = host.settings;
-    if (this.missed >= detectAttempts) return this.#fellSilent();
+    if (this.missed >= detectAttempts) return this.fellSilent();
     this.missed++;
     host.wheel.arm(this, detectInterval);
     sendHeartbeat(this.owner);
@@ -46,11 +46,11 @@ export class Heartbeat extends OwnedTimer<Watched> {
     const { host, lastHeardAt } = this.owner;
     const { detectAttempts, detectInterval } = host.settings;
     const left = lastHeardAt + detectInterval * (detectAttempts + 1) - host.wheel.clock.now();
-    if (left <= 0) return this.#fellSilent();
+    if (left <= 0) return this.fellSilent();
     host.wheel.arm(this, left);
   }
 
-  #fellSilent(): void {
+  private fellSilent(): void {
     const { host, id } = this.owner;
     const { detectAttempts, detectInterval } = host.settings;
     host.limits.heartbeat++;

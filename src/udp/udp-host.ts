@@ -71,7 +71,7 @@ export class UdpHost {
     this.listener = listener as AnyUdpHooks;
     this.settings = { ...owner[$settings] } as unknown as UdpSettings;
     this.wheel = owner[$wheel];
-    this.#turnEnd = new TurnEnd(owner[$wheel].clock);
+    this.#turnEnd = new TurnEnd(owner[$wheel]);
     this.reportsSends = typeof this.listener.onSend === 'function';
     this.isFast = this.settings.fastPath && isFastPathAllowed();
     this.isDirect = this.settings.sendPolicy === SendPolicy.Direct;
