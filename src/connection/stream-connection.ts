@@ -678,7 +678,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   }
 
   stats(): ConnectionStats {
-    const now = this.host.wheel.clock.now();
+    const { wheel } = this.host;
     return {
       bytesIn: this.receiver.bytesIn,
       bytesOut: this.bytesOut,
@@ -686,8 +686,8 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
       messagesOut: this.messagesOut,
       pendingBytes: this.pendingBytes,
       bufferedBytes: this.protocol.bufferedBytes,
-      ageMs: now - this.openedAt,
-      silenceMs: now - this.receiver.lastReceiveAt,
+      ageMs: wheel.since(this.openedAt),
+      silenceMs: wheel.since(this.receiver.lastReceiveAt),
     };
   }
 }

@@ -154,7 +154,7 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
     if (!this.#isPeriod('disconnectLongConnections', periodMs)) return false;
     const now = this[$wheel].clock.now();
     for (const connection of this[$table].values()) {
-      if (connection.isValid && now - connection.openedAt >= periodMs) connection.disconnect();
+      if (connection.isValid && Math.max(now - connection.openedAt, 0) >= periodMs) connection.disconnect();
     }
     return true;
   }
@@ -175,7 +175,7 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
     }
     const now = this[$wheel].clock.now();
     for (const connection of this[$table].values()) {
-      if (connection.isValid && now - connection.lastReceiveAt >= periodMs) connection.disconnect();
+      if (connection.isValid && Math.max(now - connection.lastReceiveAt, 0) >= periodMs) connection.disconnect();
     }
     return true;
   }
@@ -215,7 +215,7 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
   /** Milliseconds since accept or connect, null for an unknown ID (`GetConnectPeriod`, CS-016). */
   getConnectPeriod(connId: ConnId): number | null {
     const connection = this.#valid('getConnectPeriod', connId);
-    return connection === undefined ? null : Math.floor(this[$wheel].clock.now() - connection.openedAt);
+    return connection === undefined ? null : Math.floor(this[$wheel].since(connection.openedAt));
   }
 
   /** Milliseconds since bytes last arrived, null for an unknown ID or with `markSilence` off (`GetSilencePeriod`, CS-017). */
@@ -225,7 +225,7 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
       return null;
     }
     const connection = this.#valid('getSilencePeriod', connId);
-    return connection === undefined ? null : Math.floor(this[$wheel].clock.now() - connection.lastReceiveAt);
+    return connection === undefined ? null : Math.floor(this[$wheel].since(connection.lastReceiveAt));
   }
 
   /** Local address of a connection, null for an unknown ID and inside `onClose` (`GetLocalAddress`, CS-018). */

@@ -106,13 +106,13 @@ export class Connection<Extra = unknown> {
 
   /** Milliseconds since accept or connect (`GetConnectPeriod`, CS-016). */
   get ageMs(): number {
-    return Math.floor(this.#component[$wheel].clock.now() - this.#connection.openedAt);
+    return Math.floor(this.#component[$wheel].since(this.#connection.openedAt));
   }
 
   /** Milliseconds since bytes last arrived (`GetSilencePeriod`, CS-017); null with `markSilence` off. */
   get silenceMs(): number | null {
     if (this.#component[$settings].markSilence === false) return null;
-    return Math.floor(this.#component[$wheel].clock.now() - this.#connection.lastReceiveAt);
+    return Math.floor(this.#component[$wheel].since(this.#connection.lastReceiveAt));
   }
 
   /** Numeric address of the peer, also inside `onClose` (`GetRemoteAddress`, CS-019). */

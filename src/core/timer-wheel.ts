@@ -122,10 +122,15 @@ export class TimerWheel {
 
   /**
    * The present in whole milliseconds, for times that are kept: V8 gives a number with a fraction 16 bytes of its own, and there may be
-   * a million connections.
+   * a million connections. Rounded up, so that no period looks longer than it was.
    */
   now(): number {
-    return Math.floor(this.clock.now());
+    return Math.ceil(this.clock.now());
+  }
+
+  /** Milliseconds since a time that `now` told. */
+  since(time: number): number {
+    return Math.max(this.clock.now() - time, 0);
   }
 
   /** Arms `timer` to expire in `delayMs` milliseconds, never early, at most one tick and the system's delay late. Re-arms if armed. */

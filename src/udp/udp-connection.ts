@@ -306,7 +306,7 @@ export class UdpConnection<P extends DatagramProtocol = DatagramProtocol>
   }
 
   stats(): UdpConnectionStats {
-    const now = this.host.wheel.clock.now();
+    const { wheel } = this.host;
     const stats: UdpConnectionStats = {
       bytesIn: this.bytesIn,
       bytesOut: this.bytesOut,
@@ -314,8 +314,8 @@ export class UdpConnection<P extends DatagramProtocol = DatagramProtocol>
       messagesOut: this.messagesOut,
       pendingBytes: this.pendingBytes,
       bufferedBytes: this.bufferedBytes,
-      ageMs: now - this.openedAt,
-      silenceMs: now - this.lastReceiveAt,
+      ageMs: wheel.since(this.openedAt),
+      silenceMs: wheel.since(this.lastReceiveAt),
       datagramsIn: this.datagramsIn,
       datagramsOut: this.datagramsOut,
       droppedDatagrams: this.droppedDatagrams,
