@@ -39,6 +39,19 @@ function row(id: string, title: string, bar: number, load: Partial<WebSocketLoad
 
 export const webSocketWorks: readonly Work[] = [
   row('ws-echo-64', 'WebSocketServer echo 64 B, 100 connections', 0.7, { payload: text(64) }),
+  {
+    // No bar, and nothing of ours: what Node itself needs for a read and a write, which no WebSocket server on its API goes below.
+    id: 'ws-echo-64-unread',
+    area: 'websocket',
+    title: 'bare node:net answers each frame of 64 B unread',
+    against: 'ws',
+    unit: 'us/msg',
+    judgement: 'ratio',
+    measurePair: takeTurns(
+      () => openWebSockets(theirs, { connections: 100, inFlight: 1, payload: text(64) }),
+      () => openWebSockets('baselines/net-frames.ts', { connections: 100, inFlight: 1, payload: text(64) }),
+    ),
+  },
   row('ws-echo-64x16', 'WebSocketServer echo 64 B, 16 in flight', 0.12, { payload: text(64), inFlight: 16 }),
   row('ws-echo-1k', 'WebSocketServer echo 1 KiB, 16 in flight', 0.25, { payload: text(1024), inFlight: 16 }),
   row('ws-echo-64k', 'WebSocketServer echo 64 KiB, 4 in flight, 10 connections', 0.25, {
