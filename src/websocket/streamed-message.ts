@@ -51,9 +51,18 @@ export class StreamedMessage {
     return WebSocketMessageStream.push(this.#stream, piece);
   }
 
-  /** All of it has come. False to stop for now: the next message waits until this one was dealt with. */
-  complete(): boolean {
+  /** All of it has come. */
+  complete(): void {
     WebSocketMessageStream.complete(this.#stream);
+  }
+
+  /** Whether all of it has come. */
+  get isComplete(): boolean {
+    return this.#stream.isComplete;
+  }
+
+  /** False to stop for now: the next message waits until the hook has dealt with this one. */
+  awaitHook(): boolean {
     return this.#hook === null ? this.#port.mayDeliver : this.#port.settle('onMessageStream', this.#hook);
   }
 

@@ -435,7 +435,10 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     const room = streamed.push(data);
     if (room === undefined) return this.#port.mayDeliver;
     this.#facts |= IS_STREAM_FULL;
-    this.#port.settle('onMessageStream', room, () => this.#mark(IS_STREAM_FULL, false));
+    this.#port.settle('onMessageStream', room, () => {
+      this.#mark(IS_STREAM_FULL, false);
+      if (streamed.isComplete) streamed.awaitHook();
+    });
     return false;
   }
 
@@ -443,7 +446,9 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     const streamed = this.#seldom?.streamed ?? null;
     if (streamed === null) return false;
     this.#seldom!.streamed = null;
-    return streamed.complete();
+    streamed.complete();
+    // The port waits for one promise at a time: for room now, and then for the hook.
+    return this.#is(IS_STREAM_FULL) ? false : streamed.awaitHook();
   }
 
   control(opcode: number, data: Buffer): boolean {

@@ -204,6 +204,31 @@ describe('onMessageStream', () => {
     await expect.poll(() => got).toEqual(['behind', 'x']);
   });
 
+  it.each([false, true])('is called again only when the hook before is done (compressed: %s)', async (compression) => {
+    const log: string[] = [];
+    const { port } = await serve(
+      {
+        onMessage: (_server, _id, data) => void log.push(String(data)),
+        async onMessageStream(_server, _id, stream) {
+          let length = 0;
+          log.push('begins');
+          // All of it comes before it is read: the last piece is the one too many.
+          for (let turn = 0; turn < 200; turn++) await new Promise(setImmediate);
+          for await (const piece of stream) length += piece.length;
+          // Longer than it takes to read what is behind it.
+          for (let turn = 0; turn < 200; turn++) await new Promise(setImmediate);
+          log.push(`ends ${length}`);
+        },
+      },
+      { compression },
+    );
+    const client = await connect(port, { perMessageDeflate: compression });
+    for (let i = 0; i < 3; i++) client.send(bytes(262_150));
+    client.send('last');
+    const each = ['begins', 'ends 262150'];
+    await expect.poll(() => log).toEqual([...each, ...each, ...each, 'last']);
+  });
+
   it('throws in the loop when the connection ends before the message, and tells nobody else', async () => {
     const log: string[] = [];
     let begun = 0;
