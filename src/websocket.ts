@@ -1,9 +1,10 @@
 /** WebSockets: `hp-socket/websocket`. */
-export type { CompressionStats } from './websocket/compression.ts';
+export type { CompressionStats } from './websocket/compression-budget.ts';
 export type { FrameHooks, WSMessageState } from './websocket/frame-protocol.ts';
 export type { HeaderList } from './websocket/handshake.ts';
 export { WebSocketMessageStream } from './websocket/message-stream.ts';
 export { CloseCode, Opcode } from './websocket/opcode.ts';
+export type { SendStreamOptions } from './websocket/send-stream.ts';
 export { LocalTopicBus, type TopicBus, type TopicBusMember, type TopicMessage } from './websocket/topic-bus.ts';
 export type { SlowSubscriberPolicy, TopicStats } from './websocket/topics.ts';
 export { WebSocket, WebSocketCloseEvent, WebSocketErrorEvent, type WebSocketInit } from './websocket/web-socket.ts';

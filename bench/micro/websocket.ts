@@ -3,7 +3,8 @@ import { SlabPool } from '../../src/memory/slab-pool.ts';
 import { Lifetime } from '../../src/protocol/protocol.ts';
 import { writeHeader } from '../../src/websocket/frame-header.ts';
 import { applyMask, randomKey } from '../../src/websocket/mask.ts';
-import { MessageReader, type MessageSink } from '../../src/websocket/message-reader.ts';
+import { MessageReader } from '../../src/websocket/message-reader.ts';
+import type { MessageSink } from '../../src/websocket/message-sink.ts';
 import type { MicroTask } from './task.ts';
 
 /** What of `ws` stands beside our codec: its parser, without a socket. It is not in the types of the package. */
@@ -40,7 +41,9 @@ function ours(reads: Buffer[]): () => void {
   let messages = 0;
   const sink: MessageSink = {
     message: () => ++messages > 0,
-    streamBegins: () => true,
+    compressedBegins: () => false,
+  compressedPart: () => true,
+  streamBegins: () => true,
     streamPiece: () => true,
     streamEnds: () => true,
     control: () => true,

@@ -41,6 +41,11 @@ export class MessageAssembly {
     return this.bytes.length;
   }
 
+  /** Bytes that it may have on the wire beyond `maxBytes`: deflate makes some more of what it cannot compress, fragment by fragment. */
+  allowance(maxBytes: number): number {
+    return this.isCompressed ? Math.ceil(maxBytes / 1024) + 16 * (this.fragmentCount + 1) : 0;
+  }
+
   /**
    * Makes room for the next `count` bytes, the first of `announced` that the current frame has still to bring. Returns the offset at
    * which they are to be written to `bytes`.

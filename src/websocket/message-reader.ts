@@ -1,59 +1,17 @@
 import { BufferView } from '../memory/buffer-view.ts';
-import { copyBytes, type SlabPool } from '../memory/slab-pool.ts';
+import { copyBytes } from '../memory/slab-pool.ts';
 import { Lifetime } from '../protocol/protocol.ts';
 import { checkCloseBody, closeCodeOf } from './control-payload.ts';
 import { checkFrameLength, checkFrameStart, FrameHeader, type FrameRules, MAX_HEADER_BYTES } from './frame-header.ts';
 import { applyMask, copyMasked, Masker, rotateKey } from './mask.ts';
 import { MessageAssembly } from './message-assembly.ts';
+import { type MessageRules, type MessageSink, nobody } from './message-sink.ts';
 import { MAX_CONTROL_BYTES, Opcode, type Violation, Violations } from './opcode.ts';
 import { isWholeUtf8 } from './utf8.ts';
 
-/** What the readers of one component share. */
-export interface MessageRules extends FrameRules {
-  /** Largest message in bytes, as it is on the wire; no more memory is ever held for one. */
-  readonly maxMessageBytes: number;
-  /** Most fragments of a message. */
-  readonly maxFragments: number;
-  /** Longer messages are handed on as they arrive, unless they are compressed; Infinity for none. */
-  readonly streamBytes: number;
-  /** Largest message that is handed on so. */
-  readonly maxStreamedBytes: number;
-  /** Where copies of borrowed bytes come from. */
-  readonly pool: SlabPool;
-}
-
-/** Where a reader delivers to. */
-export interface MessageSink {
-  /**
-   * A whole message; its bytes are the receiver's own, unless they were a loan. Text was checked to be UTF-8, compressed text
-   * was not. @returns false to stop for now.
-   */
-  message(data: Buffer, isBinary: boolean, isCompressed: boolean): boolean;
-  /** A message begins that is handed on as it arrives. @returns false to stop for now. */
-  streamBegins(isBinary: boolean): boolean;
-  /** A piece of it, the receiver's own. @returns false to stop for now. */
-  streamPiece(data: Buffer): boolean;
-  /** It is complete. @returns false to stop for now. */
-  streamEnds(): boolean;
-  /** A ping or a pong with its payload, which is the receiver's own unless it was a loan. @returns false to stop for now. */
-  control(opcode: number, data: Buffer): boolean;
-  /** A close frame; 1005 if it holds no code. The reader takes nothing more. */
-  closedByPeer(code: number, reason: Buffer): void;
-  /** The peer broke the protocol. The reader takes nothing more. */
-  violate(violation: Violation): void;
-}
-
 const EMPTY = Buffer.alloc(0);
-/** A reader without a connection must not keep one alive. */
-const nobody: MessageSink = {
-  message: () => false,
-  streamBegins: () => false,
-  streamPiece: () => false,
-  streamEnds: () => false,
-  control: () => false,
-  closedByPeer() {},
-  violate() {},
-};
+/** Compressed messages of more bytes are inflated as they arrive, if those that are long are handed on so; fragments always. */
+const LONG_COMPRESSED_BYTES = 16 * 1024;
 /** An incomplete frame of which less than this is missing to go on is kept as it is: a header, or a control frame. */
 const MAX_PARTIAL_BYTES = MAX_HEADER_BYTES + MAX_CONTROL_BYTES;
 /** Payloads of more are copied each by itself. */
@@ -335,9 +293,10 @@ export class MessageReader {
     const { maxMessageBytes, maxFragments, streamBytes, maxStreamedBytes, pool } = this.#rules;
     this.#assembly ??= new MessageAssembly(pool, header.opcode === Opcode.Binary, header.reserved !== 0);
     const assembly = this.#assembly;
+    if (assembly.isCompressed && assembly.fragmentCount === 0) this.#chooseParts(assembly);
     const length = assembly.length + assembly.streamedBytes + header.length;
     const isStreamed = assembly.isStreamed || (length > streamBytes && !assembly.isCompressed);
-    if (length > (isStreamed ? maxStreamedBytes : maxMessageBytes)) {
+    if (length > (isStreamed ? maxStreamedBytes + assembly.allowance(maxStreamedBytes) : maxMessageBytes)) {
       this.#violate(Violations.messageBytes);
       return false;
     }
@@ -356,10 +315,18 @@ export class MessageReader {
     return this.#handOn(assembly) && goesOn && !this.#isOver;
   }
 
+  /** A compressed message begins: whether the sink gets its parts. */
+  #chooseParts(assembly: MessageAssembly): void {
+    if (this.#rules.streamBytes === Number.POSITIVE_INFINITY) return;
+    if (header.isFinal && header.length <= LONG_COMPRESSED_BYTES) return;
+    assembly.isStreamed = this.#sink.compressedBegins(assembly.isBinary);
+  }
+
   /** Hands on what a streamed message has brought. False if the sink said stop. */
   #handOn(assembly: MessageAssembly): boolean {
     const piece = assembly.takePiece();
-    return piece === null || this.#isOver || this.#sink.streamPiece(piece);
+    if (piece === null || this.#isOver) return true;
+    return assembly.isCompressed ? this.#sink.compressedPart(piece, false) : this.#sink.streamPiece(piece);
   }
 
   /**
@@ -390,7 +357,9 @@ export class MessageReader {
         // Fails inside the frame, at the first byte that no text can have there (RFC 6455, 8.1).
         if (!assembly.text.push(assembly.bytes, from, to)) return this.#violate(Violations.text);
       }
-      if (assembly.isStreamed) goesOn = this.#handOn(assembly);
+      // The last part of what is compressed says that it is that.
+      const isPart = assembly.isCompressed && this.#isFinal && this.#remaining === 0;
+      if (assembly.isStreamed && !isPart) goesOn = this.#handOn(assembly);
     }
     if (this.#isOver) return -1;
     if (this.#remaining > 0) return goesOn ? next : -next - 1;
@@ -398,7 +367,11 @@ export class MessageReader {
     if (!this.#isFinal) return goesOn ? next : -next - 1;
     this.#assembly = null;
     if (assembly.text !== null && !assembly.text.isComplete) return this.#violate(Violations.text);
-    if (assembly.isStreamed) return this.#sink.streamEnds() && goesOn ? next : -next - 1;
+    if (assembly.isStreamed) {
+      if (assembly.isCompressed) goesOn = this.#sink.compressedPart(assembly.takePiece() ?? EMPTY, true);
+      else goesOn = this.#sink.streamEnds() && goesOn;
+      return goesOn ? next : -next - 1;
+    }
     if (!this.#sink.message(assembly.take(), assembly.isBinary, assembly.isCompressed)) return -next - 1;
     return next;
   }

@@ -1,7 +1,7 @@
 import { loan } from '../memory/loan.ts';
 import { COPY_LIMIT_BYTES } from '../memory/send-queue.ts';
 import type { Port } from '../protocol/protocol.ts';
-import type { DeflateContext } from './compression.ts';
+import type { DeflateContext } from './deflate-context.ts';
 import { MAX_HEADER_BYTES } from './frame-header.ts';
 import { buildFrame, COMPRESSED, FINAL } from './frame-writer.ts';
 import type { Opcode } from './opcode.ts';
@@ -14,6 +14,8 @@ interface Item {
   frame(): Buffer | Promise<Buffer>;
   /** What is to be done when it was sent. */
   readonly whenSent: (() => void) | null;
+  /** What is to be done when it never will be. */
+  readonly whenDropped?: () => void;
 }
 
 /**
@@ -76,6 +78,15 @@ export class Outbox {
     this.#push({ reserved: frame.length, frame: () => frame, whenSent });
   }
 
+  /**
+   * A frame of a payload of `length` bytes that is compressed when its turn comes.
+   * @param settled Told whether it was sent.
+   */
+  made(length: number, frame: () => Buffer | Promise<Buffer>, settled: (isSent: boolean) => void): void {
+    const whenSent = (): void => settled(true);
+    this.#push({ reserved: roomFor(length), frame, whenSent, whenDropped: () => settled(false) });
+  }
+
   #push(item: Item): void {
     this.#port.reserve(item.reserved);
     this.#items.push(item);
@@ -116,12 +127,16 @@ export class Outbox {
   /** What waits will not be sent. */
   drop(): void {
     this.#isDropped = true;
-    for (const { reserved } of this.#items) this.#port.reserve(-reserved);
+    const items = this.#items;
     this.#items = [];
+    for (const { reserved, whenDropped } of items) {
+      this.#port.reserve(-reserved);
+      whenDropped?.();
+    }
   }
 }
 
 /** Bytes that a message takes at most, compressed or not: deflate makes some bytes more of what it cannot compress. */
-function roomFor(length: number): number {
+export function roomFor(length: number): number {
   return length + (length >> 10) + MAX_HEADER_BYTES + 64;
 }

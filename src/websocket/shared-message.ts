@@ -1,4 +1,4 @@
-import type { DeflateContext } from './compression.ts';
+import type { DeflateContext } from './deflate-context.ts';
 import { buildFrame, COMPRESSED, FINAL } from './frame-writer.ts';
 import type { Opcode } from './opcode.ts';
 

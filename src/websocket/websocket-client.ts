@@ -21,8 +21,9 @@ import { targetOf } from './client-handshake.ts';
 import { ClientRun, PendingOpen } from './client-run.ts';
 import type { HeaderList } from './handshake.ts';
 import { CloseCode, Opcode } from './opcode.ts';
+import { type SendStreamOptions, sendStreamOn } from './send-stream.ts';
 import { openedOn, openRules, pendingOpen, type WebSocketOpenOptions } from './websocket-agent.ts';
-import { doOn, sendMessageOn, sendMessagePartsOn, sendStreamOn } from './websocket-calls.ts';
+import { doOn, sendMessageOn, sendMessagePartsOn } from './websocket-calls.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
 import type { WebSocketEnd } from './websocket-context.ts';
 import type { AnyWebSocketHooks, WebSocketClientHooks } from './websocket-listener.ts';
@@ -264,11 +265,8 @@ export class WebSocketClient<Extra = unknown> extends StreamClient<Extra> {
   }
 
   /** Sends what a source brings as one message in fragments, at the speed of the peer. As `WebSocketServer.sendStream`. */
-  sendStream(
-    source: AsyncIterable<Sendable> | Iterable<Sendable>,
-    options: { isBinary?: boolean | undefined } = {},
-  ): Promise<boolean> {
-    return sendStreamOn(this, this[$connectionOf](), this.connectionId, source, options.isBinary ?? true);
+  sendStream(source: AsyncIterable<Sendable> | Iterable<Sendable>, options: SendStreamOptions = {}): Promise<boolean> {
+    return sendStreamOn(this, this[$connectionOf](), this.connectionId, source, options);
   }
 
   /** Sends a ping. @throws RangeError for more than 125 bytes. */

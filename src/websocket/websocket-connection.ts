@@ -3,8 +3,9 @@ import { TcpConnection } from '../connection/tcp-connection.ts';
 import type { Component } from '../core/component.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { CloseCode, Opcode } from './opcode.ts';
+import { type SendStreamOptions, sendStreamOn } from './send-stream.ts';
 import { subscribeOn } from './subscriptions.ts';
-import { doOn, sendMessageOn, sendMessagePartsOn, sendStreamOn } from './websocket-calls.ts';
+import { doOn, sendMessageOn, sendMessagePartsOn } from './websocket-calls.ts';
 import type { WebSocketEnd } from './websocket-context.ts';
 import type { WebSocketRequest } from './websocket-listener.ts';
 import { requestOf, runOf, webSocketOf } from './websocket-run.ts';
@@ -50,11 +51,8 @@ export class WebSocketConnection<Extra = unknown> extends TcpConnection<Extra> {
   }
 
   /** Sends what a source brings as one message in fragments, at the speed of the peer. As `WebSocketServer.sendStream`. */
-  sendStream(
-    source: AsyncIterable<Sendable> | Iterable<Sendable>,
-    options: { isBinary?: boolean | undefined } = {},
-  ): Promise<boolean> {
-    return sendStreamOn(this.#component, this.#connection, this.id, source, options.isBinary ?? true);
+  sendStream(source: AsyncIterable<Sendable> | Iterable<Sendable>, options: SendStreamOptions = {}): Promise<boolean> {
+    return sendStreamOn(this.#component, this.#connection, this.id, source, options);
   }
 
   /** Sends a ping. @throws RangeError for more than 125 bytes. */

@@ -1,4 +1,4 @@
-import type { MessageRules } from './message-reader.ts';
+import type { MessageRules } from './message-sink.ts';
 import type { WebSocketMessageStream } from './message-stream.ts';
 
 /** How a WebSocket ended, or is ending. */

@@ -5,9 +5,10 @@ import type { ConnId } from '../core/listener.ts';
 import { defineProperties, type PropertyTable } from '../core/properties.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { CloseCode, Opcode } from './opcode.ts';
+import { type SendStreamOptions, sendStreamOn } from './send-stream.ts';
 import { subscribeOn } from './subscriptions.ts';
 import type { Topics } from './topics.ts';
-import { doOn, sendMessageOn, sendMessagePartsOn, sendStreamOn } from './websocket-calls.ts';
+import { doOn, sendMessageOn, sendMessagePartsOn } from './websocket-calls.ts';
 import type { WebSocketEnd } from './websocket-context.ts';
 import { broadcastTo } from './websocket-hub.ts';
 import type { WebSocketRequest } from './websocket-listener.ts';
@@ -59,9 +60,9 @@ export abstract class WebSocketMethods {
   sendStream(
     connId: ConnId,
     source: AsyncIterable<Sendable> | Iterable<Sendable>,
-    options: { isBinary?: boolean | undefined } = {},
+    options: SendStreamOptions = {},
   ): Promise<boolean> {
-    return sendStreamOn(self(this), self(this)[$connectionOf](connId), connId, source, options.isBinary ?? true);
+    return sendStreamOn(self(this), self(this)[$connectionOf](connId), connId, source, options);
   }
 
   /** Sends a ping (WSS-012). @throws RangeError for more than 125 bytes. */

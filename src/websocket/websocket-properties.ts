@@ -2,7 +2,7 @@ import { checkListener } from '../core/check-listener.ts';
 import { describe } from '../core/describe.ts';
 import { unknownName } from '../core/option-names.ts';
 import { custom, flag, integer, oneOf, type PropertyTable, type TableOf } from '../core/properties.ts';
-import type { CompressionOptions } from './compression.ts';
+import type { CompressionOptions } from './compression-budget.ts';
 import { parseProtocols } from './handshake.ts';
 import { LocalTopicBus, type TopicBus } from './topic-bus.ts';
 import type { SlowSubscriberPolicy } from './topics.ts';

@@ -2,13 +2,16 @@ import { Errno } from '../core/errno.ts';
 import { loan } from '../memory/loan.ts';
 import type { SendQueue } from '../memory/send-queue.ts';
 import { AtEnd, type Lifetime, type Port, type Protocol } from '../protocol/protocol.ts';
-import type { DeflateContext } from './compression.ts';
 import { checkedControl, closeBodyOf } from './control-payload.ts';
+import type { DeflateContext } from './deflate-context.ts';
 import { headerBytes } from './frame-header.ts';
 import { appendFrame, appendFrameParts, buildFrame, COMPRESSED, FINAL } from './frame-writer.ts';
-import { MessageReader, type MessageSink } from './message-reader.ts';
+import { GONE, Inflation, type InflationTarget, type PartResult } from './inflation.ts';
+import { MessageReader } from './message-reader.ts';
+import type { MessageSink } from './message-sink.ts';
 import { CloseCode, Opcode, type Violation, Violations } from './opcode.ts';
 import { Outbox } from './outbox.ts';
+import { type FrameWay, OutgoingFragments } from './outgoing-fragments.ts';
 import { isPlainlyOk } from './plainly-ok.ts';
 import type { RequestText } from './request-text.ts';
 import { RoomWaiters } from './room-waiters.ts';
@@ -18,20 +21,18 @@ import { isWholeUtf8 } from './utf8.ts';
 import { type WebSocketContext, type WebSocketEnd, withCompression } from './websocket-context.ts';
 import {
   AWAITS_PONG,
-  FRAGMENTS_ARE_TEXT,
   HAS_LARGE,
   HAS_PEER_ENDED,
   HAS_RECEIVED,
-  IS_CONTINUED,
   IS_INFLATING,
   IS_STREAM_FULL,
   PONG,
-  SENDS_FRAGMENTS,
   SENDS_TEXT,
   Seldom,
   STATE,
   State,
 } from './websocket-state.ts';
+import { InflateError } from './zlib-engine.ts';
 
 /** From this length on a message is large. */
 const LARGE_BYTES = 16 * 1024;
@@ -42,7 +43,7 @@ const MAX_LINGER_MS = 2000;
 const EMPTY = Buffer.alloc(0);
 
 /** Whole messages over one connection (RFC 6455, 5 to 7). Pure, as every protocol. */
-export class WebSocketProtocol implements Protocol, MessageSink {
+export class WebSocketProtocol implements Protocol, MessageSink, InflationTarget, FrameWay {
   /** The sub-protocol that was agreed on, '' for none. */
   readonly subProtocol: string;
   /** Head of the request that opened it; null on agents and clients. */
@@ -246,8 +247,8 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   frame(queue: SendQueue, bytes: Uint8Array): void {
     const isMasked = !this.#context.isServer;
     const deflate = this.#deflate;
-    if (deflate !== null && (this.#outbox !== null || deflate.isLate(bytes.length))) {
-      this.#useOutbox(deflate).message(this.sendOpcode as Opcode, bytes);
+    if (deflate !== null && (this.outbox !== null || deflate.isLate(bytes.length))) {
+      this.useOutbox(deflate).message(this.sendOpcode as Opcode, bytes);
       return;
     }
     const compressed = deflate === null ? null : deflate.deflate(bytes);
@@ -283,8 +284,8 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     if (this.#state !== State.Open || this.isStreaming) return false;
     const isMasked = !this.#context.isServer;
     if (this.#deflate !== null) {
-      if (this.#outbox !== null || message.isLate(this.#deflate)) {
-        this.#useOutbox(this.#deflate).shared(message);
+      if (this.outbox !== null || message.isLate(this.#deflate)) {
+        this.useOutbox(this.#deflate).shared(message);
         return true;
       }
       const frame = message.compressedFrame(this.#deflate, isMasked) as Buffer | null;
@@ -297,38 +298,44 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     return this.#port.send(message.frame(isMasked));
   }
 
-  /** Begins a message in fragments: until its last one is sent, no other message can be: `sizeOf` says EBUSY. */
-  beginFragments(opcode: number): boolean {
+  /**
+   * Begins a message in fragments: until its last one is sent, no other message can be: `sizeOf` says EBUSY.
+   * @param isCompressed Left out, its first fragment decides.
+   */
+  beginFragments(opcode: Opcode, isCompressed?: boolean): boolean {
     if (this.#state !== State.Open || this.isStreaming) return false;
-    this.#facts |= SENDS_FRAGMENTS;
-    this.#mark(FRAGMENTS_ARE_TEXT, opcode === Opcode.Text);
-    this.#mark(IS_CONTINUED, false);
+    this.#use.fragments = new OutgoingFragments(opcode, !this.#context.isServer, this.#deflate, isCompressed);
     return true;
   }
 
-  /** The next fragment of the message. @returns false if it cannot be queued. */
-  sendFragment(data: Uint8Array, isLast: boolean): boolean {
-    if (this.#state !== State.Open || !this.isStreaming) return false;
-    let opcode: Opcode = this.#is(FRAGMENTS_ARE_TEXT) ? Opcode.Text : Opcode.Binary;
-    if (this.#is(IS_CONTINUED)) opcode = Opcode.Continuation;
-    if (!this.#sendInOrder(buildFrame((isLast ? FINAL : 0) | opcode, data, !this.#context.isServer))) return false;
-    this.#facts |= IS_CONTINUED;
-    this.#mark(SENDS_FRAGMENTS, !isLast);
-    return true;
+  /** The next fragment of the message. @returns false if it cannot be queued; a promise if that shows later: nothing may be sent before. */
+  sendFragment(data: Uint8Array, isLast: boolean): boolean | Promise<boolean> {
+    const fragments = this.#seldom?.fragments ?? null;
+    if (this.#state !== State.Open || fragments === null) return false;
+    const isSent = fragments.send(data, isLast, this);
+    if (!isLast) return isSent;
+    if (isSent === true) this.#endFragments(fragments);
+    return isSent instanceof Promise ? isSent.finally(() => this.#endFragments(fragments)) : isSent;
   }
 
   /** The message will not be completed. Half a message cannot be taken back: only the end of the connection tells the peer. */
   abandonFragments(): void {
-    if (!this.isStreaming) return;
-    this.#mark(SENDS_FRAGMENTS, false);
-    if (this.#is(IS_CONTINUED) && this.#state === State.Open) {
+    const fragments = this.#seldom?.fragments ?? null;
+    if (fragments === null) return;
+    this.#endFragments(fragments);
+    if (fragments.hasBegun && this.#state === State.Open) {
       this.close(CloseCode.InternalError, 'a message could not be completed');
     }
   }
 
+  #endFragments(fragments: OutgoingFragments): void {
+    fragments.close();
+    this.#seldom!.fragments = null;
+  }
+
   /** Whether a message is being sent in fragments. */
   get isStreaming(): boolean {
-    return this.#is(SENDS_FRAGMENTS);
+    return this.#seldom !== null && this.#seldom.fragments !== null;
   }
 
   /** Resolves when at most `maxBytes` are pending, with true, or when the connection is gone, with false. */
@@ -370,36 +377,80 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   // ---- MessageSink -------------------------------------------------------------------------------------------------
 
   message(data: Buffer, isBinary: boolean, isCompressed: boolean): boolean {
-    let bytes = data;
     if (data.length >= LARGE_BYTES) this.#facts |= HAS_LARGE;
-    if (isCompressed) {
-      if (this.#deflate!.inflatesLate(data.length)) return this.#inflateLater(data, isBinary);
-      const result = this.#deflate!.inflate(data, this.#context.maxMessageBytes);
-      if (!Buffer.isBuffer(result)) return this.#fail(result);
-      bytes = result;
-      if (!isBinary && !isWholeUtf8(bytes, 0, bytes.length)) return this.#fail(Violations.text);
-    }
-    return this.#deliver(bytes, isBinary);
+    return isCompressed ? this.#inflate(this.#deflate!, data, isBinary) : this.#deliver(data, isBinary);
   }
 
-  /** Inflates on a thread. Nothing behind the message is read meanwhile. */
-  #inflateLater(data: Buffer, isBinary: boolean): false {
-    if (loan.isOpen) loan.keep();
-    this.#facts |= IS_INFLATING;
-    const inflated = this.#deflate!.inflateLater(data, this.#context.maxMessageBytes);
-    this.#port.settle('onMessage', inflated, (result) => {
-      this.#mark(IS_INFLATING, false);
-      if (result === null || this.#state >= State.Closed) return;
-      if (!Buffer.isBuffer(result)) this.#fail(result as Violation);
-      else if (!isBinary && !isWholeUtf8(result, 0, result.length)) this.#fail(Violations.text);
-      else this.#deliver(result, isBinary);
-    });
-    return false;
+  /** A whole compressed message: expanded at once, unless it is long, or turns out to be. */
+  #inflate(deflate: DeflateContext, data: Buffer, isBinary: boolean): boolean {
+    const { streamBytes, maxMessageBytes, maxStreamedBytes } = this.#context;
+    const isStreamed = streamBytes !== Number.POSITIVE_INFINITY;
+    if (deflate.inflatesLate(data.length, isStreamed)) {
+      const inflation = this.#beginInflation(deflate, isBinary, isStreamed);
+      return this.#inflated(inflation, inflation.push(data, true), true);
+    }
+    const limit = isStreamed ? Math.max(maxMessageBytes, maxStreamedBytes) : maxMessageBytes;
+    const most = Math.min(limit, deflate.mostAtOnce(isStreamed));
+    const result = deflate.inflate(data, most);
+    if (result === InflateError.Data) return this.#fail(Violations.inflate);
+    if (result === InflateError.TooLong) {
+      if (most === limit) return this.#fail(Violations.messageBytes);
+      const inflation = this.#beginInflation(deflate, isBinary, isStreamed);
+      return this.#inflated(inflation, inflation.goOn(data, true), true);
+    }
+    const { length } = result;
+    if (length > maxMessageBytes && (length <= streamBytes || length > maxStreamedBytes)) {
+      return this.#fail(Violations.messageBytes);
+    }
+    if (!isBinary && !isWholeUtf8(result, 0, length)) return this.#fail(Violations.text);
+    return this.#deliver(result, isBinary);
+  }
+
+  #beginInflation(deflate: DeflateContext, isBinary: boolean, isStreamed: boolean): Inflation {
+    return new Inflation(this.#context, deflate, this, isBinary, isStreamed && deflate.beginParts());
+  }
+
+  compressedBegins(isBinary: boolean): boolean {
+    const deflate = this.#deflate!;
+    if (!deflate.beginParts()) return false;
+    this.#facts |= HAS_LARGE;
+    this.#use.inflation = new Inflation(this.#context, deflate, this, isBinary, true);
+    return true;
+  }
+
+  compressedPart(data: Buffer, isLast: boolean): boolean {
+    const inflation = this.#seldom?.inflation ?? null;
+    if (inflation === null) return false; // the connection closes
+    if (isLast) this.#seldom!.inflation = null;
+    return this.#inflated(inflation, inflation.push(data, isLast), isLast);
+  }
+
+  /** A part was inflated, or is being: nothing behind it is read meanwhile. */
+  #inflated(inflation: Inflation, result: PartResult | Promise<PartResult>, isLast: boolean): boolean {
+    if (result instanceof Promise) {
+      if (loan.isOpen) loan.keep();
+      this.#facts |= IS_INFLATING;
+      this.#port.settle('onMessage', result, (outcome) => {
+        this.#mark(IS_INFLATING, false);
+        if (this.#state < State.Closed) this.#inflated(inflation, outcome as PartResult, isLast);
+      });
+      return false;
+    }
+    if (result === GONE) return false;
+    if (result !== null) return this.#fail(result);
+    if (!isLast) return this.#port.mayDeliver;
+    this.#deflate!.endParts();
+    return inflation.isStreamed ? this.streamEnds() : this.#deliver(inflation.whole(), inflation.isBinary);
+  }
+
+  beginStream(isBinary: boolean): StreamedMessage | null {
+    this.streamBegins(isBinary);
+    return this.#port.isOpen ? (this.#seldom?.streamed ?? null) : null;
   }
 
   #deliver(bytes: Buffer, isBinary: boolean): boolean {
     if (bytes.length > this.#context.streamBytes) {
-      // It was compressed, so it came as a whole.
+      // It was compressed, and is short enough to be expanded at once, or had to be put together first.
       this.streamBegins(isBinary);
       const streamed = this.#seldom?.streamed ?? null;
       if (streamed === null) return false;
@@ -523,11 +574,13 @@ export class WebSocketProtocol implements Protocol, MessageSink {
     this.#control(Opcode.Pong, data);
   }
 
-  get #outbox(): Outbox | null {
+  // ---- FrameWay ----------------------------------------------------------------------------------------------------
+
+  get outbox(): Outbox | null {
     return this.#seldom === null ? null : this.#seldom.outbox;
   }
 
-  #useOutbox(deflate: DeflateContext): Outbox {
+  useOutbox(deflate: DeflateContext): Outbox {
     const seldom = this.#use;
     seldom.outbox ??= new Outbox(this.#port, deflate, !this.#context.isServer, () => {
       seldom.outbox = null;
@@ -539,22 +592,23 @@ export class WebSocketProtocol implements Protocol, MessageSink {
   #drop(seldom: Seldom, message: string): void {
     seldom.streamed?.fail(message);
     seldom.streamed = null;
-    seldom.outbox?.drop();
+    seldom.inflation = null;
+    const { outbox } = seldom;
     seldom.outbox = null;
+    outbox?.drop();
   }
 
-  /** Sends a frame behind what is being compressed. False if it cannot be queued. */
-  #sendInOrder(frame: Buffer): boolean {
-    if (this.#outbox === null) return this.#port.send(frame);
-    this.#outbox.raw(frame);
+  sendInOrder(frame: Buffer): boolean {
+    if (this.outbox === null) return this.#port.send(frame);
+    this.outbox.raw(frame);
     return true;
   }
 
   /** The last frame of this side. It is sent whatever is pending: a peer that reads on learns why the connection ends. */
   #sendClose(body: Uint8Array): void {
     const frame = buildFrame(FINAL | Opcode.Close, body, !this.#context.isServer);
-    if (this.#outbox === null) this.#port.sendReserved(frame, 0);
-    else this.#outbox.raw(frame);
+    if (this.outbox === null) this.#port.sendReserved(frame, 0);
+    else this.outbox.raw(frame);
   }
 
   #control(opcode: number, data: Uint8Array): boolean {

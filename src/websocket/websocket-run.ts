@@ -4,7 +4,8 @@ import { notifyHook } from '../core/hooks.ts';
 import { $connectionOf, $reportHookError } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { sharedMemory } from '../memory/read-memory.ts';
-import { Compression, type CompressionStats } from './compression.ts';
+import { Compression } from './compression.ts';
+import type { CompressionStats } from './compression-budget.ts';
 import { type TopicStats, Topics } from './topics.ts';
 import { UpgradeRequestView } from './upgrade-request.ts';
 import {

@@ -1,5 +1,7 @@
+import type { Inflation } from './inflation.ts';
 import { CloseCode, type Violation } from './opcode.ts';
 import type { Outbox } from './outbox.ts';
+import type { OutgoingFragments } from './outgoing-fragments.ts';
 import type { RoomWaiters } from './room-waiters.ts';
 import type { StreamedMessage } from './streamed-message.ts';
 
@@ -22,8 +24,8 @@ export type State = (typeof State)[keyof typeof State];
  *
  * ```
  *   bit  0..2   its state
- *        3..12  whether ...
- *       13..    pongs that wait to be written
+ *        3..9   whether ...
+ *       10..    pongs that wait to be written
  * ```
  */
 export const STATE = 7;
@@ -32,21 +34,15 @@ export const HAS_RECEIVED = 8;
 /** A ping of ours was not answered. */
 export const AWAITS_PONG = 16;
 export const HAS_PEER_ENDED = 32;
-/** A message is being inflated on a thread. */
+/** A part of a message is being inflated on a thread, or waits until there is room for what it brought. */
 export const IS_INFLATING = 64;
 /** The stream that gets the present message can take no more. */
 export const IS_STREAM_FULL = 128;
-/** The message that is being sent in fragments is text. */
-export const FRAGMENTS_ARE_TEXT = 256;
-/** A message is being sent in fragments. */
-export const SENDS_FRAGMENTS = 512;
 /** The next message that is sent is text. */
-export const SENDS_TEXT = 1024;
-/** Its first fragment was sent. */
-export const IS_CONTINUED = 2048;
+export const SENDS_TEXT = 256;
 /** A large message came. */
-export const HAS_LARGE = 4096;
-export const PONG = 8192;
+export const HAS_LARGE = 512;
+export const PONG = 1024;
 
 /** What few WebSockets have, or have for long; made when one of it is first set. */
 export class Seldom {
@@ -60,6 +56,10 @@ export class Seldom {
   outbox: Outbox | null = null;
   /** The message that is handed on as it arrives. */
   streamed: StreamedMessage | null = null;
+  /** The compressed message whose parts are inflated as they arrive. */
+  inflation: Inflation | null = null;
+  /** The message that is being sent in fragments. */
+  fragments: OutgoingFragments | null = null;
   /** Senders that wait until less is pending. */
   waiters: RoomWaiters | null = null;
 }

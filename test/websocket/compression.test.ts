@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Compression, type CompressionOptions, deflaterBytes, inflaterBytes } from '../../src/websocket/compression.ts';
-import { engines, hasNativeEngines, InflateError } from '../../src/websocket/deflate-engine.ts';
+import { Compression } from '../../src/websocket/compression.ts';
+import { type CompressionOptions, deflaterBytes, inflaterBytes } from '../../src/websocket/compression-budget.ts';
+import { engines, hasNativeEngines } from '../../src/websocket/deflate-engine.ts';
 import { FULL_DEFLATE } from '../../src/websocket/deflate-negotiation.ts';
-import { Violations } from '../../src/websocket/opcode.ts';
+import { InflateError } from '../../src/websocket/zlib-engine.ts';
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
 const kinds = Object.entries(engines);
@@ -179,11 +180,11 @@ describe('the compression of a component', () => {
   it('says what is wrong with a message that cannot be inflated', () => {
     const compression = new Compression(options);
     const context = compression.open(FULL_DEFLATE, true);
-    expect(context.inflate(hex('ff ff'), 100)).toBe(Violations.inflate);
+    expect(context.inflate(hex('ff ff'), 100)).toBe(InflateError.Data);
     context.close();
     const other = compression.open(FULL_DEFLATE, true);
     const bomb = Buffer.from(compression.open(FULL_DEFLATE, false).deflate(Buffer.alloc(100_000))!);
-    expect(other.inflate(bomb, 99_999)).toBe(Violations.messageBytes);
+    expect(other.inflate(bomb, 99_999)).toBe(InflateError.TooLong);
     other.close();
   });
 });

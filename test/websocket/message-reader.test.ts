@@ -117,6 +117,8 @@ describe.each(roles)('a message reader of the %s', (role) => {
         reader.stop();
         return sink.message(data, isBinary, isCompressed);
       },
+      compressedBegins: (isBinary) => sink.compressedBegins(isBinary),
+      compressedPart: (data, isLast) => sink.compressedPart(data, isLast),
       streamBegins: (isBinary) => sink.streamBegins(isBinary),
       streamPiece: (data) => sink.streamPiece(data),
       streamEnds: () => sink.streamEnds(),

@@ -4,8 +4,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { Lifetime } from '../../src/protocol/protocol.ts';
 import { HandleResult } from '../../src/tcp.ts';
+import { MessageReader } from '../../src/websocket/message-reader.ts';
 import { WebSocketClient, type WebSocketMessageStream, WebSocketServer } from '../../src/websocket.ts';
-import { frameOf, MASK, readMessages } from './support.ts';
+import { feed, frameOf, MASK, messageRules, RecordingMessages, readMessages } from './support.ts';
 
 const running: WebSocketServer[] = [];
 const clients: WebSocket[] = [];
@@ -92,6 +93,44 @@ describe('a reader that streams messages of more than 125 bytes', () => {
     expect(read(frameOf({ opcode: 1, payload: half, mask: MASK }))).toEqual(['stream text', 'violation:1007']);
     const small = frameOf({ opcode: 0, payload: 'x', isFinal: false, mask: MASK });
     expect(read(first, small, small, small)).toEqual(['stream binary', 'violation:1008']);
+  });
+});
+
+describe('a reader whose sink wants compressed parts', () => {
+  it('hands them on wherever the bytes are cut, and short whole ones whole', () => {
+    const long = bytes(20_000).subarray(0, 17_000);
+    const conversation = Buffer.concat([
+      frameOf({ opcode: 1, reserved: 4, payload: 'short', mask: MASK }),
+      frameOf({ opcode: 2, reserved: 4, payload: bytes(60), isFinal: false, mask: MASK }),
+      frameOf({ opcode: 9, payload: 'p', mask: MASK }),
+      frameOf({ opcode: 0, payload: bytes(40), isFinal: false, mask: MASK }),
+      frameOf({ opcode: 0, payload: '', mask: MASK }),
+      frameOf({ opcode: 1, payload: 'between', mask: MASK }),
+      frameOf({ opcode: 1, reserved: 4, payload: long, mask: MASK }),
+    ]);
+    const expected = [
+      `compressed text:${Buffer.from('short').toString('hex')}`,
+      'parts of compressed binary',
+      'ping:70',
+      `compressed parts:${Buffer.concat([bytes(60), bytes(40)]).toString('hex')}`,
+      'text:between',
+    ];
+    const parts = ['parts of compressed text', `compressed parts:${long.toString('hex')}`];
+    const each = Array.from({ length: 250 }, (_, i) => i + 1);
+    for (const cuts of [...each.map((cut) => [cut]), each]) {
+      const sink = new RecordingMessages();
+      sink.wantsParts = true;
+      const reader = new MessageReader(messageRules('server', { allowedReserved: 4, streamBytes: 125 }), sink);
+      feed(reader, conversation, cuts, Lifetime.Call);
+      // A long one that is there as a whole is no worse off.
+      expect(sink.log.slice(0, 5)).toEqual(expected);
+      const rest = sink.log.slice(5);
+      expect([parts, [`compressed text:${long.toString('hex')}`]]).toContainEqual(rest);
+      expect(reader.isBetweenMessages).toBe(true);
+    }
+    const nobody = new RecordingMessages();
+    feed(new MessageReader(messageRules('server', { allowedReserved: 4 }), nobody), conversation, each, Lifetime.Call);
+    expect(nobody.log).not.toContain('parts of compressed binary');
   });
 });
 
@@ -258,7 +297,7 @@ describe('onMessageStream', () => {
     }
   });
 
-  it('gets compressed messages in one piece, and works for clients', async () => {
+  it('gets compressed messages, and works for clients', async () => {
     const { port } = await serve(
       {
         async onMessageStream(server, connId, stream) {

@@ -2,7 +2,8 @@ import { SlabPool } from '../../src/memory/slab-pool.ts';
 import { Lifetime } from '../../src/protocol/protocol.ts';
 import type { FrameHeader } from '../../src/websocket/frame-header.ts';
 import { FrameReader, type FrameReaderRules, type FrameSink } from '../../src/websocket/frame-reader.ts';
-import { MessageReader, type MessageRules, type MessageSink } from '../../src/websocket/message-reader.ts';
+import { MessageReader } from '../../src/websocket/message-reader.ts';
+import type { MessageRules, MessageSink } from '../../src/websocket/message-sink.ts';
 import type { Violation } from '../../src/websocket/opcode.ts';
 
 /** What a frame of a test is made of; written byte by byte here, and not by the code under test. */
@@ -74,6 +75,25 @@ export class RecordingMessages implements MessageSink {
   message(data: Buffer, isBinary: boolean, isCompressed: boolean): boolean {
     const kind = `${isCompressed ? 'compressed ' : ''}${isBinary ? 'binary' : 'text'}`;
     return this.#note(`${kind}:${data.toString(isBinary || isCompressed ? 'hex' : 'utf8')}`);
+  }
+
+  /** Whether compressed messages are wanted part by part. */
+  wantsParts = false;
+
+  compressedBegins(isBinary: boolean): boolean {
+    if (this.wantsParts) this.#note(`parts of compressed ${isBinary ? 'binary' : 'text'}`);
+    return this.wantsParts;
+  }
+
+  /** Compressed parts so far. */
+  #parts: Buffer[] = [];
+
+  compressedPart(data: Buffer, isLast: boolean): boolean {
+    this.pieceCount++;
+    this.#parts.push(data);
+    if (!isLast) return --this.stopAfter > 0;
+    const all = Buffer.concat(this.#parts.splice(0));
+    return this.#note(`compressed parts:${all.toString('hex')}`);
   }
 
   /** What a stream brought so far. */
