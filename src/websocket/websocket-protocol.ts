@@ -1,24 +1,17 @@
 import { Errno } from '../core/errno.ts';
 import { loan } from '../memory/loan.ts';
-import type { SendQueue } from '../memory/send-queue.ts';
-import { AtEnd, type Lifetime, type Port, type Protocol } from '../protocol/protocol.ts';
-import { checkedControl, closeBodyOf } from './control-payload.ts';
+import { AtEnd, type Lifetime, type Protocol } from '../protocol/protocol.ts';
+import { closeBodyOf } from './control-payload.ts';
 import type { DeflateContext } from './deflate-context.ts';
-import { headerBytes } from './frame-header.ts';
-import { appendFrame, appendFrameParts, buildFrame, COMPRESSED, FINAL } from './frame-writer.ts';
 import { GONE, Inflation, type InflationTarget, type PartResult } from './inflation.ts';
 import { MessageReader } from './message-reader.ts';
 import type { MessageSink } from './message-sink.ts';
 import { CloseCode, Opcode, type Violation, Violations } from './opcode.ts';
-import { Outbox } from './outbox.ts';
-import { type FrameWay, OutgoingFragments } from './outgoing-fragments.ts';
 import { isPlainlyOk } from './plainly-ok.ts';
-import type { RequestText } from './request-text.ts';
-import { RoomWaiters } from './room-waiters.ts';
-import type { SharedMessage } from './shared-message.ts';
 import { StreamedMessage } from './streamed-message.ts';
 import { isWholeUtf8 } from './utf8.ts';
-import { type WebSocketContext, type WebSocketEnd, withCompression } from './websocket-context.ts';
+import { type WebSocketContext, withCompression } from './websocket-context.ts';
+import { WebSocketSender } from './websocket-sender.ts';
 import {
   AWAITS_PONG,
   HAS_LARGE,
@@ -26,49 +19,21 @@ import {
   HAS_RECEIVED,
   IS_INFLATING,
   IS_STREAM_FULL,
-  PONG,
-  SENDS_TEXT,
-  Seldom,
-  STATE,
+  type Seldom,
   State,
 } from './websocket-state.ts';
 import { InflateError } from './zlib-engine.ts';
 
 /** From this length on a message is large. */
 const LARGE_BYTES = 16 * 1024;
-/** Pongs that may wait to be written; beyond it only the last ping is answered (RFC 6455, 5.5.3). */
-const MAX_UNWRITTEN_PONGS = 16;
 /** Longest time that a peer that was failed has to take note of it. */
 const MAX_LINGER_MS = 2000;
 const EMPTY = Buffer.alloc(0);
 
 /** Whole messages over one connection (RFC 6455, 5 to 7). Pure, as every protocol. */
-export class WebSocketProtocol implements Protocol, MessageSink, InflationTarget, FrameWay {
-  /** The sub-protocol that was agreed on, '' for none. */
-  readonly subProtocol: string;
-  /** Head of the request that opened it; null on agents and clients. */
-  readonly request: RequestText | null;
-  readonly #context: WebSocketContext;
-  readonly #port: Port;
-  readonly #deflate: DeflateContext | null;
+export class WebSocketProtocol extends WebSocketSender implements Protocol, MessageSink, InflationTarget {
   /** Reads frames: only there while a read is dealt with, or a frame or message is not complete. */
   #reader: MessageReader | null = null;
-  #facts: number = State.Open;
-  #seldom: Seldom | null = null;
-
-  constructor(
-    context: WebSocketContext,
-    port: Port,
-    subProtocol: string,
-    deflate: DeflateContext | null,
-    request: RequestText | null = null,
-  ) {
-    this.request = request;
-    this.#context = context;
-    this.#port = port;
-    this.subProtocol = subProtocol;
-    this.#deflate = deflate;
-  }
 
   get deliversBytes(): boolean {
     return true;
@@ -80,69 +45,20 @@ export class WebSocketProtocol implements Protocol, MessageSink, InflationTarget
 
   /** Large messages are copied anyway, since few of them lie whole in one read: then rather from memory that is in the cache. */
   get handsOnReads(): boolean {
-    return (this.#facts & HAS_LARGE) === 0;
-  }
-
-  get #state(): State {
-    return (this.#facts & STATE) as State;
-  }
-
-  set #state(state: State) {
-    this.#facts = (this.#facts & ~STATE) | state;
-  }
-
-  #is(fact: number): boolean {
-    return (this.#facts & fact) !== 0;
-  }
-
-  #mark(facts: number, areSo: boolean): void {
-    this.#facts = areSo ? this.#facts | facts : this.#facts & ~facts;
-  }
-
-  get #use(): Seldom {
-    this.#seldom ??= new Seldom();
-    return this.#seldom;
-  }
-
-  /** Whether messages can be sent: neither side has sent a close frame. */
-  get isOpen(): boolean {
-    return this.#state === State.Open;
-  }
-
-  /** Whether compression was agreed on. */
-  get isCompressing(): boolean {
-    return this.#deflate !== null;
-  }
-
-  /** What the next `frame` sends: text or binary. The component sets it around a send of text. */
-  get sendOpcode(): number {
-    return this.#is(SENDS_TEXT) ? Opcode.Text : Opcode.Binary;
-  }
-
-  set sendOpcode(opcode: number) {
-    this.#mark(SENDS_TEXT, opcode === Opcode.Text);
-  }
-
-  /** How it ended, or would end if the connection broke now. */
-  get end(): WebSocketEnd {
-    const seldom = this.#seldom;
-    if (seldom === null) return { code: CloseCode.Abnormal, reason: '', wasClean: false };
-    const { violation, endCode, endReason } = seldom;
-    if (violation !== null) return { code: violation.closeCode, reason: violation.message, wasClean: false };
-    return { code: endCode, reason: endReason, wasClean: endCode !== CloseCode.Abnormal };
+    return (this.facts & HAS_LARGE) === 0;
   }
 
   // ---- Protocol --------------------------------------------------------------------------------------------------
 
   opened(): void {
-    const { hooks, pingIntervalMs } = this.#context;
-    if (pingIntervalMs > 0) this.#port.deadline(pingIntervalMs);
+    const { hooks, pingIntervalMs } = this.context;
+    if (pingIntervalMs > 0) this.port.deadline(pingIntervalMs);
     if (hooks.open !== undefined) this.#call('onOpen', hooks.open, undefined);
   }
 
   receive(bytes: Buffer, lifetime: Lifetime): void {
-    this.#facts |= HAS_RECEIVED;
-    if (this.#state >= State.Closed) return;
+    this.facts |= HAS_RECEIVED;
+    if (this.state >= State.Closed) return;
     const reader = (this.#reader ??= MessageReader.take(this.#rules, this));
     reader.receive(bytes, lifetime);
     if (reader.isIdle) this.#giveReader(reader);
@@ -150,13 +66,13 @@ export class WebSocketProtocol implements Protocol, MessageSink, InflationTarget
 
   resume(): void {
     const reader = this.#reader;
-    if (reader === null || this.#is(IS_INFLATING | IS_STREAM_FULL)) return;
+    if (reader === null || this.is(IS_INFLATING | IS_STREAM_FULL)) return;
     reader.resume();
     if (reader.isIdle) this.#giveReader(reader);
   }
 
   get #rules(): WebSocketContext | ReturnType<typeof withCompression> {
-    return this.#deflate === null ? this.#context : withCompression(this.#context);
+    return this.deflate === null ? this.context : withCompression(this.context);
   }
 
   #giveReader(reader: MessageReader): void {
@@ -170,8 +86,8 @@ export class WebSocketProtocol implements Protocol, MessageSink, InflationTarget
   }
 
   ended(): AtEnd {
-    this.#facts |= HAS_PEER_ENDED;
-    switch (this.#state) {
+    this.facts |= HAS_PEER_ENDED;
+    switch (this.state) {
       case State.Failed:
         this.#violateNow();
         return AtEnd.Stay;
@@ -185,30 +101,19 @@ export class WebSocketProtocol implements Protocol, MessageSink, InflationTarget
   }
 
   drain(): boolean {
-    if (this.#is(HAS_PEER_ENDED)) return true; // and will not answer a goodbye
-    if (this.#state === State.Open) this.close(CloseCode.GoingAway, '');
-    return this.#state >= State.Closed;
-  }
-
-  wrote(pendingBytes: number): void {
-    if (this.#seldom !== null && this.#seldom.waiters !== null) this.#noteRoom(this.#seldom, pendingBytes);
-    this.#context.hooks.wrote?.(this.#port.id, pendingBytes);
-    if (this.#facts < PONG || pendingBytes > 0) return;
-    this.#facts &= PONG - 1;
-    const ping = this.#seldom?.lastPing ?? null;
-    if (ping === null) return;
-    this.#seldom!.lastPing = null;
-    if (this.#state === State.Open) this.#control(Opcode.Pong, ping);
+    if (this.is(HAS_PEER_ENDED)) return true; // and will not answer a goodbye
+    if (this.state === State.Open) this.close(CloseCode.GoingAway, '');
+    return this.state >= State.Closed;
   }
 
   /** The deadline of this state. */
   expired(): void {
-    const port = this.#port;
-    switch (this.#state) {
+    const port = this.port;
+    switch (this.state) {
       case State.Open:
         return this.#checkLiveness();
       case State.ClosingHere:
-        this.#context.counters.closeTimeouts++;
+        this.context.counters.closeTimeouts++;
         return port.violate(Errno.ETIMEDOUT, 'the peer did not answer the close frame within closeTimeoutMs');
       case State.Closed:
         return port.end();
@@ -218,47 +123,18 @@ export class WebSocketProtocol implements Protocol, MessageSink, InflationTarget
   }
 
   closed(): void {
-    if (this.#state === State.Gone) return;
+    if (this.state === State.Gone) return;
     const { end } = this;
-    this.#state = State.Gone;
+    this.state = State.Gone;
     this.#stopReading();
-    this.#deflate?.close();
-    const seldom = this.#seldom;
+    this.deflate?.close();
+    const seldom = this.seldom;
     if (seldom !== null) {
       this.#drop(seldom, 'the connection was closed before the end of the message');
       seldom.lastPing = null;
-      this.#noteRoom(seldom, 0);
+      this.noteRoom(seldom, 0);
     }
-    this.#context.hooks.closed?.(this.#port.id, end);
-  }
-
-  sizeOf(length: number): number {
-    if (this.#state !== State.Open) return -Errno.EPIPE;
-    if (this.isStreaming) return -Errno.EBUSY;
-    return headerBytes(length, !this.#context.isServer) + length;
-  }
-
-  explain(_length: number): string {
-    return this.isStreaming
-      ? 'a message is being sent in fragments; wait until that is done'
-      : 'the WebSocket is closing: nothing can be sent after a close frame';
-  }
-
-  frame(queue: SendQueue, bytes: Uint8Array): void {
-    const isMasked = !this.#context.isServer;
-    const deflate = this.#deflate;
-    if (deflate !== null && (this.outbox !== null || deflate.isLate(bytes.length))) {
-      this.useOutbox(deflate).message(this.sendOpcode as Opcode, bytes);
-      return;
-    }
-    const compressed = deflate === null ? null : deflate.deflate(bytes);
-    if (compressed === null) appendFrame(queue, FINAL | this.sendOpcode, bytes, isMasked);
-    else appendFrame(queue, FINAL | COMPRESSED | this.sendOpcode, compressed, isMasked);
-  }
-
-  frameParts(queue: SendQueue, parts: readonly Uint8Array[], length: number): void {
-    if (this.#deflate !== null) this.frame(queue, Buffer.concat(parts, length));
-    else appendFrameParts(queue, FINAL | this.sendOpcode, parts, length, !this.#context.isServer);
+    this.context.hooks.closed?.(this.port.id, end);
   }
 
   takeRest(): Buffer | null {
@@ -266,7 +142,7 @@ export class WebSocketProtocol implements Protocol, MessageSink, InflationTarget
   }
 
   get hasBacklog(): boolean {
-    return this.#is(IS_INFLATING | IS_STREAM_FULL) || (this.#reader !== null && this.#reader.hasBacklog);
+    return this.is(IS_INFLATING | IS_STREAM_FULL) || (this.#reader !== null && this.#reader.hasBacklog);
   }
 
   get bufferedBytes(): number {
@@ -277,113 +153,16 @@ export class WebSocketProtocol implements Protocol, MessageSink, InflationTarget
     return this.#reader !== null && !this.#reader.isBetweenMessages;
   }
 
-  // ---- what the component does with it -----------------------------------------------------------------------------
-
-  /** Sends a message that is framed, and compressed, once for many connections. False if it cannot be sent. */
-  sendShared(message: SharedMessage): boolean {
-    if (this.#state !== State.Open || this.isStreaming) return false;
-    const isMasked = !this.#context.isServer;
-    if (this.#deflate !== null) {
-      if (this.outbox !== null || message.isLate(this.#deflate)) {
-        this.useOutbox(this.#deflate).shared(message);
-        return true;
-      }
-      const frame = message.compressedFrame(this.#deflate, isMasked) as Buffer | null;
-      if (frame !== null) {
-        if (!this.#port.send(frame)) return false;
-        this.#deflate.sentElsewhere();
-        return true;
-      }
-    }
-    return this.#port.send(message.frame(isMasked));
-  }
-
-  /**
-   * Begins a message in fragments: until its last one is sent, no other message can be: `sizeOf` says EBUSY.
-   * @param isCompressed Left out, its first fragment decides.
-   */
-  beginFragments(opcode: Opcode, isCompressed?: boolean): boolean {
-    if (this.#state !== State.Open || this.isStreaming) return false;
-    this.#use.fragments = new OutgoingFragments(opcode, !this.#context.isServer, this.#deflate, isCompressed);
-    return true;
-  }
-
-  /** The next fragment of the message. @returns false if it cannot be queued; a promise if that shows later: nothing may be sent before. */
-  sendFragment(data: Uint8Array, isLast: boolean): boolean | Promise<boolean> {
-    const fragments = this.#seldom?.fragments ?? null;
-    if (this.#state !== State.Open || fragments === null) return false;
-    const isSent = fragments.send(data, isLast, this);
-    if (!isLast) return isSent;
-    if (isSent === true) this.#endFragments(fragments);
-    return isSent instanceof Promise ? isSent.finally(() => this.#endFragments(fragments)) : isSent;
-  }
-
-  /** The message will not be completed. Half a message cannot be taken back: only the end of the connection tells the peer. */
-  abandonFragments(): void {
-    const fragments = this.#seldom?.fragments ?? null;
-    if (fragments === null) return;
-    this.#endFragments(fragments);
-    if (fragments.hasBegun && this.#state === State.Open) {
-      this.close(CloseCode.InternalError, 'a message could not be completed');
-    }
-  }
-
-  #endFragments(fragments: OutgoingFragments): void {
-    fragments.close();
-    this.#seldom!.fragments = null;
-  }
-
-  /** Whether a message is being sent in fragments. */
-  get isStreaming(): boolean {
-    return this.#seldom !== null && this.#seldom.fragments !== null;
-  }
-
-  /** Resolves when at most `maxBytes` are pending, with true, or when the connection is gone, with false. */
-  whenPending(maxBytes: number): Promise<boolean> {
-    if (this.#state === State.Gone) return Promise.resolve(false);
-    this.#use.waiters ??= new RoomWaiters();
-    return this.#use.waiters.wait(maxBytes);
-  }
-
-  #noteRoom(seldom: Seldom, pendingBytes: number): void {
-    if (seldom.waiters?.note(pendingBytes, this.#state !== State.Gone) === false) seldom.waiters = null;
-  }
-
-  /** A ping with up to 125 bytes. False if it cannot be queued. */
-  ping(data: Uint8Array = EMPTY): boolean {
-    return this.#state === State.Open && this.#control(Opcode.Ping, checkedControl(data));
-  }
-
-  /** A pong that was not asked for: a sign of life (RFC 6455, 5.5.3). */
-  pong(data: Uint8Array = EMPTY): boolean {
-    return this.#state === State.Open && this.#control(Opcode.Pong, checkedControl(data));
-  }
-
-  /**
-   * Begins the closing handshake: nothing is sent after it, the peer's answer ends the connection.
-   * @param code A code that may be on the wire, or 1005 for a frame without one.
-   * @returns false if a close frame was sent already.
-   */
-  close(code: number, reason: string): boolean {
-    const body = closeBodyOf(code, reason);
-    if (this.#state !== State.Open) return false;
-    this.#state = State.ClosingHere;
-    this.#mark(AWAITS_PONG, false);
-    this.#sendClose(body);
-    this.#port.deadline(this.#context.closeTimeoutMs);
-    return true;
-  }
-
   // ---- MessageSink -------------------------------------------------------------------------------------------------
 
   message(data: Buffer, isBinary: boolean, isCompressed: boolean): boolean {
-    if (data.length >= LARGE_BYTES) this.#facts |= HAS_LARGE;
-    return isCompressed ? this.#inflate(this.#deflate!, data, isBinary) : this.#deliver(data, isBinary);
+    if (data.length >= LARGE_BYTES) this.facts |= HAS_LARGE;
+    return isCompressed ? this.#inflate(this.deflate!, data, isBinary) : this.#deliver(data, isBinary);
   }
 
   /** A whole compressed message: expanded at once, unless it is long, or turns out to be. */
   #inflate(deflate: DeflateContext, data: Buffer, isBinary: boolean): boolean {
-    const { streamBytes, maxMessageBytes, maxStreamedBytes } = this.#context;
+    const { streamBytes, maxMessageBytes, maxStreamedBytes } = this.context;
     const isStreamed = streamBytes !== Number.POSITIVE_INFINITY;
     if (deflate.inflatesLate(data.length, isStreamed)) {
       const inflation = this.#beginInflation(deflate, isBinary, isStreamed);
@@ -407,21 +186,21 @@ export class WebSocketProtocol implements Protocol, MessageSink, InflationTarget
   }
 
   #beginInflation(deflate: DeflateContext, isBinary: boolean, isStreamed: boolean): Inflation {
-    return new Inflation(this.#context, deflate, this, isBinary, isStreamed && deflate.beginParts());
+    return new Inflation(this.context, deflate, this, isBinary, isStreamed && deflate.beginParts());
   }
 
   compressedBegins(isBinary: boolean): boolean {
-    const deflate = this.#deflate!;
+    const deflate = this.deflate!;
     if (!deflate.beginParts()) return false;
-    this.#facts |= HAS_LARGE;
-    this.#use.inflation = new Inflation(this.#context, deflate, this, isBinary, true);
+    this.facts |= HAS_LARGE;
+    this.use.inflation = new Inflation(this.context, deflate, this, isBinary, true);
     return true;
   }
 
   compressedPart(data: Buffer, isLast: boolean): boolean {
-    const inflation = this.#seldom?.inflation ?? null;
+    const inflation = this.seldom?.inflation ?? null;
     if (inflation === null) return false; // the connection closes
-    if (isLast) this.#seldom!.inflation = null;
+    if (isLast) this.seldom!.inflation = null;
     return this.#inflated(inflation, inflation.push(data, isLast), isLast);
   }
 
@@ -429,37 +208,37 @@ export class WebSocketProtocol implements Protocol, MessageSink, InflationTarget
   #inflated(inflation: Inflation, result: PartResult | Promise<PartResult>, isLast: boolean): boolean {
     if (result instanceof Promise) {
       if (loan.isOpen) loan.keep();
-      this.#facts |= IS_INFLATING;
-      this.#port.settle('onMessage', result, (outcome) => {
-        this.#mark(IS_INFLATING, false);
-        if (this.#state < State.Closed) this.#inflated(inflation, outcome as PartResult, isLast);
+      this.facts |= IS_INFLATING;
+      this.port.settle('onMessage', result, (outcome) => {
+        this.mark(IS_INFLATING, false);
+        if (this.state < State.Closed) this.#inflated(inflation, outcome as PartResult, isLast);
       });
       return false;
     }
     if (result === GONE) return false;
     if (result !== null) return this.#fail(result);
-    if (!isLast) return this.#port.mayDeliver;
-    this.#deflate!.endParts();
+    if (!isLast) return this.port.mayDeliver;
+    this.deflate!.endParts();
     return inflation.isStreamed ? this.streamEnds() : this.#deliver(inflation.whole(), inflation.isBinary);
   }
 
   beginStream(isBinary: boolean): StreamedMessage | null {
     this.streamBegins(isBinary);
-    return this.#port.isOpen ? (this.#seldom?.streamed ?? null) : null;
+    return this.port.isOpen ? (this.seldom?.streamed ?? null) : null;
   }
 
   #deliver(bytes: Buffer, isBinary: boolean): boolean {
-    if (bytes.length > this.#context.streamBytes) {
+    if (bytes.length > this.context.streamBytes) {
       // It was compressed, and is short enough to be expanded at once, or had to be put together first.
       this.streamBegins(isBinary);
-      const streamed = this.#seldom?.streamed ?? null;
+      const streamed = this.seldom?.streamed ?? null;
       if (streamed === null) return false;
       void streamed.push(bytes);
       return this.streamEnds();
     }
-    const { hooks, textAsString } = this.#context;
+    const { hooks, textAsString } = this.context;
     const message = isBinary || !textAsString ? bytes : bytes.toString();
-    const port = this.#port;
+    const port = this.port;
     if (hooks.message === undefined || port.hasConsumer) return port.deliver(message);
     if (!port.count()) return false;
     let result: unknown;
@@ -473,73 +252,73 @@ export class WebSocketProtocol implements Protocol, MessageSink, InflationTarget
   }
 
   streamBegins(isBinary: boolean): boolean {
-    this.#facts |= HAS_LARGE;
-    if (!this.#port.count()) return false;
-    const streamed = new StreamedMessage(this.#port, isBinary);
-    this.#use.streamed = streamed;
-    return streamed.begin(this.#context.hooks);
+    this.facts |= HAS_LARGE;
+    if (!this.port.count()) return false;
+    const streamed = new StreamedMessage(this.port, isBinary);
+    this.use.streamed = streamed;
+    return streamed.begin(this.context.hooks);
   }
 
   streamPiece(data: Buffer): boolean {
-    const streamed = this.#seldom?.streamed ?? null;
+    const streamed = this.seldom?.streamed ?? null;
     if (streamed === null) return false; // the connection closes
     const room = streamed.push(data);
-    if (room === undefined) return this.#port.mayDeliver;
-    this.#facts |= IS_STREAM_FULL;
-    this.#port.settle('onMessageStream', room, () => {
-      this.#mark(IS_STREAM_FULL, false);
+    if (room === undefined) return this.port.mayDeliver;
+    this.facts |= IS_STREAM_FULL;
+    this.port.settle('onMessageStream', room, () => {
+      this.mark(IS_STREAM_FULL, false);
       if (streamed.isComplete) streamed.awaitHook();
     });
     return false;
   }
 
   streamEnds(): boolean {
-    const streamed = this.#seldom?.streamed ?? null;
+    const streamed = this.seldom?.streamed ?? null;
     if (streamed === null) return false;
-    this.#seldom!.streamed = null;
+    this.seldom!.streamed = null;
     streamed.complete();
     // The port waits for one promise at a time: for room now, and then for the hook.
-    return this.#is(IS_STREAM_FULL) ? false : streamed.awaitHook();
+    return this.is(IS_STREAM_FULL) ? false : streamed.awaitHook();
   }
 
   control(opcode: number, data: Buffer): boolean {
-    const { hooks } = this.#context;
+    const { hooks } = this.context;
     if (opcode === Opcode.Pong) {
-      this.#mark(AWAITS_PONG, false);
-      return hooks.pong === undefined ? this.#port.mayDeliver : this.#call('onPong', hooks.pong, Buffer.from(data));
+      this.mark(AWAITS_PONG, false);
+      return hooks.pong === undefined ? this.port.mayDeliver : this.#call('onPong', hooks.pong, Buffer.from(data));
     }
     // Nothing may follow our close frame.
-    if (this.#state === State.Open) this.#answerPing(data);
-    return hooks.ping === undefined ? this.#port.mayDeliver : this.#call('onPing', hooks.ping, Buffer.from(data));
+    if (this.state === State.Open) this.answerPing(data);
+    return hooks.ping === undefined ? this.port.mayDeliver : this.#call('onPing', hooks.ping, Buffer.from(data));
   }
 
   /** The peer's close frame. */
   closedByPeer(code: number, reason: Buffer): void {
-    const seldom = this.#use;
+    const seldom = this.use;
     seldom.endCode = code;
     if (reason.length > 0) seldom.endReason = reason.toString();
-    const wasOpen = this.#state === State.Open;
-    this.#state = State.Closed;
+    const wasOpen = this.state === State.Open;
+    this.state = State.Closed;
     // RFC 6455, 5.5.1: it is answered, typically with its own code.
-    const { hooks } = this.#context;
-    if (wasOpen) this.#sendClose(closeBodyOf(code, ''));
+    const { hooks } = this.context;
+    if (wasOpen) this.sendClose(closeBodyOf(code, ''));
     if (seldom.outbox !== null) seldom.outbox.raw(EMPTY, () => this.#endClosed());
     else this.#endClosed();
     if (hooks.closing === undefined) return;
     try {
-      const result = hooks.closing(this.#port.id, code, seldom.endReason);
-      if (result !== undefined && !isPlainlyOk(result)) this.#port.settle('onClosing', result);
+      const result = hooks.closing(this.port.id, code, seldom.endReason);
+      if (result !== undefined && !isPlainlyOk(result)) this.port.settle('onClosing', result);
     } catch (thrown) {
-      this.#port.threw('onClosing', thrown);
+      this.port.threw('onClosing', thrown);
     }
   }
 
   /** Close frames went both ways. */
   #endClosed(): void {
-    const { isServer, closeTimeoutMs } = this.#context;
-    this.#port.deadline(isServer ? 0 : closeTimeoutMs);
+    const { isServer, closeTimeoutMs } = this.context;
+    this.port.deadline(isServer ? 0 : closeTimeoutMs);
     // RFC 6455, 7.1.1: the server closes the TCP connection first, so that TIME_WAIT is its own.
-    if (isServer) this.#port.end();
+    if (isServer) this.port.end();
   }
 
   violate(violation: Violation): void {
@@ -552,40 +331,12 @@ export class WebSocketProtocol implements Protocol, MessageSink, InflationTarget
   #call(name: string, hook: (id: number, data: Buffer) => unknown, data: Buffer | undefined): boolean {
     let result: unknown;
     try {
-      result = hook.call(this.#context.hooks, this.#port.id, data as Buffer);
+      result = hook.call(this.context.hooks, this.port.id, data as Buffer);
     } catch (thrown) {
-      return this.#port.threw(name, thrown);
+      return this.port.threw(name, thrown);
     }
-    if (result === undefined || isPlainlyOk(result)) return this.#port.mayDeliver;
-    return this.#port.settle(name, result);
-  }
-
-  /**
-   * Answers a ping. Of a peer that pings and does not read, at most `MAX_UNWRITTEN_PONGS` answers wait: beyond that, only its last
-   * ping is answered, when there is room.
-   */
-  #answerPing(data: Buffer): void {
-    if (this.#facts >= MAX_UNWRITTEN_PONGS * PONG) {
-      this.#context.counters.pongsCoalesced++;
-      this.#use.lastPing = Buffer.from(data);
-      return;
-    }
-    this.#facts += PONG;
-    this.#control(Opcode.Pong, data);
-  }
-
-  // ---- FrameWay ----------------------------------------------------------------------------------------------------
-
-  get outbox(): Outbox | null {
-    return this.#seldom === null ? null : this.#seldom.outbox;
-  }
-
-  useOutbox(deflate: DeflateContext): Outbox {
-    const seldom = this.#use;
-    seldom.outbox ??= new Outbox(this.#port, deflate, !this.#context.isServer, () => {
-      seldom.outbox = null;
-    });
-    return seldom.outbox;
+    if (result === undefined || isPlainlyOk(result)) return this.port.mayDeliver;
+    return this.port.settle(name, result);
   }
 
   /** What is half received, or waits to be sent, is given up. */
@@ -598,37 +349,20 @@ export class WebSocketProtocol implements Protocol, MessageSink, InflationTarget
     outbox?.drop();
   }
 
-  sendInOrder(frame: Buffer): boolean {
-    if (this.outbox === null) return this.#port.send(frame);
-    this.outbox.raw(frame);
-    return true;
-  }
-
-  /** The last frame of this side. It is sent whatever is pending: a peer that reads on learns why the connection ends. */
-  #sendClose(body: Uint8Array): void {
-    const frame = buildFrame(FINAL | Opcode.Close, body, !this.#context.isServer);
-    if (this.outbox === null) this.#port.sendReserved(frame, 0);
-    else this.outbox.raw(frame);
-  }
-
-  #control(opcode: number, data: Uint8Array): boolean {
-    return this.#port.send(buildFrame(FINAL | opcode, data, !this.#context.isServer));
-  }
-
   /** The time is over in which the peer should have been heard of. */
   #checkLiveness(): void {
-    const { pingIntervalMs, pongTimeoutMs, counters } = this.#context;
+    const { pingIntervalMs, pongTimeoutMs, counters } = this.context;
     // What is not read is no silence of the peer.
-    if (this.#is(HAS_RECEIVED) || !this.#port.mayDeliver) {
-      this.#mark(HAS_RECEIVED | AWAITS_PONG, false);
-      this.#port.deadline(pingIntervalMs);
-    } else if (this.#is(AWAITS_PONG)) {
+    if (this.is(HAS_RECEIVED) || !this.port.mayDeliver) {
+      this.mark(HAS_RECEIVED | AWAITS_PONG, false);
+      this.port.deadline(pingIntervalMs);
+    } else if (this.is(AWAITS_PONG)) {
       counters.pongTimeouts++;
-      this.#port.violate(Errno.ETIMEDOUT, `the peer gave no sign of life within ${pongTimeoutMs} ms (pongTimeoutMs)`);
+      this.port.violate(Errno.ETIMEDOUT, `the peer gave no sign of life within ${pongTimeoutMs} ms (pongTimeoutMs)`);
     } else {
-      this.#facts |= AWAITS_PONG;
-      this.#control(Opcode.Ping, EMPTY);
-      this.#port.deadline(pongTimeoutMs);
+      this.facts |= AWAITS_PONG;
+      this.sendControl(Opcode.Ping, EMPTY);
+      this.port.deadline(pongTimeoutMs);
     }
   }
 
@@ -637,24 +371,24 @@ export class WebSocketProtocol implements Protocol, MessageSink, InflationTarget
    * error when the peer has taken note, or does not in time. Always false.
    */
   #fail(violation: Violation): false {
-    const { closeTimeoutMs, counters } = this.#context;
-    const wasOpen = this.#state === State.Open;
-    if (this.#state >= State.Closed) return false;
+    const { closeTimeoutMs, counters } = this.context;
+    const wasOpen = this.state === State.Open;
+    if (this.state >= State.Closed) return false;
     counters.violations++;
-    const seldom = this.#use;
+    const seldom = this.use;
     seldom.violation = violation;
-    this.#state = State.Failed;
+    this.state = State.Failed;
     this.#drop(seldom, violation.message);
     this.#stopReading();
-    if (wasOpen) this.#sendClose(closeBodyOf(violation.closeCode, ''));
-    this.#port.deadline(Math.min(closeTimeoutMs, MAX_LINGER_MS));
-    this.#port.end();
+    if (wasOpen) this.sendClose(closeBodyOf(violation.closeCode, ''));
+    this.port.deadline(Math.min(closeTimeoutMs, MAX_LINGER_MS));
+    this.port.end();
     return false;
   }
 
   #violateNow(): void {
-    const { closeCode, message } = this.#seldom!.violation!;
+    const { closeCode, message } = this.seldom!.violation!;
     const isTooLarge = closeCode === CloseCode.MessageTooBig || closeCode === CloseCode.PolicyViolation;
-    this.#port.violate(isTooLarge ? Errno.EMSGSIZE : Errno.EBADMSG, message);
+    this.port.violate(isTooLarge ? Errno.EMSGSIZE : Errno.EBADMSG, message);
   }
 }
