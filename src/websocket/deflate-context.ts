@@ -10,9 +10,9 @@ const EMPTY = Buffer.alloc(0);
 /** Compression of one connection. */
 export class DeflateContext implements CompressorHolder {
   readonly parameters: DeflateParameters;
-  /** When its compressor was used last, in uses of all compressors. @internal */
+  /** When its compressor was used last, in uses of all compressors. */
   lastUse = 0;
-  /** Whether its compressor works on a thread. @internal */
+  /** Whether its compressor works on a thread. */
   isBusy = false;
   #budget: CompressionBudget;
   #deflater: Deflater | null = null;
@@ -132,10 +132,10 @@ export class DeflateContext implements CompressorHolder {
   beginFragments(firstBytes: number, isAsked: boolean | undefined): boolean {
     if (isAsked === false || this.#outBits < MIN_DEFLATE_BITS) return false;
     if (isAsked === undefined && firstBytes < this.#budget.options.thresholdBytes) return false;
-    if (this.#ownDeflater() !== null) return true;
+    // Without take-over and without room, the engine that all share compresses each fragment by itself.
+    if (this.#ownDeflater() !== null || !this.#keepsOut) return true;
     this.#overBudget();
-    // Without take-over, the engine that all share compresses each fragment by itself.
-    return !this.#keepsOut;
+    return false;
   }
 
   /** Whether a fragment of `length` bytes is to be compressed on a thread. */
@@ -145,8 +145,8 @@ export class DeflateContext implements CompressorHolder {
   }
 
   /**
-   * The compressed fragment, with its tail unless it is the last, its bytes as those of `Deflater.deflate`. A compressor that was given up meanwhile is
-   * no loss but of some bytes: a fragment ends between two blocks, and those of the next need not refer to it.
+   * The compressed fragment, with its tail unless it is the last, its bytes as those of `Deflater.deflate`. A compressor that was
+   * given up meanwhile costs some bytes and nothing else: a fragment ends between two blocks, and those of the next need not refer to it.
    */
   deflateFragment(data: Uint8Array, isLast: boolean): Uint8Array {
     return (this.#ownDeflater() ?? this.#budget.sharedDeflater(this.#outBits)).deflate(data, isLast);
@@ -243,7 +243,7 @@ export class DeflateContext implements CompressorHolder {
 
   // ---- its end -------------------------------------------------------------------------------------------------------
 
-  /** Its next message begins with an empty window. @internal */
+  /** Its next message begins with an empty window. */
   giveUpDeflater(): void {
     if (this.#deflater === null) return;
     this.#deflater.close();

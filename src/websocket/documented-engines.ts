@@ -111,13 +111,13 @@ export class DocumentedInflater implements Inflater, Expander {
     return Buffer.alloc(0);
   }
 
-  /** @internal */
+  /** What works on threads. */
   get stream(): InflateRaw {
     this.#stream ??= createInflateRaw({ windowBits: this.#windowBits, ...this.#history.dictionary });
     return this.#stream;
   }
 
-  /** @internal */
+  /** Begins a new deflate stream. */
   renew(): void {
     this.#stream?.close();
     this.#stream = createInflateRaw({ windowBits: this.#windowBits });

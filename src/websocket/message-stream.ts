@@ -6,9 +6,9 @@ import { SocketError } from '../core/errors.ts';
 const MAX_QUEUED_BYTES = 256 * 1024;
 
 /**
- * A large message as it arrives (`onMessageStream`): pieces for `for await`, each the receiver's own for ever. While 256 KiB wait to be taken,
- * the connection is not read. Leaving the loop early drops the rest of the message. Pieces of text may end in the middle of a
- * character; all of it is valid UTF-8, or the connection is failed and the loop throws.
+ * A large message as it arrives (`onMessageStream`): pieces for `for await`, each the receiver's own for ever. While 256 KiB wait
+ * to be taken, the connection is not read, and what was compressed is inflated no further. Leaving the loop early drops the rest of the
+ * message. Pieces of text may end in the middle of a character; all of it is valid UTF-8, or the connection is failed and the loop throws.
  *
  * ```ts
  * for await (const piece of stream) file.write(piece);

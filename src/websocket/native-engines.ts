@@ -87,7 +87,7 @@ export class NativeDeflater implements Deflater {
 /** Expands by calls that Node does not document. */
 export class NativeInflater implements Inflater, Expander {
   readonly #windowBits: number;
-  /** @internal */
+  /** What works on threads. */
   stream!: InflateRaw;
   #handle!: Handle;
   #state!: Uint32Array;
@@ -117,7 +117,7 @@ export class NativeInflater implements Inflater, Expander {
     };
   }
 
-  /** @internal */
+  /** Begins a new deflate stream. */
   renew(): void {
     this.stream.close();
     this.#begin();

@@ -43,7 +43,10 @@ export class OutgoingFragments {
     this.#isAsked = isAsked;
   }
 
-  /** The next fragment. @returns whether it was queued; a promise if it is compressed on a thread: nothing may be sent before it resolves. */
+  /**
+   * The next fragment. @returns whether it was queued; a promise if it waits for a thread: nothing of the message may be sent before
+   * that resolves, and its bytes belong to it until then.
+   */
   send(data: Uint8Array, isLast: boolean, way: FrameWay): boolean | Promise<boolean> {
     this.#isCompressed ??= data.length > 0 && this.#deflate?.beginFragments(data.length, this.#isAsked) === true;
     let first: number = isLast ? FINAL : 0;

@@ -54,8 +54,11 @@ export abstract class WebSocketMethods {
 
   /**
    * Sends what a source brings as one message in fragments, at the speed of the peer. Other messages of this connection are refused
-   * meanwhile (EBUSY). If the source throws, the connection is closed with 1011, and the promise rejects.
-   * @returns Whether all of it was queued.
+   * meanwhile (EBUSY). If the source throws, the connection is closed with 1011, and the promise rejects. Where permessage-deflate was
+   * agreed on, it is compressed, piece by piece, if its first piece is long enough, or `options` say so.
+   * @param source Pieces, each as bytes or a string; what it yields may be used again when the next is asked for.
+   * @param options Whether it is text, and whether it is compressed.
+   * @returns Whether all of it was queued. Rejects with a TypeError for options that there are not.
    */
   sendStream(
     connId: ConnId,

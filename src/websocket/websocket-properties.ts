@@ -19,7 +19,7 @@ export interface WebSocketProperties {
   maxFragments: number;
   /** With the hook `onMessageStream`: messages of more bytes, 125 at least, are handed on as they arrive. Default 65,536. */
   streamMessageBytes: number;
-  /** Largest message that is handed on so, in bytes; a larger one fails the connection with 1009. Default 1 GiB. */
+  /** Largest message that is handed on so, in bytes, once inflated; a larger one fails the connection with 1009. Default 1 GiB. */
   maxStreamedMessageBytes: number;
   /** Whether text is delivered as a string instead of a `Buffer` of valid UTF-8. Default false. */
   textAsString: boolean;
@@ -33,7 +33,7 @@ export interface WebSocketProperties {
   handshakeTimeoutMs: number;
   /** Whether permessage-deflate is offered, or accepted (RFC 7692). Default false: it costs memory and time. */
   compression: boolean;
-  /** Shorter messages go out uncompressed, in bytes. Default 1,024. */
+  /** Shorter messages, and streams whose first piece is shorter, go out uncompressed, in bytes. Default 1,024. */
   compressionThresholdBytes: number;
   /** zlib's effort, 0 to 9, -1 for its own choice. Default -1. */
   compressionLevel: number;
@@ -47,11 +47,15 @@ export interface WebSocketProperties {
   compressionServerTakeover: boolean;
   /** Whether clients may keep theirs. Default true: better, and 42 KiB a connection. */
   compressionClientTakeover: boolean;
-  /** Most memory for the compression of all connections, in bytes. Beyond it messages go out uncompressed. Default 64 MiB. */
+  /**
+   * Most memory for the compression of all connections, in bytes. Beyond it messages go out uncompressed, and compressed ones that would
+   * be handed on as they arrive are put together first if their inflater has no room. Default 64 MiB.
+   */
   compressionBudgetBytes: number;
   /**
-   * Messages of so many bytes and more are compressed on threads of Node's pool, and those of a quarter of it, as they come, inflated there,
-   * so that nobody else waits; 0 for never. Default 65,536.
+   * Messages of so many bytes and more are compressed on threads of Node's pool, so that nobody else waits, and inflated there if they have
+   * a quarter of it as they come, or turn out to have four times as much. 0 for never; with `onMessageStream`, messages are inflated as if
+   * it were the default. Default 65,536.
    */
   compressionThreadBytes: number;
   /** How many messages are compressed or inflated on threads at once; the pool has 4 unless UV_THREADPOOL_SIZE says otherwise. Default 4. */

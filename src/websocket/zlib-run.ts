@@ -6,8 +6,8 @@ const { Z_SYNC_FLUSH } = constants;
 /**
  * Lets a zlib stream work on `data` on a thread of the pool, and flush. `take` gets what it makes.
  *
- * While `take` makes it wait the stream is paused: zlib's stream stops by itself when what it made is not fetched, which is after 16 KiB, or
- * 64 from Node 22 on. So that is all that a bomb can make ahead of its reader.
+ * While `take` makes it wait the stream is paused: zlib's stream stops by itself when what it made is not fetched, which is after
+ * 16 KiB, or 64 from Node 22 on. So that is all that a bomb can make ahead of its reader.
  */
 export function runStream(stream: DeflateRaw | InflateRaw, data: Uint8Array, take: TakeSlice): Promise<RunEnd> {
   return new Promise((resolve) => {

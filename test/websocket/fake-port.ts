@@ -82,7 +82,7 @@ export class FakePort implements Port {
     this.pending = result.then((value) => {
       this.pending = null;
       answered?.(value);
-      this.protocol.resume();
+      if (this.pending === null) this.protocol.resume();
     });
     return false;
   }
