@@ -11,6 +11,9 @@ export interface InflationTarget {
   beginStream(isBinary: boolean): StreamedMessage | null;
 }
 
+/** So many slices, and one for each KiB, are held one by one. */
+const MANY_SLICES = 256;
+
 /** What stopped an inflation: a violation of the peer, or `Gone`, the end of the connection, which was told elsewhere. */
 export const GONE = 'gone';
 type Trouble = Violation | typeof GONE;
@@ -115,7 +118,7 @@ export class Inflation {
     if (this.#total > (isLong ? maxStreamedBytes : maxMessageBytes)) return Violations.messageBytes;
     if (this.#text !== null && !this.#text.push(slice, 0, slice.length)) return Violations.text;
     if (!isLong) {
-      this.#held.push(slice);
+      this.#hold(slice);
       return null;
     }
     if (this.#stream === null) {
@@ -125,6 +128,12 @@ export class Inflation {
       this.#held = [];
     }
     return this.#stream.push(slice) ?? null;
+  }
+
+  /** Keeps a slice. Slices of a byte, each of which is an object, become one now and then: what is held takes little more than its bytes. */
+  #hold(slice: Buffer): void {
+    this.#held.push(slice);
+    if (this.#held.length > MANY_SLICES + this.#total / 1024) this.#held = [Buffer.concat(this.#held)];
   }
 
   /** A message that was not handed on, when its last part was taken. */

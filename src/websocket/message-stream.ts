@@ -4,6 +4,8 @@ import { SocketError } from '../core/errors.ts';
 
 /** Bytes that may wait in a stream before its connection is read no further. */
 const MAX_QUEUED_BYTES = 256 * 1024;
+/** Pieces that may wait one by one; more become one, so that a peer that sends byte by byte takes no object for each. */
+const MAX_QUEUED_PIECES = 512;
 
 /**
  * A large message as it arrives (`onMessageStream`): pieces for `for await`, each the receiver's own for ever. While 256 KiB wait
@@ -89,6 +91,7 @@ export class WebSocketMessageStream implements AsyncIterable<Buffer> {
     stream.#byteCount += piece.length;
     if (stream.#isCancelled) return undefined;
     stream.#pieces.push(piece);
+    if (stream.#pieces.length > MAX_QUEUED_PIECES) stream.#pieces = [Buffer.concat(stream.#pieces)];
     stream.#queuedBytes += piece.length;
     stream.#wakeUp();
     if (stream.#queuedBytes < MAX_QUEUED_BYTES) return undefined;

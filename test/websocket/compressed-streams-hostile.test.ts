@@ -133,6 +133,25 @@ describe.each([true, false])('hostile compressed messages for onMessageStream (c
   });
 });
 
+it('a message in thousands of fragments of a byte is put together', async () => {
+  const got: string[] = [];
+  const { port } = await serve({
+    onMessage: (_server, _id, data) => void got.push(String(data)),
+    onMessageStream: () => void got.push('a stream'),
+  });
+  const { socket } = await connect(port);
+  const peer = new Peer();
+  const text = numbers(0, 800);
+  const frames: Buffer[] = [];
+  for (const [i, letter] of [...text].entries()) {
+    const isFinal = i === text.length - 1;
+    const payload = await (isFinal ? peer.last(letter) : peer.fragment(letter));
+    frames.push(frameOf({ opcode: i === 0 ? 1 : 0, reserved: i === 0 ? 4 : 0, isFinal, payload, mask: MASK }));
+  }
+  socket.write(Buffer.concat(frames));
+  await expect.poll(() => got).toEqual([text]);
+});
+
 it('without room in the budget they are put together first, within maxMessageBytes', async () => {
   const { got, early, hooks } = recorder();
   const { port, server } = await serve(hooks, { compressionBudgetBytes: 0, maxMessageBytes: 500_000 });

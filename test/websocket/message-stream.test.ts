@@ -5,7 +5,7 @@ import WebSocket from 'ws';
 import { Lifetime } from '../../src/protocol/protocol.ts';
 import { HandleResult } from '../../src/tcp.ts';
 import { MessageReader } from '../../src/websocket/message-reader.ts';
-import { WebSocketClient, type WebSocketMessageStream, WebSocketServer } from '../../src/websocket.ts';
+import { WebSocketClient, WebSocketMessageStream, WebSocketServer } from '../../src/websocket.ts';
 import { feed, frameOf, MASK, messageRules, RecordingMessages, readMessages } from './support.ts';
 
 const running: WebSocketServer[] = [];
@@ -266,6 +266,16 @@ describe('onMessageStream', () => {
     client.send('last');
     const each = ['begins', 'ends 262150'];
     await expect.poll(() => log).toEqual([...each, ...each, ...each, 'last']);
+  });
+
+  it('holds no object for each byte of a peer that sends them one by one', async () => {
+    const stream = new WebSocketMessageStream(1, true);
+    for (const byte of bytes(5000)) WebSocketMessageStream.push(stream, Buffer.from([byte]));
+    WebSocketMessageStream.complete(stream);
+    const pieces: Buffer[] = [];
+    for await (const piece of stream) pieces.push(piece);
+    expect(pieces.length).toBeLessThanOrEqual(513);
+    expect(Buffer.concat(pieces)).toEqual(bytes(5000));
   });
 
   it('throws in the loop when the connection ends before the message, and tells nobody else', async () => {
