@@ -11,6 +11,7 @@ import {
   type ProxyHeader,
   type ProxyHeaderOption,
   type ProxyOption,
+  type ProxyOptions,
   ProxyTlvType,
   SslClient,
   SslServer,
@@ -180,6 +181,41 @@ describe.skipIf(!hasMicrosocks || !hasSquid)(
   () => {
     test('microsocks, squid, microsocks with a login', async () => {
       await checkThrough([await microsocks(), await squid(), await microsocks('me:secret')]);
+    });
+  },
+);
+
+/** haproxy that takes TLS in front of the proxy at `url`. */
+async function behindTls(url: string): Promise<ProxyOptions> {
+  const [port, folder, { authority, server }] = [await freePort(), await temporary(), await commonCertificates()];
+  await writeFile(join(folder, 'pem'), `${server.cert}\n${server.key}\n`, { mode: 0o600 });
+  await writeFile(
+    join(folder, 'conf'),
+    `defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 30s
+  timeout server 30s
+listen tls
+  bind ${host}:${port} ssl crt ${folder}/pem
+  server s ${new URL(url).host}
+`,
+  );
+  await run(port, 'haproxy', '-db', '-f', join(folder, 'conf'));
+  return { url: `${url.startsWith('http:') ? 'https' : 'socks5'}://localhost:${port}`, ssl: { ca: authority.ca } };
+}
+
+describe.skipIf(!hasHaproxy || !hasSquid || !hasMicrosocks)(
+  titled('TLS with the proxy', hasHaproxy && hasSquid && hasMicrosocks, 'haproxy, squid or microsocks'),
+  () => {
+    test('haproxy in front of squid and of microsocks, alone and in a row', async () => {
+      const connect = await behindTls(await squid());
+      await checkThrough(connect);
+      expect(await refusedBy(connect)).toBe('EHOSTUNREACH');
+      const socks = await behindTls(await microsocks());
+      await checkThrough(socks);
+      await checkThrough([connect, socks]);
+      expect(await refusedBy({ ...connect, ssl: {} })).toBe('HP_TLS_FAILED');
     });
   },
 );
