@@ -12,11 +12,13 @@ const scratch = Buffer.alloc(KEY_CHARACTERS);
 
 /**
  * Head of the request that opened a WebSocket, of which the text is kept. Clients of one make send the same head
- * again and again but for the key in it, so they share one text, and each keeps its key: 24 bytes and not some 200.
+ * again and again but for the key in it, so they share one text, and each keeps its key: 24 bytes and not some 200. A WebSocket keeps the
+ * two, and not this object.
  */
 export class RequestText {
-  readonly #shared: string;
-  readonly #key: string;
+  readonly shared: string;
+  /** '' if it is the one in `shared`. */
+  readonly key: string;
 
   /**
    * @param text The head as it came, with its request line.
@@ -25,24 +27,24 @@ export class RequestText {
   constructor(text: string, keyAt: number) {
     const other = text.length <= MAX_SHARED_CHARACTERS ? latest.get(text.length) : undefined;
     if (other !== undefined && isSame(text, other, keyAt)) {
-      this.#shared = other;
+      this.shared = other;
       // A slice of the text would keep all of it.
       writeLatin1(scratch, text.slice(keyAt, keyAt + KEY_CHARACTERS), 0);
-      this.#key = latin1(scratch, 0, KEY_CHARACTERS);
+      this.key = latin1(scratch, 0, KEY_CHARACTERS);
       return;
     }
-    this.#shared = text;
-    this.#key = '';
+    this.shared = text;
+    this.key = '';
     if (text.length > MAX_SHARED_CHARACTERS) return;
     if (other !== undefined || latest.size < MAX_LENGTHS) latest.set(text.length, text);
   }
+}
 
-  /** The head as it came. */
-  get text(): string {
-    if (this.#key === '') return this.#shared;
-    const at = keyAt(this.#shared);
-    return this.#shared.slice(0, at) + this.#key + this.#shared.slice(at + KEY_CHARACTERS);
-  }
+/** The head as it came, of what a `RequestText` kept of it. */
+export function wholeHead(shared: string, key: string): string {
+  if (key === '') return shared;
+  const at = keyAt(shared);
+  return shared.slice(0, at) + key + shared.slice(at + KEY_CHARACTERS);
 }
 
 /** Whether two heads of the same length differ in their keys at most. */

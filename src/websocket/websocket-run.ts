@@ -175,6 +175,6 @@ export function webSocketOf(connection: StreamConnection | undefined | null): We
 
 /** The request that opened the WebSocket of a connection; null if it has none, and on agents and clients. */
 export function requestOf(connection: StreamConnection | undefined | null): WebSocketRequest | null {
-  const request = webSocketOf(connection)?.request ?? null;
-  return request === null ? null : new UpgradeRequestView(request.text);
+  const head = webSocketOf(connection)?.requestHead ?? null;
+  return head === null ? null : new UpgradeRequestView(head);
 }

@@ -8,7 +8,7 @@ import { appendFrame, appendFrameParts, buildFrame, COMPRESSED, FINAL } from './
 import { CloseCode, Opcode } from './opcode.ts';
 import { Outbox } from './outbox.ts';
 import { type FrameWay, OutgoingFragments } from './outgoing-fragments.ts';
-import type { RequestText } from './request-text.ts';
+import { type RequestText, wholeHead } from './request-text.ts';
 import { RoomWaiters } from './room-waiters.ts';
 import type { SharedMessage } from './shared-message.ts';
 import type { WebSocketContext, WebSocketEnd } from './websocket-context.ts';
@@ -22,8 +22,9 @@ const EMPTY = Buffer.alloc(0);
 export abstract class WebSocketSender implements FrameWay {
   /** The sub-protocol that was agreed on, '' for none. */
   readonly subProtocol: string;
-  /** Head of the request that opened it; null on agents and clients. */
-  readonly request: RequestText | null;
+  /** What is kept of the request that opened it; '' on agents and clients. */
+  readonly #head: string;
+  readonly #key: string;
   protected readonly context: WebSocketContext;
   protected readonly port: Port;
   protected readonly deflate: DeflateContext | null;
@@ -37,11 +38,17 @@ export abstract class WebSocketSender implements FrameWay {
     deflate: DeflateContext | null,
     request: RequestText | null = null,
   ) {
-    this.request = request;
+    this.#head = request?.shared ?? '';
+    this.#key = request?.key ?? '';
     this.context = context;
     this.port = port;
     this.subProtocol = subProtocol;
     this.deflate = deflate;
+  }
+
+  /** Head of the request that opened it, as it came; null on agents and clients. */
+  get requestHead(): string | null {
+    return this.#head === '' ? null : wholeHead(this.#head, this.#key);
   }
 
   protected get state(): State {
