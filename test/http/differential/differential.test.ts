@@ -49,8 +49,12 @@ describe.each(peers)('%s', (peer, isThere, start) => {
     const port = await start();
     const unexplained: string[] = [];
     for (const { name, text, ours, differs } of Object.values(groups).flat()) {
-      const understood = await understoodBy(port, text);
-      if (understood.join() !== ours.join() && differs?.includes(peer) !== true)
+      if (differs?.includes(peer) === true) continue;
+      let understood = await understoodBy(port, text);
+      // On a busy machine haproxy sees the FIN before it has looked at a second request, and leaves that out.
+      for (let more = 3; more > 0 && understood.join() !== ours.join(); more--)
+        understood = await understoodBy(port, text);
+      if (understood.join() !== ours.join())
         unexplained.push(`${name}: ours [${ours.join()}], ${peer} [${understood.join()}]`);
     }
     expect(unexplained).toEqual([]);
