@@ -68,7 +68,7 @@ export class Admission {
     if (this.isBlocked(address) || !this.hasRoom(count)) return null;
     const { maxConnectionsPerAddress } = this.#settings;
     // The rate comes last: one address that is over its limit must not use up what is for all.
-    const key = maxConnectionsPerAddress === 0 || address === '' ? '' : limitKey(address);
+    const key = this.#keyOf(address);
     const inUse = key === '' ? 0 : (this.#perAddress.get(key) ?? 0);
     if (key !== '' && inUse >= maxConnectionsPerAddress) {
       this.#counters.perAddress++;
@@ -96,17 +96,21 @@ export class Admission {
    */
   move(key: string, address: string): string | null {
     if (this.isBlocked(address)) return null;
-    if (key === '') return '';
-    const next = limitKey(address);
+    const next = this.#keyOf(address);
     if (next === key) return key;
     const inUse = this.#perAddress.get(next) ?? 0;
-    if (inUse >= this.#settings.maxConnectionsPerAddress) {
+    if (next !== '' && inUse >= this.#settings.maxConnectionsPerAddress) {
       this.#counters.perAddress++;
       return null;
     }
-    this.#perAddress.set(next, inUse + 1);
+    if (next !== '') this.#perAddress.set(next, inUse + 1);
     this.leave(key);
     return next;
+  }
+
+  /** What the connections of an address are counted by; '' if they are not: without a limit, and where there is no address. */
+  #keyOf(address: string): string {
+    return this.#settings.maxConnectionsPerAddress === 0 || address === '' ? '' : limitKey(address);
   }
 
   /** A peer that `admit` let in is gone. */

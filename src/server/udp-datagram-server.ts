@@ -270,7 +270,8 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   ): C | null {
     const peer = peerAddress(address, port, proxied);
     const before = run.limits.blockedAddresses + run.limits.acceptRate;
-    const key = this[$admission]!.admit(limitedAddress(peer), this[$table].size);
+    const limited = limitedAddress(peer);
+    const key = this[$admission]!.admit(limited, this[$table].size);
     if (key === null) {
       run.refused++;
       if (run.limits.blockedAddresses + run.limits.acceptRate === before) this[$refusePeer](run, address, port);
@@ -281,7 +282,8 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
     this[$peers].add(connection);
     const { [$admission]: admission } = this;
     connection.limitKey = key;
-    if (key !== '') connection.onReleased = () => admission?.leave(connection.limitKey);
+    // Its address may change from a path, which is not counted.
+    if (key !== '' || limited === '') connection.onReleased = () => admission?.leave(connection.limitKey);
     return connection;
   }
 

@@ -43,6 +43,20 @@ describe('admission', () => {
     expect(counters.connections).toBe(1);
   });
 
+  test('a peer that moves from where there is no address, or to there, is counted where there is one', () => {
+    const { admission, counters } = make({ maxConnectionsPerAddress: 1 });
+    expect(admission.admit('', 0)).toBe('');
+    expect(admission.admit('192.0.2.1', 1)).toBe('192.0.2.1');
+    expect(admission.move('', '192.0.2.1')).toBeNull();
+    expect(counters.perAddress).toBe(1);
+    expect(admission.move('', '192.0.2.2')).toBe('192.0.2.2');
+    expect(admission.admit('192.0.2.2', 2)).toBeNull();
+    for (const key of ['192.0.2.1', '192.0.2.2']) expect(admission.move(key, '')).toBe('');
+    expect(admission.admit('192.0.2.1', 2)).toBe('192.0.2.1');
+    const unlimited = make({}).admission;
+    expect(unlimited.move('', '192.0.2.1')).toBe('');
+  });
+
   test('maxConnectionsPerAddress: an IPv4 address, or all of an IPv6 /64; each place is given back once', () => {
     const { admission, counters } = make({ maxConnectionsPerAddress: 2 });
     for (const [one, other, stranger] of [

@@ -400,6 +400,31 @@ describe('a client that changes its address behind a proxy', () => {
     await eventually(() => still.ends.length === 1);
   });
 
+  test('from a path to an address it is counted there, and given back at its end', async () => {
+    const path = writeProxyHeader({
+      source: { address: '/run/client', port: 0 },
+      destination: { address: '/run/server', port: 0 },
+      transport: 'datagram',
+    });
+    const { server, port } = await open({ ...migration, maxConnectionsPerAddress: 1 });
+    const moving = await behind(port, path, migration);
+    await moving.client.start(host, moving.proxy.port);
+    await eventually(() => moving.client.canMigrate);
+    moving.proxy.header = header(1);
+    moving.client.send('x');
+    await eventually(() => moving.got.length === 1);
+    const second = await behind(port, header(1, 7), { handshakeTimeoutMs: 300 });
+    await second.client.start(host, second.proxy.port);
+    await eventually(() => second.ends.length === 1);
+    expect(server.stats().limits.perAddress).toBeGreaterThan(0);
+    await moving.client.stop();
+    await eventually(() => server.connectionCount === 0);
+    const third = await behind(port, header(1, 8));
+    await third.client.start(host, third.proxy.port);
+    third.client.send('y');
+    await eventually(() => third.got.length === 1);
+  });
+
   test('an answer that was asked for behind one client moves nothing as another', async () => {
     const { server, port } = await open(migration);
     const { client, proxy } = await behind(port, header(1), migration);
