@@ -40,6 +40,8 @@ const HAS_SAID_GOODBYE = FIRST_FACT_OF_SUBCLASS << 7;
 const RESETS = FIRST_FACT_OF_SUBCLASS << 8;
 const HAD_PREAMBLES = FIRST_FACT_OF_SUBCLASS << 9;
 const IS_TUNNELLED = FIRST_FACT_OF_SUBCLASS << 10;
+/** It disconnects, and its last moment runs. */
+const HAS_LAST_MOMENT = FIRST_FACT_OF_SUBCLASS << 11;
 
 const NO_PROXIES: readonly string[] = [];
 
@@ -391,15 +393,16 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   private closeWhenSent(): void {
     const isPlain = this.secure === null && (this.facts & IS_TUNNELLED) === 0;
     if (isPlain || this.pendingBytes === 0) return this.close(SocketOperation.Close, 0);
-    if (this.awaitsSent || this.state >= ConnectionState.Closing) return;
-    this.awaitsSent = true;
+    // A drain, or a preamble, may await the same already, for longer.
+    if ((this.facts & HAS_LAST_MOMENT) !== 0 || this.state >= ConnectionState.Closing) return;
+    this.facts |= HAS_LAST_MOMENT | AWAITS_SENT;
     this.sender?.watchWrite();
     this.deadlines.armStage(GOODBYE_MS, () => this.close(SocketOperation.Close, 0));
   }
 
   /** Everything that was queued is written, and something waits for that. */
   allSent(): void {
-    if (this.state === ConnectionState.Draining) return this.shutDown();
+    if (this.state === ConnectionState.Draining && !this.disconnects) return this.shutDown();
     this.awaitsSent = false;
     if (this.preambles !== null && !this.disconnects) return this.preambles.allSent();
     if (this.disconnects && this.state < ConnectionState.Closing) this.close(SocketOperation.Close, 0);

@@ -176,6 +176,32 @@ describe('TLS with the proxy', () => {
     }
   });
 
+  test('a disconnect ends a drain at once, though its peer does not read', async () => {
+    await using server = new TcpServer({ onAccept: (s, id) => void s.pauseReceive(id) });
+    await using sealed = new SslServer({ onHandShake: (s, id) => void s.pauseReceive(id) }, { ssl: identity });
+    const { port } = await server.start(host, 0);
+    const { port: sealedPort } = await sealed.start(host, 0);
+    await using secured = await secureProxy();
+    const { through: proxy } = secured;
+    for (const make of [
+      (log: Log) => [new TcpAgent(log.hooks(), { proxy }), port] as const,
+      (log: Log) => [new SslAgent(log.hooks(), { proxy, ssl: { ca } }), sealedPort] as const,
+      (log: Log) => [new SslAgent(log.hooks(), { ssl: { ca } }), sealedPort] as const,
+    ]) {
+      const log = new Log();
+      const [agent, to] = make(log);
+      await using running = agent;
+      await running.start();
+      const id = await running.connect('localhost', to);
+      running.send(id, Buffer.alloc(20_000_000));
+      running.connection(id)!.drain(60_000);
+      await new Promise((resolve) => setImmediate(resolve));
+      running.disconnect(id);
+      await until(() => log.closes.length === 1);
+      expect(log.closes[0]!.errorCode).toBe(0);
+    }
+  });
+
   test('an agent, many at a time, a reset, and connections without a proxy beside', async () => {
     await using server = await echoServer();
     await using secured = await secureProxy();
