@@ -54,12 +54,21 @@ const foreign: ForeignNames = {
   handshakeTimeoutMs: 'the time for it is part of syncConnectTimeout',
 };
 
+const EITHER_OR = [
+  ['ca', 'caFileOrPath'],
+  ['cert', 'certFile'],
+  ['key', 'keyFile'],
+] as const;
+
 /** TLS with a proxy of which nothing was said. */
 export const DEFAULT_PROXY_SSL: ProxySslOptions = Object.freeze({});
 
 /** @throws TypeError, RangeError for names and values that make no sense. */
 export function checkProxySsl(what: string, options: ProxySslOptions): void {
   checkOptions(what, options, rules, foreign);
+  for (const [text, file] of EITHER_OR)
+    if ((options[text] ?? '') !== '' && (options[file] ?? '') !== '')
+      throw new TypeError(`${what}: ${text} and ${file} say the same; give one of them`);
   const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3' } = options;
   if (minVersion > maxVersion)
     throw new RangeError(`${what}: minVersion ${minVersion} is above maxVersion ${maxVersion}`);

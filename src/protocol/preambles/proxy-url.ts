@@ -71,6 +71,8 @@ const DEFAULT_PORTS: ReadonlyMap<string, number> = new Map([
 /** More in a row are a mistake. */
 const MAX_HOPS = 16;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** Fields that CONNECT has already, or must not have. */
+const OWN_FIELD = /^(?:host|content-length|transfer-encoding)$/i;
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** Takes the option apart. @throws TypeError, RangeError that name what is wrong, and no password. */
@@ -126,6 +128,8 @@ function parseUrl(what: string, { url: text, headers = {}, pipeline = false, ssl
     }
   }
   if (kind === 'http' && user.includes(':')) throw new TypeError(`the user of ${what} must not contain a colon`);
+  if (typeof headers !== 'object' || headers === null || Array.isArray(headers))
+    throw new TypeError(`headers of ${what} must be an object of fields and their texts, not ${describe(headers)}`);
   const fields = Object.entries(headers);
   if (kind === 'socks5' && fields.length > 0)
     throw new TypeError(`headers of ${what} are for http:// and https:// only`);
@@ -135,6 +139,9 @@ function parseUrl(what: string, { url: text, headers = {}, pipeline = false, ssl
   for (const [name, value] of fields) {
     if (!TOKEN.test(name) || typeof value !== 'string' || !FIELD_VALUE.test(value))
       throw new TypeError(`headers of ${what}: ${describe(name)} is no field with a text for its value`);
+    if (OWN_FIELD.test(name)) throw new TypeError(`headers of ${what}: ${name} cannot be said of a CONNECT request`);
+    if (hasLogin && name.toLowerCase() === 'proxy-authorization')
+      throw new TypeError(`headers of ${what}: ${name} makes no sense with user and password in the URL`);
   }
   const shownHost = isIP(host) === 6 ? `[${host}]` : host;
   return {
