@@ -75,9 +75,9 @@ export abstract class Component implements AsyncDisposable {
   }
 
   /** @internal */
-  [$inspect](_depth: number, options: object, inspect: Inspect): string {
+  [$inspect](depth: number | null, options: object, inspect: Inspect): string {
     // Its own members have symbols or are private, so the others are those of a subclass of a user.
-    return inspected(this, { ...this[$facts](), ...Object.fromEntries(Object.entries(this)) }, options, inspect);
+    return inspected(this, { ...this[$facts](), ...Object.fromEntries(Object.entries(this)) }, depth, options, inspect);
   }
 
   /** What `console.log` prints of the component. @internal */

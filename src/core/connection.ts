@@ -70,9 +70,9 @@ export class Connection<Extra = unknown> {
   }
 
   /** @internal */
-  [$inspect](_depth: number, options: object, inspect: Inspect): string {
+  [$inspect](depth: number | null, options: object, inspect: Inspect): string {
     const { id, isConnected, remoteAddress, pendingBytes, extra } = this;
-    return inspected(this, { id, isConnected, remoteAddress, pendingBytes, extra }, options, inspect);
+    return inspected(this, { id, isConnected, remoteAddress, pendingBytes, extra }, depth, options, inspect);
   }
 
   /** ID of the connection (`CONNID`). */

@@ -28,9 +28,9 @@ export abstract class HttpResponseHead {
   }
 
   /** @internal */
-  [$inspect](_depth: number, options: object, inspect: Inspect): string {
+  [$inspect](depth: number | null, options: object, inspect: Inspect): string {
     const { connId, url, status, statusText, headers } = this;
-    return inspected(this, { connId, url, status, statusText, headers }, options, inspect);
+    return inspected(this, { connId, url, status, statusText, headers }, depth, options, inspect);
   }
 
   /** Status code. */

@@ -53,8 +53,8 @@ export class HttpFields implements Iterable<[string, string]> {
   }
 
   /** @internal */
-  [$inspect](_depth: number, options: object, inspect: Inspect): string {
-    return inspected(this, this.toJSON(), options, inspect);
+  [$inspect](depth: number | null, options: object, inspect: Inspect): string {
+    return inspected(this, this.toJSON(), depth, options, inspect);
   }
 }
 
@@ -108,9 +108,9 @@ export class HttpRequest implements AsyncIterable<Buffer> {
   }
 
   /** @internal */
-  [$inspect](_depth: number, options: object, inspect: Inspect): string {
+  [$inspect](depth: number | null, options: object, inspect: Inspect): string {
     const { connId, method, url, headers, hasBody } = this;
-    return inspected(this, { connId, method, url, headers, hasBody }, options, inspect);
+    return inspected(this, { connId, method, url, headers, hasBody }, depth, options, inspect);
   }
 
   /** Takes a request whose head is there; null if its body is longer than `maxBodyBytes`. @internal */

@@ -70,3 +70,19 @@ it('a connection, a request and a response print what they are', async () => {
   );
   expect(JSON.parse(JSON.stringify(response.headers))).toMatchObject({ 'x-a': ['1', '2'], 'content-length': '2' });
 });
+
+it('what it holds may lead back to it: as deep as asked for, and to an end', async () => {
+  const client = new TcpClient({});
+  client.extra = { of: { client } };
+  const facts = `state: 'Stopped', connectionId: 0`;
+  expect(printed(client)).toBe(`TcpClient { ${facts}, extra: { of: { client: [TcpClient] } } }`);
+  for (const depth of [null, 20])
+    expect(inspect(client, { depth, breakLength: Number.POSITIVE_INFINITY })).toBe(
+      `TcpClient { ${facts}, extra: { of: { client: [TcpClient] } } }`,
+    );
+  const other = new TcpClient({});
+  client.extra = { one: { two: { three: { other } } } };
+  expect(printed(client)).toContain('{ one: { two: [Object] } }');
+  expect(inspect({ a: { b: { c: { other } } } })).toContain('c: [Object]');
+  expect(inspect({ a: { b: { other } } })).toContain('other: [TcpClient]');
+});

@@ -69,9 +69,9 @@ export class LightRequest {
     this.#isSecure = isSecure;
   }
 
-  [$inspect](_depth: number, options: object, inspect: Inspect): string {
+  [$inspect](depth: number | null, options: object, inspect: Inspect): string {
     const { method, url, headers } = this;
-    return inspected(this, { method, url, headers }, options, inspect);
+    return inspected(this, { method, url, headers }, depth, options, inspect);
   }
 
   get method(): string {
