@@ -225,13 +225,20 @@ export const isCutOff: unique symbol = Symbol('hp-socket.isCutOff');
  * socket whose FIN is just being sent, and Node never closes one that it could not reset: so that is waited for.
  */
 export function resetSocket(socket: Socket): void {
-  if (typeof (socket as { _handle?: { reset?: unknown } | null })._handle?.reset === 'function') {
-    if (socket.writableEnded && !socket.writableFinished && !socket.destroyed) {
-      socket.once('finish', () => resetSocket(socket));
-      return;
-    }
-    (socket as { resetAndClosing?: boolean }).resetAndClosing = true;
+  if (canReset(socket) && socket.writableEnded && !socket.writableFinished && !socket.destroyed) {
+    socket.once('finish', () => resetSocket(socket));
+    return;
   }
-  (socket as { [isCutOff]?: boolean })[isCutOff] = true;
+  cutOff(socket);
   socket.destroy();
+}
+
+/** Lets a socket, when it is closed, look cut off: with a reset where that is possible. It must not be sending its FIN. */
+export function cutOff(socket: Socket): void {
+  if (canReset(socket)) (socket as { resetAndClosing?: boolean }).resetAndClosing = true;
+  (socket as { [isCutOff]?: boolean })[isCutOff] = true;
+}
+
+function canReset(socket: Socket): boolean {
+  return typeof (socket as { _handle?: { reset?: unknown } | null })._handle?.reset === 'function';
 }

@@ -3,6 +3,7 @@ import tls, { type ConnectionOptions, type SecureContext, TLSSocket, type TLSSoc
 import { ClearAnswer } from './clear-answer.ts';
 import {
   canWriteDirectly,
+  cutOff,
   DirectWriter,
   isCutOff,
   isWrittenAsDocumented,
@@ -226,12 +227,14 @@ export function wrapForTunnel(
   return socket;
 }
 
-/** From now on `socket`, when it is closed, ends with a close_notify, unless its stream is to look cut off. */
-export function closeWithNotify(socket: TLSSocket): void {
+/** From now on `socket`, when it is closed, ends with a close_notify, unless its stream is to look cut off: that resets `raw`. */
+export function closeWithNotify(socket: TLSSocket, raw: Socket): void {
   socket.destroy = (error?: Error): TLSSocket => {
-    const isWhole = error === undefined && !(socket as { [isCutOff]?: boolean })[isCutOff];
+    const isCut = (socket as { [isCutOff]?: boolean })[isCutOff] === true;
+    const isOpen = !socket.destroyed && !socket.writableEnded;
+    if (isOpen && isCut) cutOff(raw);
     // It is written at once if no write is under way.
-    if (isWhole && !socket.destroyed && !socket.writableEnded) socket.end();
+    else if (isOpen && error === undefined) socket.end();
     return TLSSocket.prototype.destroy.call(socket, error);
   };
 }

@@ -92,7 +92,7 @@ export function openTunnel(
   const socket = wrapForTunnel(raw, options, owner, surplus);
   socket.once('secureConnect', () => {
     const problem = verifiesHost ? (tls.checkServerIdentity(name, socket.getPeerCertificate()) ?? null) : null;
-    if (problem === null) closeWithNotify(socket);
+    if (problem === null) closeWithNotify(socket, raw);
     secured(problem);
   });
   return socket;

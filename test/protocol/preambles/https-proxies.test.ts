@@ -143,7 +143,7 @@ describe('TLS with the proxy', () => {
     expect(secured.proxy.refusals).toEqual([]);
   });
 
-  test('the proxy gets a close_notify, but for a stream that is cut off', async () => {
+  test('the proxy gets a close_notify, but for a stream that is cut off: that is reset', async () => {
     const ends: string[] = [];
     let taken = 0;
     await using proxy = new SslServer(
@@ -174,6 +174,7 @@ describe('TLS with the proxy', () => {
       await asking.wait();
       expect([ends[index] === 'whole' ? 'whole' : 'cut', taken - before]).toEqual([how.split(' ')[0], 50_000]);
     }
+    expect(ends[3]).toBe('ECONNRESET');
   });
 
   test('a disconnect ends a drain at once, though its peer does not read', async () => {
