@@ -1,5 +1,6 @@
 import type { TcpConnection } from '../connection/tcp-connection.ts';
 import type { SocketError } from '../core/errors.ts';
+import { $inspect, type Inspect, inspected } from '../core/inspect.ts';
 import type { Linked } from '../core/linked-list.ts';
 import type { ConnId } from '../core/listener.ts';
 import type { WheelTimer } from '../core/timer-wheel.ts';
@@ -79,6 +80,14 @@ export class Pair<Extra = unknown> implements ForwardedPair<Extra>, Linked<Pair<
   /** Whether neither connection is left. */
   get isOver(): boolean {
     return this.client.isGone && (this.far.connection === null || this.far.isGone);
+  }
+
+  /** What `console.log` prints: of the target only where it is, since the URLs of its proxies may have passwords. */
+  [$inspect](depth: number | null, options: object, inspect: Inspect): string {
+    const { id, server, agent, error, extra } = this;
+    const { host, port, path } = this.target ?? {};
+    const target = this.target === null ? null : path === undefined ? { host, port } : { path };
+    return inspected(this, { id, target, error, extra, server, agent }, depth, options, inspect);
   }
 
   other(end: PairEnd): PairEnd {

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import net from 'node:net';
+import { inspect } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
+import { Pair } from '../../src/forward/forwarded-pair.ts';
 import {
   type ForwardTarget,
   HandleResult,
@@ -395,4 +397,19 @@ describe('a PROXY header', () => {
     await eventually(() => text.endsWith('x'));
     expect(text).toBe(`PROXY ${told}\r\nx`);
   });
+});
+
+test('a pair prints where it goes, and no password of a proxy', async () => {
+  const pair = new Pair();
+  pair.target = {
+    host: 'far',
+    port: 80,
+    proxy: { url: 'socks5://me:secret@proxy:1080', headers: { a: 'token' } } as never,
+  };
+  pair.client.connection = { id: 7 } as never;
+  const text = inspect(pair, { depth: 9 });
+  expect(text).toContain("target: { host: 'far', port: 80 }");
+  expect(text).not.toMatch(/secret|token/);
+  pair.target = { path: '/run/far' };
+  expect(inspect(pair)).toContain("target: { path: '/run/far' }");
 });
