@@ -46,7 +46,9 @@ export async function sendStreamOn(
   checkOptions('sendStream', options, streamOptions);
   const protocol = webSocketOf(connection);
   if (protocol === null || !protocol.isOpen) return notOpen(component, 'sendStream', connection, connId);
-  if (!protocol.beginFragments((options.isBinary ?? true) ? Opcode.Binary : Opcode.Text, options.isCompressed)) {
+  const opcode = (options.isBinary ?? true) ? Opcode.Binary : Opcode.Text;
+  const fragments = protocol.beginFragments(opcode, options.isCompressed);
+  if (fragments === null) {
     return component[$refuse](
       'sendStream',
       SocketErrorCode.IllegalState,
@@ -60,7 +62,7 @@ export async function sendStreamOn(
     for await (const piece of source) if (!(await sender.send(sender.bytesOf(piece)))) return false;
     return (await sender.send(sender.takeHalf())) && (await sender.finish());
   } finally {
-    protocol.abandonFragments();
+    protocol.abandonFragments(fragments);
   }
 }
 

@@ -122,11 +122,13 @@ export abstract class WebSocketSender implements FrameWay {
   /**
    * Begins a message in fragments: until its last one is sent, no other message can be: `sizeOf` says EBUSY.
    * @param isCompressed Left out, its first fragment decides.
+   * @returns the message, by which it may be abandoned; null if it cannot begin.
    */
-  beginFragments(opcode: Opcode, isCompressed?: boolean): boolean {
-    if (this.state !== State.Open || this.isStreaming) return false;
-    this.use.fragments = new OutgoingFragments(opcode, !this.context.isServer, this.deflate, isCompressed);
-    return true;
+  beginFragments(opcode: Opcode, isCompressed?: boolean): OutgoingFragments | null {
+    if (this.state !== State.Open || this.isStreaming) return null;
+    const fragments = new OutgoingFragments(opcode, !this.context.isServer, this.deflate, isCompressed);
+    this.use.fragments = fragments;
+    return fragments;
   }
 
   /** The next fragment of the message. @returns false if it cannot be queued; a promise if that shows later: nothing may be sent before. */
@@ -139,10 +141,12 @@ export abstract class WebSocketSender implements FrameWay {
     return isSent instanceof Promise ? isSent.finally(() => this.#endFragments(fragments)) : isSent;
   }
 
-  /** The message will not be completed. Half a message cannot be taken back: only the end of the connection tells the peer. */
-  abandonFragments(): void {
-    const fragments = this.seldom?.fragments ?? null;
-    if (fragments === null) return;
+  /**
+   * The message will not be completed, unless it has been: then the next one may have begun. Half a message cannot be taken back: only
+   * the end of the connection tells the peer.
+   */
+  abandonFragments(fragments: OutgoingFragments): void {
+    if (this.seldom?.fragments !== fragments) return;
     this.#endFragments(fragments);
     if (fragments.hasBegun && this.state === State.Open) {
       this.close(CloseCode.InternalError, 'a message could not be completed');

@@ -275,3 +275,20 @@ describe('whether a stream is compressed', () => {
     expect(String((await behind)[0])).toBe(numbers(1, 1000));
   });
 });
+
+it('streams of several callers who do not wait for each other end none of the others', async () => {
+  const done: number[] = [];
+  const tries = async (server: WebSocketServer, id: number, length: number): Promise<void> => {
+    for (let i = 0; i < 1000; i++) {
+      if (await server.sendStream(id, ['x'.repeat(length), 'y'])) return void done.push(length);
+    }
+  };
+  const { port } = await serve({
+    onOpen: (server, id) => {
+      for (const length of [10, 20, 30]) void tries(server, id, length);
+    },
+  });
+  const client = await connect(port);
+  await expect.poll(() => done).toEqual([10, 20, 30]);
+  expect(client.readyState).toBe(client.OPEN);
+});

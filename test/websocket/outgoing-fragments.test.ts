@@ -68,7 +68,7 @@ describe.each(kinds)('the frames of a compressed message that a %s streams (cont
     };
     for (let round = 0; round < 3; round++) {
       const pieces = [numbers(round, 400), numbers(round, 400), 'x', numbers(0, 100)];
-      expect(protocol.beginFragments(1)).toBe(true);
+      expect(protocol.beginFragments(1)).not.toBeNull();
       const payloads: Buffer[] = [];
       for (const [i, piece] of pieces.entries()) {
         expect(protocol.sendFragment(Buffer.from(piece), false)).toBe(true);
@@ -97,7 +97,7 @@ describe.each(kinds)('the frames of a compressed message that a %s streams (cont
       expect(await inflated(Buffer.concat([message.payload, TAIL]))).toBe(numbers(round, 300));
     }
     // The last fragment may hold something as well.
-    expect(protocol.beginFragments(2)).toBe(true);
+    expect(protocol.beginFragments(2)).not.toBeNull();
     expect(protocol.sendFragment(Buffer.from('first and '), false)).toBe(true);
     expect(protocol.sendFragment(Buffer.from('last'), true)).toBe(true);
     const [first, last] = next() as [Frame, Frame];
@@ -116,13 +116,24 @@ describe.each(kinds)('the frames of a compressed message that a %s streams (cont
     for (const frame of framesOf(port.output)) expect(frame.isCompressed).toBe(false);
   });
 
+  it('that are complete cannot be abandoned: the next message goes on', () => {
+    const { protocol } = makePeer(role, { deflate });
+    const first = protocol.beginFragments(1)!;
+    protocol.sendFragment(Buffer.alloc(0), true);
+    protocol.beginFragments(1);
+    expect(protocol.sendFragment(Buffer.from('begun'), false)).toBe(true);
+    protocol.abandonFragments(first);
+    expect(protocol.isOpen).toBe(true);
+    expect(protocol.sendFragment(Buffer.from('done'), true)).toBe(true);
+  });
+
   it('that could not be queued are forgotten: the next message is understood', () => {
     const { protocol, port, send } = makePeer(role, { deflate });
     const other = makePeer(role === 'server' ? 'client' : 'server', { deflate });
     port.isFull = true;
-    protocol.beginFragments(1);
+    const fragments = protocol.beginFragments(1)!;
     expect(protocol.sendFragment(Buffer.from(numbers(0, 500)), false)).toBe(false);
-    protocol.abandonFragments();
+    protocol.abandonFragments(fragments);
     expect(protocol.isOpen).toBe(true);
     port.isFull = false;
     send(numbers(0, 500));
