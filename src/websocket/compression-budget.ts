@@ -36,6 +36,8 @@ export interface CompressionStats {
 
 /** Memory of an inflater beside its window: zlib's `inflate_state`. */
 const INFLATE_STATE_BYTES = 10 * 1024;
+/** Most bytes that are inflated at once in one turn of the event loop; what comes then goes to threads, and others get their turn. */
+const TURN_BYTES = 4 * 1024 * 1024;
 /** A compressor may be taken away from a connection when each other one has been used so many times since. */
 const EVICTION_ROUNDS = 4;
 
@@ -83,6 +85,10 @@ export class CompressionBudget {
   #uses = 0;
   #running = 0;
   #queue: (() => void)[] = [];
+  /** Inflated at once since that was last too much. */
+  #bytesAtOnce = 0;
+  /** Whether no more is to be inflated at once in this turn: little messages may be bombs, and there may be thousands in one read. */
+  isTurnSpent = false;
 
   constructor(options: CompressionOptions) {
     this.options = options;
@@ -114,6 +120,17 @@ export class CompressionBudget {
     const next = this.#queue.shift();
     if (next === undefined) this.#running--;
     else next();
+  }
+
+  /** So many bytes were inflated at once. */
+  inflatedAtOnce(bytes: number): void {
+    this.#bytesAtOnce += bytes;
+    if (this.#bytesAtOnce < TURN_BYTES || this.isTurnSpent) return;
+    this.isTurnSpent = true;
+    setImmediate(() => {
+      this.#bytesAtOnce = 0;
+      this.isTurnSpent = false;
+    });
   }
 
   /** The compressor for all connections without context take-over; each message begins anew. */

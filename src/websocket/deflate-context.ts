@@ -5,6 +5,8 @@ import { type Deflater, InflateError, type Inflater, RunEnd, type TakeSlice } fr
 
 /** In the place of `compressionThreadBytes` where a thread is needed whatever that says: what is streamed is made slice by slice. */
 const STREAMED_LATER_BYTES = 64 * 1024;
+/** What a failed attempt counts for at most: it may have made so many bytes before. */
+const MAX_WASTED_BYTES = 256 * 1024;
 const EMPTY = Buffer.alloc(0);
 
 /** Compression of one connection. */
@@ -165,10 +167,10 @@ export class DeflateContext implements CompressorHolder {
 
   // ---- messages that are received ------------------------------------------------------------------------------------
 
-  /** Whether so many compressed bytes, which may be four times as long, are to be inflated on a thread. */
+  /** Whether so many compressed bytes, which may be four times as long, are to be inflated on a thread: too many, or too late in a turn. */
   inflatesLate(length: number, isStreamed: boolean): boolean {
     const bytes = this.#inflateBytes(isStreamed);
-    return bytes > 0 && length >= bytes >> 2;
+    return bytes > 0 && (length >= bytes >> 2 || this.#budget.isTurnSpent);
   }
 
   /** Most bytes that are inflated at once, which takes as long as to compress a quarter of them. */
@@ -202,6 +204,12 @@ export class DeflateContext implements CompressorHolder {
    * where to go on.
    */
   inflate(data: Uint8Array, maxBytes: number, isLast = true): Buffer | InflateError {
+    const result = this.#inflate(data, maxBytes, isLast);
+    this.#budget.inflatedAtOnce(typeof result === 'number' ? Math.min(maxBytes, MAX_WASTED_BYTES) : result.length);
+    return result;
+  }
+
+  #inflate(data: Uint8Array, maxBytes: number, isLast: boolean): Buffer | InflateError {
     if (this.#inflater !== null) return this.#inflater.inflate(data, maxBytes, isLast);
     if (this.#keepsIn) {
       this.#inflater = createInflater(this.#inBits);
