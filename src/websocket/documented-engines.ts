@@ -13,6 +13,17 @@ import { type Expander, expand } from './zlib-run.ts';
 
 const deflateRawLater = promisify<Uint8Array, ZlibOptions, Buffer>(deflateRaw);
 const { Z_SYNC_FLUSH } = constants;
+/** What ends the deflate stream that a whole message becomes by it: zlib says so if it does not, because its data was cut off. */
+const LAST = Buffer.concat([TAIL, Buffer.of(1), TAIL]);
+
+/** What the first deflate stream in `data` expands to, and its length. */
+function inflateSome(data: Buffer, options: ZlibOptions): { made: Buffer; used: number } {
+  const { buffer, engine } = inflateRawSync(data, { ...options, info: true }) as unknown as {
+    buffer: Buffer;
+    engine: { bytesWritten: number };
+  };
+  return { made: buffer, used: engine.bytesWritten > 0 ? engine.bytesWritten : data.length };
+}
 
 /** A window of the last bytes, for engines that begin anew with each message. */
 class History {
@@ -90,15 +101,27 @@ export class DocumentedInflater implements Inflater, Expander {
   inflate(data: Uint8Array, maxBytes: number, isLast = true): Buffer | InflateError {
     if (data.length === 0 && !(isLast && this.#stream !== null)) return Buffer.alloc(0);
     if (!isLast || this.#stream !== null) return InflateError.TooLong;
+    const input = Buffer.concat([data, LAST]);
+    const pieces: Buffer[] = [];
+    let at = 0;
+    let total = 0;
     try {
-      const options: ZlibOptions = {
-        windowBits: this.#windowBits,
-        finishFlush: Z_SYNC_FLUSH,
-        maxOutputLength: Math.max(maxBytes, 1),
-        ...this.#history.dictionary,
-      };
-      const out = inflateRawSync(Buffer.concat([data, TAIL]), options);
-      if (out.length > maxBytes) return InflateError.TooLong;
+      // A block with BFINAL ends a deflate stream: what follows begins a new one.
+      for (let options: ZlibOptions = this.#history.dictionary; at < data.length; options = {}) {
+        const maxOutputLength = Math.max(maxBytes - total, 1);
+        const { made, used } = inflateSome(input.subarray(at), {
+          windowBits: this.#windowBits,
+          maxOutputLength,
+          ...options,
+        });
+        pieces.push(made);
+        total += made.length;
+        at += used;
+        if (total > maxBytes) return InflateError.TooLong;
+      }
+      // It ends with the data, or with all that was put behind it.
+      if (at > data.length && at < input.length) return InflateError.Data;
+      const out = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
       this.#history.add(out);
       return out;
     } catch (error) {
@@ -123,8 +146,12 @@ export class DocumentedInflater implements Inflater, Expander {
     this.#stream = createInflateRaw({ windowBits: this.#windowBits });
   }
 
+  expandSome(): { made: Buffer; used: number } {
+    return { made: Buffer.alloc(0), used: 0 };
+  }
+
   async inflateLater(data: Uint8Array, isLast: boolean, take: TakeSlice): Promise<RunEnd> {
-    if (data.length === 0 && !(isLast && this.#stream !== null)) return RunEnd.Done;
+    if (data.length === 0 && this.#stream === null) return RunEnd.Done;
     const end = await expand(this, data, isLast, (slice) => {
       this.#history.add(slice);
       return take(slice);

@@ -1,5 +1,5 @@
 import { constants, createDeflateRaw, createInflateRaw, type DeflateRaw, type InflateRaw } from 'node:zlib';
-import { type Deflater, InflateError, type Inflater, RunEnd, TAIL, type TakeSlice } from './zlib-engine.ts';
+import { type Deflater, END, InflateError, type Inflater, RunEnd, TAIL, type TakeSlice } from './zlib-engine.ts';
 import { type Expander, expand, runStream } from './zlib-run.ts';
 
 /** The part of Node's zlib streams that works at once and keeps its state: not documented, the same since Node 8. */
@@ -26,6 +26,9 @@ interface Internals {
 /** Output is made in pieces of this size, in memory that all engines share: everything here happens at once. */
 const CHUNK_BYTES = 64 * 1024;
 const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+/** Most bytes that are expanded at once when a deflate stream ended inside a message, and what they make. */
+const SOME_BYTES = 4096;
+const SOME_MADE_BYTES = 64 * 1024;
 /** Compressed messages up to this length are handed out where they were made: they are copied anyway. */
 const BORROW_BYTES = 4096;
 const { Z_SYNC_FLUSH } = constants;
@@ -123,8 +126,17 @@ export class NativeInflater implements Inflater, Expander {
     this.#begin();
   }
 
+  expandSome(data: Uint8Array): { made: Buffer; used: number } | null {
+    const some = data.subarray(0, SOME_BYTES);
+    this.#isRunning = false;
+    const made = this.inflate(some, SOME_MADE_BYTES, false);
+    this.#isRunning = true;
+    if (made === InflateError.Data) return null;
+    return made === InflateError.TooLong ? { made: this.takeMade(), used: this.used } : { made, used: some.length };
+  }
+
   async inflateLater(data: Uint8Array, isLast: boolean, take: TakeSlice): Promise<RunEnd> {
-    if (data.length === 0 && !(isLast && this.#hasBegun)) return RunEnd.Done;
+    if (data.length === 0 && !this.#hasBegun) return RunEnd.Done;
     this.#isRunning = true;
     const end = await expand(this, data, isLast, take);
     this.#isRunning = false;
@@ -151,18 +163,20 @@ export class NativeInflater implements Inflater, Expander {
     this.#hasBegun = !isLast || this.#total > maxBytes;
     if (this.#total > maxBytes) return InflateError.TooLong;
     if (left > 0) this.#hasFailed = true;
-    else if (!this.#hasFailed && isLast) this.#writeTail(maxBytes);
+    else if (!this.#hasFailed && isLast) this.#writeEnd(maxBytes);
     const pieces = this.#pieces;
     this.#pieces = [];
     if (this.#hasFailed) return InflateError.Data;
     return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, this.#total);
   }
 
-  #writeTail(maxBytes: number): void {
+  #writeEnd(maxBytes: number): void {
+    const total = this.#total;
+    const left = this.#write(END, 0, maxBytes);
+    // Whole blocks are expanded without it: of data that was cut off inside one it makes some more, or an end.
+    if (this.#total > total || (left > 0 && left < END.length)) this.#hasFailed = true;
     // The stream ended with the last byte of the message: the tail belongs to no block, and the next message begins anew.
-    if (this.#write(TAIL, 0, maxBytes) > 0) this.#handle.reset();
-    // Whole blocks are expanded without it.
-    if (this.#total > maxBytes) this.#hasFailed = true;
+    else if (left > 0) this.#handle.reset();
   }
 
   /** Expands `data[at..]`. Returns how many bytes of it were not used, because the deflate stream ended. */

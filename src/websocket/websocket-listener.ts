@@ -53,7 +53,7 @@ export interface WebSocketHooksOf<S> {
   /**
    * A message of more than `streamMessageBytes`, as it arrives, instead of `onMessage`: `for await (const piece of stream)`, read no faster
    * than you take it. The next message waits until a promise that this returns is settled; what it has not taken by then is
-   * dropped. A compressed message comes in one piece, within `maxMessageBytes`. Error ends the connection.
+   * dropped. A compressed message is inflated as it arrives, no faster than you take it. Error ends the connection.
    */
   onMessageStream?(sender: S, connId: ConnId, stream: WebSocketMessageStream, isBinary: boolean): HookResult;
   /** A ping, which is answered (WSS-005, WSS-011). */

@@ -1,6 +1,12 @@
 /** What a message compressed by a sync flush ends with, and what is left out on the wire (RFC 7692, 7.2.1). */
 export const TAIL: Buffer = Buffer.from([0x00, 0x00, 0xff, 0xff]);
 
+/**
+ * What is inflated at the end of a message: its tail, and one more empty block. Behind whole data neither makes a byte. In the middle of a
+ * block they are taken for a part of it, and make some bytes, or none that can be inflated: so it shows that data was cut off.
+ */
+export const END: Buffer = Buffer.concat([TAIL, Buffer.of(0), TAIL]);
+
 /** Why a message, or a part of it, was not inflated at once. */
 export const InflateError = Object.freeze({ Data: 1, TooLong: 2 } as const);
 export type InflateError = (typeof InflateError)[keyof typeof InflateError];

@@ -1,5 +1,5 @@
 import { constants, type DeflateRaw, type InflateRaw } from 'node:zlib';
-import { RunEnd, TAIL, type TakeSlice } from './zlib-engine.ts';
+import { END, RunEnd, type TakeSlice } from './zlib-engine.ts';
 
 const { Z_SYNC_FLUSH } = constants;
 
@@ -69,11 +69,18 @@ function ignore(): void {}
 export interface Expander {
   readonly stream: InflateRaw;
   renew(): void;
+  /**
+   * Expands some of `data` at once, if it can: a peer may end thousands of deflate streams in one message, and a stream of Node for each
+   * takes long. @returns what it made, and how many bytes of `data` it used; null if they cannot be inflated.
+   */
+  expandSome(data: Uint8Array): { readonly made: Buffer; readonly used: number } | null;
 }
 
 /** Expands a part of a message on threads. A block with BFINAL ends a deflate stream: what follows begins a new one. */
 export async function expand(by: Expander, data: Uint8Array, isLast: boolean, take: TakeSlice): Promise<RunEnd> {
-  for (let rest = data; rest.length > 0; ) {
+  let rest = data;
+  // Once for no bytes as well: there may be more to come of those before.
+  do {
     const { stream } = by;
     const before = stream.bytesWritten;
     const end = await runStream(stream, rest, take);
@@ -81,10 +88,22 @@ export async function expand(by: Expander, data: Uint8Array, isLast: boolean, ta
     if (end !== RunEnd.Ended) return end;
     rest = rest.subarray(stream.bytesWritten - before);
     by.renew();
-  }
-  if (!isLast) return RunEnd.Done;
-  const end = await runStream(by.stream, TAIL, take);
+    const some = by.expandSome(rest);
+    if (some === null) return RunEnd.Data;
+    rest = rest.subarray(some.used);
+    if (some.made.length > 0 && !(await take(some.made))) return RunEnd.Stopped;
+  } while (rest.length > 0);
+  return isLast ? expandEnd(by) : RunEnd.Done;
+}
+
+async function expandEnd(by: Expander): Promise<RunEnd> {
+  const { stream } = by;
+  const before = stream.bytesWritten;
+  const end = await runStream(stream, END, () => false);
+  // Made of what belongs to no message: the data was cut off inside a block.
+  if (end === RunEnd.Stopped) return RunEnd.Data;
   if (end !== RunEnd.Ended) return end;
+  if (stream.bytesWritten !== before) return RunEnd.Data;
   // It ended with the last byte of the message: the tail belongs to no block, and the next message begins anew.
   by.renew();
   return RunEnd.Done;
