@@ -106,6 +106,7 @@ export class Inflation {
   #settle(taken: PartResult | Promise<void>, isLast: boolean): PartResult | Promise<PartResult> {
     if (taken instanceof Promise) return taken.then(() => this.#settle(null, isLast) as PartResult);
     if (taken !== null || !isLast) return taken;
+    if (this.#stream === null && this.#total > this.#rules.maxMessageBytes) return Violations.messageBytes;
     return this.#text === null || this.#text.isComplete ? null : Violations.text;
   }
 
@@ -115,7 +116,9 @@ export class Inflation {
     const { streamBytes, maxMessageBytes, maxStreamedBytes } = this.#rules;
     this.#total += slice.length;
     const isLong = this.#isStreamable && this.#total > streamBytes;
-    if (this.#total > (isLong ? maxStreamedBytes : maxMessageBytes)) return Violations.messageBytes;
+    // What is too long for a whole message may get long enough to be streamed.
+    const mostWhole = this.#isStreamable ? Math.max(maxMessageBytes, streamBytes) : maxMessageBytes;
+    if (this.#total > (isLong ? maxStreamedBytes : mostWhole)) return Violations.messageBytes;
     if (this.#text !== null && !this.#text.push(slice, 0, slice.length)) return Violations.text;
     if (!isLong) {
       this.#hold(slice);

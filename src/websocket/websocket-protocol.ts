@@ -178,9 +178,8 @@ export class WebSocketProtocol extends WebSocketSender implements Protocol, Mess
       return this.#inflated(inflation, inflation.goOn(data, true), true);
     }
     const { length } = result;
-    if (length > maxMessageBytes && (length <= streamBytes || length > maxStreamedBytes)) {
+    if (length > (length > streamBytes ? maxStreamedBytes : maxMessageBytes))
       return this.#fail(Violations.messageBytes);
-    }
     if (!isBinary && !isWholeUtf8(result, 0, length)) return this.#fail(Violations.text);
     return this.#deliver(result, isBinary);
   }

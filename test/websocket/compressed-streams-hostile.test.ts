@@ -214,3 +214,42 @@ it.each([true, false])(
     expect(mostInTurn).toBeLessThan(10_000_000);
   },
 );
+
+describe.each([
+  { maxMessageBytes: 5_000, streamMessageBytes: 50_000, maxStreamedMessageBytes: 400_000 },
+  { maxMessageBytes: 90_000, streamMessageBytes: 50_000, maxStreamedMessageBytes: 60_000 },
+  { maxMessageBytes: 70_000, streamMessageBytes: 50_000, maxStreamedMessageBytes: 400_000 },
+])('limits are kept to the byte, however a message arrives (%o)', (limits) => {
+  it.each(['whole', 'whole, on a thread', 'in fragments'])('%s', async (how) => {
+    const { got, hooks } = recorder();
+    const { maxMessageBytes, streamMessageBytes, maxStreamedMessageBytes } = limits;
+    const { port, server } = await serve(hooks, {
+      ...limits,
+      compressionThreadBytes: how === 'whole, on a thread' ? 1 : 65_536,
+    });
+    const lengths = [maxMessageBytes, streamMessageBytes, maxStreamedMessageBytes].flatMap((at) => [at, at + 1]);
+    for (const length of lengths) {
+      got.length = 0;
+      const { client, socket } = await connect(port);
+      const peer = new Peer();
+      const data = Buffer.alloc(length, 'abc');
+      if (how === 'in fragments') {
+        const payload = await peer.fragment(data.subarray(0, length - 1));
+        socket.write(frameOf({ opcode: 2, reserved: 4, isFinal: false, payload, mask: MASK }));
+        socket.write(frameOf({ opcode: 0, payload: await peer.last(data.subarray(length - 1)), mask: MASK }));
+      } else {
+        socket.write(frameOf({ opcode: 2, reserved: 4, payload: await peer.last(data), mask: MASK }));
+      }
+      const isStreamed = length > streamMessageBytes;
+      if (length > (isStreamed ? maxStreamedMessageBytes : maxMessageBytes)) {
+        await expect.poll(() => got, { message: `${length}` }).toContain('close 1009');
+        expect(got.filter((line) => !/^(close 1009|ECONNABORTED)$/.test(line))).toEqual([]);
+      } else {
+        const expected = isStreamed ? `binary ${length} ${hashOf(data)}` : `whole ${data.toString().slice(0, 50)}`;
+        await expect.poll(() => got, { message: `${length}` }).toEqual([expected]);
+      }
+      client.terminate();
+      await expect.poll(() => server.connectionCount).toBe(0);
+    }
+  });
+});
