@@ -197,14 +197,20 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
     this.#facts &= ~IS_DELIVERING;
     host.active = outer;
     connection.sender?.readDelivered();
-    if (host.settings.messageTimeoutMs > 0 && connection.state < ConnectionState.Closing) {
-      connection.deadlines.messageStands(this.protocol.isMidMessage === true, this.messagesIn);
-    }
+    if (host.settings.messageTimeoutMs > 0) this.noteMessage();
     if (this.pauses !== 0) {
       if (connection.state < ConnectionState.Closing) this.standStill();
     } else if (this.#held !== null) {
       this.deliverHeld(); // bytes that another protocol left
     }
+  }
+
+  /** Whether a message is incomplete now. One that waits here, for a hook or a reader, may have come whole. */
+  private noteMessage(): void {
+    const connection = this.#connection;
+    if (connection.state >= ConnectionState.Closing) return;
+    const isPartial = this.protocol.isMidMessage === true && !this.protocol.hasBacklog;
+    connection.deadlines.messageStands(isPartial, this.messagesIn);
   }
 
   private holdBytes(bytes: Buffer, lifetime: Lifetime): void {
@@ -505,6 +511,7 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
     this.protocol.resume();
     this.#facts &= ~IS_DELIVERING;
     host.active = outer;
+    if (host.settings.messageTimeoutMs > 0) this.noteMessage();
   }
 
   /**

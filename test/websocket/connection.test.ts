@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { WebSocketClient, WebSocketConnection, WebSocketServer } from '../../src/websocket.ts';
@@ -159,6 +160,32 @@ it('ends a message that does not get on after messageTimeoutMs', async () => {
   const client = await connect(url);
   client.send('half', { fin: false });
   await expect.poll(() => errno).toBe(110);
+});
+
+it('leaves a message be that came whole, though it waits for a hook longer than messageTimeoutMs', async () => {
+  const got: string[] = [];
+  const { server, url } = await serve(
+    {
+      async onMessage(_server, _id, data) {
+        await new Promise((done) => setTimeout(done, 150));
+        got.push(String(data));
+      },
+    },
+    { messageTimeoutMs: 50 },
+  );
+  const client = await connect(url);
+  // In one read.
+  const socket = (client as unknown as { _socket: Socket })._socket;
+  socket.cork();
+  client.send('one');
+  client.send('two');
+  socket.uncork();
+  await expect.poll(() => got).toEqual(['one', 'two']);
+  const { messageTimeouts } = server.stats().limits;
+  expect(messageTimeouts).toBe(0);
+  client.send('half', { fin: false });
+  await expect.poll(() => server.connectionCount).toBe(0);
+  expect(server.stats().limits.messageTimeouts).toBe(1);
 });
 
 it('streams in fragments that maxPendingBytes has room for, however large the pieces are', async () => {
