@@ -46,7 +46,19 @@ export class WebSocketMessageStream implements AsyncIterable<Buffer> {
   }
 
   /** @throws SocketError (ECONNABORTED) if the connection ends, or is failed, before the end of the message. */
-  async *[Symbol.asyncIterator](): AsyncIterator<Buffer> {
+  [Symbol.asyncIterator](): AsyncIterator<Buffer> {
+    const loop = this.#loop();
+    return {
+      next: () => loop.next(),
+      // By itself a generator that was not begun does nothing at its end, and one that waits ends when it need not wait any more.
+      return: () => {
+        WebSocketMessageStream.cancel(this);
+        return loop.return(undefined);
+      },
+    };
+  }
+
+  async *#loop(): AsyncGenerator<Buffer, undefined> {
     try {
       for (;;) {
         const piece = this.#pieces.shift();
@@ -57,7 +69,7 @@ export class WebSocketMessageStream implements AsyncIterable<Buffer> {
         } else if (this.#error !== null) {
           throw this.#error;
         } else if (this.#isComplete || this.#isCancelled) {
-          return;
+          return undefined;
         } else {
           await new Promise<void>((resolve) => {
             this.#wake = resolve;
@@ -111,6 +123,7 @@ export class WebSocketMessageStream implements AsyncIterable<Buffer> {
     stream.#isCancelled = true;
     stream.#pieces = [];
     stream.#queuedBytes = 0;
+    stream.#wakeUp();
     stream.#makeRoom();
   }
 

@@ -333,3 +333,27 @@ describe('onMessageStream', () => {
     await client.stop();
   });
 });
+
+it.each(['before its first piece', 'while it waits for one'])(
+  'an iterator that is returned %s drops the rest',
+  async (when) => {
+    const got: string[] = [];
+    const { port } = await serve({
+      onMessage: (_server, _id, data) => void got.push(String(data)),
+      onMessageStream(_server, _id, stream) {
+        const iterator = stream[Symbol.asyncIterator]();
+        const next = when === 'before its first piece' ? null : iterator.next().then(() => iterator.next());
+        setImmediate(async () => {
+          await iterator.return!();
+          got.push(`returned ${(await next)?.done ?? true}`);
+        });
+      },
+    });
+    const client = await connect(port);
+    client.send(Buffer.alloc(1_000_000), { fin: false });
+    client.send(Buffer.alloc(1_000_000));
+    client.send('behind');
+    await expect.poll(() => got).toContain('behind');
+    expect(got.some((line) => line.startsWith('returned'))).toBe(true);
+  },
+);
