@@ -1,3 +1,4 @@
+import { createHook } from 'node:async_hooks';
 import { describe, expect, it } from 'vitest';
 import { engines } from '../../src/websocket/deflate-engine.ts';
 import { InflateError, type Inflater, RunEnd } from '../../src/websocket/zlib-engine.ts';
@@ -191,4 +192,20 @@ describe.each(Object.entries(engines))('%s zlib engines, part by part', (_kind, 
       inflater.close();
     }
   });
+});
+
+it('a native engine takes few streams of Node for thousands of deflate streams in one message', async () => {
+  let count = 0;
+  const hook = createHook({ init: (_id, type) => void (count += type === 'ZLIB' ? 1 : 0) }).enable();
+  try {
+    const inflater = engines.native.inflater(15);
+    const data = Buffer.concat(Array.from({ length: 10_000 }, () => hex('03 00')));
+    expect(await expandedLater(inflater, Buffer.concat([data, hex('f2 48 cd c9 c9 07 00')]), most)).toEqual(
+      Buffer.from('Hello'),
+    );
+    expect(count).toBeLessThan(20);
+    inflater.close();
+  } finally {
+    hook.disable();
+  }
 });
