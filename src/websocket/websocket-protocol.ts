@@ -53,34 +53,34 @@ export class WebSocketProtocol extends WebSocketSender implements Protocol, Mess
   opened(): void {
     const { hooks, pingIntervalMs } = this.context;
     if (pingIntervalMs > 0) this.port.deadline(pingIntervalMs);
-    if (hooks.open !== undefined) this.#call('onOpen', hooks.open, undefined);
+    if (hooks.open !== undefined) this.call('onOpen', hooks.open, undefined);
   }
 
   receive(bytes: Buffer, lifetime: Lifetime): void {
     this.facts |= HAS_RECEIVED;
     if (this.state >= State.Closed) return;
-    const reader = (this.#reader ??= MessageReader.take(this.#rules, this));
+    const reader = (this.#reader ??= MessageReader.take(this.rules, this));
     reader.receive(bytes, lifetime);
-    if (reader.isIdle) this.#giveReader(reader);
+    if (reader.isIdle) this.giveReader(reader);
   }
 
   resume(): void {
     const reader = this.#reader;
     if (reader === null || this.is(IS_INFLATING | IS_STREAM_FULL)) return;
     reader.resume();
-    if (reader.isIdle) this.#giveReader(reader);
+    if (reader.isIdle) this.giveReader(reader);
   }
 
-  get #rules(): WebSocketContext | ReturnType<typeof withCompression> {
+  private get rules(): WebSocketContext | ReturnType<typeof withCompression> {
     return this.deflate === null ? this.context : withCompression(this.context);
   }
 
-  #giveReader(reader: MessageReader): void {
+  private giveReader(reader: MessageReader): void {
     this.#reader = null;
     MessageReader.give(reader);
   }
 
-  #stopReading(): void {
+  private stopReading(): void {
     this.#reader?.stop();
     this.#reader = null;
   }
@@ -89,7 +89,7 @@ export class WebSocketProtocol extends WebSocketSender implements Protocol, Mess
     this.facts |= HAS_PEER_ENDED;
     switch (this.state) {
       case State.Failed:
-        this.#violateNow();
+        this.violateNow();
         return AtEnd.Stay;
       case State.Closed:
       case State.Gone:
@@ -111,14 +111,14 @@ export class WebSocketProtocol extends WebSocketSender implements Protocol, Mess
     const port = this.port;
     switch (this.state) {
       case State.Open:
-        return this.#checkLiveness();
+        return this.checkLiveness();
       case State.ClosingHere:
         this.context.counters.closeTimeouts++;
         return port.violate(Errno.ETIMEDOUT, 'the peer did not answer the close frame within closeTimeoutMs');
       case State.Closed:
         return port.end();
       case State.Failed:
-        return this.#violateNow();
+        return this.violateNow();
     }
   }
 
@@ -126,11 +126,11 @@ export class WebSocketProtocol extends WebSocketSender implements Protocol, Mess
     if (this.state === State.Gone) return;
     const { end } = this;
     this.state = State.Gone;
-    this.#stopReading();
+    this.stopReading();
     this.deflate?.close();
     const seldom = this.seldom;
     if (seldom !== null) {
-      this.#drop(seldom, 'the connection was closed before the end of the message');
+      this.drop(seldom, 'the connection was closed before the end of the message');
       seldom.lastPing = null;
       this.noteRoom(seldom, 0);
     }
@@ -157,34 +157,33 @@ export class WebSocketProtocol extends WebSocketSender implements Protocol, Mess
 
   message(data: Buffer, isBinary: boolean, isCompressed: boolean): boolean {
     if (data.length >= LARGE_BYTES) this.facts |= HAS_LARGE;
-    return isCompressed ? this.#inflate(this.deflate!, data, isBinary) : this.#deliver(data, isBinary);
+    return isCompressed ? this.inflate(this.deflate!, data, isBinary) : this.deliver(data, isBinary);
   }
 
   /** A whole compressed message: expanded at once, unless it is long, or turns out to be. */
-  #inflate(deflate: DeflateContext, data: Buffer, isBinary: boolean): boolean {
+  private inflate(deflate: DeflateContext, data: Buffer, isBinary: boolean): boolean {
     const { streamBytes, maxMessageBytes, maxStreamedBytes } = this.context;
     const isStreamed = streamBytes !== Number.POSITIVE_INFINITY;
     if (deflate.inflatesLate(data.length, isStreamed)) {
-      const inflation = this.#beginInflation(deflate, isBinary, isStreamed);
-      return this.#inflated(inflation, inflation.push(data, true), true);
+      const inflation = this.beginInflation(deflate, isBinary, isStreamed);
+      return this.inflated(inflation, inflation.push(data, true), true);
     }
     const limit = isStreamed ? Math.max(maxMessageBytes, maxStreamedBytes) : maxMessageBytes;
     const most = Math.min(limit, deflate.mostAtOnce(isStreamed));
     const result = deflate.inflate(data, most);
-    if (result === InflateError.Data) return this.#fail(Violations.inflate);
+    if (result === InflateError.Data) return this.fail(Violations.inflate);
     if (result === InflateError.TooLong) {
-      if (most === limit) return this.#fail(Violations.messageBytes);
-      const inflation = this.#beginInflation(deflate, isBinary, isStreamed);
-      return this.#inflated(inflation, inflation.goOn(data, true), true);
+      if (most === limit) return this.fail(Violations.messageBytes);
+      const inflation = this.beginInflation(deflate, isBinary, isStreamed);
+      return this.inflated(inflation, inflation.goOn(data, true), true);
     }
     const { length } = result;
-    if (length > (length > streamBytes ? maxStreamedBytes : maxMessageBytes))
-      return this.#fail(Violations.messageBytes);
-    if (!isBinary && !isWholeUtf8(result, 0, length)) return this.#fail(Violations.text);
-    return this.#deliver(result, isBinary);
+    if (length > (length > streamBytes ? maxStreamedBytes : maxMessageBytes)) return this.fail(Violations.messageBytes);
+    if (!isBinary && !isWholeUtf8(result, 0, length)) return this.fail(Violations.text);
+    return this.deliver(result, isBinary);
   }
 
-  #beginInflation(deflate: DeflateContext, isBinary: boolean, isStreamed: boolean): Inflation {
+  private beginInflation(deflate: DeflateContext, isBinary: boolean, isStreamed: boolean): Inflation {
     return new Inflation(this.context, deflate, this, isBinary, isStreamed && deflate.beginParts());
   }
 
@@ -200,25 +199,25 @@ export class WebSocketProtocol extends WebSocketSender implements Protocol, Mess
     const inflation = this.seldom?.inflation ?? null;
     if (inflation === null) return false; // the connection closes
     if (isLast) this.seldom!.inflation = null;
-    return this.#inflated(inflation, inflation.push(data, isLast), isLast);
+    return this.inflated(inflation, inflation.push(data, isLast), isLast);
   }
 
   /** A part was inflated, or is being: nothing behind it is read meanwhile. */
-  #inflated(inflation: Inflation, result: PartResult | Promise<PartResult>, isLast: boolean): boolean {
+  private inflated(inflation: Inflation, result: PartResult | Promise<PartResult>, isLast: boolean): boolean {
     if (result instanceof Promise) {
       if (loan.isOpen) loan.keep();
       this.facts |= IS_INFLATING;
       this.port.settle('onMessage', result, (outcome) => {
         this.mark(IS_INFLATING, false);
-        if (this.state < State.Closed) this.#inflated(inflation, outcome as PartResult, isLast);
+        if (this.state < State.Closed) this.inflated(inflation, outcome as PartResult, isLast);
       });
       return false;
     }
     if (result === GONE) return false;
-    if (result !== null) return this.#fail(result);
+    if (result !== null) return this.fail(result);
     if (!isLast) return this.port.mayDeliver;
     this.deflate!.endParts();
-    return inflation.isStreamed ? this.streamEnds() : this.#deliver(inflation.whole(), inflation.isBinary);
+    return inflation.isStreamed ? this.streamEnds() : this.deliver(inflation.whole(), inflation.isBinary);
   }
 
   beginStream(isBinary: boolean): StreamedMessage | null {
@@ -226,7 +225,7 @@ export class WebSocketProtocol extends WebSocketSender implements Protocol, Mess
     return this.port.isOpen ? (this.seldom?.streamed ?? null) : null;
   }
 
-  #deliver(bytes: Buffer, isBinary: boolean): boolean {
+  private deliver(bytes: Buffer, isBinary: boolean): boolean {
     if (bytes.length > this.context.streamBytes) {
       // It was compressed, and is short enough to be expanded at once, or had to be put together first.
       this.streamBegins(isBinary);
@@ -284,11 +283,11 @@ export class WebSocketProtocol extends WebSocketSender implements Protocol, Mess
     const { hooks } = this.context;
     if (opcode === Opcode.Pong) {
       this.mark(AWAITS_PONG, false);
-      return hooks.pong === undefined ? this.port.mayDeliver : this.#call('onPong', hooks.pong, Buffer.from(data));
+      return hooks.pong === undefined ? this.port.mayDeliver : this.call('onPong', hooks.pong, Buffer.from(data));
     }
     // Nothing may follow our close frame.
     if (this.state === State.Open) this.answerPing(data);
-    return hooks.ping === undefined ? this.port.mayDeliver : this.#call('onPing', hooks.ping, Buffer.from(data));
+    return hooks.ping === undefined ? this.port.mayDeliver : this.call('onPing', hooks.ping, Buffer.from(data));
   }
 
   /** The peer's close frame. */
@@ -301,8 +300,8 @@ export class WebSocketProtocol extends WebSocketSender implements Protocol, Mess
     // RFC 6455, 5.5.1: it is answered, typically with its own code.
     const { hooks } = this.context;
     if (wasOpen) this.sendClose(closeBodyOf(code, ''));
-    if (seldom.outbox !== null) seldom.outbox.raw(EMPTY, () => this.#endClosed());
-    else this.#endClosed();
+    if (seldom.outbox !== null) seldom.outbox.raw(EMPTY, () => this.endClosed());
+    else this.endClosed();
     if (hooks.closing === undefined) return;
     try {
       const result = hooks.closing(this.port.id, code, seldom.endReason);
@@ -313,7 +312,7 @@ export class WebSocketProtocol extends WebSocketSender implements Protocol, Mess
   }
 
   /** Close frames went both ways. */
-  #endClosed(): void {
+  private endClosed(): void {
     const { isServer, closeTimeoutMs } = this.context;
     this.port.deadline(isServer ? 0 : closeTimeoutMs);
     // RFC 6455, 7.1.1: the server closes the TCP connection first, so that TIME_WAIT is its own.
@@ -321,13 +320,13 @@ export class WebSocketProtocol extends WebSocketSender implements Protocol, Mess
   }
 
   violate(violation: Violation): void {
-    this.#fail(violation);
+    this.fail(violation);
   }
 
   // ---- inside ------------------------------------------------------------------------------------------------------
 
   /** Calls a hook. False to stop for now. */
-  #call(name: string, hook: (id: number, data: Buffer) => unknown, data: Buffer | undefined): boolean {
+  private call(name: string, hook: (id: number, data: Buffer) => unknown, data: Buffer | undefined): boolean {
     let result: unknown;
     try {
       result = hook.call(this.context.hooks, this.port.id, data as Buffer);
@@ -339,7 +338,7 @@ export class WebSocketProtocol extends WebSocketSender implements Protocol, Mess
   }
 
   /** What is half received, or waits to be sent, is given up. */
-  #drop(seldom: Seldom, message: string): void {
+  private drop(seldom: Seldom, message: string): void {
     seldom.streamed?.fail(message);
     seldom.streamed = null;
     seldom.inflation = null;
@@ -349,7 +348,7 @@ export class WebSocketProtocol extends WebSocketSender implements Protocol, Mess
   }
 
   /** The time is over in which the peer should have been heard of. */
-  #checkLiveness(): void {
+  private checkLiveness(): void {
     const { pingIntervalMs, pongTimeoutMs, counters } = this.context;
     // What is not read is no silence of the peer.
     if (this.is(HAS_RECEIVED) || !this.port.mayDeliver) {
@@ -369,7 +368,7 @@ export class WebSocketProtocol extends WebSocketSender implements Protocol, Mess
    * Fails the connection (RFC 6455, 7.1.7): a close frame says why, what still comes is dropped, and the connection closes with an
    * error when the peer has taken note, or does not in time. Always false.
    */
-  #fail(violation: Violation): false {
+  private fail(violation: Violation): false {
     const { closeTimeoutMs, counters } = this.context;
     const wasOpen = this.state === State.Open;
     if (this.state >= State.Closed) return false;
@@ -377,15 +376,15 @@ export class WebSocketProtocol extends WebSocketSender implements Protocol, Mess
     const seldom = this.use;
     seldom.violation = violation;
     this.state = State.Failed;
-    this.#drop(seldom, violation.message);
-    this.#stopReading();
+    this.drop(seldom, violation.message);
+    this.stopReading();
     if (wasOpen) this.sendClose(closeBodyOf(violation.closeCode, ''));
     this.port.deadline(Math.min(closeTimeoutMs, MAX_LINGER_MS));
     this.port.end();
     return false;
   }
 
-  #violateNow(): void {
+  private violateNow(): void {
     const { closeCode, message } = this.seldom!.violation!;
     const isTooLarge = closeCode === CloseCode.MessageTooBig || closeCode === CloseCode.PolicyViolation;
     this.port.violate(isTooLarge ? Errno.EMSGSIZE : Errno.EBADMSG, message);

@@ -137,8 +137,8 @@ export abstract class WebSocketSender implements FrameWay {
     if (this.state !== State.Open || fragments === null) return false;
     const isSent = fragments.send(data, isLast, this);
     if (!isLast) return isSent;
-    if (isSent === true) this.#endFragments(fragments);
-    return isSent instanceof Promise ? isSent.finally(() => this.#endFragments(fragments)) : isSent;
+    if (isSent === true) this.endFragments(fragments);
+    return isSent instanceof Promise ? isSent.finally(() => this.endFragments(fragments)) : isSent;
   }
 
   /**
@@ -147,13 +147,13 @@ export abstract class WebSocketSender implements FrameWay {
    */
   abandonFragments(fragments: OutgoingFragments): void {
     if (this.seldom?.fragments !== fragments) return;
-    this.#endFragments(fragments);
+    this.endFragments(fragments);
     if (fragments.hasBegun && this.state === State.Open) {
       this.close(CloseCode.InternalError, 'a message could not be completed');
     }
   }
 
-  #endFragments(fragments: OutgoingFragments): void {
+  private endFragments(fragments: OutgoingFragments): void {
     fragments.close();
     this.seldom!.fragments = null;
   }
