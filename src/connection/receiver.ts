@@ -471,6 +471,13 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
     this.pauses |= PAUSED_BY_DRAIN;
   }
 
+  /** The protocol has said goodbye, and the peer's answer is to be read. */
+  awaitGoodbye(): void {
+    if ((this.pauses & PAUSED_BY_DRAIN) === 0) return;
+    this.pauses &= ~PAUSED_BY_DRAIN;
+    this.resumeSoon();
+  }
+
   /** The stream or iterator can take no more for now. */
   pauseConsumer(): void {
     this.pauses |= PAUSED_BY_CONSUMER;

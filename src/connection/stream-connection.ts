@@ -550,6 +550,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
     if ((this.facts & HAS_SAID_GOODBYE) !== 0) return;
     this.facts |= HAS_SAID_GOODBYE;
     if (this.protocol.drain()) this.beginDraining();
+    else this.receiver.awaitGoodbye();
   }
 
   /** The protocol has nothing more to say. */

@@ -34,6 +34,8 @@ export class OutgoingFragments {
   #isCompressed: boolean | null = null;
   /** Whether its first fragment was sent. */
   hasBegun = false;
+  /** Called when nothing more of it can be sent: one of the two sides says goodbye, or the connection is gone. */
+  onInterrupted: (() => void) | null = null;
 
   /** @param deflate Null if compression was not agreed on. */
   constructor(opcode: Opcode, isMasked: boolean, deflate: DeflateContext | null, isAsked: boolean | undefined) {

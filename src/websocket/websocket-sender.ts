@@ -57,6 +57,7 @@ export abstract class WebSocketSender implements FrameWay {
 
   protected set state(state: State) {
     this.facts = (this.facts & ~STATE) | state;
+    if (state !== State.Open) this.seldom?.fragments?.onInterrupted?.();
   }
 
   protected is(fact: number): boolean {

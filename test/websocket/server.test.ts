@@ -149,6 +149,28 @@ describe('a WebSocketServer', () => {
     expect(report).toMatchObject({ connections: 1, drained: 1 });
   });
 
+  it('drains behind a hook that is pending: its answer, the goodbye, and that of the peer', async () => {
+    const asked = deferred<void>();
+    const mayAnswer = deferred<void>();
+    const { port, server } = await serve({
+      onMessage: async (s, connId) => {
+        asked.resolve();
+        await mayAnswer.promise;
+        s.sendText(connId, 'late');
+      },
+    });
+    const client = await connect(port);
+    client.send('question');
+    await asked.promise;
+    const stopped = server.stop({ drainTimeoutMs: 60_000 });
+    const answer = nextMessage(client);
+    const closed = once(client, 'close');
+    mayAnswer.resolve();
+    expect(await answer).toEqual(['late', false]);
+    expect((await closed)[0]).toBe(1001);
+    expect(await stopped).toMatchObject({ connections: 1, drained: 1 });
+  });
+
   it('takes headers of an answer in any form, and answers 500 when they cannot be sent', async () => {
     const failures: string[] = [];
     const { port } = await serve({
