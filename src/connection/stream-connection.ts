@@ -547,7 +547,8 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   /** A protocol with a goodbye of its own says it, and ends the connection when it has been answered. */
   private sayGoodbye(): void {
     if (this.state === ConnectionState.Draining) return this.beginDraining();
-    if ((this.facts & HAS_SAID_GOODBYE) !== 0) return;
+    // Asked again when the peer has ended: it waits for no answer then.
+    if ((this.facts & HAS_SAID_GOODBYE) !== 0 && !this.receiver.hasToldEnd) return;
     this.facts |= HAS_SAID_GOODBYE;
     if (this.protocol.drain()) this.beginDraining();
     else this.receiver.awaitGoodbye();

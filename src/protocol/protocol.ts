@@ -103,7 +103,8 @@ export interface Protocol {
   /** The peer's FIN, behind everything that it sent, all of which was delivered. */
   ended(): AtEnd;
   /**
-   * The connection is to drain: a protocol that says goodbye does it now, and ends by `Port.end` when it is done.
+   * The connection is to drain: a protocol that says goodbye does it now, and ends by `Port.end` when it is done. Called again when the
+   * peer has ended meanwhile.
    * @returns true: there is nothing to say, a FIN may follow what is queued.
    */
   drain(): boolean;

@@ -359,7 +359,34 @@ describe('a WebSocketAgent', () => {
     expect(agent.close(a, 4000)).toBe(true);
     await expect.poll(() => agent.connectionCount).toBe(1);
     await expect(agent.open('ws://127.0.0.1:1')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
-    await agent.stop({ drainTimeoutMs: 2000 });
+    expect(await agent.stop({ drainTimeoutMs: 60_000 })).toMatchObject({ connections: 1, drained: 1 });
+  });
+
+  it('drains from servers of ours, also behind a hook that is pending', async () => {
+    const asked: (() => void)[] = [];
+    let answers = 0;
+    const server = stops(
+      new WebSocketServer({
+        onOpen: (s, connId) => void s.sendText(connId, 'question'),
+        onMessage: () => void answers++,
+      }),
+    );
+    const { port } = await server.start('127.0.0.1', 0);
+    const agent = stops(
+      new WebSocketAgent({
+        onMessage: async (a, connId) => {
+          await new Promise<void>((resolve) => asked.push(resolve));
+          a.sendText(connId, 'late');
+        },
+      }),
+    );
+    await agent.start();
+    await Promise.all([1, 2].map(() => agent.open(`ws://127.0.0.1:${port}/`)));
+    await expect.poll(() => asked.length).toBe(2);
+    const stopped = agent.stop({ drainTimeoutMs: 60_000 });
+    for (const answer of asked) answer();
+    expect(await stopped).toMatchObject({ connections: 2, drained: 2 });
+    await expect.poll(() => answers).toBe(2);
   });
 
   it('is refused by a server of ours with the status of its hook', async () => {
