@@ -12,8 +12,8 @@ export interface IdleLoad {
 
 // Connected and gone again before the first look, few at a time: what a process loads for its first connection, and what V8 compiles
 // when it has seen some hundreds (up to 20 MB of memory of its compiler on Node 24 and 26), is no memory of a connection.
-export const warmUpRounds = 40;
-export const warmUpConnections = 50;
+const warmUpRounds = 40;
+const warmUpConnections = 50;
 // V8 gives memory of its young generation back after it has been idle for 8 s, and the connections are to be idle.
 const restMs = 10_000;
 
