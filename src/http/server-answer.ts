@@ -231,10 +231,8 @@ async function sendPieces(
 /** A body that will not be sent: its source may let go of what it holds. */
 async function giveUp({ source, drop }: BodyPieces): Promise<void> {
   drop();
-  const iterator: Iterator<unknown> | AsyncIterator<unknown> =
-    Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
   try {
-    await iterator.return?.();
+    await source[Symbol.asyncIterator]().return?.();
   } catch {
     // It does not matter any more.
   }

@@ -5,7 +5,7 @@ import { Errno } from '../core/errno.ts';
 import { $refuse } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { checkOptions, type OptionRule } from '../core/option-names.ts';
-import { piecesUntil } from '../core/pieces.ts';
+import { piecesOf } from '../core/pieces.ts';
 import { flag } from '../core/properties.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { Opcode } from './opcode.ts';
@@ -61,11 +61,10 @@ export async function sendStreamOn(
   const sender = new FragmentSender(component, connection!, protocol);
   // A draining stop waits for the message.
   const release = connection!.hold();
-  const pieces = piecesUntil(source, (stop) => {
-    fragments.onInterrupted = stop;
-  });
   try {
-    for await (const piece of pieces) if (!(await sender.send(sender.bytesOf(piece)))) return false;
+    const pieces = piecesOf('a stream must be something to iterate over', source);
+    fragments.onInterrupted = pieces.drop;
+    for await (const piece of pieces.source) if (!(await sender.send(sender.bytesOf(piece)))) return false;
     return (await sender.send(sender.takeHalf())) && (await sender.finish());
   } finally {
     protocol.abandonFragments(fragments);

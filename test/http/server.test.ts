@@ -506,6 +506,32 @@ describe('whole requests', () => {
     expect([await answered, sources[2]!.destroyed]).toEqual([false, true]);
   });
 
+  it('leaves an iterator that brings nothing more when the client has gone', async () => {
+    let returned = 0;
+    let pieces = 0;
+    const body: AsyncIterable<string> = {
+      [Symbol.asyncIterator]: () => ({
+        next: () => (pieces++ === 0 ? Promise.resolve({ value: 'piece', done: false }) : new Promise(() => {})),
+        return: () => {
+          returned++;
+          return new Promise(() => {}); // as an async generator does whose next() is pending
+        },
+      }),
+    };
+    let answered: Promise<unknown> = Promise.resolve();
+    const { port } = await start({
+      onRequest(_server, _connId, request) {
+        answered = Promise.resolve(request.respond({ body }));
+      },
+    });
+    const socket = net.connect(port, '127.0.0.1');
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await once(socket, 'data');
+    socket.resetAndDestroy();
+    expect(await answered).toBe(false);
+    expect(returned).toBe(1);
+  });
+
   it('throw at once for what cannot be sent, with a streamed body too, so that the request gets 500', async () => {
     const failures: string[] = [];
     const wrong = [

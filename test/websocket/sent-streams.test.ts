@@ -1,5 +1,6 @@
 // What is sent as a stream, when the source or the connection does not go on.
 import { once } from 'node:events';
+import { Readable } from 'node:stream';
 import { afterEach, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { WebSocketServer } from '../../src/websocket.ts';
@@ -58,6 +59,24 @@ it.each<[string, (client: WebSocket, server: WebSocketServer, connId: number) =>
   end(client, server, connId);
   expect(await sent).toBe(false);
   expect(returned()).toBe(1);
+});
+
+it('a readable stream, and a web stream, that bring nothing more are ended with the connection', async () => {
+  for (const kind of ['node', 'web']) {
+    const { server, client, connId } = await open();
+    let cancelled = 0;
+    const readable = new Readable({ read() {} });
+    const web = new ReadableStream<string>({
+      start: (controller) => controller.enqueue('first'),
+      cancel: () => void cancelled++,
+    });
+    const sent = server.sendStream(connId, (kind === 'node' ? readable : web) as never, { isBinary: false });
+    readable.push('first');
+    await expect.poll(() => server.connection(connId)!.stats().bytesOut).toBeGreaterThan(130);
+    client.terminate();
+    expect(await sent).toBe(false);
+    expect(kind === 'node' ? readable.destroyed : cancelled === 1).toBe(true);
+  }
 });
 
 it('a draining stop waits for a stream that is half sent', async () => {
