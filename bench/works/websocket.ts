@@ -40,7 +40,7 @@ function row(id: string, title: string, bar: number, load: Partial<WebSocketLoad
 export const webSocketWorks: readonly Work[] = [
   row('ws-echo-64', 'WebSocketServer echo 64 B, 100 connections', 0.7, { payload: text(64) }),
   {
-    // No bar, and nothing of ours: what Node itself needs for a read and a write, which no WebSocket server on its API goes below.
+    // No bar, and nothing of ours: what documented Node needs for a read and a write, with nothing parsed in between.
     id: 'ws-echo-64-unread',
     area: 'websocket',
     title: 'bare node:net answers each frame of 64 B unread',
