@@ -21,11 +21,11 @@ import { startCancelled } from '../core/start-stop.ts';
 import { WheelTimer } from '../core/timer-wheel.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import type { DatagramPort } from '../udp/datagram-protocol.ts';
+import type { DatagramSource } from '../udp/datagram-source.ts';
 import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../udp/udp-arq-properties.ts';
 import { type ArqConnection, ArqProtocol } from '../udp/udp-arq-protocol.ts';
 import { UdpConnection } from '../udp/udp-connection.ts';
 import type { UdpHost } from '../udp/udp-host.ts';
-import type { PeerAddress } from '../udp/udp-lifecycle.ts';
 import type { UdpClientHooks } from '../udp/udp-listener.ts';
 import { type DetectProperties, detectProperties, type UdpClientProperties } from '../udp/udp-properties.ts';
 import { DatagramClient } from './udp-datagram-client.ts';
@@ -80,11 +80,11 @@ export class UdpArqClient<Extra = unknown> extends DatagramClient<ArqConnection,
   }
 
   /** @internal */
-  protected override [$makeConnection](run: UdpHost, peer: PeerAddress, now: number): ArqConnection {
+  protected override [$makeConnection](run: UdpHost, source: DatagramSource, now: number): ArqConnection {
     const start = { settings: this.#arq!, selfId: this.#conversationId(), keys: this.#keys };
     const lost = (giveUp: () => void): boolean => this.#recover(connection, giveUp);
     const protocol = (port: DatagramPort): ArqProtocol => new ArqProtocol(port, { ...start, lost });
-    const connection = new UdpConnection(run, peer, true, now, protocol);
+    const connection = new UdpConnection(run, source, true, now, protocol);
     return connection;
   }
 

@@ -11,9 +11,9 @@ import {
   $connectSocket,
   $link,
   $makeConnection,
-  $peerAddress,
   $released,
   $resolveTarget,
+  $sourceOf,
   $startRules,
   $wheel,
 } from '../core/internals.ts';
@@ -22,10 +22,10 @@ import { defineProperties, type OptionsOf, oneOf, type TableOf } from '../core/p
 import type { SingleSocketProperties } from '../core/single-socket.ts';
 import { invalidParam } from '../core/start-stop.ts';
 import { isPort } from '../stream/stream-properties.ts';
+import { type DatagramSource, directSource } from '../udp/datagram-source.ts';
 import { CastSenders } from '../udp/udp-cast-senders.ts';
 import { UdpConnection } from '../udp/udp-connection.ts';
 import type { UdpHost } from '../udp/udp-host.ts';
-import type { PeerAddress } from '../udp/udp-lifecycle.ts';
 import type { UdpCastHooks } from '../udp/udp-listener.ts';
 import {
   checkCastAddress,
@@ -172,13 +172,13 @@ export class UdpCast<Extra = unknown> extends DatagramClient<CastConnection, Ext
   }
 
   /** @internal */
-  protected override [$peerAddress](address: string, port: number): PeerAddress {
-    return { sendAddress: address, remoteAddress: address, remotePort: port };
+  protected override [$sourceOf](address: string, port: number): DatagramSource {
+    return directSource(address, port);
   }
 
   /** @internal */
-  protected override [$makeConnection](run: UdpHost, peer: PeerAddress, now: number): CastConnection {
-    return new UdpConnection(run, peer, true, now, (port) => new PlainProtocol(port, new CastSenders()));
+  protected override [$makeConnection](run: UdpHost, source: DatagramSource, now: number): CastConnection {
+    return new UdpConnection(run, source, true, now, (port) => new PlainProtocol(port, new CastSenders()));
   }
 
   /** @internal */

@@ -1,9 +1,9 @@
 import { $makeConnection } from '../core/internals.ts';
 import { defineProperties, type OptionsOf } from '../core/properties.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
+import type { DatagramSource } from '../udp/datagram-source.ts';
 import { UdpConnection } from '../udp/udp-connection.ts';
 import type { UdpHost } from '../udp/udp-host.ts';
-import type { PeerAddress } from '../udp/udp-lifecycle.ts';
 import type { UdpClientHooks } from '../udp/udp-listener.ts';
 import { type PlainProtocol, plainProtocol } from '../udp/udp-plain-protocol.ts';
 import { type DetectProperties, detectProperties, type UdpClientProperties } from '../udp/udp-properties.ts';
@@ -31,8 +31,12 @@ export class UdpClient<Extra = unknown> extends DatagramClient<UdpConnection<Pla
   }
 
   /** @internal */
-  protected override [$makeConnection](run: UdpHost, peer: PeerAddress, now: number): UdpConnection<PlainProtocol> {
-    return new UdpConnection(run, peer, true, now, plainProtocol);
+  protected override [$makeConnection](
+    run: UdpHost,
+    source: DatagramSource,
+    now: number,
+  ): UdpConnection<PlainProtocol> {
+    return new UdpConnection(run, source, true, now, plainProtocol);
   }
 }
 

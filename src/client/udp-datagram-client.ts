@@ -1,4 +1,4 @@
-import { normalizeAddress, type SocketAddress } from '../core/address.ts';
+import type { SocketAddress } from '../core/address.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { isSignalAborted } from '../core/component.ts';
 import { timeoutAfter } from '../core/delay.ts';
@@ -23,13 +23,13 @@ import {
   $listener,
   $makeConnection,
   $nextConnectionId,
-  $peerAddress,
   $prepareRun,
   $rebindSocket,
   $refuse,
   $released,
   $resolveTarget,
   $sendLimit,
+  $sourceOf,
   $startRules,
   $transition,
   $wheel,
@@ -42,9 +42,10 @@ import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { UdpSocket } from '../transport/udp-socket.ts';
 import { DatagramConnection } from '../udp/datagram-connection.ts';
+import { connectedSource, type DatagramSource } from '../udp/datagram-source.ts';
 import type { UdpConnection } from '../udp/udp-connection.ts';
 import { UdpHost, type UdpOwner } from '../udp/udp-host.ts';
-import type { PeerAddress, UdpLifecycle } from '../udp/udp-lifecycle.ts';
+import type { UdpLifecycle } from '../udp/udp-lifecycle.ts';
 import { type UdpSocketProperties, udpSocketProperties } from '../udp/udp-properties.ts';
 import { joinParts } from '../udp/udp-send.ts';
 import { bindError, socketOptions } from '../udp/udp-start.ts';
@@ -120,7 +121,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
       socket = await this[$bindSocket](run, target, family);
       this.#checkStarting(run, target);
       run.attach(socket);
-      connection = this[$makeConnection](run, this[$peerAddress](address, target.port!), this[$wheel].now());
+      connection = this[$makeConnection](run, this[$sourceOf](address, target.port!), this[$wheel].now());
       connection.id = this[$nextConnectionId]();
       connection.remoteHost = target.host || address;
       this.#remoteHost = { host: target.host || address, port: target.port! };
@@ -274,11 +275,11 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
   protected [$prepareRun](): void {}
 
   /** @internal */
-  protected abstract [$makeConnection](run: UdpHost, peer: PeerAddress, now: number): C;
+  protected abstract [$makeConnection](run: UdpHost, source: DatagramSource, now: number): C;
 
   /** Where datagrams go. On a connected socket, that is nothing to be told with each. @internal */
-  protected [$peerAddress](address: string, port: number): PeerAddress {
-    return { sendAddress: '', remoteAddress: normalizeAddress(address), remotePort: port };
+  protected [$sourceOf](address: string, port: number): DatagramSource {
+    return connectedSource(address, port);
   }
 
   #received(run: UdpHost, bytes: Buffer, address: string, port: number): void {

@@ -10,18 +10,8 @@ import {
   hasFecHeader,
   isCloseNotify,
   isHandshake,
-  isMigration,
   KCP_HEADER_BYTES,
-  MARK_ANSWER,
-  MARK_CLAIM,
-  type MigrationKey,
-  MigrationKeys,
-  migrationCounter,
-  migrationMark,
-  migrationNonce,
-  migrationTicket,
   nextConversationId,
-  ticketName,
   writeHandshake,
 } from '../arq/index.ts';
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
@@ -51,14 +41,15 @@ import { flag, type OptionsOf } from '../core/properties.ts';
 import type { StopReport } from '../core/stats.ts';
 import type { StopOptions } from '../core/stop-options.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
-import { clientKey, clientPort, type ProxiedPeer, type UdpProxyProperties } from '../udp/proxied-datagrams.ts';
+import type { DatagramSource } from '../udp/datagram-source.ts';
+import type { UdpProxyProperties } from '../udp/proxied-datagrams.ts';
 import { FEC_REFUSED, foreignConversation } from '../udp/udp-arq-errors.ts';
+import { ArqMoves } from '../udp/udp-arq-moves.ts';
 import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../udp/udp-arq-properties.ts';
 import { type ArqConnection, ArqProtocol, type ArqStart } from '../udp/udp-arq-protocol.ts';
 import { ArqStrangers } from '../udp/udp-arq-strangers.ts';
 import { UdpConnection } from '../udp/udp-connection.ts';
 import type { UdpHost } from '../udp/udp-host.ts';
-import type { PeerAddress } from '../udp/udp-lifecycle.ts';
 import type { UdpServerHooks } from '../udp/udp-listener.ts';
 import type { UdpServerProperties } from '../udp/udp-properties.ts';
 import type { UdpStats } from '../udp/udp-stats.ts';
@@ -100,12 +91,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
   #cookies: ArqCookies | null = null;
   #strangers: ArqStrangers | null = null;
   /** Null without `migration`. */
-  #keys: MigrationKeys | null = null;
-  /** Connections that may change their address, by their tickets. */
-  readonly #movable = new Map<string, ArqConnection>();
-  /** One for all sessions. */
-  readonly #tellMovable: NonNullable<ArqStart['movable']> = (key, port) => this.#mayMove(port as ArqConnection, key);
-  #moves = { moved: 0, refused: 0, ignored: 0 };
+  #moves: ArqMoves | null = null;
   readonly #question = Buffer.alloc(HANDSHAKE_BYTES);
 
   constructor(listener: UdpServerHooks<UdpArqServer<Extra>>, options?: UdpArqServerOptions) {
@@ -119,17 +105,13 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
     } catch (error) {
       throw this[$failed](error as never);
     }
-    this.#keys = this.#arq.migration ? new MigrationKeys() : null;
-    this.#movable.clear();
-    this.#moves = { moved: 0, refused: 0, ignored: 0 };
+    this.#moves = this.#arq.migration ? new ArqMoves((connection, source) => this.#moveTo(connection, source)) : null;
     const hasCookies = this.arqCookies && !this.checkConv;
     this.#cookies = hasCookies ? new ArqCookies(this.#arq.handshakeTimeoutMs) : null;
     this.#strangers?.clear();
     this.#strangers = null;
     if (hasCookies) {
-      this.#strangers = new ArqStrangers(this[$wheel], (address, port, proxied) =>
-        this.#disown(address, port, proxied),
-      );
+      this.#strangers = new ArqStrangers(this[$wheel], (source) => this.#disown(source));
     }
   }
 
@@ -139,56 +121,33 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
   }
 
   /** @internal */
-  protected override [$unknownPeer](
-    run: UdpHost,
-    bytes: Buffer,
-    address: string,
-    port: number,
-    now: number,
-    proxied: ProxiedPeer | null,
-  ): void {
+  protected override [$unknownPeer](run: UdpHost, source: DatagramSource, bytes: Buffer, now: number): void {
     if (bytes.length > run.settings.maxDatagramSize) run.drops.oversize++;
     else if (isCloseNotify(bytes)) run.drops.unknownPeer++;
-    else if (this.#keys !== null && isMigration(bytes))
-      this.#claimed(run, this.#keys, bytes, address, port, proxied, now);
-    else if (this.checkConv) this.#acceptStock(run, bytes, address, port, proxied, now);
-    else if (this.#cookies === null) this.#acceptAny(run, bytes, address, port, proxied, now);
-    else this.#askForProof(run, this.#cookies, bytes, address, port, proxied, now);
+    else if (this.#moves?.came(run, source, bytes, now) === true) return;
+    else if (this.checkConv) this.#acceptStock(run, source, bytes, now);
+    else if (this.#cookies === null) this.#acceptAny(run, source, bytes, now);
+    else this.#askForProof(run, this.#cookies, source, bytes, now);
   }
 
   /** HP-Socket's way: any first datagram makes a connection (UD-002). */
-  #acceptAny(
-    run: UdpHost,
-    bytes: Buffer,
-    address: string,
-    port: number,
-    proxied: ProxiedPeer | null,
-    now: number,
-  ): void {
+  #acceptAny(run: UdpHost, source: DatagramSource, bytes: Buffer, now: number): void {
     // A client of a connection that has moved here: a new one would end soon, with a close notify that means that client.
-    if (this.#keys !== null && isOfConversation(bytes)) {
+    if (this.#moves !== null && isOfConversation(bytes)) {
       run.drops.unknownPeer++;
-      this.#tellStranger(address, port);
+      this.#tellStranger(source);
       return;
     }
-    const start = { settings: this.#arq!, selfId: nextConversationId(), keys: this.#keys, movable: this.#tellMovable };
-    this.#accept(run, address, port, proxied, now, start)?.received(bytes, now);
+    const start = { settings: this.#arq!, selfId: nextConversationId(), ...this.#moves?.start };
+    this.#accept(run, source, now, start)?.received(bytes, now);
   }
 
   /** Plain KCP: the first data of a conversation makes a connection. */
-  #acceptStock(
-    run: UdpHost,
-    bytes: Buffer,
-    address: string,
-    port: number,
-    proxied: ProxiedPeer | null,
-    now: number,
-  ): void {
+  #acceptStock(run: UdpHost, source: DatagramSource, bytes: Buffer, now: number): void {
     const conv = bytes.length >= KCP_HEADER_BYTES ? bytes.readUInt32LE(0) : 0;
     if (this.conv !== 0 && this.conv !== conv && beginsConversation(bytes)) {
       run.drops.foreignConversation++;
-      const client = `${proxied?.address ?? address}:${clientPort(port, proxied)}`;
-      const message = `${client}: ${foreignConversation(bytes, this.conv)}`;
+      const message = `${source.remoteAddress}:${source.remotePort}: ${foreignConversation(bytes, this.conv)}`;
       this[$refuse]('receive', SocketErrorCode.DataProc, Errno.EBADMSG, message);
       return;
     }
@@ -198,22 +157,20 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
       return;
     }
     const start = { settings: this.#arq!, selfId: conv };
-    this.#accept(run, address, port, proxied, now, start)?.received(bytes, now);
+    this.#accept(run, source, now, start)?.received(bytes, now);
   }
 
   /** Makes a connection if the limits allow it. `admitted` is called before any hook. */
   #accept(
     run: UdpHost,
-    address: string,
-    port: number,
-    proxied: ProxiedPeer | null,
+    source: DatagramSource,
     now: number,
     start: ArqStart,
     admitted?: () => void,
   ): ArqConnection | null {
-    const make = (peer: PeerAddress): ArqConnection =>
-      new UdpConnection(run, peer, false, now, (lent) => new ArqProtocol(lent, start));
-    const connection = this[$admit](run, address, port, make, proxied);
+    const make = (): ArqConnection =>
+      new UdpConnection(run, source, false, now, (lent) => new ArqProtocol(lent, start));
+    const connection = this[$admit](run, source, make);
     if (connection === null) return null;
     admitted?.();
     connection.open('onAccept', { address: connection.remoteAddress, port: connection.remotePort }, () => {});
@@ -221,35 +178,24 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
   }
 
   /** Tells a peer that has no connection here so, by an ID that it cannot know (AQ-018). */
-  #disown(address: string, port: number, proxied: ProxiedPeer | null): void {
-    const { [$host]: host } = this;
-    if (host === null || this.state !== ServiceState.Started) return;
-    if (this[$peers].find(clientKey(address, proxied), clientPort(port, proxied)) !== undefined) return;
-    this.#tellStranger(address, port);
+  #disown(source: DatagramSource): void {
+    if (this[$host] === null || this.state !== ServiceState.Started) return;
+    if (this[$peers].find(source.key, source.remotePort) !== undefined) return;
+    this.#tellStranger(source);
   }
 
   /** A packet of an unknown ID. */
-  #tellStranger(address: string, port: number): void {
-    const host = this[$host]!;
+  #tellStranger(source: DatagramSource): void {
     writeHandshake(this.#question, nextConversationId(), 0, false);
-    host.control(this.#question, port, address);
+    this[$host]!.control(this.#question, source);
   }
 
-  #askForProof(
-    run: UdpHost,
-    cookies: ArqCookies,
-    bytes: Buffer,
-    address: string,
-    port: number,
-    proxied: ProxiedPeer | null,
-    now: number,
-  ): void {
+  #askForProof(run: UdpHost, cookies: ArqCookies, source: DatagramSource, bytes: Buffer, now: number): void {
     const { length } = bytes;
-    const key = clientKey(address, proxied);
-    const peerPort = clientPort(port, proxied);
+    const { key, remotePort } = source;
     if (length === 0) {
       run.drops.unknownPeer++;
-      this.#strangers?.heard(address, port, proxied, now);
+      this.#strangers?.heard(source, now);
       return;
     }
     if (length >= KCP_HEADER_BYTES && bytes[4]! >= FIRST_COMMAND && bytes[4]! <= LAST_COMMAND) {
@@ -258,108 +204,46 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
       // whose connection is gone sees another ID than it knows, and resets (AQ-018). 12 bytes for 24 or more.
       writeHandshake(this.#question, bytes.readUInt32LE(0), 0, false);
       run.drops.unknownPeer++;
-      if (cookies.input(this.#question, key, peerPort, now) !== CookieVerdict.Ignore) {
-        run.control(cookies.out, port, address);
+      if (cookies.input(this.#question, key, remotePort, now) !== CookieVerdict.Ignore) {
+        run.control(cookies.out, source);
       }
       return;
     }
-    if (length === HANDSHAKE_BYTES) this.#strangers?.spoke(address, port, proxied);
-    switch (cookies.input(bytes, key, peerPort, now)) {
+    if (length === HANDSHAKE_BYTES) this.#strangers?.spoke(source);
+    switch (cookies.input(bytes, key, remotePort, now)) {
       case CookieVerdict.Answer:
       case CookieVerdict.Spent:
-        run.control(cookies.out, port, address);
+        run.control(cookies.out, source);
         return;
       case CookieVerdict.Proved:
-        this.#acceptProved(run, cookies, address, port, proxied, now);
+        this.#acceptProved(run, cookies, source, now);
         return;
       default:
         run.drops.unknownPeer++;
     }
   }
 
-  #acceptProved(
-    run: UdpHost,
-    cookies: ArqCookies,
-    address: string,
-    port: number,
-    proxied: ProxiedPeer | null,
-    now: number,
-  ): void {
+  #acceptProved(run: UdpHost, cookies: ArqCookies, source: DatagramSource, now: number): void {
     const { selfId, peerId, isPeerComplete } = cookies;
     const proved = { peerId, isPeerComplete };
-    const start = { settings: this.#arq!, selfId, proved, keys: this.#keys, movable: this.#tellMovable };
+    const start = { settings: this.#arq!, selfId, proved, ...this.#moves?.start };
     // Not before: a peer that was refused for now may come again with the same cookie.
-    this.#accept(run, address, port, proxied, now, start, () => cookies.spend(now));
+    this.#accept(run, source, now, start, () => cookies.spend(now));
   }
 
   // ---- clients with another address ------------------------------------------------------------------------------
 
-  /** A connection whose client may change its address. */
-  #mayMove(connection: ArqConnection, { ticket }: MigrationKey): void {
-    const name = ticketName(ticket);
-    this.#movable.set(name, connection);
-    const { onReleased } = connection;
-    connection.onReleased = () => {
-      onReleased?.();
-      this.#movable.delete(name);
-    };
-  }
-
-  /**
-   * A datagram says that a connection goes on at this address: arq/migration.ts. Nothing is kept, and no answer is longer than
-   * what came, until an answer to a challenge shows that it is true.
-   */
-  #claimed(
-    run: UdpHost,
-    keys: MigrationKeys,
-    packet: Buffer,
-    address: string,
-    port: number,
-    proxied: ProxiedPeer | null,
-    now: number,
-  ): void {
-    const mark = migrationMark(packet);
-    const isOfClient = mark === MARK_CLAIM || mark === MARK_ANSWER;
-    const connection = isOfClient ? this.#movable.get(migrationTicket(packet)) : undefined;
-    const key = connection?.isValid === true ? connection.protocol.migrationKey : null;
-    if (connection === undefined || key === null || !key.isGenuine(packet)) return this.#ignoreClaim(run);
-    const counter = migrationCounter(packet);
-    const place = clientKey(address, proxied);
-    const placePort = clientPort(port, proxied);
-    const nonce = keys.nonceFor(key.ticket, place, placePort, counter);
-    if (mark === MARK_CLAIM) {
-      if (counter <= key.counter) return this.#ignoreClaim(run);
-      run.control(key.challenge(connection.protocol.selfId, counter, nonce), port, address);
-      return;
-    }
-    const isHere = connection.peerKey === place && connection.remotePort === placePort;
-    // The same answer again, from where it moved to, is that of a client which has not heard that it did.
-    const isNews = counter > key.counter || (counter === key.counter && isHere);
-    if (!isNews || !nonce.equals(migrationNonce(packet))) return this.#ignoreClaim(run);
-    if (!isHere && !this.#moveTo(connection, address, port, proxied)) {
-      this.#moves.refused++;
-      return;
-    }
-    key.counter = counter;
-    run.control(key.moved(connection.protocol.selfId, counter), port, address);
-    connection.protocol.moved(now);
-  }
-
-  #ignoreClaim(run: UdpHost): void {
-    run.drops.unknownPeer++;
-    this.#moves.ignored++;
-  }
-
-  #moveTo(connection: ArqConnection, address: string, port: number, proxied: ProxiedPeer | null): boolean {
+  /** A client has proved that it is at another address now. False if the limits do not let it be there. */
+  #moveTo(connection: ArqConnection, source: DatagramSource): boolean {
     const { id, remoteAddress, remotePort } = connection;
     // The client that had that address before has it no more: what is sent there now reaches the one that has just proved it.
-    const before = this[$peers].find(clientKey(address, proxied), clientPort(port, proxied));
+    const before = this[$peers].find(source.key, source.remotePort);
     if (before !== undefined) this[$peers].delete(before);
-    if (!this[$move](connection, address, port, proxied)) {
+    if (!this[$move](connection, source)) {
       if (before !== undefined) this[$peers].add(before);
       return false;
     }
-    this.#moves.moved++;
+    this.#moves!.counters.moved++;
     before?.protocol.supersede();
     before?.endNow();
     // Behind a proxy, it may be that alone which sends from another port.
@@ -385,46 +269,41 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
    */
   protected override [$receivedFrom](
     connection: ArqConnection,
+    source: DatagramSource,
     bytes: Buffer,
     now: number,
-    proxied: ProxiedPeer | null,
   ): void {
     const cookies = this.#cookies;
-    if (this.#keys !== null && isMigration(bytes)) {
-      const { host, sendAddress, sendPort } = connection;
-      return this.#claimed(host, this.#keys, bytes, sendAddress, sendPort, proxied, now);
-    }
-    if (this.#keys !== null && isOfAnother(connection, bytes)) {
-      const { host, sendAddress, sendPort } = connection;
-      if (cookies !== null) this.#askForProof(host, cookies, bytes, sendAddress, sendPort, proxied, now);
-      else {
+    const { host } = connection;
+    if (this.#moves !== null) {
+      if (this.#moves.came(host, source, bytes, now)) return;
+      if (isOfAnother(connection, bytes)) {
+        if (cookies !== null) return this.#askForProof(host, cookies, source, bytes, now);
         host.drops.unknownPeer++;
-        if (bytes.length >= KCP_HEADER_BYTES) this.#tellStranger(sendAddress, sendPort);
+        if (bytes.length >= KCP_HEADER_BYTES) this.#tellStranger(source);
+        return;
       }
-      return;
     }
     if (cookies === null || bytes.length !== HANDSHAKE_BYTES || !isStranger(connection, bytes)) {
       connection.received(bytes, now);
       return;
     }
-    const { host, sendAddress: address, sendPort: port } = connection;
-    const key = clientKey(address, proxied);
-    const peerPort = clientPort(port, proxied);
-    const verdict = cookies.input(bytes, key, peerPort, now);
+    const { key, remotePort } = source;
+    const verdict = cookies.input(bytes, key, remotePort, now);
     // A spent cookie is a late copy of a packet of a client that had that address before: a reset would hit the one that has it now.
-    if (verdict === CookieVerdict.Answer) host.control(cookies.out, port, address);
+    if (verdict === CookieVerdict.Answer) host.control(cookies.out, source);
     // A server that is stopping lets no client in, and the old connection may still be drained.
     if (verdict !== CookieVerdict.Proved || this.state !== ServiceState.Started) return;
     connection.protocol.supersede();
     connection.endNow();
-    const isFree = this[$peers].find(key, peerPort) === undefined;
-    if (isFree && this.hasStarted) this.#acceptProved(host, cookies, address, port, proxied, now);
+    const isFree = this[$peers].find(key, remotePort) === undefined;
+    if (isFree && this.hasStarted) this.#acceptProved(host, cookies, source, now);
   }
 
   /** @internal */
-  protected override [$refusePeer](run: UdpHost, address: string, port: number): void {
+  protected override [$refusePeer](run: UdpHost, source: DatagramSource): void {
     run.closeNotifiesOut++;
-    run.control(CLOSE_NOTIFY, port, address);
+    run.control(CLOSE_NOTIFY, source);
   }
 
   /**
@@ -474,7 +353,7 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
       const { answered, proved, ignored } = this.#cookies;
       stats.cookies = { answered, proved, ignored, disowned: this.#strangers?.answered ?? 0 };
     }
-    if (this.#keys !== null) stats.moves = { ...this.#moves };
+    if (this.#moves !== null) stats.moves = { ...this.#moves.counters };
     return stats;
   }
 }

@@ -46,17 +46,11 @@ import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { isPort } from '../stream/stream-properties.ts';
 import { UdpSocket } from '../transport/udp-socket.ts';
 import { DatagramConnection } from '../udp/datagram-connection.ts';
-import {
-  clientKey,
-  clientPort,
-  ProxiedDatagrams,
-  type ProxiedPeer,
-  type UdpProxyProperties,
-  udpProxyProperties,
-} from '../udp/proxied-datagrams.ts';
+import { type DatagramSource, directSource } from '../udp/datagram-source.ts';
+import { ProxiedDatagrams, type UdpProxyProperties, udpProxyProperties } from '../udp/proxied-datagrams.ts';
 import type { UdpConnection } from '../udp/udp-connection.ts';
 import { UdpHost, type UdpOwner } from '../udp/udp-host.ts';
-import type { PeerAddress, UdpLifecycle } from '../udp/udp-lifecycle.ts';
+import type { UdpLifecycle } from '../udp/udp-lifecycle.ts';
 import { UdpPeers } from '../udp/udp-peers.ts';
 import { type UdpServerProperties, udpServerProperties } from '../udp/udp-properties.ts';
 import { joinParts } from '../udp/udp-send.ts';
@@ -214,70 +208,60 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   #received(run: UdpHost, bytes: Buffer, address: string, port: number): void {
     run.datagramsIn++;
     run.bytesIn += bytes.length;
+    let payload = bytes;
+    let source: DatagramSource | null = null;
     const proxies = this[$proxies];
-    if (proxies === null) return this.#receivedFrom(run, bytes, address, port, null);
-    const payload = proxies.take(bytes, address, port, normalizeAddress(address));
-    if (payload !== null) this.#receivedFrom(run, payload, address, port, proxies.peer);
-  }
-
-  /** @param proxied The client that a proxy names as its sender; null if it is from its address. */
-  #receivedFrom(run: UdpHost, bytes: Buffer, address: string, port: number, proxied: ProxiedPeer | null): void {
-    const key = clientKey(address, proxied);
-    const peerPort = clientPort(port, proxied);
-    const connection = this[$peers].find(key, peerPort);
+    if (proxies !== null) {
+      const taken = proxies.take(bytes, address, port, normalizeAddress(address));
+      if (taken === null) return;
+      payload = taken;
+      source = proxies.source;
+    }
+    const connection = this.#find(source, address, port);
     const now = run.wheel.now();
     if (connection !== undefined) {
       if (connection.isLeaving) {
         this[$peers].delete(connection);
       } else if (connection.isValid) {
-        this[$receivedFrom](connection, bytes, now, proxied);
+        this[$receivedFrom](connection, source ?? connection.source, payload, now);
         return;
       }
       // It is closing, and this datagram begins a new connection: the old one ends first (EXO-005).
       connection.endNow();
-      if (this[$peers].find(key, peerPort) !== undefined) return;
+      if (this.#find(source, address, port) !== undefined) return;
     }
     if (this.state !== ServiceState.Started || this[$host] !== run) return;
-    this[$unknownPeer](run, bytes, address, port, now, proxied);
+    this[$unknownPeer](run, source ?? directSource(address, port), payload, now);
+  }
+
+  /** @param source Of a client behind a proxy. Most datagrams have none and a connection: no object is made for them. */
+  #find(source: DatagramSource | null, address: string, port: number): C | undefined {
+    return source === null ? this[$peers].find(address, port) : this[$peers].find(source.key, source.remotePort);
   }
 
   /** A datagram of a peer with a connection. @internal */
-  protected [$receivedFrom](connection: C, bytes: Buffer, now: number, _proxied: ProxiedPeer | null): void {
+  protected [$receivedFrom](connection: C, _source: DatagramSource, bytes: Buffer, now: number): void {
     connection.received(bytes, now);
   }
 
-  /** A datagram from an address without a connection. @internal */
-  protected abstract [$unknownPeer](
-    run: UdpHost,
-    bytes: Buffer,
-    address: string,
-    port: number,
-    now: number,
-    proxied: ProxiedPeer | null,
-  ): void;
+  /** A datagram of a peer without a connection. @internal */
+  protected abstract [$unknownPeer](run: UdpHost, source: DatagramSource, bytes: Buffer, now: number): void;
 
   /**
    * Lets a new peer in if the limits allow it, else tells it with a close notify (ORD-030) unless it is on no list or came
    * too fast: those get silence.
    * @internal
    */
-  protected [$admit](
-    run: UdpHost,
-    address: string,
-    port: number,
-    make: (peer: PeerAddress) => C,
-    proxied: ProxiedPeer | null = null,
-  ): C | null {
-    const peer = peerAddress(address, port, proxied);
+  protected [$admit](run: UdpHost, source: DatagramSource, make: () => C): C | null {
     const before = run.limits.blockedAddresses + run.limits.acceptRate;
-    const limited = limitedAddress(peer);
+    const limited = source.limitedAddress;
     const key = this[$admission]!.admit(limited, this[$table].size);
     if (key === null) {
       run.refused++;
-      if (run.limits.blockedAddresses + run.limits.acceptRate === before) this[$refusePeer](run, address, port);
+      if (run.limits.blockedAddresses + run.limits.acceptRate === before) this[$refusePeer](run, source);
       return null;
     }
-    const connection = make(peer);
+    const connection = make();
     this[$table].insert(connection);
     this[$peers].add(connection);
     const { [$admission]: admission } = this;
@@ -288,19 +272,18 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   }
 
   /** The peer of a connection has proved that it is at another address now. False if the limits do not let it be there. @internal */
-  protected [$move](connection: C, address: string, port: number, proxied: ProxiedPeer | null): boolean {
-    const peer = peerAddress(address, port, proxied);
-    const key = this[$admission]!.move(connection.limitKey, limitedAddress(peer));
+  protected [$move](connection: C, source: DatagramSource): boolean {
+    const key = this[$admission]!.move(connection.limitKey, source.limitedAddress);
     if (key === null) return false;
     connection.limitKey = key;
     this[$peers].delete(connection);
-    connection.moveTo(peer);
+    connection.source = source;
     this[$peers].add(connection);
     return true;
   }
 
   /** @internal */
-  protected abstract [$refusePeer](run: UdpHost, address: string, port: number): void;
+  protected abstract [$refusePeer](run: UdpHost, source: DatagramSource): void;
 
   // ---- sending ---------------------------------------------------------------------------------------------------
 
@@ -403,17 +386,6 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   override getConnectionStats(connId: ConnId): UdpConnectionStats | null {
     return this[$table].get(connId)?.stats() ?? null;
   }
-}
-
-/** Where a datagram came from. */
-function peerAddress(address: string, port: number, proxied: ProxiedPeer | null): PeerAddress {
-  const remoteAddress = proxied === null ? normalizeAddress(address) : proxied.address;
-  return { sendAddress: address, remoteAddress, remotePort: clientPort(port, proxied), proxied };
-}
-
-/** The address that limits and lists look at: '' for a path, which is nothing that lists of addresses could know. */
-function limitedAddress({ remoteAddress, proxied }: PeerAddress): string {
-  return proxied?.header.family === 'unix' ? '' : remoteAddress;
 }
 
 defineProperties(DatagramServer.prototype, { ...udpServerProperties, ...udpProxyProperties });

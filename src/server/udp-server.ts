@@ -2,7 +2,8 @@ import { CLOSE_NOTIFY, isCloseNotify } from '../arq/index.ts';
 import type { ComplexSocketProperties } from '../core/complex-socket.ts';
 import { $admit, $refusePeer, $unknownPeer } from '../core/internals.ts';
 import type { OptionsOf } from '../core/properties.ts';
-import type { ProxiedPeer, UdpProxyProperties } from '../udp/proxied-datagrams.ts';
+import type { DatagramSource } from '../udp/datagram-source.ts';
+import type { UdpProxyProperties } from '../udp/proxied-datagrams.ts';
 import { UdpConnection } from '../udp/udp-connection.ts';
 import type { UdpHost } from '../udp/udp-host.ts';
 import type { UdpServerHooks } from '../udp/udp-listener.ts';
@@ -31,14 +32,7 @@ export class UdpServer<Extra = unknown> extends DatagramServer<UdpConnection<Pla
   }
 
   /** Any first datagram makes a connection (UD-002), but for oversize ones (ORD-029) and stray close notifies (ACC-015). @internal */
-  protected override [$unknownPeer](
-    run: UdpHost,
-    bytes: Buffer,
-    address: string,
-    port: number,
-    now: number,
-    proxied: ProxiedPeer | null,
-  ): void {
+  protected override [$unknownPeer](run: UdpHost, source: DatagramSource, bytes: Buffer, now: number): void {
     if (bytes.length > run.settings.maxDatagramSize) {
       run.drops.oversize++;
       return;
@@ -47,21 +41,15 @@ export class UdpServer<Extra = unknown> extends DatagramServer<UdpConnection<Pla
       run.drops.unknownPeer++;
       return;
     }
-    const connection = this[$admit](
-      run,
-      address,
-      port,
-      (peer) => new UdpConnection(run, peer, false, now, plainProtocol),
-      proxied,
-    );
+    const connection = this[$admit](run, source, () => new UdpConnection(run, source, false, now, plainProtocol));
     if (connection === null) return;
     connection.open('onAccept', { address: connection.remoteAddress, port: connection.remotePort }, () => {});
     connection.received(bytes, now);
   }
 
   /** @internal */
-  protected override [$refusePeer](run: UdpHost, address: string, port: number): void {
+  protected override [$refusePeer](run: UdpHost, source: DatagramSource): void {
     run.closeNotifiesOut++;
-    run.control(CLOSE_NOTIFY, port, address);
+    run.control(CLOSE_NOTIFY, source);
   }
 }

@@ -23,7 +23,7 @@ export class DatagramConnection<Extra = unknown> extends Connection<Extra> {
 
   /** The PROXY header of the client's first datagram, with `migration` from where it is now; null if it came with none, and without `proxyProtocol`. */
   get proxyHeader(): ProxyHeader | null {
-    return this.#connection.proxied?.header ?? null;
+    return this.#connection.source.header;
   }
 
   /** As on streams; servers cannot stop one peer, and answer false (EPERM). */

@@ -1,7 +1,7 @@
 import { checkProxyProtocol, type ProxyProtocolOptions, TrustedProxies } from '../connection/trusted-proxies.ts';
 import { custom, type TableOf } from '../core/properties.ts';
-import type { ProxyHeader } from '../protocol/preambles/proxy-header.ts';
 import { ProxyReader, ProxyStart } from '../protocol/preambles/proxy-reader.ts';
+import { type DatagramSource, proxiedSource } from './datagram-source.ts';
 import type { UdpLimitCounters } from './udp-stats.ts';
 
 /** Property of UDP and ARQ servers about proxies in front of them. */
@@ -17,34 +17,13 @@ export const udpProxyProperties = {
   proxyProtocol: custom(null, checkProxyProtocol),
 } satisfies TableOf<UdpProxyProperties>;
 
-/** The client of a datagram that came through a proxy, and where answers to it go: to the proxy, without a header. */
-export interface ProxiedPeer {
-  /** As the header says; a path for the client of a Unix domain socket. */
-  readonly address: string;
-  readonly port: number;
-  readonly sendPort: number;
-  /** Client and proxy together: what its connection is found by. */
-  readonly key: string;
-  readonly header: ProxyHeader;
-}
-
-/** What the client of a datagram is found by, among those with its port. @param address Of the sender, as the system writes it. */
-export function clientKey(address: string, proxied: ProxiedPeer | null): string {
-  return proxied === null ? address : proxied.key;
-}
-
-/** Port of the client of a datagram. @param port Of the sender. */
-export function clientPort(port: number, proxied: ProxiedPeer | null): number {
-  return proxied === null ? port : proxied.port;
-}
-
 /**
  * Takes PROXY headers of version 2 off datagrams: each has one in front, as dnsdist, BIND and others send it. A later datagram could
  * not be told from one of another client of the same proxy otherwise. Made by each start.
  */
 export class ProxiedDatagrams {
-  /** The client that the last datagram is from; null if its address says that. */
-  peer: ProxiedPeer | null = null;
+  /** The client that the last datagram is from; null if its own address says that. */
+  source: DatagramSource | null = null;
   #proxies: TrustedProxies;
   #reader: ProxyReader;
   #limits: UdpLimitCounters;
@@ -56,11 +35,11 @@ export class ProxiedDatagrams {
   }
 
   /**
-   * The payload of a datagram, whose client is `peer`; null if it is not taken, which is counted.
+   * The payload of a datagram, whose client is `source`; null if it is not taken, which is counted.
    * @param shown Address of the sender in its usual form.
    */
   take(bytes: Buffer, address: string, port: number, shown: string): Buffer | null {
-    this.peer = null;
+    this.source = null;
     if (!this.#proxies.includes(shown)) {
       if (this.#proxies.letsOthersIn) return bytes;
       this.#limits.untrustedProxies++;
@@ -74,11 +53,7 @@ export class ProxiedDatagrams {
       return null;
     }
     const header = reader.header!;
-    const { source } = header;
-    if (source !== null) {
-      const key = `${source.address} ${source.port} ${address} ${port}`;
-      this.peer = { address: source.address, port: source.port, sendPort: port, key, header };
-    }
+    if (header.source !== null) this.source = proxiedSource(header.source, address, port, header);
     return bytes.subarray(reader.length);
   }
 }

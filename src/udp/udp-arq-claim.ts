@@ -6,6 +6,7 @@ import {
   migrationMark,
   migrationNonce,
 } from '../arq/index.ts';
+import type { DatagramSource } from './datagram-source.ts';
 import type { UdpHost } from './udp-host.ts';
 import { OwnedTimer } from './udp-timer.ts';
 
@@ -16,8 +17,7 @@ const LONGEST_PAUSE_MS = 2_000;
 /** The connection of a client, as its claim sees it. */
 export interface Claimant {
   readonly host: UdpHost;
-  readonly remotePort: number;
-  readonly sendAddress: string;
+  readonly source: DatagramSource;
 }
 
 /**
@@ -76,7 +76,7 @@ export class ArqClaim {
   }
 
   #transmit(packet: Buffer): void {
-    this.#claimant.host.control(packet, this.#claimant.remotePort, this.#claimant.sendAddress);
+    this.#claimant.host.control(packet, this.#claimant.source);
   }
 }
 

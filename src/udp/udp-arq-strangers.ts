@@ -1,5 +1,5 @@
 import type { TimerWheel } from '../core/timer-wheel.ts';
-import { clientKey, clientPort, type ProxiedPeer } from './proxied-datagrams.ts';
+import type { DatagramSource } from './datagram-source.ts';
 import { OwnedTimer } from './udp-timer.ts';
 
 /** How long after an empty datagram the handshake of a new client may still come, milliseconds. */
@@ -8,9 +8,7 @@ const PATIENCE_MS = 1_000;
 const STRANGERS_LIMIT = 256;
 
 interface Stranger {
-  readonly address: string;
-  readonly port: number;
-  readonly proxied: ProxiedPeer | null;
+  readonly source: DatagramSource;
   readonly dueMs: number;
 }
 
@@ -27,41 +25,41 @@ export class ArqStrangers {
   /** Answers given. */
   answered = 0;
   readonly #wheel: TimerWheel;
-  readonly #answer: (address: string, port: number, proxied: ProxiedPeer | null) => void;
+  readonly #answer: (source: DatagramSource) => void;
   readonly #timer: OwnedTimer<ArqStrangers>;
   /** In the order of their times. */
   readonly #waiting = new Map<string, Stranger>();
 
-  constructor(wheel: TimerWheel, answer: (address: string, port: number, proxied: ProxiedPeer | null) => void) {
+  constructor(wheel: TimerWheel, answer: (source: DatagramSource) => void) {
     this.#wheel = wheel;
     this.#answer = answer;
     this.#timer = new OwnedTimer<ArqStrangers>(this, expired);
   }
 
   /** An empty datagram came from an address without a connection. */
-  heard(address: string, port: number, proxied: ProxiedPeer | null, now: number): void {
-    const key = keyOf(address, port, proxied);
+  heard(source: DatagramSource, now: number): void {
+    const key = keyOf(source);
     if (this.#waiting.size >= STRANGERS_LIMIT || this.#waiting.has(key)) return;
-    this.#waiting.set(key, { address, port, proxied, dueMs: now + PATIENCE_MS });
+    this.#waiting.set(key, { source, dueMs: now + PATIENCE_MS });
     if (!this.#timer.isArmed) this.#wheel.arm(this.#timer, PATIENCE_MS);
   }
 
   /** A handshake packet came from there. */
-  spoke(address: string, port: number, proxied: ProxiedPeer | null): void {
-    if (this.#waiting.size > 0) this.#waiting.delete(keyOf(address, port, proxied));
+  spoke(source: DatagramSource): void {
+    if (this.#waiting.size > 0) this.#waiting.delete(keyOf(source));
   }
 
   /** Answers those whose time has come. */
   settle(): void {
     const now = this.#wheel.now();
-    for (const [key, { address, port, proxied, dueMs }] of this.#waiting) {
+    for (const [key, { source, dueMs }] of this.#waiting) {
       if (dueMs > now) {
         this.#wheel.arm(this.#timer, dueMs - now);
         return;
       }
       this.#waiting.delete(key);
       this.answered++;
-      this.#answer(address, port, proxied);
+      this.#answer(source);
     }
   }
 
@@ -72,8 +70,8 @@ export class ArqStrangers {
   }
 }
 
-function keyOf(address: string, port: number, proxied: ProxiedPeer | null): string {
-  return `${clientKey(address, proxied)} ${clientPort(port, proxied)}`;
+function keyOf({ key, remotePort }: DatagramSource): string {
+  return `${key} ${remotePort}`;
 }
 
 function expired(this: OwnedTimer<ArqStrangers>): void {

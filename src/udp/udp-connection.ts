@@ -7,9 +7,10 @@ import type { SocketError } from '../core/errors.ts';
 import { callHook, type HookOutcome, notifyHook, type OpeningDone, settleHook } from '../core/hooks.ts';
 import { $refuse } from '../core/internals.ts';
 import type { DatagramPort, DatagramProtocol } from './datagram-protocol.ts';
+import type { DatagramSource } from './datagram-source.ts';
 import { Heartbeat, sendHeartbeat } from './udp-heartbeat.ts';
 import type { UdpHost } from './udp-host.ts';
-import { type PeerAddress, UdpLifecycle } from './udp-lifecycle.ts';
+import { UdpLifecycle } from './udp-lifecycle.ts';
 import type { UdpConnectionStats } from './udp-stats.ts';
 
 /** Why nothing is delivered for now; bits of `#hold`. */
@@ -42,8 +43,14 @@ export class UdpConnection<P extends DatagramProtocol = DatagramProtocol>
   #mustResume = false;
 
   /** @param now The present, as the wheel's clock tells it. */
-  constructor(host: UdpHost, peer: PeerAddress, isClient: boolean, now: number, protocol: (port: DatagramPort) => P) {
-    super(host, peer, isClient, now);
+  constructor(
+    host: UdpHost,
+    source: DatagramSource,
+    isClient: boolean,
+    now: number,
+    protocol: (port: DatagramPort) => P,
+  ) {
+    super(host, source, isClient, now);
     this.lastReceiveAt = now;
     this.lastHeardAt = now;
     this.protocol = protocol(this);

@@ -75,7 +75,7 @@ function expired(this: OwnedTimer<Watched>): void {
 export function sendHeartbeat(connection: Watched): void {
   const { host, isClient } = connection;
   host.heartbeatsOut++;
-  const errno = host.control(HEARTBEAT, connection.sendPort, connection.sendAddress);
+  const errno = host.control(HEARTBEAT, connection.source);
   // The system tells once that nobody listens there (CLS-021), and this send may be the one that it tells.
   if (errno === Errno.ECONNREFUSED && isClient) connection.systemFailed(errno, SocketOperation.Close, undefined);
 }

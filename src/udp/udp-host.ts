@@ -7,6 +7,7 @@ import { TurnEnd, type TurnTask } from '../core/turn-end.ts';
 import { copyBytes } from '../memory/slab-pool.ts';
 import { isFastPathAllowed } from '../transport/fast-io.ts';
 import { nameOf, QUEUED, type UdpSocket } from '../transport/udp-socket.ts';
+import type { DatagramSource } from './datagram-source.ts';
 import type { UdpLink } from './udp-link.ts';
 import type { AnyUdpHooks } from './udp-listener.ts';
 import { newUdpDrops, newUdpLimits, type UdpDropCounters, type UdpLimitCounters, type UdpStats } from './udp-stats.ts';
@@ -117,7 +118,7 @@ export class UdpHost {
       out = view;
       isScratch = true;
     }
-    const status = socket.send(out, length, connection.sendPort, connection.sendAddress, connection);
+    const status = socket.send(out, length, connection.source.sendPort, connection.source.sendAddress, connection);
     if (status < 0) return -this.#sendFailed(connection, nameOf(status));
     this.datagramsOut++;
     this.bytesOut += length;
@@ -135,8 +136,8 @@ export class UdpHost {
   }
 
   /** Sends a heartbeat or a close notify. Failure is counted (UD-018) and returned as a Linux errno. */
-  control(bytes: Uint8Array, port: number, address: string): number {
-    const status = this.socket?.send(bytes, bytes.length, port, address, null) ?? 0;
+  control(bytes: Uint8Array, to: DatagramSource): number {
+    const status = this.socket?.send(bytes, bytes.length, to.sendPort, to.sendAddress, null) ?? 0;
     if (status >= 0) {
       this.datagramsOut++;
       return 0;

@@ -6,28 +6,14 @@ import { datagramError, hookError } from '../core/connection-errors.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoName } from '../core/errno.ts';
 import { SocketError } from '../core/errors.ts';
-import type { ProxiedPeer } from './proxied-datagrams.ts';
+import type { DatagramSource } from './datagram-source.ts';
 import type { UdpHost } from './udp-host.ts';
-
-/** Where a peer is: as the system writes it, and as users see it. */
-export interface PeerAddress {
-  /** Empty on a connected socket. */
-  sendAddress: string;
-  remoteAddress: string;
-  remotePort: number;
-  /** For a client behind a proxy, to which its datagrams go. */
-  proxied?: ProxiedPeer | null;
-}
 
 /** The life of a UDP pseudo-connection: its peer, how it opens by hooks, and how it ends. What it carries comes on top. */
 export abstract class UdpLifecycle extends Lifecycle<UdpHost> {
   readonly isClient: boolean;
-  /** Peer as the system writes it; empty on a connected socket. */
-  sendAddress: string;
-  remoteAddress: string;
-  remotePort: number;
-  /** The client behind a proxy; null if there is none in between. */
-  proxied: ProxiedPeer | null;
+  /** Where its peer is; another one when that has moved. */
+  source: DatagramSource;
   /** Its key in the count of connections per address; '' if that is not kept. */
   limitKey = '';
   /** For `stop`: all that was queued is known to have arrived, or nothing was. */
@@ -36,30 +22,18 @@ export abstract class UdpLifecycle extends Lifecycle<UdpHost> {
   #isHookPending = false;
 
   /** @param now The present, as the wheel's clock tells it. */
-  constructor(host: UdpHost, peer: PeerAddress, isClient: boolean, now: number) {
+  constructor(host: UdpHost, source: DatagramSource, isClient: boolean, now: number) {
     super(host, ConnectionState.Opening, now);
     this.isClient = isClient;
-    this.sendAddress = peer.sendAddress;
-    this.remoteAddress = peer.remoteAddress;
-    this.remotePort = peer.remotePort;
-    this.proxied = peer.proxied ?? null;
+    this.source = source;
   }
 
-  get sendPort(): number {
-    return this.proxied === null ? this.remotePort : this.proxied.sendPort;
+  get remoteAddress(): string {
+    return this.source.remoteAddress;
   }
 
-  /** What it is found by among the connections with its remote port. */
-  get peerKey(): string {
-    return this.proxied === null ? this.sendAddress : this.proxied.key;
-  }
-
-  /** Its peer is at another address from now on. */
-  moveTo(peer: PeerAddress): void {
-    this.sendAddress = peer.sendAddress;
-    this.remoteAddress = peer.remoteAddress;
-    this.remotePort = peer.remotePort;
-    this.proxied = peer.proxied ?? null;
+  get remotePort(): number {
+    return this.source.remotePort;
   }
 
   get localAddress(): SocketAddress | null {
@@ -110,7 +84,7 @@ export abstract class UdpLifecycle extends Lifecycle<UdpHost> {
     this.closed();
     if (isPeerTold && this.hasPeer) {
       this.host.closeNotifiesOut++;
-      this.host.control(CLOSE_NOTIFY, this.sendPort, this.sendAddress);
+      this.host.control(CLOSE_NOTIFY, this.source);
     }
     this.host.schedule(this);
   }

@@ -1,15 +1,13 @@
 import type { SocketOperation } from '../core/enums.ts';
 import type { SocketError } from '../core/errors.ts';
 import type { TurnTask } from '../core/turn-end.ts';
+import type { DatagramSource } from './datagram-source.ts';
 
 /** A UDP connection, as its host and its heartbeat see it, which must not name it: it is made of them. */
 export interface UdpLink extends TurnTask {
   readonly id: number;
   readonly isClient: boolean;
-  /** Port of `sendAddress`. */
-  readonly sendPort: number;
-  /** Peer as the system writes it; empty on a connected socket. */
-  readonly sendAddress: string;
+  readonly source: DatagramSource;
   /** Time of the last datagram of the peer, heartbeats included. */
   readonly lastHeardAt: number;
   datagramsOut: number;

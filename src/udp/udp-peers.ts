@@ -1,8 +1,8 @@
-/** What the table needs of an entry: where its datagrams come from. */
+import type { DatagramSource } from './datagram-source.ts';
+
+/** What the table needs of an entry: where its datagrams come from. It must not change while the entry is in the table. */
 export interface Peer {
-  /** Numeric address exactly as the system tells it; behind a proxy, that of the client and the proxy's together. */
-  readonly peerKey: string;
-  readonly remotePort: number;
+  readonly source: Pick<DatagramSource, 'key' | 'remotePort'>;
 }
 
 /**
@@ -15,33 +15,34 @@ export class UdpPeers<T extends Peer> {
   #firstOfPort = new Map<number, T>();
   #othersOfPort = new Map<number, Map<string, T>>();
 
-  find(address: string, port: number): T | undefined {
+  /** @param key Of its source: without a proxy, the address as the system writes it. */
+  find(key: string, port: number): T | undefined {
     const first = this.#firstOfPort.get(port);
-    if (first !== undefined && first.peerKey === address) return first;
-    return this.#othersOfPort.size === 0 ? undefined : this.#othersOfPort.get(port)?.get(address);
+    if (first !== undefined && first.source.key === key) return first;
+    return this.#othersOfPort.size === 0 ? undefined : this.#othersOfPort.get(port)?.get(key);
   }
 
   /** Adds an entry; there must be none with its address. */
   add(peer: T): void {
-    const { remotePort: port, peerKey } = peer;
+    const { remotePort: port, key } = peer.source;
     if (!this.#firstOfPort.has(port)) {
       this.#firstOfPort.set(port, peer);
       return;
     }
     const others = this.#othersOfPort.get(port);
-    if (others === undefined) this.#othersOfPort.set(port, new Map([[peerKey, peer]]));
-    else others.set(peerKey, peer);
+    if (others === undefined) this.#othersOfPort.set(port, new Map([[key, peer]]));
+    else others.set(key, peer);
   }
 
   delete(peer: T): void {
-    const { remotePort: port, peerKey } = peer;
+    const { remotePort: port, key } = peer.source;
     if (this.#firstOfPort.get(port) === peer) {
       this.#firstOfPort.delete(port);
       return;
     }
     const others = this.#othersOfPort.get(port);
-    if (others?.get(peerKey) !== peer) return;
-    others.delete(peerKey);
+    if (others?.get(key) !== peer) return;
+    others.delete(key);
     if (others.size === 0) this.#othersOfPort.delete(port);
   }
 }

@@ -493,7 +493,7 @@ describe.skipIf(process.platform === 'win32')('without file descriptors', () => 
   /** The child's half: see fd-exhaustion-child.ts. */
   async function startChild(): Promise<{ child: ChildProcess; port: number }> {
     const script = new URL('./fd-exhaustion-child.ts', import.meta.url).pathname;
-    const child = spawn('bash', ['-c', 'ulimit -n 100 && exec "$0" --import tsx "$1"', process.execPath, script], {
+    const child = spawn('bash', ['-c', 'ulimit -n 1024 && exec "$0" --import tsx "$1"', process.execPath, script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const [line] = (await once(child.stdout!, 'data')) as [Buffer];

@@ -8,6 +8,7 @@ import {
   UdpArqServer,
   type UdpArqServerOptions,
 } from '../../src/index.ts';
+import { directSource } from '../../src/udp/datagram-source.ts';
 import { ArqStrangers } from '../../src/udp/udp-arq-strangers.ts';
 import { CLOSE_NOTIFY, eventually, handshake, ManualTime, push, pushedIn, RawPeer, Recorder, turns } from './tools.ts';
 
@@ -269,21 +270,21 @@ test('UD-006 AQ-016: the empty datagram of a new client is not answered with an 
 test('strangers with empty datagrams: 256 at a time are remembered and answered, and none after the end', () => {
   const time = new ManualTime();
   const answered: number[] = [];
-  const strangers = new ArqStrangers(time.wheel, (_address, port) => answered.push(port));
-  for (let port = 1; port <= 1_000; port++) strangers.heard('192.0.2.1', port, null, time.now());
+  const strangers = new ArqStrangers(time.wheel, (source) => void answered.push(source.remotePort));
+  for (let port = 1; port <= 1_000; port++) strangers.heard(directSource('192.0.2.1', port), time.now());
   time.pass(990);
   expect(answered).toEqual([]);
   time.pass(30);
   expect(answered).toEqual(Array.from({ length: 256 }, (_, i) => i + 1));
-  strangers.heard('192.0.2.1', 7, null, time.now());
+  strangers.heard(directSource('192.0.2.1', 7), time.now());
   time.pass(500);
-  strangers.heard('192.0.2.1', 8, null, time.now());
-  strangers.spoke('192.0.2.1', 7, null);
+  strangers.heard(directSource('192.0.2.1', 8), time.now());
+  strangers.spoke(directSource('192.0.2.1', 7));
   time.pass(520);
   expect(answered.length).toBe(256);
   time.pass(520);
   expect(answered.slice(256)).toEqual([8]);
-  strangers.heard('192.0.2.1', 9, null, time.now());
+  strangers.heard(directSource('192.0.2.1', 9), time.now());
   strangers.clear();
   time.pass(2_000);
   expect([strangers.answered, time.wheel.size]).toEqual([257, 0]);
