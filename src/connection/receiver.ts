@@ -4,12 +4,12 @@ import type { SocketErrorName } from '../core/error-names.ts';
 import { SocketError } from '../core/errors.ts';
 import { type HookOutcome, mustSettle, settleHook } from '../core/hooks.ts';
 import { $createProtocol } from '../core/internals.ts';
-import { WheelNode, WheelTimer } from '../core/timer-wheel.ts';
-import { TokenBucket } from '../core/token-bucket.ts';
+import { WheelNode } from '../core/timer-wheel.ts';
 import { loan } from '../memory/loan.ts';
 import { type ReadWindow, WINDOW_ENTER_BYTES, WINDOW_LEAVE_BYTES } from '../memory/read-memory.ts';
 import { AtEnd, Lifetime, type Port, type Protocol } from '../protocol/protocol.ts';
 import type { Link, ReceivingSide } from './link.ts';
+import { ReceiveRates } from './receive-rates.ts';
 import { ConnectionState } from './state.ts';
 
 /** Why receiving stands still; bits of `pauses`. */
@@ -43,17 +43,6 @@ const ENDS_DURING_HOOK = 32;
 
 const NOTHING: readonly Buffer[] = [];
 
-/** Receive rates of one connection; only there if the component limits them. */
-interface ReceiveRates {
-  bytes: TokenBucket | null;
-  messages: TokenBucket | null;
-  timer: WheelTimer | null;
-  /** Bytes that were charged to another protocol, and come again for the next. */
-  chargedBytes: number;
-  /** When both allow reading again. */
-  resumesAt: number;
-}
-
 /**
  * The receiving side of a stream connection: where reads land, what pauses them, and the port that its protocol gets, by
  * which messages reach the listener. It is the timer of the protocol's deadline, too.
@@ -70,7 +59,7 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
   #facts = 0;
   #window: ReadWindow | null = null;
   #nextBuffer: Buffer | undefined = undefined;
-  #rates: ReceiveRates | null = null;
+  readonly #rates: ReceiveRates | null;
   #outcome: HookOutcome | null = null;
   /** Bytes that came although receiving stands still: TLS hands on all that it has decrypted. */
   #held: Buffer[] | null = null;
@@ -82,16 +71,7 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
     this.protocol = host.owner[$createProtocol](this);
     if (host.settings.reuseReceiveMemory && this.protocol.deliversBytes) this.#facts |= LENDS;
     this.lastReceiveAt = openedAt;
-    const { maxReceiveBytesPerSecond: bytes, maxReceiveMessagesPerSecond: messages } = host.settings;
-    if (bytes > 0 || messages > 0) {
-      this.#rates = {
-        bytes: bytes > 0 ? new TokenBucket(bytes, openedAt) : null,
-        messages: messages > 0 ? new TokenBucket(messages, openedAt) : null,
-        timer: null,
-        chargedBytes: 0,
-        resumesAt: 0,
-      };
-    }
+    this.#rates = ReceiveRates.of(host.settings, openedAt);
   }
 
   get id(): number {
@@ -185,9 +165,8 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
     this.bytesIn += bytes.length;
     if (host.marksReceives) this.lastReceiveAt = host.wheel.now();
     if (this.#rates !== null) {
-      const chargedBytes = Math.min(this.#rates.chargedBytes, bytes.length);
-      this.#rates.chargedBytes -= chargedBytes;
-      this.limitRate(this.#rates.bytes, bytes.length - chargedBytes);
+      const now = host.wheel.clock.now();
+      this.keepToRates(this.#rates, this.#rates.bytesCame(bytes.length, now), now);
       if (connection.state >= ConnectionState.Closing) return;
     }
     const outer = host.active;
@@ -263,7 +242,8 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
   count(): boolean {
     const connection = this.#connection;
     if (this.#rates !== null) {
-      this.limitRate(this.#rates.messages, 1);
+      const now = connection.host.wheel.clock.now();
+      this.keepToRates(this.#rates, this.#rates.messageCame(now), now);
       if (connection.state >= ConnectionState.Closing) return false;
     }
     this.messagesIn++;
@@ -399,7 +379,7 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
   private uncount(bytes: number): void {
     this.bytesIn -= bytes;
     this.#connection.host.bytesIn -= bytes;
-    if (this.#rates !== null) this.#rates.chargedBytes += bytes;
+    this.#rates?.forgive(bytes);
   }
 
   /** A hook answered Error. */
@@ -574,19 +554,17 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
   close(): void {
     this.#connection.preambles?.closed();
     this.protocol.closed();
-    if (this.#rates?.timer) this.#connection.host.wheel.cancel(this.#rates.timer);
+    this.#rates?.cancel(this.#connection.host.wheel);
     if (this.#window === null) return;
     this.#connection.host.read.close();
     this.#window = null;
   }
 
-  private limitRate(bucket: TokenBucket | null, count: number): void {
-    if (bucket === null) return;
+  /** A rate says that nothing is to be read for so long. */
+  private keepToRates(rates: ReceiveRates, waitMs: number, now: number): void {
+    if (waitMs <= 0) return;
     const connection = this.#connection;
     const { settings, limits, wheel } = connection.host;
-    const now = wheel.clock.now();
-    const waitMs = bucket.take(count, now);
-    if (waitMs <= 0) return;
     if (settings.receiveRatePolicy === 'close') {
       limits.receiveRate++;
       this.violate(
@@ -597,15 +575,9 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
     }
     if ((this.pauses & PAUSED_BY_RATE) === 0) limits.receiveRate++;
     this.pauses |= PAUSED_BY_RATE;
-    const rates = this.#rates!;
-    // The other rate may demand more.
-    if (rates.timer?.isArmed === true && rates.resumesAt >= now + waitMs) return;
-    // A socket that is not read does not keep the process alive, though its peer may have sent more.
-    rates.timer ??= new WheelTimer(() => {
+    rates.wait(wheel, waitMs, now, () => {
       this.pauses &= ~PAUSED_BY_RATE;
       this.resume();
-    }, true);
-    rates.resumesAt = now + waitMs;
-    wheel.arm(rates.timer, waitMs);
+    });
   }
 }

@@ -6,66 +6,40 @@ import { errnoOf } from '../core/errno.ts';
 import type { SocketError } from '../core/errors.ts';
 import type { OpeningDone } from '../core/hooks.ts';
 import type { ConnectionStats } from '../core/stats.ts';
-import type { ProxyHeader } from '../protocol/preambles/proxy-header.ts';
 import type { Protocol } from '../protocol/protocol.ts';
 import { resetSocket } from '../transport/fast-io.ts';
 import type { Consumer } from './consumer.ts';
 import { ConnectionDeadlines } from './deadlines.ts';
 import { armDraining, askEnd } from './ending.ts';
 import type { ConnectionHost } from './host.ts';
-import { FIRST_FACT_OF_SUBCLASS, Lifecycle } from './lifecycle.ts';
-import type { Link, PreambleSide } from './link.ts';
+import type { Link } from './link.ts';
 import { ConnectionReceiver, PAUSED_BY_DRAIN, PAUSED_BY_SECURITY } from './receiver.ts';
 import type { SecureSession } from './security.ts';
 import { ConnectionSender } from './sender.ts';
 import { forgetSocket, listenToSocket } from './socket.ts';
 import { ConnectionState } from './state.ts';
+import {
+  AWAITS_SENT,
+  DISCONNECTS,
+  HAS_LAST_MOMENT,
+  HAS_SAID_GOODBYE,
+  IS_ENDING,
+  IS_SHUT_DOWN,
+  IS_TUNNELLED,
+  MUST_RESUME,
+  OUTLIVES_SOCKET,
+  RESETS,
+  StreamFacts,
+} from './stream-facts.ts';
 
 /** Milliseconds that a connection which closes may take to get its last bytes and its close_notify to the system. */
 export const GOODBYE_MS = 100;
-
-/** Facts of a stream connection, in the same number as those of its life. */
-const MAY_SEND_WHILE_OPENING = FIRST_FACT_OF_SUBCLASS;
-const AWAITS_SENT = FIRST_FACT_OF_SUBCLASS << 1;
-const IS_ENDING = FIRST_FACT_OF_SUBCLASS << 2;
-const IS_SHUT_DOWN = FIRST_FACT_OF_SUBCLASS << 3;
-/** What a resumed receiver kept is delivered at the end of this turn. */
-const MUST_RESUME = FIRST_FACT_OF_SUBCLASS << 4;
-/** It disconnects at the end of this turn. */
-const DISCONNECTS = FIRST_FACT_OF_SUBCLASS << 5;
-/** Its socket is closed, and what came before the peer's end is still to be delivered. */
-const OUTLIVES_SOCKET = FIRST_FACT_OF_SUBCLASS << 6;
-const HAS_SAID_GOODBYE = FIRST_FACT_OF_SUBCLASS << 7;
-/** It closes by a reset, whatever has been sent. */
-const RESETS = FIRST_FACT_OF_SUBCLASS << 8;
-const HAD_PREAMBLES = FIRST_FACT_OF_SUBCLASS << 9;
-const IS_TUNNELLED = FIRST_FACT_OF_SUBCLASS << 10;
-/** It disconnects, and its last moment runs. */
-const HAS_LAST_MOMENT = FIRST_FACT_OF_SUBCLASS << 11;
-
-const NO_PROXIES: readonly string[] = [];
-
-/** What few connections have, made when one of it is first set. */
-class Seldom {
-  serverName = '';
-  endNote: SocketError | undefined = undefined;
-  /** Lets the connection in though an opening hook has not answered. */
-  goOn: (() => void) | null = null;
-  holds = 0;
-  /** Why a write failed, while the last words of the peer are read. */
-  failure: Error | null = null;
-  /** Bytes that the failed write, and what was queued behind it, did not bring to the peer. */
-  lostBytes = 0;
-  preambles: PreambleSide | null = null;
-  proxyHeader: ProxyHeader | null = null;
-  proxies: readonly string[] = NO_PROXIES;
-}
 
 /**
  * One TCP or TLS connection of any component: its state, how it closes, and the parts that it is made of. What an idle
  * connection does not need (a send queue, deadlines) is made when it is needed.
  */
-export class StreamConnection extends Lifecycle<ConnectionHost> implements Link {
+export class StreamConnection extends StreamFacts implements Link {
   remoteAddress = '';
   remotePort = 0;
   readonly receiver: ConnectionReceiver;
@@ -78,7 +52,6 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   #bytesOutBefore = 0;
   #messagesOutBefore = 0;
   #deadlines: ConnectionDeadlines | null = null;
-  #seldom: Seldom | null = null;
 
   /** @param makeSocket Makes the socket; reads of it are to go to the connection that it is given. */
   constructor(host: ConnectionHost, state: ConnectionState, makeSocket: (connection: StreamConnection) => Socket) {
@@ -86,113 +59,6 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
     this.receiver = new ConnectionReceiver(this);
     this.socket = makeSocket(this);
     listenToSocket(this.socket, this);
-  }
-
-  // ---- facts -----------------------------------------------------------------------------------------------------
-
-  /** Over TLS: whether clear text may be sent before the handshake, because that is started by hand. */
-  get canSendWhileOpening(): boolean {
-    return (this.facts & MAY_SEND_WHILE_OPENING) !== 0;
-  }
-
-  set canSendWhileOpening(isSo: boolean) {
-    this.mark(MAY_SEND_WHILE_OPENING, isSo);
-  }
-
-  /** Whether `allSent` is to be called when everything that is queued has been written. */
-  get awaitsSent(): boolean {
-    return (this.facts & AWAITS_SENT) !== 0;
-  }
-
-  set awaitsSent(isSo: boolean) {
-    this.mark(AWAITS_SENT, isSo);
-  }
-
-  /** Whether it drains, or will when its opening hooks are done. */
-  get isEnding(): boolean {
-    return (this.facts & IS_ENDING) !== 0;
-  }
-
-  /** Whether everything was sent and a FIN after it. */
-  get isShutDown(): boolean {
-    return (this.facts & IS_SHUT_DOWN) !== 0;
-  }
-
-  /** Gets what arrives in the place of the receiver; null where there are no preambles, or they are over. */
-  get preambles(): PreambleSide | null {
-    return this.#seldom?.preambles ?? null;
-  }
-
-  set preambles(preambles: PreambleSide | null) {
-    if (preambles !== this.preambles) this.useSeldom().preambles = preambles;
-    if (preambles !== null) this.mark(HAD_PREAMBLES, true);
-  }
-
-  /** Whether preambles were spoken on it. */
-  get hadPreambles(): boolean {
-    return (this.facts & HAD_PREAMBLES) !== 0;
-  }
-
-  /** Whether TLS is spoken with a proxy, which gets a close_notify at the end. */
-  get isTunnelled(): boolean {
-    return (this.facts & IS_TUNNELLED) !== 0;
-  }
-
-  set isTunnelled(isSo: boolean) {
-    this.mark(IS_TUNNELLED, isSo);
-  }
-
-  /** The PROXY header that it came with; null if with none. */
-  get proxyHeader(): ProxyHeader | null {
-    return this.#seldom?.proxyHeader ?? null;
-  }
-
-  set proxyHeader(header: ProxyHeader | null) {
-    if (header !== this.proxyHeader) this.useSeldom().proxyHeader = header;
-  }
-
-  /** The proxies that it goes through, nearest first, as URLs without passwords. */
-  get proxies(): readonly string[] {
-    return this.#seldom?.proxies ?? NO_PROXIES;
-  }
-
-  set proxies(proxies: readonly string[]) {
-    if (proxies.length > 0) this.useSeldom().proxies = proxies;
-  }
-
-  /** The server name given to `connect` (option `serverName`, or behind `^`), over TLS. */
-  get serverName(): string {
-    return this.#seldom?.serverName ?? '';
-  }
-
-  set serverName(name: string) {
-    if (name !== this.serverName) this.useSeldom().serverName = name;
-  }
-
-  /** What `onClose` is to tell about an end that is graceful as far as the system knows. */
-  get endNote(): SocketError | undefined {
-    return this.#seldom?.endNote;
-  }
-
-  set endNote(error: SocketError | undefined) {
-    this.useSeldom().endNote = error;
-  }
-
-  private useSeldom(): Seldom {
-    this.#seldom ??= new Seldom();
-    return this.#seldom;
-  }
-
-  private get failure(): Error | null {
-    return this.#seldom?.failure ?? null;
-  }
-
-  private get disconnects(): boolean {
-    return (this.facts & DISCONNECTS) !== 0;
-  }
-
-  private get outlivesSocket(): boolean {
-    return (this.facts & OUTLIVES_SOCKET) !== 0;
   }
 
   /** Stops listening to the socket, so that another one can wrap it. */
@@ -233,11 +99,11 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   }
 
   get pendingBytes(): number {
-    return (this.sender?.pendingBytes ?? 0) + (this.#seldom?.lostBytes ?? 0);
+    return (this.sender?.pendingBytes ?? 0) + (this.seldom?.lostBytes ?? 0);
   }
 
   protected override get unsentBytes(): number {
-    return (this.sender?.unsentBytes ?? 0) + (this.#seldom?.lostBytes ?? 0);
+    return (this.sender?.unsentBytes ?? 0) + (this.seldom?.lostBytes ?? 0);
   }
 
   /** Local address, null once the socket is closed. */
@@ -334,7 +200,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   }
 
   awaitHook(goOn: (() => void) | null): void {
-    if (goOn !== null || this.#seldom !== null) this.useSeldom().goOn = goOn;
+    if (goOn !== null || this.seldom !== null) this.useSeldom().goOn = goOn;
     this.receiver.markHook(goOn !== null);
     if (goOn !== null && this.consumer !== null) queueMicrotask(goOn);
   }
@@ -345,7 +211,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
    */
   attachConsumer(consumer: Consumer): void {
     this.consumer = consumer;
-    const goOn = this.#seldom?.goOn ?? null;
+    const goOn = this.seldom?.goOn ?? null;
     if (goOn !== null) queueMicrotask(goOn);
     else if (this.receiver.awaitsHook) {
       this.receiver.markHook(false); // of onReceive
@@ -513,7 +379,7 @@ export class StreamConnection extends Lifecycle<ConnectionHost> implements Link 
   /** Whether an answer is still to come: a hook's promise is pending, a stream or an iterator is not done, or `hold` was called. */
   get isHeld(): boolean {
     return (
-      (this.#seldom !== null && this.#seldom.holds > 0) || this.receiver.awaitsHook || this.consumer?.isDone === false
+      (this.seldom !== null && this.seldom.holds > 0) || this.receiver.awaitsHook || this.consumer?.isDone === false
     );
   }
 
