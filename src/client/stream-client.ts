@@ -6,6 +6,7 @@ import { ConnectionState } from '../connection/state.ts';
 import { type ConnectionStream, type ConnectionStreamOptions, noSuchConnection } from '../connection/stream.ts';
 import { StreamConnection } from '../connection/stream-connection.ts';
 import { TcpConnection } from '../connection/tcp-connection.ts';
+import { watchAbort } from '../core/abort-watch.ts';
 import { localAddressOf, type SocketAddress } from '../core/address.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { isSignalAborted } from '../core/component.ts';
@@ -163,16 +164,14 @@ export abstract class StreamClient<Extra = unknown, Message = Sendable>
     this.#isStoppedByUser = true;
     const stopped = this.wait();
     const cut = (): void => connection.close(SocketOperation.Close, 0);
-    if (drainTimeoutMs > 0 && !isAborted && connection.isConnected) {
+    const watch = watchAbort(signal, cut);
+    if (drainTimeoutMs > 0 && !isAborted && connection.isConnected)
       connection.drain(drainTimeoutMs, this[$host]!.active === connection);
-      signal?.addEventListener('abort', cut, { once: true });
-    } else {
-      cut();
-    }
+    else cut();
     const giveUp = timeoutAfter(drainTimeoutMs + HOOK_GRACE_MS, () => connection.abandonHooks());
     await stopped;
     clearTimeout(giveUp);
-    signal?.removeEventListener('abort', cut);
+    watch.end();
   }
 
   /** @internal */

@@ -1,3 +1,4 @@
+import { watchAbort } from '../core/abort-watch.ts';
 import type { SocketAddress } from '../core/address.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { isSignalAborted } from '../core/component.ts';
@@ -255,10 +256,10 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
       // An async onConnect that never answers is not waited for, no more than by a stop.
       if (!isOpen) setTimeout(() => connection.abandonHooks(), HOOK_GRACE_MS);
     };
-    signal?.addEventListener('abort', abort, { once: true });
+    const watch = watchAbort(signal, abort);
     return new Promise((resolve, reject) => {
       connection.onReleased = () => {
-        signal?.removeEventListener('abort', abort);
+        watch.end();
         // A rejected start leaves the component stopped, so that it can be started again at once.
         if (!isOpen) this.wait().then(() => reject(this[$failed](problem ?? startCancelled(this))));
       };
@@ -315,10 +316,9 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
     const stopped = this.wait();
     if (connection !== null) {
       const cut = (): void => connection.close(SocketOperation.Close, 0, undefined, true);
-      if (drainTimeoutMs > 0 && !isAborted) {
-        connection.drain(drainTimeoutMs);
-        signal?.addEventListener('abort', cut, { once: true });
-      } else cut();
+      const watch = watchAbort(signal, cut);
+      if (drainTimeoutMs > 0 && !isAborted) connection.drain(drainTimeoutMs);
+      else cut();
       // An async onConnect that never answers.
       const giveUp = timeoutAfter(drainTimeoutMs + HOOK_GRACE_MS, () => {
         cut();
@@ -326,7 +326,7 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
       });
       await stopped;
       clearTimeout(giveUp);
-      signal?.removeEventListener('abort', cut);
+      watch.end();
     }
     await stopped;
   }

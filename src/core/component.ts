@@ -1,3 +1,4 @@
+import { type AbortWatch, watchAbort } from './abort-watch.ts';
 import { timeoutAfter } from './delay.ts';
 import { describe } from './describe.ts';
 import { getSocketErrorDesc, ServiceState, SocketErrorCode } from './enums.ts';
@@ -141,9 +142,10 @@ export abstract class Component implements AsyncDisposable {
     if (this.#state === ServiceState.Stopped) return true;
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined;
+      let watch: AbortWatch | undefined;
       const done = (act: () => void): void => {
         clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
+        watch?.end();
         this.#waiters.delete(onStopped);
         act();
       };
@@ -151,7 +153,7 @@ export abstract class Component implements AsyncDisposable {
       const onAbort = (): void => done(() => reject(this[$aborted]('wait', signal)));
       if (isAborted) return onAbort();
       this.#waiters.add(onStopped);
-      signal?.addEventListener('abort', onAbort, { once: true });
+      watch = watchAbort(signal, onAbort);
       if (timeoutMs >= 0) timer = timeoutAfter(timeoutMs, () => done(() => resolve(false)));
     });
   }

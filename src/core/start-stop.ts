@@ -1,3 +1,4 @@
+import { watchAbort } from './abort-watch.ts';
 import { type Component, isSignalAborted } from './component.ts';
 import { timeoutAfter } from './delay.ts';
 import { ServiceState, SocketErrorCode } from './enums.ts';
@@ -47,11 +48,11 @@ export function whileStarting<T>(
 ): Promise<T | null> {
   return new Promise((resolve, reject) => {
     const done = (act: () => void): void => {
-      signal?.removeEventListener('abort', giveUp);
+      watch.end();
       act();
     };
     const giveUp = (): void => done(() => resolve(null));
-    signal?.addEventListener('abort', giveUp, { once: true });
+    const watch = watchAbort(signal, giveUp);
     component[$startEnded]().then(giveUp);
     work.then(
       (value) => done(() => resolve(value)),
@@ -77,8 +78,8 @@ export function stopOnAbort(component: Component, signal: AbortSignal | undefine
     if (component.hasStarted) component.stop().catch(() => {});
   };
   if (isSignalAborted(signal)) return stop();
-  signal.addEventListener('abort', stop, { once: true });
-  component.wait().then(() => signal.removeEventListener('abort', stop));
+  const watch = watchAbort(signal, stop);
+  component.wait().then(() => watch.end());
 }
 
 /** Milliseconds beyond its time after which a stop gives up opening hooks that do not answer. */
@@ -95,12 +96,12 @@ export class EmptyWait {
       const done = (): void => {
         this.#done = null;
         clearTimeout(timer);
-        signal?.removeEventListener('abort', done);
+        watch.end();
         resolve();
       };
       const timer = timeoutMs === undefined ? undefined : timeoutAfter(timeoutMs, done);
       this.#done = done;
-      signal?.addEventListener('abort', done, { once: true });
+      const watch = watchAbort(signal, done);
     });
   }
 

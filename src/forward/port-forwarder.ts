@@ -1,6 +1,7 @@
 import type { Server, Socket } from 'node:net';
 import { TcpAgent } from '../agent/tcp-agent.ts';
 import { emptyReport } from '../connection/closing.ts';
+import { watchAbort } from '../core/abort-watch.ts';
 import type { SocketAddress } from '../core/address.ts';
 import { checkHooks } from '../core/check-listener.ts';
 import type { CloseInfo } from '../core/close-info.ts';
@@ -159,7 +160,7 @@ export class PortForwarder<Extra = unknown> extends Component {
     this.#serverMarkBytes = this.server.highWaterMarkBytes;
     this.#agentMarkBytes = this.agent.highWaterMarkBytes;
     const onAbort = (): void => void this.#stopParts().catch(() => {});
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const watch = watchAbort(signal, onAbort);
     try {
       await this.agent.start({ localAddress });
       if (this.#isStarting(run)) await this.server.start(place);
@@ -169,7 +170,7 @@ export class PortForwarder<Extra = unknown> extends Component {
         isSignalAborted(signal) ? this[$aborted]('start', signal) : (error as SocketError),
       );
     } finally {
-      signal?.removeEventListener('abort', onAbort);
+      watch.end();
     }
     if (!this.#isStarting(run)) throw startCancelled(this);
     if (isSignalAborted(signal)) return await this.#startFailed(this[$aborted]('start', signal));

@@ -1,4 +1,5 @@
 import type { StreamConnection } from '../connection/stream-connection.ts';
+import { watchAbort } from '../core/abort-watch.ts';
 import { addMethods } from '../core/add-methods.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { describe } from '../core/describe.ts';
@@ -362,14 +363,14 @@ function timeoutOf(
   const controller = new AbortController();
   const abort = (): void => controller.abort();
   const timer = setTimeout(abort, ms);
-  signal?.addEventListener('abort', abort, { once: true });
+  const watch = watchAbort(signal, abort);
   const promise = new Promise<void>((resolve) => controller.signal.addEventListener('abort', () => resolve()));
   return {
     promise,
     signal: controller.signal,
     clear() {
       clearTimeout(timer);
-      signal?.removeEventListener('abort', abort);
+      watch.end();
     },
   };
 }

@@ -1,3 +1,4 @@
+import { type AbortWatch, watchAbort } from '../core/abort-watch.ts';
 import { type Component, isSignalAborted } from '../core/component.ts';
 import { describe } from '../core/describe.ts';
 import { SocketErrorCode } from '../core/enums.ts';
@@ -81,7 +82,7 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
   #receivedBytes = 0;
   #stream: HttpStreamResponse | null = null;
   #timer: WheelTimer | null = null;
-  #onAbort: (() => void) | null = null;
+  #watch: AbortWatch | null = null;
   #resolve!: (response: HttpResponse | HttpStreamResponse) => void;
   #reject!: (error: SocketError) => void;
 
@@ -158,8 +159,8 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
     const { signal, timeoutMs = 0 } = this.#init;
     if (signal !== undefined) {
       if (isSignalAborted(signal)) return this.cancel(Errno.ECANCELED, 'its signal was aborted', signal.reason);
-      this.#onAbort = () => this.cancel(Errno.ECANCELED, 'the request was aborted by its signal', signal.reason);
-      signal.addEventListener('abort', this.#onAbort, { once: true });
+      const abort = (): void => this.cancel(Errno.ECANCELED, 'the request was aborted by its signal', signal.reason);
+      this.#watch = watchAbort(signal, abort);
     }
     if (timeoutMs > 0) {
       const late = (): void => this.cancel(Errno.ETIMEDOUT, 'the time for the request is over (timeoutMs)');
@@ -366,7 +367,7 @@ export class PendingRequest implements SentRequest, MessageConsumer, BodySource 
   #end(): void {
     this.isOver = true;
     if (this.#timer !== null) this.#component[$wheel].cancel(this.#timer);
-    if (this.#onAbort !== null) this.#init.signal!.removeEventListener('abort', this.#onAbort);
+    this.#watch?.end();
     if (this.attempts === 0 || !this.#isSent) this.#pieces?.drop();
   }
 

@@ -5,6 +5,7 @@ import { PreambleStage } from '../connection/preamble-stage.ts';
 import { tuneSocket } from '../connection/socket.ts';
 import { ConnectionState } from '../connection/state.ts';
 import type { StreamConnection } from '../connection/stream-connection.ts';
+import { watchAbort } from '../core/abort-watch.ts';
 import { normalizeAddress, splitHost } from '../core/address.ts';
 import type { Component } from '../core/component.ts';
 import { isSignalAborted } from '../core/component.ts';
@@ -175,8 +176,8 @@ export async function connect(
     if (!isSettled) setTimeout(() => connection.abandonHooks(), HOOK_GRACE_MS);
   };
   if (signal !== undefined) {
-    signal.addEventListener('abort', abort, { once: true });
-    onRelease(connection, () => signal.removeEventListener('abort', abort));
+    const watch = watchAbort(signal, abort);
+    onRelease(connection, () => watch.end());
   }
   const gone = (): Promise<null> => new Promise((resolve) => onRelease(connection, () => resolve(null)));
   if (run.isFast && target.socket === undefined && !isFastPathSettled(run.security !== null))

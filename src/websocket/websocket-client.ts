@@ -1,5 +1,6 @@
 import { StreamClient, type StreamClientProperties } from '../client/stream-client.ts';
 import { securityMaker } from '../connection/security.ts';
+import { watchAbort } from '../core/abort-watch.ts';
 import { isSignalAborted } from '../core/component.ts';
 import { timeoutAfter } from '../core/delay.ts';
 import { SocketError } from '../core/errors.ts';
@@ -175,7 +176,7 @@ export class WebSocketClient<Extra = unknown> extends StreamClient<Extra> {
   async #keepOpen(kept: KeptOpen, url: string, options: WebSocketOpenOptions, plan: ReconnectPlan): Promise<void> {
     const { signal } = options;
     const end = (): void => kept.end();
-    signal?.addEventListener('abort', end, { once: true });
+    const watch = watchAbort(signal, end);
     if (signal?.aborted === true) end();
     const target = { url, headers: pairsOf(options.headers ?? null) as HeaderList };
     for (let attempt = 0; ; ) {
@@ -197,7 +198,7 @@ export class WebSocketClient<Extra = unknown> extends StreamClient<Extra> {
         if (!(thrown instanceof SocketError)) this.#reportReconnect(thrown);
       }
     }
-    signal?.removeEventListener('abort', end);
+    watch.end();
     if (this.#kept === kept) this.#kept = null;
   }
 

@@ -1,11 +1,14 @@
+import { type AbortWatch, watchAbort } from '../../core/abort-watch.ts';
 import type { Task } from './task.ts';
 
-/**
- * The tasks that each signal may cancel. One listener per signal: adding one per task would look through all of those before
- * it, which for 100,000 tasks takes minutes.
- */
+interface Cancellable {
+  readonly tasks: Set<Task>;
+  readonly watch: AbortWatch;
+}
+
+/** The tasks that each signal may cancel, so that all of them are cancelled by one call. */
 export class SignalTasks {
-  readonly #tasks = new Map<AbortSignal, Set<Task>>();
+  readonly #bySignal = new Map<AbortSignal, Cancellable>();
   readonly #cancel: (tasks: ReadonlySet<Task>, signal: AbortSignal) => void;
 
   constructor(cancel: (tasks: ReadonlySet<Task>, signal: AbortSignal) => void) {
@@ -13,13 +16,12 @@ export class SignalTasks {
   }
 
   add(task: Task, signal: AbortSignal): void {
-    let tasks = this.#tasks.get(signal);
-    if (tasks === undefined) {
-      tasks = new Set();
-      this.#tasks.set(signal, tasks);
-      signal.addEventListener('abort', this.#onAbort, { once: true });
+    let entry = this.#bySignal.get(signal);
+    if (entry === undefined) {
+      entry = { tasks: new Set(), watch: watchAbort(signal, () => this.#aborted(signal)) };
+      this.#bySignal.set(signal, entry);
     }
-    tasks.add(task);
+    entry.tasks.add(task);
     task.signal = signal;
   }
 
@@ -27,16 +29,15 @@ export class SignalTasks {
   remove(task: Task): void {
     const { signal } = task;
     if (signal === undefined) return;
-    const tasks = this.#tasks.get(signal);
-    if (tasks === undefined || !tasks.delete(task) || tasks.size > 0) return;
-    this.#tasks.delete(signal);
-    signal.removeEventListener('abort', this.#onAbort);
+    const entry = this.#bySignal.get(signal);
+    if (entry === undefined || !entry.tasks.delete(task) || entry.tasks.size > 0) return;
+    this.#bySignal.delete(signal);
+    entry.watch.end();
   }
 
-  readonly #onAbort = (event: Event): void => {
-    const signal = event.target as AbortSignal;
-    const tasks = this.#tasks.get(signal);
-    this.#tasks.delete(signal);
-    if (tasks !== undefined) this.#cancel(tasks, signal);
-  };
+  #aborted(signal: AbortSignal): void {
+    const entry = this.#bySignal.get(signal);
+    this.#bySignal.delete(signal);
+    if (entry !== undefined) this.#cancel(entry.tasks, signal);
+  }
 }

@@ -1,3 +1,4 @@
+import { watchAbort } from '../../core/abort-watch.ts';
 import { Component, isSignalAborted, isThenable } from '../../core/component.ts';
 import { timeoutAfter } from '../../core/delay.ts';
 import { describe } from '../../core/describe.ts';
@@ -511,11 +512,11 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
       const done = (): void => {
         this.#onProgress = null;
         clearTimeout(timer);
-        signal?.removeEventListener('abort', done);
+        watch.end();
         resolve();
       };
       const timer = timeoutAfter(maxWaitMs, done);
-      signal?.addEventListener('abort', done, { once: true });
+      const watch = watchAbort(signal, done);
       this.#onProgress = () => {
         if (isDone()) done();
       };

@@ -1,4 +1,5 @@
 import type { StreamConnection } from '../../connection/stream-connection.ts';
+import { watchAbort } from '../../core/abort-watch.ts';
 import type { Component } from '../../core/component.ts';
 import { timeoutAfter } from '../../core/delay.ts';
 import { Errno } from '../../core/errno.ts';
@@ -180,10 +181,10 @@ export class HttpPool implements OriginHost {
     });
     this.#awaitingIdle.push(over);
     const timer = timeoutAfter(timeoutMs, over);
-    signal?.addEventListener('abort', over, { once: true });
+    const watch = watchAbort(signal, over);
     await done;
     clearTimeout(timer);
-    signal?.removeEventListener('abort', over);
+    watch.end();
   }
 
   /** Nothing is sent any more; what waits fails. */
