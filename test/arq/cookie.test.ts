@@ -41,18 +41,37 @@ function idOf(address: string, port: number, peerId: number, window: number): nu
 }
 
 describe('SipHash-2-4', () => {
-  test("the authors' test vectors", () => {
-    const sip = new SipHash(SECRET);
-    const hashOf = (length: number): string => {
-      const bytes = new Uint8Array(80);
-      for (let i = 0; i < length; i++) bytes[i] = i;
-      sip.hash(bytes, length);
-      return (sip.high >>> 0).toString(16).padStart(8, '0') + (sip.low >>> 0).toString(16).padStart(8, '0');
-    };
-    expect(hashOf(0)).toBe('726fdb47dd0e0e31');
-    expect(hashOf(1)).toBe('74f839c593dc67fd');
-    expect(hashOf(8)).toBe('93f5f5799a932462');
-    expect(hashOf(15)).toBe('a129ca6149be45e5');
+  const hashOf = (key: Buffer, bytes: Uint8Array, length: number): string => {
+    const sip = new SipHash(key);
+    sip.hash(bytes, length);
+    return [sip.high, sip.low].map((half) => (half >>> 0).toString(16).padStart(8, '0')).join('');
+  };
+
+  test("the authors' test vectors, whatever stands in the room behind the bytes", () => {
+    for (const [length, expected] of [
+      [0, '726fdb47dd0e0e31'],
+      [1, '74f839c593dc67fd'],
+      [8, '93f5f5799a932462'],
+      [15, 'a129ca6149be45e5'],
+    ] as const) {
+      for (const room of [0, 0xff]) {
+        const bytes = new Uint8Array(24).fill(room);
+        for (let i = 0; i < length; i++) bytes[i] = i;
+        expect(hashOf(SECRET, bytes, length)).toBe(expected);
+      }
+    }
+  });
+
+  test('lower halves that add up to 2^32 - 1, in each sum of the first round, carry nothing', () => {
+    for (const [key, bytes, expected] of [
+      ['0000000000000000e7f5e8e100000000', '0000000000000000', '7e49963e5b13556f'],
+      ['000102030405060708090a0b0c0d0e0f', 'e5e0e6e000000000', 'a2e39238424aec61'],
+      ['000102030405060708090a0b0c0d0e0f', '29217e720000e9a3', 'd60cf15b608caaf5'],
+      ['000102030405060708090a0b0c0d0e0f', '9348fb0c00000000', 'b0eaae211fc86ba9'],
+    ] as const) {
+      const room = Buffer.concat([Buffer.from(bytes, 'hex'), Buffer.alloc(8)]);
+      expect(hashOf(Buffer.from(key, 'hex'), room, 8)).toBe(expected);
+    }
   });
 });
 
