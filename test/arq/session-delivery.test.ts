@@ -133,6 +133,18 @@ describe('when it flushes', () => {
   });
 });
 
+describe('a line that loses nothing', () => {
+  test('is not taken for a lossy one: a segment that was sent once, and acknowledged, is no loss', () => {
+    const { session } = new End();
+    session.send(Buffer.from('x'), 1);
+    const ack = push(0, '');
+    ack.writeUInt8(82, 4);
+    ack.writeUInt32LE(1, 8); // the time of the segment
+    expect([session.input(ack, 30), session.waitingSendCount]).toEqual([0, 0]);
+    expect(session.stats()).toMatchObject({ loss: 0, lost: 0, rtt: 29 });
+  });
+});
+
 describe('closing', () => {
   test('in output: the datagrams that were to follow do not leave', () => {
     const end = new End();
