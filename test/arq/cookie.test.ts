@@ -28,19 +28,50 @@ function issued(cookies: ArqCookies, address: string, port: number, id: number, 
   return handshakeSelfId(cookies.out);
 }
 
+/** The ID by the book: the hash of what is said of the peer, and of the number of the window. */
+function idOf(address: string, port: number, peerId: number, window: number): number {
+  const bytes = Buffer.alloc(address.length + 18);
+  let at = bytes.write(address, 'latin1');
+  at = bytes.writeUInt16LE(port, at);
+  at = bytes.writeUInt32LE(peerId, at);
+  at = bytes.writeInt32LE(window, at);
+  const sip = new SipHash(SECRET);
+  sip.hash(bytes, at);
+  return sip.low >>> 0;
+}
+
 describe('SipHash-2-4', () => {
-  test("the authors' test vectors", () => {
-    const sip = new SipHash(SECRET);
-    const hashOf = (length: number): string => {
-      const bytes = new Uint8Array(80);
-      for (let i = 0; i < length; i++) bytes[i] = i;
-      sip.hash(bytes, length);
-      return (sip.high >>> 0).toString(16).padStart(8, '0') + (sip.low >>> 0).toString(16).padStart(8, '0');
-    };
-    expect(hashOf(0)).toBe('726fdb47dd0e0e31');
-    expect(hashOf(1)).toBe('74f839c593dc67fd');
-    expect(hashOf(8)).toBe('93f5f5799a932462');
-    expect(hashOf(15)).toBe('a129ca6149be45e5');
+  const hashOf = (key: Buffer, bytes: Uint8Array, length: number): string => {
+    const sip = new SipHash(key);
+    sip.hash(bytes, length);
+    return [sip.high, sip.low].map((half) => (half >>> 0).toString(16).padStart(8, '0')).join('');
+  };
+
+  test("the authors' test vectors, whatever stands in the room behind the bytes", () => {
+    for (const [length, expected] of [
+      [0, '726fdb47dd0e0e31'],
+      [1, '74f839c593dc67fd'],
+      [8, '93f5f5799a932462'],
+      [15, 'a129ca6149be45e5'],
+    ] as const) {
+      for (const room of [0, 0xff]) {
+        const bytes = new Uint8Array(24).fill(room);
+        for (let i = 0; i < length; i++) bytes[i] = i;
+        expect(hashOf(SECRET, bytes, length)).toBe(expected);
+      }
+    }
+  });
+
+  test('lower halves that add up to 2^32 - 1, in each sum of the first round, carry nothing', () => {
+    for (const [key, bytes, expected] of [
+      ['0000000000000000e7f5e8e100000000', '0000000000000000', '7e49963e5b13556f'],
+      ['000102030405060708090a0b0c0d0e0f', 'e5e0e6e000000000', 'a2e39238424aec61'],
+      ['000102030405060708090a0b0c0d0e0f', '29217e720000e9a3', 'd60cf15b608caaf5'],
+      ['000102030405060708090a0b0c0d0e0f', '9348fb0c00000000', 'b0eaae211fc86ba9'],
+    ] as const) {
+      const room = Buffer.concat([Buffer.from(bytes, 'hex'), Buffer.alloc(8)]);
+      expect(hashOf(Buffer.from(key, 'hex'), room, 8)).toBe(expected);
+    }
   });
 });
 
@@ -188,16 +219,135 @@ describe('stateless answers', () => {
     const ids = new Set<number>();
     const buckets = new Array<number>(16).fill(0);
     for (let i = 0; i < 50_000; i++) {
-      const id = issued(cookies, `10.0.${i >> 8}.${i & 255}`, 1000, 7, 0);
+      cookies.input(packet(7, 0), `10.0.${i >> 8}.${i & 255}`, 1000, 0);
+      const id = handshakeSelfId(cookies.out);
       ids.add(id);
       buckets[id >>> 28]!++;
     }
+    expect(cookies.answered).toBe(50_000);
     expect(ids.size).toBeGreaterThan(50_000 - 10);
     for (const count of buckets) expect(Math.abs(count - 3125)).toBeLessThan(300);
   });
 
   test('a secret of another length is refused', () => {
-    expect(() => new ArqCookies(5000, Buffer.alloc(8))).toThrow(RangeError);
+    for (const length of [0, 8, 15, 17, 32]) {
+      expect(() => new ArqCookies(5000, Buffer.alloc(length))).toThrow(`must have 16 bytes, not ${length}`);
+    }
+  });
+});
+
+describe('what an ID is made of', () => {
+  test('address, port, ID and window, the numbers little-endian', () => {
+    const cookies = new ArqCookies(5000, SECRET);
+    expect([cookies.selfId, cookies.peerId, cookies.isPeerComplete]).toEqual([0, 0, false]);
+    for (const [address, port, id, window] of [
+      ['192.0.2.1', 0x1234, 0x89abcdef, 0],
+      ['2001:db8::1%eth0', 0xfedc, 1, 0x01020304],
+      ['x', 1, 0xffffffff, 7],
+    ] as const) {
+      expect(issued(cookies, address, port, id, window * 30_000 + 6_000)).toBe(idOf(address, port, id, window));
+    }
+  });
+
+  test('the first 256 characters of an address; what follows them does not crowd out port, ID and window', () => {
+    const cookies = new ArqCookies(5000, SECRET);
+    const long = `${'a'.repeat(255)}b`;
+    const id = issued(cookies, long, 5555, 7, 6_000);
+    expect(id).toBe(idOf(long, 5555, 7, 0));
+    expect(issued(cookies, `${long}c`, 5555, 7, 6_000)).toBe(id);
+    expect(issued(cookies, `${'a'.repeat(256)}`, 5555, 7, 6_000)).not.toBe(id);
+    expect(issued(cookies, long, 5556, 7, 6_000)).toBe(idOf(long, 5556, 7, 0));
+    expect(issued(cookies, long, 5555, 8, 6_000)).toBe(idOf(long, 5555, 8, 0));
+    expect(issued(cookies, long, 5555, 7, 36_000)).toBe(idOf(long, 5555, 7, 1));
+  });
+
+  test('the ID that a peer without one would have proves nothing', () => {
+    const cookies = new ArqCookies(5000, SECRET);
+    expect(cookies.input(packet(0, idOf('192.0.2.1', 5, 0, 0)), '192.0.2.1', 5, 0)).toBe(CookieVerdict.Ignore);
+    expect([cookies.answered, cookies.proved, cookies.ignored]).toEqual([0, 0, 1]);
+  });
+});
+
+describe('windows', () => {
+  test('have four handshake timeouts, but not less than 30 s', () => {
+    for (const [timeoutMs, windowMs] of [
+      [1_000, 30_000],
+      [7_500, 30_000],
+      [10_000, 40_000],
+    ] as const) {
+      const cookies = new ArqCookies(timeoutMs, SECRET);
+      const proof = packet(7, issued(cookies, '192.0.2.1', 5, 7, 0));
+      expect(cookies.input(proof, '192.0.2.1', 5, 2 * windowMs - 1)).toBe(CookieVerdict.Proved);
+      expect(cookies.input(proof, '192.0.2.1', 5, 2 * windowMs)).toBe(CookieVerdict.Ignore);
+    }
+  });
+
+  test('an ID is kept from one timeout before the end of its window to one after it, for each who got it there', () => {
+    const cookies = new ArqCookies(5000, SECRET);
+    const before = [1, 2, 3].map((id, i) => issued(cookies, '192.0.2.1', 5, id, [24_999, 25_000, 29_999][i]!));
+    const after = (now: number): boolean[] =>
+      [1, 2, 3].map((id, i) => issued(cookies, '192.0.2.1', 5, id, now) === before[i]);
+    expect(after(30_000)).toEqual([false, true, true]);
+    expect(after(34_999)).toEqual([false, true, true]);
+    expect(after(35_000)).toEqual([false, false, false]);
+  });
+
+  test('who was answered at the end of an earlier window is not taken for one of the last', () => {
+    const cookies = new ArqCookies(5000, SECRET);
+    const isFresh = (window: number): boolean =>
+      Array.from({ length: 200 }, (_, id) => id + 1).every(
+        (id) => issued(cookies, '10.0.0.1', 6, id, window * 30_000) === idOf('10.0.0.1', 6, id, window),
+      );
+    for (let id = 1; id <= 3_000; id++) cookies.input(packet(id, 0), '192.0.2.1', 5, 59_000);
+    expect(isFresh(3)).toBe(true);
+    issued(cookies, '192.0.2.1', 5, 1, 119_000);
+    expect(isFresh(4)).toBe(true);
+  });
+});
+
+describe('spent cookies', () => {
+  const SPENT_LIMIT = 65_536;
+
+  /** Makes a session of a peer at time 0. Returns what proved it. */
+  function spend(cookies: ArqCookies, peerId: number): Buffer {
+    const proof = packet(peerId, issued(cookies, '192.0.2.1', 5, peerId, 0));
+    expect(cookies.input(proof, '192.0.2.1', 5, 0)).toBe(CookieVerdict.Proved);
+    cookies.spend(0);
+    return proof;
+  }
+
+  function spendNumber(cookies: ArqCookies, id: number, now: number): void {
+    cookies.selfId = id;
+    cookies.spend(now);
+  }
+
+  test('the reset that a copy gets has no flag, and counts as ignored', () => {
+    const cookies = new ArqCookies(5000, SECRET);
+    const proof = spend(cookies, 7);
+    expect(cookies.input(proof, '192.0.2.1', 5, 0)).toBe(CookieVerdict.Spent);
+    expect(cookies.out[3]).toBe(0);
+    expect([cookies.answered, cookies.proved, cookies.ignored]).toEqual([1, 1, 1]);
+  });
+
+  test('65,536 of one window are remembered, and then the oldest is forgotten', () => {
+    const cookies = new ArqCookies(5000, SECRET);
+    const verdict = (proof: Buffer, now: number): CookieVerdict => cookies.input(proof, '192.0.2.1', 5, now);
+    const [first, second] = [spend(cookies, 7), spend(cookies, 8)];
+    for (let id = 3; id <= SPENT_LIMIT; id++) spendNumber(cookies, id, 1);
+    expect([verdict(first, 1), verdict(second, 1)]).toEqual([CookieVerdict.Spent, CookieVerdict.Spent]);
+    spendNumber(cookies, 1, 1);
+    expect([verdict(first, 1), verdict(second, 1)]).toEqual([CookieVerdict.Proved, CookieVerdict.Spent]);
+    // Those of the next window are counted for themselves.
+    spendNumber(cookies, 2, 30_000);
+    expect(verdict(second, 30_000)).toBe(CookieVerdict.Spent);
+  });
+
+  test('an ID that was spent two windows ago is as good as any other', () => {
+    const cookies = new ArqCookies(5000, SECRET);
+    const id = idOf('192.0.2.9', 5, 7, 2);
+    spendNumber(cookies, id, 0);
+    expect(issued(cookies, '192.0.2.9', 5, 7, 60_000)).toBe(id);
+    expect(cookies.input(packet(7, id), '192.0.2.9', 5, 60_000)).toBe(CookieVerdict.Proved);
   });
 });
 

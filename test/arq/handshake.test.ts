@@ -128,6 +128,54 @@ describe('the schedule', () => {
   });
 });
 
+describe('what decides', () => {
+  test('AQ-014: a packet leaves up to the very end of the time, and one at a time however long the interval', () => {
+    const handshake = new ArqHandshake(C, 1000, 2000, 5000);
+    const sent = (now: number): boolean => poll(handshake, now) !== '';
+    expect([1000, 1000, 2999, 3000, 4999, 5000, 5000].map(sent)).toEqual([
+      true,
+      false,
+      false,
+      true,
+      false,
+      true,
+      false,
+    ]);
+    const slow = new ArqHandshake(C, 1000, 1000, 5000);
+    expect([1000, 2000, 4000, 6000].map((now) => poll(slow, now) !== '')).toEqual([true, true, true, true]);
+    expect([slow.isTimedOut(6000), slow.isTimedOut(6001)]).toEqual([false, true]);
+  });
+
+  test('AQ-018: how old a first packet may be counts from the beginning, whatever the clock says', () => {
+    const ready = new ArqHandshake(C, 1_000_000, 60, 5000);
+    ready.input(packet(S, C), 1_000_000);
+    expect([ready.input(packet(S, 0), 1_010_000), ready.input(packet(S, 0), 1_010_001)]).toEqual([0, Errno.ECONNRESET]);
+  });
+
+  test('AQ-017: only a flag makes complete, and only our own packet with a flag ends the sending', () => {
+    const handshake = new ArqHandshake(C, 0, 60, 5000);
+    expect(poll(handshake, 0)).toBe(`${C} 0 f0`);
+    handshake.input(packet(S, C), 1);
+    handshake.input(packet(S, C), 2);
+    expect([handshake.isReady, handshake.isComplete]).toEqual([true, false]);
+    handshake.input(packet(S, C, true), 3);
+    expect([handshake.isComplete, handshake.isSending]).toEqual([true, true]);
+    expect(poll(handshake, 60)).toBe(`${C} ${S} f1`);
+    expect(handshake.isSending).toBe(false);
+  });
+
+  test('AQ-016: the flag of a packet that does not name our ID counts', () => {
+    const handshake = new ArqHandshake(C, 0, 60, 5000);
+    handshake.input(packet(S, 0), 1);
+    expect(handshake.isComplete).toBe(false);
+    handshake.input(packet(S, 0, true), 2);
+    expect([handshake.isReady, handshake.isComplete]).toEqual([false, true]);
+    handshake.input(packet(S, C), 3);
+    expect(poll(handshake, 3)).toBe(`${C} ${S} f1`);
+    expect(handshake.isSending).toBe(false);
+  });
+});
+
 describe('becoming ready', () => {
   test('AQ-016: a packet that names our ID makes ready, in one step or in two; its flag is ignored', () => {
     for (const flag of [false, true]) {

@@ -1,3 +1,4 @@
+import { createHash, createHmac, createPublicKey, diffieHellman, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import {
   isMigration,
@@ -56,6 +57,24 @@ describe('the key that two ends agree on', () => {
   });
 });
 
+describe('by the book', () => {
+  test('key = SHA-256(label, X25519, client ID, server ID); MAC = 16 bytes of HMAC-SHA-256(key, mark, number, ticket)', () => {
+    const keys = new MigrationKeys();
+    const ticket = Buffer.from('0102030405060708', 'hex');
+    const peer = generateKeyPairSync('x25519');
+    const raw = peer.publicKey.export({ type: 'spki', format: 'der' }).subarray(-32);
+    const claim = keys.agree(Buffer.concat([ticket, raw]), 5, 0xf0000009)!.claim(5);
+    const spki = Buffer.concat([Buffer.from('302a300506032b656e032100', 'hex'), keys.hello().subarray(8)]);
+    const publicKey = createPublicKey({ key: spki, format: 'der', type: 'spki' });
+    const shared = diffieHellman({ privateKey: peer.privateKey, publicKey });
+    const ids = Buffer.from('05000000090000f0', 'hex');
+    const key = createHash('sha256').update('hp-socket arq migration').update(shared).update(ids).digest();
+    const mac = createHmac('sha256', key).update(Buffer.from('a401000000', 'hex')).update(ticket).digest();
+    const header = '0500000054a48000000000000100000000000000' + '18000000';
+    expect(claim.toString('hex')).toBe(header + ticket.toString('hex') + mac.toString('hex', 0, 16));
+  });
+});
+
 describe('the packets of a claim', () => {
   test('have their sizes, numbers and contents; no answer of a server is longer than what it answers', () => {
     const { client, server, keys } = agree();
@@ -106,6 +125,36 @@ describe('the packets of a claim', () => {
         expect(isMigration(packet.subarray(0, length))).toBe(false);
       expect(isMigration(Buffer.concat([packet, Buffer.alloc(1)]))).toBe(false);
     }
+  });
+
+  test('have a form that nothing else has: window tell, mark, and the length that belongs to it, said twice', () => {
+    const packet = (mark: number, length: number, said = length - 24, cmd = 84): Buffer => {
+      const bytes = Buffer.alloc(length);
+      bytes[4] = cmd;
+      bytes[5] = mark;
+      bytes.writeInt32LE(said, 20);
+      return bytes;
+    };
+    const lengths: Record<number, number> = {
+      [MARK_CLAIM]: 48,
+      [MARK_CHALLENGE]: 48,
+      [MARK_ANSWER]: 56,
+      [MARK_MOVED]: 40,
+    };
+    for (let mark = 0; mark < 256; mark++) {
+      for (let length = 24; length <= 64; length += 8) {
+        expect(isMigration(packet(mark, length))).toBe(lengths[mark] === length);
+        expect(isMigration(packet(mark, length, length - 25))).toBe(false);
+        expect(isMigration(packet(mark, length, length - 24, 81))).toBe(false);
+      }
+    }
+  });
+
+  test('a ticket has a name of its own', () => {
+    const [one, other] = [newTicket(), newTicket()];
+    expect(ticketName(one)).toBe(ticketName(Buffer.from(one)));
+    expect(ticketName(one)).not.toBe(ticketName(other));
+    expect(ticketName(Buffer.from('00ff80412e0a0d7f', 'hex'))).toBe('\u0000\u00ff\u0080A.\n\r\u007f');
   });
 
   test('what an address is asked is for it alone, and for one claim', () => {

@@ -96,6 +96,8 @@ describe('classification', () => {
       changed[at]! ^= 1;
       expect(isCloseNotify(changed)).toBe(false);
     }
+    expect(isCloseNotify(Buffer.concat([CLOSE_NOTIFY, Buffer.alloc(1)]))).toBe(false);
+    expect(isCloseNotify(CLOSE_NOTIFY.subarray(0, 15))).toBe(false);
   });
 
   test('AQ-005: every other length is EBADMSG, ready or not, and ends the session', () => {

@@ -167,7 +167,7 @@ describe('what is no datagram of the conversation', () => {
     const player = open();
     const foreign = Buffer.from(push);
     foreign[0] = 0x45;
-    for (const datagram of [foreign, Buffer.alloc(12), Buffer.alloc(16), Buffer.alloc(23, 81), Buffer.from('hello')]) {
+    for (const datagram of [foreign, Buffer.alloc(12), Buffer.alloc(16), push.subarray(0, 23), Buffer.from('hello')]) {
       expect(player.session.input(datagram, 1)).toBe(0);
     }
     expect([player.session.foreignDatagrams, player.messages, player.sent]).toEqual([5, [], []]);
@@ -182,6 +182,9 @@ describe('what is no datagram of the conversation', () => {
       expect(open().session.input(fec, 1)).toBe(Errno.EPROTO);
     }
     expect(hasFecHeader(push)).toBe(false);
+    const header = Buffer.from('01000000f1001b00', 'hex');
+    expect([header, header.subarray(0, 7)].map(hasFecHeader)).toEqual([true, false]);
+    expect(hasFecHeader(Buffer.from('01000000f1011b00', 'hex'))).toBe(false);
   });
 
   test('a conversation begins with data that a first window lets through', () => {
@@ -192,6 +195,7 @@ describe('what is no datagram of the conversation', () => {
     };
     expect(beginsConversation(push)).toBe(true);
     expect(beginsConversation(changed(12, 127))).toBe(true);
+    expect(beginsConversation(changed(20, 0).subarray(0, 24))).toBe(true);
     for (const bytes of [
       changed(12, 128),
       changed(15, 0x80),

@@ -118,6 +118,119 @@ describe('when both ends offer it', () => {
   });
 });
 
+/** A window tell with a mark and data, built independently of the code under test. */
+function tell(mark: number, data: Buffer = Buffer.alloc(0)): Buffer {
+  const header = Buffer.alloc(24);
+  header.writeUInt8(84, 4);
+  header.writeUInt8(mark, 5);
+  header.writeUInt16LE(512, 6);
+  header.writeUInt32LE(data.length, 20);
+  return Buffer.concat([header, data]);
+}
+
+describe('hellos', () => {
+  test('five at most, with pauses of 4, 8, 12 ... intervals of at most 2 s; none after an answer', () => {
+    for (const [flushInterval, answeredAt, expected] of [
+      [200, Infinity, [0, 800, 2_400, 4_400, 6_400]],
+      [10, Infinity, [0, 40, 120, 240, 400]],
+      [200, 2_400, [0, 800, 2_400]],
+    ] as const) {
+      const { session, sent } = new End(1, 2, { unreliable: true, flushInterval });
+      sent.shift(); // the handshake
+      const times: number[] = [];
+      let now = 0;
+      for (let turn = 0; turn < 10 && now < Infinity; turn++) {
+        times.push(...sent.splice(0).map((datagram) => (datagram[5] === MARK_HELLO ? now : -1)));
+        if (now >= answeredAt) session.input(tell(MARK_CAPABLE), now);
+        now = session.nextDueMs(now);
+        session.update(Math.min(now, 1e6) - 1);
+        expect(sent).toEqual([]);
+        session.update(Math.min(now, 1e6));
+      }
+      expect([times, now]).toEqual([expected, Infinity]);
+    }
+  });
+
+  test('one is answered once, with a mark; so is no other mark', () => {
+    const { session, sent } = new End(1, 2, { unreliable: true });
+    sent.length = 0;
+    const answers = (datagram: Buffer): string[] => {
+      expect(session.input(datagram, 1)).toBe(0);
+      return sent.splice(0).map((d) => `${d.length} ${d[4]} ${d[5]}`);
+    };
+    expect(answers(tell(MARK_HELLO))).toEqual([`24 84 ${MARK_CAPABLE}`]);
+    expect(answers(tell(MARK_CAPABLE))).toEqual([]);
+    expect(answers(tell(MARK_DATA, text('x')))).toEqual([]);
+    expect(answers(tell(MARK_HELLO))).toEqual([`24 84 ${MARK_CAPABLE}`]);
+  });
+
+  test('every acknowledgement carries the mark', () => {
+    const a = new End(1, 2, { unreliable: true });
+    const b = new End(2, 1, {});
+    b.session.send(text('x'), 0);
+    a.sent.length = 0;
+    for (const datagram of b.sent) a.session.input(datagram, 1);
+    expect(a.sent.map((d) => [d[4], d[5]])).toEqual([[82, MARK_CAPABLE]]);
+  });
+
+  test('marks of other things say nothing about unreliable messages', () => {
+    const learns = (mark: number): boolean => {
+      const { session, unreliable } = new End(1, 2, { unreliable: true });
+      session.input(tell(mark, text('x')), 1);
+      expect(unreliable).toEqual(mark === MARK_DATA ? ['x'] : []);
+      return session.canSendUnreliable;
+    };
+    expect([0, 1, MARK_CAPABLE - 1, MARK_DATA + 1, MARK_DATA + 2, 0xff].map(learns)).toEqual(Array(6).fill(false));
+    expect([MARK_CAPABLE, MARK_HELLO, MARK_DATA].map(learns)).toEqual([true, true, true]);
+  });
+});
+
+describe('what comes in', () => {
+  const push = (sn: number): Buffer => {
+    const segment = tell(0, text('r'));
+    segment[4] = 81;
+    segment[12] = sn;
+    return segment;
+  };
+  const opened = (): End => {
+    const end = new End(1, 2, { unreliable: true });
+    end.session.input(tell(MARK_CAPABLE), 0);
+    end.sent.length = 0;
+    return end;
+  };
+
+  test('an empty one is none; a host need not take any', () => {
+    const end = opened();
+    expect(end.session.input(tell(MARK_DATA), 1)).toBe(0);
+    expect([end.unreliable, end.session.unreliableIn]).toEqual([[], 0]);
+    Object.defineProperty(end, 'onUnreliable', { value: undefined });
+    expect(end.session.input(tell(MARK_DATA, text('x')), 1)).toBe(0);
+    expect(end.session.unreliableIn).toBe(1);
+  });
+
+  test('what is sent from within onUnreliable leaves with the acknowledgements of the same datagram', () => {
+    const end = opened();
+    end.onUnreliable = () => void end.session.send(text('answer'), 1);
+    expect(end.session.input(Buffer.concat([tell(MARK_DATA, text('q')), push(0)]), 1)).toBe(0);
+    expect(end.sent.map((d) => [d[4], d[24 + 4], d.toString('latin1', 48)])).toEqual([[82, 81, 'answer']]);
+  });
+
+  test('a host that closes in onUnreliable hears nothing more, be the rest of the datagram good or bad', () => {
+    const bad = push(1);
+    bad[4] = 85;
+    for (const rest of [tell(MARK_DATA, text('b')), push(0), bad]) {
+      const end = opened();
+      const heard: string[] = [];
+      end.onUnreliable = (message) => {
+        heard.push(message.toString());
+        end.session.close();
+      };
+      expect(end.session.input(Buffer.concat([tell(MARK_DATA, text('a')), rest]), 1)).toBe(0);
+      expect([heard, end.messages, end.sent]).toEqual([['a'], [], []]);
+    }
+  });
+});
+
 describe('a peer that knows nothing of it', () => {
   /** What HP-Socket does with segments, by the naive implementation: it reads no mark and writes none. */
   class PlainPeer {
