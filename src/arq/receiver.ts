@@ -46,10 +46,6 @@ export class KcpReceiver {
     return Math.min(this.wndSize - this.queue.length, WINDOW_FIELD_MAX);
   }
 
-  get queuedSegmentCount(): number {
-    return this.queue.length + this.windowCount;
-  }
-
   get hasAcks(): boolean {
     return this.ackLength !== 0;
   }

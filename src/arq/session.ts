@@ -316,14 +316,17 @@ export class ArqSession {
 
   /** The peer has `migration` on, too. Only clients begin, so that no C++ client ever gets one. */
   private keyCame(hello: Buffer): void {
-    const { migration, selfId } = this;
+    const { migration } = this;
     if (migration === undefined || hello.length !== KEY_BYTES) return;
-    if (!migration.isClient) this.isKeyDue = true;
-    if (this.migrationKey !== null) return;
+    if (this.migrationKey === null) this.agree(migration, hello);
+    this.isKeyDue = this.keyAnswer !== null;
+  }
+
+  private agree(migration: NonNullable<ArqSessionInit['migration']>, hello: Buffer): void {
+    const { selfId } = this;
     const ticket = migration.isClient ? undefined : newTicket();
     const [client, server] = migration.isClient ? [selfId, this.peerId] : [this.peerId, selfId];
     const key = migration.keys.agree(hello, client, server, ticket);
-    this.isKeyDue = this.isKeyDue && key !== null;
     if (key === null) return;
     this.nextKeyMs = NEVER;
     this.migrationKey = key;

@@ -282,7 +282,7 @@ describe('windows', () => {
     }
   });
 
-  test('an ID is kept from one timeout before the end of its window to one after it, for each who got it there', () => {
+  test('an ID is kept from one timeout before the end of its window to one after it, for each peer that got it there', () => {
     const cookies = new ArqCookies(5000, SECRET);
     const before = [1, 2, 3].map((id, i) => issued(cookies, '192.0.2.1', 5, id, [24_999, 25_000, 29_999][i]!));
     const after = (now: number): boolean[] =>
@@ -292,7 +292,7 @@ describe('windows', () => {
     expect(after(35_000)).toEqual([false, false, false]);
   });
 
-  test('who was answered at the end of an earlier window is not taken for one of the last', () => {
+  test('a peer that was answered at the end of an earlier window is not taken for one of the last', () => {
     const cookies = new ArqCookies(5000, SECRET);
     const isFresh = (window: number): boolean =>
       Array.from({ length: 200 }, (_, id) => id + 1).every(

@@ -129,7 +129,7 @@ describe('acknowledgements', () => {
     expect([receiver.droppedAcks, acksOf(receiver)]).toEqual([3, [[3, 30]]]);
   });
 
-  test('are given to whoever repeats them, with the datagram they are in', () => {
+  test('are given to what repeats them, with the datagram that they are in', () => {
     const receiver = open();
     push(receiver, range(0, 60));
     const remembered: number[][] = [];
