@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { LossEstimator } from '../../src/arq/loss.ts';
 import { bulk, interactive, type KcpOptions } from '../../src/arq/settings.ts';
 import { seed } from '../tools/seed.ts';
 import { type Driver, type EchoResult, echoUnderLoss, type Line } from './echo-under-loss.ts';
@@ -123,26 +122,5 @@ describe('what the wire sees', () => {
     expect(copies).toBeGreaterThan(0);
     expect(repeatedPushes).toBeGreaterThan(copies);
     expect(repeatedAcks).toBeGreaterThan(0);
-  });
-});
-
-describe('loss seen by a sender', () => {
-  test('is none at first, jumps with the first losses, and fades when they stop', () => {
-    const loss = new LossEstimator();
-    for (let i = 0; i < 100; i++) loss.sample(false);
-    expect([loss.share, loss.isLossy]).toEqual([0, false]);
-    loss.sample(true);
-    expect([loss.isLossy, loss.isHeavy]).toEqual([true, false]);
-    for (let i = 0; i < 6; i++) loss.sample(true);
-    expect([loss.isLossy, loss.isHeavy]).toEqual([true, true]);
-    for (let i = 0; i < 200; i++) loss.sample(false);
-    expect([loss.share < 0.001, loss.isLossy]).toEqual([true, false]);
-  });
-
-  test('is the mean of the samples', () => {
-    const loss = new LossEstimator();
-    for (let i = 0; i < 1_000; i++) loss.sample(i % 4 === 0);
-    expect(loss.share).toBeGreaterThan(0.2);
-    expect(loss.share).toBeLessThan(0.3);
   });
 });
