@@ -55,7 +55,7 @@ export class Redundancy {
     for (let i = 0; i < KEPT && writer.hasRoom(0); i++) {
       const at = (this.next + i) & (KEPT - 1);
       const sn = sns[at]!;
-      if (datagrams[at]! < 0 || datagrams[at] === writer.datagramsOut || ((sn - nextSn) | 0) <= 0) continue;
+      if (datagrams[at]! < 0 || datagrams[at] === writer.datagramsOut || ((sn - nextSn) | 0) < 0) continue;
       // As if the segment had been sent so much later as we repeat ourselves: the peer measures the round trip by it.
       writer.control(CMD_ACK, (ages[at]! + now) | 0, sn);
     }

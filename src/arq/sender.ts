@@ -80,10 +80,6 @@ export class KcpSender {
     this.nextSn = firstSn | 0;
   }
 
-  get queuedCount(): number {
-    return this.queue.length;
-  }
-
   get waitingCount(): number {
     return this.queue.length + this.inFlightCount;
   }

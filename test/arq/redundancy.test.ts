@@ -196,6 +196,18 @@ describe('acknowledgements said again', () => {
     expect(content(out)).toEqual([['tell', 'ack 4', 'ack 6']]);
   });
 
+  test('KC-027: also of a segment that a full receive queue leaves in the window, where una does not cover it', () => {
+    const { kcp, out } = lossy({ recvWndSize: 128 });
+    for (let sn = 0; sn < 128; sn++) kcp.input(push(sn), 1000);
+    kcp.flush(1000);
+    kcp.input(push(128), 1001);
+    kcp.flush(1001);
+    take(out);
+    kcp.input(segment({ cmd: 83, una: 1 }), 1002);
+    kcp.flush(1002);
+    expect(content(out)).toEqual([['tell', 'ack 128']]);
+  });
+
   test('the last eight, the oldest first', () => {
     const { kcp, out } = lossy();
     for (let sn = 1; sn <= 11; sn++) kcp.input(push(sn), 1000);
