@@ -166,7 +166,8 @@ describe('PackProtocol', () => {
 
   test('the rest is the part of a package, what waits behind a stop, or nothing', () => {
     const whole = encode(0, Buffer.from('abc'));
-    const part = make().layer;
+    const context = { pool: new SlabPool(), packHeaderFlag: 0, maxPackSize: 100 };
+    const part = new PackProtocol(context, new RecordingSink());
     expect(part.takeRest()).toBeNull();
     feedBorrowed(part, whole.subarray(0, 6), []);
     expect(part.takeRest()).toEqual(whole.subarray(0, 6));
