@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SlabPool } from '../../src/memory/slab-pool.ts';
@@ -153,6 +155,24 @@ describe('PullProtocol', () => {
       const left = Math.min(200, 399 - i);
       expect([layer.chunkCount, layer.bufferedBytes]).toEqual([left, left * 4096]);
     });
+  });
+
+  test('chunks that were fetched are let go while others wait', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const { layer } = make();
+    const reads: WeakRef<Buffer>[] = [];
+    for (let i = 0; i < 300; i++) {
+      const read = Buffer.allocUnsafeSlow(4096);
+      reads.push(new WeakRef(read));
+      layer.receive(read, Lifetime.Forever);
+    }
+    for (let i = 0; i < 299; i++) layer.fetch(4096);
+    // What a WeakRef was made of in this turn of the event loop is kept until its end.
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+    expect(reads.filter((read) => read.deref() !== undefined).length).toBeLessThan(100);
+    expect(layer.chunkCount).toBe(1);
   });
 
   test('does what a naive model does, over every chunking', () => {
