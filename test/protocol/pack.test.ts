@@ -180,7 +180,7 @@ describe('PackProtocol', () => {
   });
 
   describe('copies', () => {
-    /** A protocol whose port stops it `stopAfter` bodies, and the lengths of what it copies. */
+    /** A protocol whose port says stop after so many bodies, and the lengths of what it copies. */
     function counted(stopAfter: number): { layer: PackProtocol; sink: RecordingSink; copied: number[] } {
       const sink = new RecordingSink();
       sink.stopAfter = stopAfter;

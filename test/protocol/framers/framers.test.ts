@@ -295,13 +295,10 @@ test('bytes between a message and the next start are an error, and an end counts
 });
 
 describe('a length field', () => {
-  const widths = [1, 2, 3, 4, 5, 6, 7] as const;
-
   test('of any width and order of bytes is read behind its offset', () => {
-    for (const width of widths) {
+    for (const width of [1, 2, 3, 4, 5, 6, 7]) {
       const bytes = Buffer.from([0xf1, 0xe2, 0xd3, 0xc4, 0x05, 0x06, 0x07].slice(0, width));
-      if (width === 7) bytes[0] = 0x01;
-      if (width > 6) bytes[6] = 0x01;
+      if (width === 7) bytes[0] = bytes[6] = 1; // no more than 2^53, in either order
       for (const endianness of ['big', 'little'] as const) {
         const { protocol, sink } = make(lengthField({ offset: 2, width, endianness, maxMessageBytes: 1 }));
         feedBorrowed(protocol, Buffer.concat([Buffer.from('zz'), bytes]), []);
