@@ -56,6 +56,20 @@ describe('a loan of received bytes', () => {
     }
   });
 
+  test('leaves it free when the queue of its connection and one other took bytes and have written them', () => {
+    const own = borrower();
+    const other = borrower();
+    for (const takers of [
+      [own, other, own],
+      [other, own, other],
+    ]) {
+      const lent = new Loan();
+      lent.begin(memory, own);
+      for (const taker of takers) lent.taken(bytes, taker);
+      expect(lent.end()).toBe(true);
+    }
+  });
+
   test('does not, when another queue still needs bytes, or shows them, or several took some', () => {
     const lent = new Loan();
     for (const others of [[borrower(1)], [borrower(0, [])], [borrower(), borrower()]]) {
@@ -80,10 +94,14 @@ describe('a loan of received bytes', () => {
     const own = borrower();
     const lent = new Loan();
     lent.begin(memory, own);
-    lent.taken(new Uint8Array(50), borrower());
+    lent.taken(new Uint8Array(50), borrower(1));
+    expect(lent.end()).toBe(true);
+    lent.begin(memory, own);
+    lent.taken(new Uint8Array(50), borrower(0, []));
     expect(lent.end()).toBe(true);
     // Nor any bytes while nothing is lent.
-    lent.taken(bytes, borrower());
+    lent.taken(bytes, borrower(1));
+    expect(lent.end()).toBe(true);
     lent.begin(memory, own);
     expect(lent.end()).toBe(true);
   });

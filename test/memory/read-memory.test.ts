@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   keptSendSlabPool,
   ReadMemory,
@@ -52,15 +52,20 @@ describe('read windows', () => {
     }
   });
 
-  test('there are not more than 32 MiB in windows; who comes too late stays with the shared buffer', () => {
+  test('there are up to 128 windows, which is 32 MiB; another connection stays with the shared buffer', () => {
     const memory = new ReadMemory();
     const windows: ReadWindow[] = [];
-    for (let window = memory.open(65_536); window !== null; window = memory.open(65_536)) windows.push(window);
+    for (let i = 0; i < 200; i++) {
+      const window = memory.open(65_536);
+      if (window !== null) windows.push(window);
+    }
     const bytes = windows.reduce((sum, { rest }) => sum + rest.length, 0);
     expect(bytes).toBeLessThanOrEqual(32 * 1024 * 1024);
     expect(memory.windowCount).toBe(windows.length);
+    expect(windows).toHaveLength(128);
     memory.close();
     expect(memory.open(65_536)).not.toBeNull();
+    expect(memory.open(65_536)).toBeNull();
   });
 
   test('there are none where memory is soon free again, but for what is lent', () => {
@@ -108,6 +113,33 @@ describe('read windows', () => {
     expect(window.memory === small).toBe(false);
   });
 
+  test('a window is kept when just 16 KiB are left, or just twice the read', () => {
+    for (const [filled, isKept] of [
+      [1024, true],
+      [1025, false],
+    ] as const) {
+      const window = new ReadMemory().open(1)!;
+      for (let i = 0; i < 111; i++) window.take(1024);
+      const { memory } = window;
+      window.take(filled);
+      expect(window.memory === memory).toBe(isKept);
+    }
+    for (const [filled, isKept] of [
+      [40_000, true],
+      [40_001, false],
+    ] as const) {
+      const window = new ReadMemory().open(1)!;
+      window.take(128 * 1024 - 120_000);
+      const { memory } = window;
+      window.take(filled);
+      expect(window.memory === memory).toBe(isKept);
+    }
+  });
+
+  test('a window that is lent has 128 KiB for reads of any size', () => {
+    expect(new ReadMemory().open(65_536, true)!.rest).toHaveLength(128 * 1024);
+  });
+
   test('memory is 128 KiB for small reads, 256 KiB for reads of 32 KiB and more', () => {
     const memory = new ReadMemory();
     for (const [filled, bytes] of [
@@ -141,6 +173,21 @@ describe('read windows', () => {
 });
 
 describe('memory of the process', () => {
+  test('16 MiB are allocated and let go before the first window, once, and not before', async () => {
+    vi.resetModules();
+    const fresh = await import('../../src/memory/read-memory.ts');
+    const allocate = vi.spyOn(Buffer, 'allocUnsafeSlow');
+    try {
+      const memory = new fresh.ReadMemory();
+      memory.open(1);
+      new fresh.ReadMemory().open(1);
+      fresh.keepFreedMemory();
+      expect(allocate.mock.calls).toEqual([[256 * 1024], [16 * 1024 * 1024], [128 * 1024], [256 * 1024], [128 * 1024]]);
+    } finally {
+      allocate.mockRestore();
+    }
+  });
+
   test('is one for all components', () => {
     expect(sharedMemory()).toBe(sharedMemory());
   });

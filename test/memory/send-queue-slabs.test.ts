@@ -198,6 +198,52 @@ describe('a send queue and its slabs', () => {
     }
   });
 
+  test('a package that is copied lies in one piece, also where only its header would fit into a slab', () => {
+    for (const length of [4, COPY_LIMIT_BYTES]) {
+      const to = writer();
+      const queue = new SendQueue(new SendSlabPool(8 + COPY_LIMIT_BYTES), to);
+      const before = 'x'.repeat(8 + COPY_LIMIT_BYTES - 6);
+      const first = before.slice(COPY_LIMIT_BYTES);
+      queue.append(text(first), 0, first.length);
+      queue.append(text(before), 0, before.length - first.length);
+      queue.appendPackage(0x01020304, text('b'.repeat(length)));
+      queue.flush();
+      expect(to.writes).toEqual([[before, `\x04\x03\x02\x01${'b'.repeat(length)}`]]);
+    }
+  });
+
+  test('sends of one size that are written at once show one view of the slab', () => {
+    const seen: Uint8Array[] = [];
+    const queue = new SendQueue(new SendSlabPool(16), {
+      write(chunks) {
+        seen.push(...chunks);
+        return 0;
+      },
+    });
+    for (let i = 0; i < 3; i++) {
+      queue.append(text('0123456789'), 0, 10);
+      queue.flush();
+    }
+    expect(seen[1]).toBe(seen[0]);
+    expect(seen[2]).toBe(seen[0]);
+  });
+
+  test('a piece of a large buffer is that piece, wherever it begins', () => {
+    const large = Buffer.from(Array.from({ length: 20_000 }, (_, i) => i % 251));
+    for (const [start, end] of [
+      [0, 20_000],
+      [5000, 15_000],
+      [0, 15_000],
+      [5000, 20_000],
+    ] as const) {
+      const to = writer();
+      const queue = new SendQueue(new SendSlabPool(), to);
+      queue.append(large, start, end);
+      queue.flush();
+      expect(to.writes).toEqual([[large.toString('latin1', start, end)]]);
+    }
+  });
+
   test('room that was reserved is filled in place, in front of the end of its slab', () => {
     const to = writer();
     const queue = new SendQueue(new SendSlabPool(), to);

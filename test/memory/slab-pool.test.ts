@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { copyBytes, SendSlabPool, SlabPool } from '../../src/memory/slab-pool.ts';
+import { copyBytes, SendSlab, SendSlabPool, SlabPool } from '../../src/memory/slab-pool.ts';
 
 describe('slabs for received bytes', () => {
   test('copies of any pieces are right, apart from one another, and never change', () => {
@@ -141,4 +141,22 @@ describe('slabs for sends', () => {
     pool.release(slab);
     expect([pool.freeCount, slab.end]).toEqual([1, 0]);
   });
+});
+
+test('a send slab shows just the bytes that are asked for, the same view for the same place', () => {
+  const slab = new SendSlab(16);
+  const whole = slab.view(0, 16);
+  expect(whole.equals(slab.bytes)).toBe(true);
+  const places = [
+    [2, 12],
+    [2, 8],
+    [3, 8],
+    [0, 8],
+    [4, 12],
+  ] as const;
+  for (const [start, end] of places) {
+    const view = slab.view(start, end);
+    expect([view.byteOffset - slab.bytes.byteOffset, view.length]).toEqual([start, end - start]);
+    expect(slab.view(start, end)).toBe(view);
+  }
 });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SlabPool } from '../../src/memory/slab-pool.ts';
 import { PackProtocol, packHeader } from '../../src/protocol/pack.ts';
-import { Lifetime } from '../../src/protocol/protocol.ts';
+import { AtEnd, Lifetime } from '../../src/protocol/protocol.ts';
 import { anyLifetime, behindConnection, byteByByte, everySplit, feedBorrowed, RecordingSink } from './support.ts';
 
 function make(options: { flag?: number; max?: number } = {}): { layer: PackProtocol; sink: RecordingSink } {
@@ -122,6 +122,116 @@ describe('PackProtocol', () => {
       feedBorrowed(layer, bytes, i % 3 === 0 ? [] : [1 + (i % (bytes.length - 1))]);
     }
     expect(sink.hex).toEqual(sent);
+  });
+
+  test('delivers messages, as bytes', () => {
+    const { layer } = make();
+    expect([layer.deliversBytes, layer.hasMessages]).toEqual([true, true]);
+  });
+
+  test('a stream may end between two packages only, and knows where it is', () => {
+    const { layer, sink } = make();
+    const states = [0, 1, 2, 3, 4, 5, 6].map((length) => {
+      const one = make().layer;
+      feedBorrowed(one, encode(0, Buffer.from('ab')).subarray(0, length), []);
+      return [one.isMidMessage, one.ended()];
+    });
+    const middle = [true, AtEnd.Truncated];
+    const between = [false, AtEnd.Drain];
+    expect(states).toEqual([between, middle, middle, middle, middle, middle, between]);
+    // A package that waits because the port said stop is whole.
+    sink.stopAfter = 1;
+    feedBorrowed(layer, Buffer.concat([encode(0, Buffer.from('a')), encode(0, Buffer.from('b'))]), []);
+    expect([layer.hasBacklog, layer.isMidMessage, layer.ended()]).toEqual([true, false, AtEnd.Drain]);
+  });
+
+  test('what can be sent has 1 to maxPackSize bytes, and its header before it', () => {
+    const { layer } = make({ max: 100 });
+    expect([0, 1, 99, 100, 101].map((length) => layer.sizeOf(length))).toEqual([-90, 5, 103, 104, -90]);
+    expect(layer.explain(101)).toBe('a package of 101 bytes is not possible, allowed are 1 to 100 (maxPackSize)');
+  });
+
+  test('a violation says what came and what was expected', () => {
+    const violation = (flag: number, length: number): string | undefined => {
+      const { layer, sink } = make({ flag: 3, max: 100 });
+      const head = Buffer.alloc(4);
+      head.writeUInt32LE(packHeader(flag, length));
+      layer.receive(head, Lifetime.Forever);
+      return sink.violation?.message;
+    };
+    expect(violation(1023, 5)).toContain('header flag 1023, expected 3;');
+    expect(violation(3, 101)).toContain('a package of 101 bytes, allowed are 1 to 100 (maxPackSize)');
+    expect(violation(3, 100)).toBeUndefined();
+  });
+
+  test('the rest is the part of a package, what waits behind a stop, or nothing', () => {
+    const whole = encode(0, Buffer.from('abc'));
+    const context = { pool: new SlabPool(), packHeaderFlag: 0, maxPackSize: 100 };
+    const part = new PackProtocol(context, new RecordingSink());
+    expect(part.takeRest()).toBeNull();
+    feedBorrowed(part, whole.subarray(0, 6), []);
+    expect(part.takeRest()).toEqual(whole.subarray(0, 6));
+    expect([part.takeRest(), part.bufferedBytes, part.isMidMessage]).toEqual([null, 0, false]);
+    const stopped = make();
+    stopped.sink.stopAfter = 1;
+    feedBorrowed(stopped.layer, Buffer.concat([whole, whole]), []);
+    expect(stopped.layer.takeRest()).toEqual(whole);
+    expect([stopped.layer.takeRest(), stopped.layer.bufferedBytes]).toEqual([null, 0]);
+  });
+
+  describe('copies', () => {
+    /** A protocol whose port says stop after so many bodies, and the lengths of what it copies. */
+    function counted(stopAfter: number): { layer: PackProtocol; sink: RecordingSink; copied: number[] } {
+      const sink = new RecordingSink();
+      sink.stopAfter = stopAfter;
+      const copied: number[] = [];
+      const pool = new SlabPool();
+      const copy = pool.copy.bind(pool);
+      pool.copy = (source, start, end) => {
+        copied.push(end - start);
+        return copy(source, start, end);
+      };
+      return { layer: new PackProtocol({ pool, packHeaderFlag: 0, maxPackSize: 1000 }, sink), sink, copied };
+    }
+    const two = Buffer.concat([encode(0, Buffer.from('abc')), encode(0, Buffer.from('de'))]);
+
+    test('a read that is its own is not copied, nor what waits of it', () => {
+      const { layer, sink, copied } = counted(1);
+      const read = Buffer.from(two);
+      layer.receive(read, Lifetime.Forever);
+      sink.stopAfter = 2;
+      layer.resume();
+      expect(sink.delivered.map(({ buffer, byteOffset }) => [buffer === read.buffer, byteOffset])).toEqual([
+        [true, read.byteOffset + 4],
+        [true, read.byteOffset + 11],
+      ]);
+      expect(copied).toEqual([]);
+    });
+
+    test('of a read that is lent, only what waits is copied', () => {
+      const { layer, sink, copied } = counted(1);
+      const read = Buffer.from(two);
+      layer.receive(read, Lifetime.Loan);
+      expect(sink.delivered[0]!.buffer).toBe(read.buffer);
+      read.fill(0xee);
+      sink.stopAfter = 2;
+      layer.resume();
+      expect(sink.hex[1]).toBe('6465');
+      expect(copied).toEqual([]);
+    });
+
+    test('a read that is gone after the call is copied once, without what completes a package', () => {
+      const { layer, sink, copied } = counted(Number.POSITIVE_INFINITY);
+      feedBorrowed(layer, Buffer.concat([two, two]), [5, 13]);
+      // The first read, the second package, and a read that is whole packages.
+      expect([sink.hex, copied]).toEqual([
+        ['616263', '6465', '616263', '6465'],
+        [5, 6, 13],
+      ]);
+      feedBorrowed(layer, two.subarray(0, 7), [5]);
+      // The second read was the end of a package: nothing is left to copy.
+      expect([sink.hex.length, copied.slice(3)]).toEqual([5, [5]]);
+    });
   });
 
   test('any packages in any pieces with stops anywhere come out as they went in', () => {

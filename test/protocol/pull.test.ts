@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SlabPool } from '../../src/memory/slab-pool.ts';
@@ -104,6 +106,75 @@ describe('PullProtocol', () => {
     expect(struck()).toBe(1);
   });
 
+  test('delivers no bytes but their total, and keeps nothing back', () => {
+    const { layer } = make();
+    expect([layer.deliversBytes, layer.hasBacklog]).toEqual([false, false]);
+    feedBorrowed(layer, Buffer.from('abc'), []);
+    expect([layer.hasBacklog, layer.bufferedBytes]).toEqual([false, 3]);
+  });
+
+  test('what waits of a read stays where it landed from 4096 bytes on that are a 16th of that memory', () => {
+    const isMoved = (length: number, memoryBytes: number): boolean => {
+      const { layer } = make();
+      const memory = Buffer.alloc(memoryBytes, 'x');
+      layer.receive(memory.subarray(0, length), Lifetime.Forever);
+      const piece = layer.fetch(length) as Buffer;
+      expect(piece.equals(memory.subarray(0, length))).toBe(true);
+      return piece.buffer !== memory.buffer;
+    };
+    expect([4095, 4096].map((length) => isMoved(length, 5000))).toEqual([true, false]);
+    expect([16 * 4096, 16 * 4096 + 1].map((bytes) => isMoved(4096, bytes))).toEqual([false, true]);
+    expect([8191, 8192].map((length) => isMoved(length, 128 * 1024))).toEqual([true, false]);
+  });
+
+  test('a chunk that is fetched or given up whole is handed out itself, also behind others', () => {
+    const { layer } = make();
+    const reads = Array.from({ length: 3 }, (_, i) => Buffer.alloc(5000, i));
+    for (const read of reads) layer.receive(read, Lifetime.Forever);
+    expect(layer.chunkCount).toBe(3);
+    expect(layer.fetch(5000)).toBe(reads[0]);
+    expect(layer.chunkCount).toBe(2);
+    const [first, second] = [layer.fetch(2000), layer.fetch(3000)];
+    expect([first!.buffer, second!.buffer]).toEqual([reads[1]!.buffer, reads[1]!.buffer]);
+    expect(second!.byteOffset).toBe(reads[1]!.byteOffset + 2000);
+    expect(layer.chunkCount).toBe(1);
+    expect(layer.takeRest()).toBe(reads[2]);
+    expect([layer.takeRest(), layer.chunkCount, layer.bufferedBytes]).toEqual([null, 0, 0]);
+  });
+
+  test('hundreds of chunks are fetched in order, whole and in parts, while others come', () => {
+    const { layer } = make();
+    const reads = Array.from({ length: 400 }, (_, i) => Buffer.alloc(4096, i));
+    for (const read of reads.slice(0, 200)) layer.receive(read, Lifetime.Forever);
+    reads.forEach((read, i) => {
+      if (i < 200) layer.receive(reads[i + 200]!, Lifetime.Forever);
+      if (i % 3 === 0) {
+        const parts = [layer.fetch(4000)!, layer.fetch(96)!];
+        expect(Buffer.concat(parts).equals(read)).toBe(true);
+      } else expect(layer.fetch(4096)).toBe(read);
+      const left = Math.min(200, 399 - i);
+      expect([layer.chunkCount, layer.bufferedBytes]).toEqual([left, left * 4096]);
+    });
+  });
+
+  test('chunks that were fetched are let go while others wait', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const { layer } = make();
+    const reads: WeakRef<Buffer>[] = [];
+    for (let i = 0; i < 300; i++) {
+      const read = Buffer.allocUnsafeSlow(4096);
+      reads.push(new WeakRef(read));
+      layer.receive(read, Lifetime.Forever);
+    }
+    for (let i = 0; i < 299; i++) layer.fetch(4096);
+    // What a WeakRef was made of in this turn of the event loop is kept until its end.
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+    expect(reads.filter((read) => read.deref() !== undefined).length).toBeLessThan(100);
+    expect(layer.chunkCount).toBe(1);
+  });
+
   test('does what a naive model does, over every chunking', () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant('receive' as const), bytes: fc.uint8Array({ minLength: 1, maxLength: 200 }) }),
@@ -143,6 +214,40 @@ describe('PushProtocol', () => {
     const layer = new PushProtocol({ pool: new SlabPool(), maxChunkBytes: 0 }, sink);
     feedBorrowed(layer, Buffer.from('abcdefgh'), [1, 4]);
     expect(sink.delivered.map(String)).toEqual(['a', 'bcd', 'efgh']);
+  });
+
+  test('a read of up to maxChunkBytes is handed on itself, one byte more is cut', () => {
+    const sink = new RecordingSink();
+    const layer = new PushProtocol({ pool: new SlabPool(), maxChunkBytes: 3 }, sink);
+    const reads = ['a', 'abc', 'abcd'].map((text) => Buffer.from(text));
+    for (const read of reads) layer.receive(read, Lifetime.Forever);
+    expect(sink.delivered[0]).toBe(reads[0]);
+    expect(sink.delivered[1]).toBe(reads[1]);
+    expect(sink.delivered.map(String)).toEqual(['a', 'abc', 'abc', 'd']);
+    expect(layer.hasBacklog).toBe(false);
+  });
+
+  test('what waits is cut as well, each time that it is resumed, and is not copied again', () => {
+    for (const lifetime of [Lifetime.Forever, Lifetime.Loan]) {
+      const sink = new RecordingSink();
+      const layer = new PushProtocol({ pool: new SlabPool(), maxChunkBytes: 3 }, sink);
+      const read = Buffer.from('abcdefghij');
+      sink.stopAfter = 1;
+      layer.receive(read, lifetime);
+      expect(sink.delivered.map(String)).toEqual(['abc']);
+      if (lifetime === Lifetime.Loan) read.fill(0xee);
+      for (const stopAfter of [1, 2]) {
+        sink.stopAfter = stopAfter;
+        layer.resume();
+      }
+      const [, ...later] = sink.delivered;
+      expect(later.map(String)).toEqual(['def', 'ghi', 'j']);
+      expect(new Set(later.map(({ buffer }) => buffer)).size).toBe(1);
+      const begin = lifetime === Lifetime.Loan ? later[0]!.byteOffset : read.byteOffset + 3;
+      expect(later.map(({ byteOffset }) => byteOffset - begin)).toEqual([0, 3, 6]);
+      expect(sink.delivered[0]!.buffer).toBe(read.buffer);
+      expect([layer.hasBacklog, layer.bufferedBytes]).toEqual([false, 0]);
+    }
   });
 
   test('cuts reads to maxChunkBytes, and keeps what is left when told to stop: TCP-S-004', () => {

@@ -294,6 +294,52 @@ test('bytes between a message and the next start are an error, and an end counts
   }
 });
 
+describe('a length field', () => {
+  test('of any width and order of bytes is read behind its offset', () => {
+    for (const width of [1, 2, 3, 4, 5, 6, 7]) {
+      const bytes = Buffer.from([0xf1, 0xe2, 0xd3, 0xc4, 0x05, 0x06, 0x07].slice(0, width));
+      if (width === 7) bytes[0] = bytes[6] = 1; // no more than 2^53, in either order
+      for (const endianness of ['big', 'little'] as const) {
+        const { protocol, sink } = make(lengthField({ offset: 2, width, endianness, maxMessageBytes: 1 }));
+        feedBorrowed(protocol, Buffer.concat([Buffer.from('zz'), bytes]), []);
+        const digits = endianness === 'big' ? bytes : Buffer.from(bytes).reverse();
+        expect(sink.violation).toEqual({
+          errno: Errno.EMSGSIZE,
+          message: `the peer sent a message of ${Number(`0x${digits.toString('hex')}`)} bytes or more, allowed are 1 (maxMessageBytes)`,
+        });
+      }
+    }
+  });
+
+  test('of any width and order of bytes is written behind its offset', () => {
+    const message = Buffer.alloc(0x010203, 'x');
+    for (const width of [3, 4, 5, 6, 7, 8]) {
+      const big = Buffer.concat([Buffer.alloc(width - 3), Buffer.of(1, 2, 3)]);
+      for (const endianness of ['big', 'little'] as const) {
+        for (const isInParts of [false, true]) {
+          const bytes = wire(lengthField({ offset: 2, width, endianness }), [message], isInParts);
+          const expected = endianness === 'big' ? big : Buffer.from(big).reverse();
+          expect(bytes.subarray(0, 2 + width)).toEqual(Buffer.concat([Buffer.alloc(2), expected]));
+        }
+      }
+    }
+  });
+});
+
+test('marks have 1 to 1024 bytes', () => {
+  const longest = 'x'.repeat(1024);
+  const { protocol, sink } = make(delimiter(longest));
+  protocol.receive(Buffer.from(`a${longest}`), Lifetime.Forever);
+  expect(sink.texts).toEqual(['a']);
+  expect(() => delimiter(`${longest}x`)).toThrow(/must have 1 to 1024 bytes, not 1025/);
+  expect(() => startEnd('', '>')).toThrow(/must have 1 to 1024 bytes, not 0/);
+});
+
+test('an option of framing that there is not is refused by its name', () => {
+  const functions = { decode: () => undefined, encode: () => '', decod: 1 };
+  expect(() => framing(functions as never)).toThrow(/framing.*decod/);
+});
+
 test('options that make no sense are refused: EBUG-017', () => {
   expect(() => lengthField({ width: 9 })).toThrow(RangeError);
   expect(() => lengthField({ width: 2, strip: 1 })).toThrow(RangeError);

@@ -157,6 +157,38 @@ describe('PROXY version 2', () => {
     });
   });
 
+  test('what is wrong is named', () => {
+    const problem = (hex: string, maxBytes?: number): string =>
+      read(Buffer.from(SIGNATURE + hex, 'hex'), maxBytes).problem;
+    expect(problem('31')).toContain('its version is 3, and not 2');
+    expect(problem('2f')).toContain('command 15 does not exist');
+    expect(problem('21410000')).toContain('address family 4 with transport 1 does not exist');
+    expect(problem('21130000')).toContain('address family 1 with transport 3 does not exist');
+  });
+
+  test('a header may have just as many bytes as are allowed', () => {
+    const bytes = v2('21', '11', ipv4Block);
+    expect(read(bytes, bytes.length).start).toBe(ProxyStart.Whole);
+    expect(read(bytes, bytes.length - 1)).toMatchObject({
+      start: ProxyStart.Broken,
+      problem: 'it has 28 bytes, allowed are 27 (maxHeaderBytes)',
+    });
+    const text = 'PROXY UNKNOWN\r\n';
+    expect(read(text, text.length).start).toBe(ProxyStart.Whole);
+    expect(read(text, text.length - 1)).toMatchObject({
+      start: ProxyStart.Broken,
+      problem: 'it has 15 bytes, allowed are 14 (maxHeaderBytes)',
+    });
+  });
+
+  test('the last TLV may be empty', () => {
+    const { tlvs } = whole(v2('21', '11', `${ipv4Block} 02 0001 61 04 0000`));
+    expect(tlvs.map(({ type, value }) => [type, String(value)])).toEqual([
+      [2, 'a'],
+      [4, ''],
+    ]);
+  });
+
   test('reads TLVs, of TLS too', () => {
     const bytes = writeProxyHeader({
       source: { address: '192.0.2.1', port: 1 },
@@ -287,6 +319,21 @@ describe('writeProxyHeader', () => {
     expect(whole(writeProxyHeader(mixed))).toMatchObject({ family: 'ipv6', source: { address: '192.0.2.1' } });
     const paths = { source: { address: '/a', port: 0 }, destination: { address: '\0b', port: 0 } };
     expect(whole(writeProxyHeader(paths))).toMatchObject({ family: 'unix', ...paths });
+  });
+
+  test('an IPv6 address with an IPv4 one at its end, and groups that are left out anywhere', () => {
+    const written = (address: string): string =>
+      writeProxyHeader({ source: { address, port: 1 }, destination: { address: '::', port: 2 } }).toString(
+        'hex',
+        16,
+        32,
+      );
+    expect(written('64:ff9b::192.0.2.33')).toBe('0064ff9b0000000000000000c0000221');
+    expect(written('1:2:3:4:5:6:255.254.253.252')).toBe('000100020003000400050006fffefdfc');
+    expect(written('::')).toBe('00'.repeat(16));
+    expect(written('::1')).toBe(`${'00'.repeat(15)}01`);
+    expect(written('fe80::')).toBe(`fe80${'00'.repeat(14)}`);
+    expect(written('1:2:3:4:5:6:7::')).toBe('00010002000300040005000600070000');
   });
 
   test.each([

@@ -1,0 +1,147 @@
+import { describe, expect, test } from 'vitest';
+import { type ProxyOption, parseProxies } from '../../../src/protocol/preambles/proxy-url.ts';
+
+/** What is thrown for the option, as `name: message`; `taken` if nothing is. */
+function refusal(option: unknown): string {
+  try {
+    parseProxies('proxy', option as ProxyOption);
+    return 'taken';
+  } catch (error) {
+    return `${(error as Error).name}: ${(error as Error).message}`;
+  }
+}
+
+describe('a proxy, taken apart', () => {
+  test('null is none, a list keeps its order', () => {
+    expect(parseProxies('proxy', null)).toEqual([]);
+    const hops = parseProxies('proxy', ['http://a', new URL('socks5://b:1'), { url: new URL('https://c') }]);
+    expect(hops.map(({ name }) => name)).toEqual(['http://a:80', 'socks5://b:1', 'https://c:443']);
+  });
+
+  test('all that a URL says', () => {
+    expect(parseProxies('proxy', 'socks5://us%3Aer:pa%40ss@host.example')).toEqual([
+      {
+        kind: 'socks5',
+        host: 'host.example',
+        port: 1080,
+        user: 'us:er',
+        password: 'pa@ss',
+        hasLogin: true,
+        headers: [],
+        pipeline: false,
+        ssl: null,
+        name: 'socks5://host.example:1080',
+      },
+    ]);
+    expect(parseProxies('proxy', { url: 'http://h:80/', headers: { 'X-A': 'b', 'x-c': '\t\xff' } })).toEqual([
+      {
+        kind: 'http',
+        host: 'h',
+        port: 80,
+        user: '',
+        password: '',
+        hasLogin: false,
+        headers: [
+          ['X-A', 'b'],
+          ['x-c', '\t\xff'],
+        ],
+        pipeline: false,
+        ssl: null,
+        name: 'http://h:80',
+      },
+    ]);
+  });
+
+  test('an IPv6 address stands in brackets in its name only', () => {
+    const [hop] = parseProxies('proxy', 'http://[2001:db8::1]:8080');
+    expect([hop!.host, hop!.name]).toEqual(['2001:db8::1', 'http://[2001:db8::1]:8080']);
+  });
+
+  test('socks5h is socks5, and its port 80 is not the default one', () => {
+    const ports = ['socks5h://a', 'SOCKS5://a:80', 'socks5://a:80/', 'http://a:1080', 'https://a:80'];
+    expect(parseProxies('proxy', ports).map(({ name }) => name)).toEqual([
+      'socks5://a:1080',
+      'socks5://a:80',
+      'socks5://a:80',
+      'http://a:1080',
+      'https://a:80',
+    ]);
+  });
+
+  test('TLS is spoken with https://, with socks5:// if ssl is given, and never with http://', () => {
+    const ssl = { serverName: 'other.example' };
+    const hops = parseProxies('proxy', [
+      'http://a',
+      'https://a',
+      { url: 'https://a', ssl },
+      { url: 'socks5://a', ssl },
+    ]);
+    expect(hops.map((hop) => hop.ssl)).toEqual([null, expect.anything(), ssl, ssl]);
+    expect(refusal({ url: 'http://a', ssl })).toMatch(
+      /^TypeError: ssl of proxy is for https:\/\/ and socks5:\/\/ only/,
+    );
+    expect(refusal({ url: 'https://a', ssl: 5 })).toContain('ssl of a proxy');
+  });
+
+  test('a row has up to 16', () => {
+    expect(parseProxies('proxy', Array(16).fill('http://a'))).toHaveLength(16);
+    expect(refusal(Array(17).fill('http://a'))).toBe(
+      'RangeError: proxy has 17 proxies in a row, at most 16 are possible',
+    );
+  });
+
+  test('user and password of SOCKS5 have 1 to 255 bytes each', () => {
+    const most = 'x'.repeat(255);
+    for (const login of [`${most}:${most}`, 'u:p']) expect(refusal(`socks5://${login}@a`)).toBe('taken');
+    for (const login of [`${most}x:p`, `u:${most}x`, 'u:', ':p', `u:${'x'.repeat(254)}%C3%A4`])
+      expect(refusal(`socks5://${login}@a`)).toBe(
+        'RangeError: user and password of proxy must have 1 to 255 bytes each',
+      );
+    expect(refusal(`http://u:${most}x@a`)).toBe('taken');
+  });
+
+  test.each([
+    [5, 'proxy must be a URL such as socks5://user:password@host:port, not 5'],
+    [[null], 'proxy must be a URL such as socks5://user:password@host:port, not null'],
+    [{}, 'url of proxy must be a URL such as socks5://user:password@host:port, not undefined'],
+    [{ url: 5 }, 'url of proxy must be a URL such as socks5://user:password@host:port, not 5'],
+  ])('%j is none', (option, message) => {
+    expect(refusal(option)).toBe(`TypeError: ${message}`);
+  });
+
+  test.each([[null], [5], ['a: b'], [[]], [[['a', 'b']]]])('headers of %j are none', (headers) => {
+    expect(refusal({ url: 'http://a', headers })).toMatch(
+      /^TypeError: headers of proxy must be an object of fields and their texts, not /,
+    );
+  });
+
+  test.each([
+    ['a b', 'c'],
+    ['', 'c'],
+    ['a', 5],
+    ['a', 'b\nc'],
+    ['a', 'ā'],
+  ])('a field %j with the value %j is none', (name, value) => {
+    expect(refusal({ url: 'http://a', headers: { good: 'g', [name]: value } })).toBe(
+      `TypeError: headers of proxy: ${JSON.stringify(name)} is no field with a text for its value`,
+    );
+  });
+
+  test.each(['Host', 'content-length', 'Transfer-Encoding'])('%s is no field for a CONNECT request', (name) => {
+    expect(refusal({ url: 'http://a', headers: { [name]: '1' } })).toBe(
+      `TypeError: headers of proxy: ${name} cannot be said of a CONNECT request`,
+    );
+    expect(refusal({ url: 'http://a', headers: { [`X-${name}`]: '1' } })).toBe('taken');
+  });
+
+  test('Proxy-Authorization is for a URL without user and password', () => {
+    const headers = { 'Proxy-Authorization': 'Bearer t' };
+    expect(refusal({ url: 'http://a', headers })).toBe('taken');
+    for (const login of ['u:p', 'u', ':p']) {
+      expect(refusal({ url: `http://${login}@a`, headers })).toBe(
+        'TypeError: headers of proxy: Proxy-Authorization makes no sense with user and password in the URL',
+      );
+      expect(refusal({ url: `http://${login}@a`, headers: { 'X-A': 'b' } })).toBe('taken');
+    }
+  });
+});
