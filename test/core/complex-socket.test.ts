@@ -12,6 +12,8 @@ import {
   TcpAgent,
   TcpClient,
   TcpServer,
+  UdpClient,
+  UdpServer,
 } from '../../src/index.ts';
 
 /** A connection without a socket, which notes what is asked of it. */
@@ -84,8 +86,14 @@ const unknown = (operation: string, id: number): unknown[] => [
 
 test('only components of TLS are secure: CS-011, CLI-009', () => {
   const hooks = {};
-  for (const plain of [new TcpServer(hooks), new TcpAgent(hooks), new TcpClient(hooks), new Room({})])
-    expect(plain.isSecure).toBe(false);
+  const plain = [
+    new TcpServer(hooks),
+    new TcpAgent(hooks),
+    new TcpClient(hooks),
+    new UdpServer(hooks),
+    new UdpClient(hooks),
+  ];
+  for (const one of [...plain, new Room({})]) expect(one.isSecure).toBe(false);
   for (const secure of [new SslServer(hooks), new SslAgent(hooks), new SslClient(hooks)])
     expect(secure.isSecure).toBe(true);
 });
