@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { socketError } from '../../src/core/connection-errors.ts';
 import { SocketOperation } from '../../src/core/enums.ts';
 import { errnoOf } from '../../src/core/errno.ts';
-import { describeSystemError } from '../../src/core/errors.ts';
+import { describeSystemError, internalError } from '../../src/core/errors.ts';
 import { Errno, errnoName, getSocketErrorDesc, SocketError, SocketErrorCode } from '../../src/index.ts';
 
 describe('component errors', () => {
@@ -63,6 +63,18 @@ describe('SocketError', () => {
     expect(describeSystemError('cannot listen on 0.0.0.0:80', Errno.EADDRINUSE)).toMatch(
       /EADDRINUSE - .*choose another port/,
     );
+  });
+
+  test('the sentence of an address that cannot be had says something else for a socket that connects', () => {
+    const sentence = (syscall: string): string =>
+      describeSystemError('it failed', Errno.EADDRNOTAVAIL, Object.assign(new Error('no'), { syscall }));
+    expect(sentence('bind')).toMatch(/^it failed: EADDRNOTAVAIL - no network interface .*use an own address/);
+    expect(sentence('connect')).toMatch(/^it failed: EADDRNOTAVAIL - the own port is in use .*another localPort/);
+    expect(describeSystemError('it failed', Errno.EADDRNOTAVAIL)).toBe(sentence('bind').replace(' (no)', ''));
+  });
+
+  test('the error of an impossible state asks to be reported', () => {
+    expect(internalError('two stops').message).toBe('hp-socket internal error: two stops. Please report it.');
   });
 
   test('errno numbers are Linux’s, whatever the platform reports', () => {

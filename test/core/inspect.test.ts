@@ -32,6 +32,13 @@ it('a component prints its state and its address, and no insides', async () => {
   expect(printed(client)).toBe(`TcpClient { state: 'Stopped', connectionId: 0, extra: { name: 'first' } }`);
 });
 
+it('a component is printed whole at depth 0, and by its name alone below it', () => {
+  const server = new TcpServer({});
+  const whole = `TcpServer { state: 'Stopped', connectionCount: 0, listenAddress: null }`;
+  expect(inspect(server, { depth: 0, breakLength: Number.POSITIVE_INFINITY })).toBe(whole);
+  expect(inspect({ server }, { depth: 0 })).toBe('{ server: [TcpServer] }');
+});
+
 it('no key of a certificate is printed', async () => {
   const { server: pair } = await commonCertificates();
   const server = new SslServer({}, { ssl: { cert: pair.cert, key: pair.key } });

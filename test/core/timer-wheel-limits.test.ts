@@ -104,6 +104,64 @@ describe('the system timer of a wheel', () => {
   });
 });
 
+describe('a system timer that holds the process', () => {
+  test('is held for the first deadline that asks for it, and let go with the last', () => {
+    const time = new NotedTime();
+    const wheel = new TimerWheel(time, time);
+    wheel.arm(new WheelTimer(() => {}), 20);
+    const holding = [100, 200].map((delay) => {
+      const timer = new WheelTimer(() => {}, true);
+      wheel.arm(timer, delay);
+      expect(time.isHeld).toBe(true);
+      return timer;
+    });
+    for (const timer of holding) {
+      expect(time.isHeld).toBe(true);
+      wheel.cancel(timer);
+    }
+    expect(time.isHeld).toBe(false);
+  });
+});
+
+describe('a system timer that comes late', () => {
+  /** Wakes a wheel `lateMs` after its only deadline. */
+  function woken(lateMs: number, canWait = true): { expired: () => number; read: () => void; waiting: () => number } {
+    const waiting: (() => void)[] = [];
+    let wake: () => void = () => {};
+    let now = 1000;
+    const host: TimerHost = { set: (callback) => (wake = callback), clear: () => {} };
+    if (canWait) host.afterReading = (callback) => void waiting.push(callback);
+    const wheel = new TimerWheel({ now: () => now }, host);
+    let expired = 0;
+    wheel.arm(new WheelTimer(() => void expired++), 100);
+    now = 1100 + lateMs;
+    wake();
+    return {
+      expired: () => expired,
+      waiting: () => waiting.length,
+      read: () => {
+        for (const callback of waiting.splice(0)) callback();
+      },
+    };
+  }
+
+  test.each([0, 30])('by %i ms lets the deadlines expire at once', (lateMs) => {
+    const { expired, waiting } = woken(lateMs);
+    expect([expired(), waiting()]).toEqual([1, 0]);
+  });
+
+  test.each([30.5, 31, 5000])('by %d ms lets what waits in the system be read before', (lateMs) => {
+    const { expired, waiting, read } = woken(lateMs);
+    expect([expired(), waiting()]).toEqual([0, 1]);
+    read();
+    expect([expired(), waiting()]).toEqual([1, 0]);
+  });
+
+  test('expires everything at once where nothing can be put off', () => {
+    expect(woken(5000, false).expired()).toBe(1);
+  });
+});
+
 describe('expiries that touch the wheel', () => {
   test('cancel one another, whichever comes first, also within one slot', () => {
     const time = new NotedTime();

@@ -1,5 +1,5 @@
 import { runInNewContext } from 'node:vm';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import {
   COLLECT_EVERY_BYTES,
   type Collect,
@@ -177,5 +177,67 @@ describe('the way to ask for a young collection', () => {
         throw new Error('no');
       }),
     ).toBe(false);
+  });
+});
+
+describe('the collector of this process', () => {
+  const { gc } = globalThis;
+
+  afterEach(() => {
+    vi.restoreAllMocks();
+    Object.assign(globalThis, { gc });
+    if (gc === undefined) Reflect.deleteProperty(globalThis, 'gc');
+  });
+
+  test('asks by the `gc` that is there already', () => {
+    const collect = findCollect()!;
+    const asked: unknown[] = [];
+    Object.assign(globalThis, {
+      gc: (options: unknown) => {
+        asked.push(options);
+        collect();
+      },
+    });
+    expect(isYoung(findCollect()!)).toBe(true);
+    expect(asked.length).toBeGreaterThanOrEqual(2);
+    for (const options of asked) expect(options).toEqual({ type: 'minor' });
+  });
+
+  test.runIf(needsCollections(process.versions)).each([
+    ['its thread', true],
+    ['the process, where that of a thread is not told', false],
+  ])('counts the CPU time of %s, in milliseconds', async (_, isTold) => {
+    vi.resetModules();
+    const { youngCollector } = await import('../../src/core/young-collector.ts');
+    const own = Object.getOwnPropertyDescriptor(process, 'threadCpuUsage');
+    let used = 0;
+    // Each call finds 5 ms more used, and an hour has passed.
+    const usage = (): NodeJS.CpuUsage => ({ user: ++used * 3000, system: used * 2000 });
+    const wrong = (): never => {
+      throw new Error('the other one is to be asked');
+    };
+    let now = 1;
+    let passes = 3_600_000;
+    vi.spyOn(performance, 'now').mockImplementation(() => (now += passes));
+    vi.spyOn(process, 'cpuUsage').mockImplementation(isTold ? wrong : usage);
+    Object.defineProperty(process, 'threadCpuUsage', { value: isTold ? usage : undefined, configurable: true });
+    try {
+      const receive = async (): Promise<number> => {
+        youngCollector.allocated(FIRST_COLLECTION_BYTES);
+        await new Promise((resolve) => setImmediate(resolve));
+        return youngCollector.count;
+      };
+      youngCollector.allow();
+      for (const count of [0, 1, 2, 3, 4]) expect(await receive()).toBe(count);
+      // Four of 5 ms are followed by 300 ms.
+      passes = 0;
+      now += 299;
+      expect(await receive()).toBe(4);
+      now += 1;
+      expect(await receive()).toBe(5);
+    } finally {
+      if (own === undefined) Reflect.deleteProperty(process, 'threadCpuUsage');
+      else Object.defineProperty(process, 'threadCpuUsage', own);
+    }
   });
 });
