@@ -41,18 +41,20 @@ export async function closeAll<C extends ClosingConnection>(
 ): Promise<StopReport> {
   const startedAt = clock.now();
   const report = emptyReport();
+  let isCutOff = false;
   const connections = [...table.values()];
   for (const connection of connections) {
     const { onReleased } = connection;
     connection.onReleased = () => {
       onReleased?.();
-      countEnd(report, connection);
+      countEnd(report, connection, isCutOff);
     };
   }
   if (drainTimeoutMs > 0 && !isSignalAborted(signal) && connections.length > 0) {
     for (const connection of connections) connection.drain(drainTimeoutMs, connection === active);
     // Connections whose async onAccept never answers are not gone when their time is up.
     if (table.size > 0) await emptyWait.wait(signal, drainTimeoutMs + HOOK_GRACE_MS);
+    isCutOff = true;
   }
   const rest = [...table.values()];
   for (const connection of rest) connection.close(SocketOperation.Close, 0);
@@ -67,12 +69,13 @@ export async function closeAll<C extends ClosingConnection>(
   return report;
 }
 
-function countEnd(report: StopReport, connection: ClosingConnection): void {
+/** @param isCutOff Whether the time to drain was over, so that it has not seen the end of its peer. */
+function countEnd(report: StopReport, connection: ClosingConnection, isCutOff: boolean): void {
   const { droppedBytes, errorCode, error } = connection.closeReason;
   report.connections++;
   report.droppedBytes += droppedBytes;
   // A drain that ran out of time is told to the listener as an error, but it is this side that cuts off.
   if (errorCode !== 0 && error?.operation !== 'drain') report.failed++;
-  else if (connection.hasDrained) report.drained++;
+  else if (connection.hasDrained && !isCutOff) report.drained++;
   else report.forced++;
 }

@@ -50,6 +50,9 @@ export function armDraining(connection: Link, timeoutMs: number, isPatient: bool
       moved = present;
       return deadlines.armStage(leftMs, expired);
     }
+    // Both sides have said their end, and only the `close` of the socket is still to come.
+    const isOver = connection.isShutDown && connection.receiver.hasToldEnd && connection.pendingBytes === 0;
+    if (isOver) return connection.close(SocketOperation.Close, 0);
     host.limits.closing++;
     const message = `the peer of connection ${connection.id} did not take the last ${connection.pendingBytes} bytes and close within ${timeoutMs} ms`;
     const isComplete = connection.receiver.hasEnded || connection.isShutDown;

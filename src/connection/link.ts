@@ -40,6 +40,8 @@ export interface ReceivingSide extends SocketReader {
   readonly pauses: number;
   /** Whether the peer sent its FIN. */
   readonly hasEnded: boolean;
+  /** Whether the connection knows of it: everything before it has been delivered. */
+  readonly hasToldEnd: boolean;
   /** Marks that the promise of a hook is pending, or no longer. */
   markHook(isPending: boolean): void;
   /** The protocol's deadline; 0 for none. */

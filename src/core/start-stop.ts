@@ -85,21 +85,33 @@ export function stopOnAbort(component: Component, signal: AbortSignal | undefine
 /** Milliseconds beyond its time after which a stop gives up opening hooks that do not answer. */
 export const HOOK_GRACE_MS = 50;
 
+/** Turns of the event loop that a stop waits behind its time: one to read, the others for what ends by that to close. */
+const LAST_TURNS = 4;
+
 /** How a stop waits until a component has no connections any more. */
 export class EmptyWait {
   #done: (() => void) | null = null;
 
-  /** Resolves when `emptied` is called, or before that when `signal` is aborted or `timeoutMs` have passed. */
+  /**
+   * Resolves when `emptied` is called, or before that when `signal` is aborted or `timeoutMs` have passed. When those are over while
+   * this process was busy, connections get what their own deadlines get then: the bytes that wait in the system are read first.
+   */
   wait(signal?: AbortSignal, timeoutMs?: number): Promise<void> {
     if (this.#done !== null) throw internalError('two stops wait for the same connections');
     return new Promise((resolve) => {
       const done = (): void => {
+        if (this.#done !== done) return;
         this.#done = null;
         clearTimeout(timer);
         watch.end();
         resolve();
       };
-      const timer = timeoutMs === undefined ? undefined : timeoutAfter(timeoutMs, done);
+      let turnsLeft = LAST_TURNS;
+      const late = (): void => {
+        if (turnsLeft-- > 0) setImmediate(late);
+        else done();
+      };
+      const timer = timeoutMs === undefined ? undefined : timeoutAfter(timeoutMs, late);
       this.#done = done;
       const watch = watchAbort(signal, done);
     });

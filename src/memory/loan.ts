@@ -29,7 +29,7 @@ export class Loan {
 
   /** A queue took `bytes` without copying them. */
   taken(bytes: Uint8Array, queue: Borrower): void {
-    if (this.#memory === null || bytes.buffer !== this.#memory) return;
+    if (bytes.buffer !== this.#memory) return;
     // `onSend` shows what was written, to listeners that may keep it.
     if (queue.reports !== null) this.#isKept = true;
     else if (queue === this.#queue) return;

@@ -84,7 +84,7 @@ export class SendQueue {
     if (length <= COPY_LIMIT_BYTES) {
       const slab = this.#reserve(length);
       copyBytes(data, start, end, slab.bytes, slab.end - length);
-    } else if (length > 0) {
+    } else {
       loan.taken(data, this);
       this.#push({ bytes: data, start, end, slab: null });
       this.#queuedBytes += length;

@@ -1,5 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { TcpAgent, TcpClient, TcpServer, UdpArqClient, UdpArqServer, UdpClient, UdpServer } from '../../src/index.ts';
+import {
+  PortForwarder,
+  TcpAgent,
+  TcpClient,
+  TcpServer,
+  UdpArqClient,
+  UdpArqServer,
+  UdpClient,
+  UdpServer,
+} from '../../src/index.ts';
 import { connectBare, deferred, listenBare } from '../tcp/support.ts';
 import { eventually, handshake, RawPeer } from '../udp/tools.ts';
 import { beBusyFor, host, turns } from './support.ts';
@@ -136,4 +145,39 @@ test('a peer that is silent is closed, also when that is found late', async () =
   expect(events).toEqual(['closed 110']);
   peer.destroy();
   await server.stop();
+});
+
+describe('a draining stop whose time runs out while this process is busy', () => {
+  test('reads the end of a peer that had said it, and cuts off one that had not, by its deadline', async () => {
+    const closes: unknown[] = [];
+    const server = new TcpServer({ onClose: (_server, _connId, _operation, code) => void closes.push(code) });
+    const { port } = await server.start(host, 0);
+    const polite = await connectBare(port, { allowHalfOpen: true });
+    const stubborn = await connectBare(port, { allowHalfOpen: true });
+    while (server.connectionCount < 2) await turns(1);
+    const stopped = server.stop({ drainTimeoutMs: 50 });
+    await turns(5);
+    await beBusyFor(400, () => polite.end());
+    const report = await stopped;
+    expect(report).toMatchObject({ connections: 2, drained: 1, forced: 1, failed: 0, droppedBytes: 0 });
+    expect(closes).toHaveLength(2);
+    expect(server.stats().limits.closing).toBe(1);
+    polite.destroy();
+    stubborn.destroy();
+  });
+
+  test('PortForwarder: a pair whose ends had both come to their end is not cut off', async () => {
+    await using target = await listenBare();
+    const forwarder = new PortForwarder({}, { target: { host, port: target.port } });
+    const { port } = await forwarder.start(host, 0);
+    const peer = await connectBare(port);
+    const far = await target.accepted();
+    const stopped = forwarder.stop({ drainTimeoutMs: 50 });
+    await turns(5);
+    peer.end();
+    await turns(20);
+    await beBusyFor(400, () => far.end());
+    expect(await stopped).toMatchObject({ connections: 1, drained: 1, forced: 0 });
+    peer.destroy();
+  });
 });

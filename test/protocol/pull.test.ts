@@ -29,7 +29,7 @@ describe('PullProtocol', () => {
     expect(layer.fetch(1)).toBe(null);
   });
 
-  test('what was peeked is a copy: whoever changes it does not change what is fetched', () => {
+  test('what was peeked is a copy: changing it does not change what is fetched', () => {
     const { layer } = make();
     feedBorrowed(layer, Buffer.from('abcdef'), []);
     for (const length of [1, 4, 6]) (layer.peek(length) as Buffer).fill(0);
