@@ -49,10 +49,19 @@ export const push = (sn: number, data = Buffer.from([sn & 0xff]), rest: Partial<
   segment({ cmd: 81, sn, data, ...rest });
 export const ack = (sn: number, rest: Partial<Fields> = {}): Buffer => segment({ cmd: 82, sn, ...rest });
 
+/** A window tell with a mark, and data behind it, in a session without an ID. */
+export const tell = (mark: number, data: Uint8Array = new Uint8Array()): Buffer =>
+  segment({ conv: 0, cmd: 84, frg: mark, data });
+
+/** A segment as it was read. */
+type Seg = Required<Omit<Fields, 'length' | 'data'>> & { data: Buffer };
+
 /** Reads the fields of all segments of a hex datagram. */
-export function parse(hex: string): Array<Required<Omit<Fields, 'length'>>> {
-  const bytes = Buffer.from(hex, 'hex');
-  const segments: Array<Required<Omit<Fields, 'length'>>> = [];
+export const parse = (hex: string): Seg[] => segmentsOf(Buffer.from(hex, 'hex'));
+
+/** Reads the fields of all segments of a datagram. */
+export function segmentsOf(bytes: Buffer): Seg[] {
+  const segments: Seg[] = [];
   for (let at = 0; at < bytes.length; ) {
     const end = at + 24 + bytes.readUInt32LE(at + 20);
     segments.push({

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { KEY_BYTES, MARK_KEY, type MigrationKey, MigrationKeys } from '../../src/arq/migration.ts';
 import { type ArqOptions, ArqSession, type ArqSessionHost, ArqSettings } from '../../src/arq/session.ts';
+import { tell } from './kcp-bytes.ts';
 
 const C = 5;
 const S = 0xf0000009;
@@ -34,16 +35,6 @@ class End implements ArqSessionHost {
     expect(this.session.input(datagram, now)).toBe(0);
     return this.sent.splice(0);
   }
-}
-
-/** A window tell with a mark and data, built independently of the code under test. */
-function tell(mark: number, data: Buffer): Buffer {
-  const header = Buffer.alloc(24);
-  header.writeUInt8(84, 4);
-  header.writeUInt8(mark, 5);
-  header.writeUInt16LE(512, 6);
-  header.writeUInt32LE(data.length, 20);
-  return Buffer.concat([header, data]);
 }
 
 const keyOf = (datagram: Buffer): Buffer => {

@@ -4,6 +4,7 @@ import { type ArqOptions, ArqSession, type ArqSessionHost, ArqSettings } from '.
 import { KcpSettings } from '../../src/arq/settings.ts';
 import { HELLO_LIMIT, MARK_CAPABLE, MARK_DATA, MARK_HELLO } from '../../src/arq/unreliable.ts';
 import { Errno } from '../../src/core/errno.ts';
+import { tell } from './kcp-bytes.ts';
 import { NaiveKcp } from './naive-kcp.ts';
 
 class End implements ArqSessionHost {
@@ -117,16 +118,6 @@ describe('when both ends offer it', () => {
     expect([a.messages, b.session.unreliableDropped]).toEqual([['got q'], 1]);
   });
 });
-
-/** A window tell with a mark and data, built independently of the code under test. */
-function tell(mark: number, data: Buffer = Buffer.alloc(0)): Buffer {
-  const header = Buffer.alloc(24);
-  header.writeUInt8(84, 4);
-  header.writeUInt8(mark, 5);
-  header.writeUInt16LE(512, 6);
-  header.writeUInt32LE(data.length, 20);
-  return Buffer.concat([header, data]);
-}
 
 describe('hellos', () => {
   test('five at most, with pauses of 4, 8, 12 ... intervals of at most 2 s; none after an answer', () => {

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { isCloseNotify } from '../../src/arq/datagram.ts';
 import { handshakePeerId, handshakeSelfId, isHandshake, isHandshakeComplete } from '../../src/arq/handshake.ts';
 import { ArqSession, type ArqSessionHost, ArqSettings } from '../../src/arq/session.ts';
+import { segmentsOf } from './kcp-bytes.ts';
 
 /*
  * A recording of an HP-Socket server (echo) and client, through a relay. Our session plays one side and the recording the
@@ -18,36 +19,6 @@ interface Recorded {
 }
 const recording = JSON.parse(readFileSync(new URL('../vectors/arq.json', import.meta.url), 'utf8')) as Recorded[];
 const CLOSE = 16;
-
-interface Seg {
-  conv: number;
-  cmd: number;
-  frg: number;
-  wnd: number;
-  ts: number;
-  sn: number;
-  una: number;
-  data: Buffer;
-}
-
-function segments(datagram: Buffer): Seg[] {
-  const all: Seg[] = [];
-  for (let at = 0; at < datagram.length; ) {
-    const end = at + 24 + datagram.readUInt32LE(at + 20);
-    all.push({
-      conv: datagram.readUInt32LE(at),
-      cmd: datagram[at + 4]!,
-      frg: datagram[at + 5]!,
-      wnd: datagram.readUInt16LE(at + 6),
-      ts: datagram.readUInt32LE(at + 8),
-      sn: datagram.readUInt32LE(at + 12),
-      una: datagram.readUInt32LE(at + 16),
-      data: datagram.subarray(at + 24, end),
-    });
-    at = end;
-  }
-  return all;
-}
 
 /** Payload of message i in the recording; beyond 256 bytes the position's high byte counts in as well. */
 function message(i: number, size: number): Buffer {
@@ -112,7 +83,7 @@ function outcome(datagrams: Buffer[], self: number): Outcome {
       if (!result.handshake.includes(line)) result.handshake.push(line);
       continue;
     }
-    for (const s of segments(datagram)) {
+    for (const s of segmentsOf(datagram)) {
       expect(s.conv).toBe(self);
       if (s.cmd === 81) pushes.set(s.sn, `${s.sn} ${s.frg} ${s.data.toString('hex')}`);
       if (s.cmd === 82) acks.add(s.sn);
@@ -156,7 +127,7 @@ function play(
   const collect = (): void => {
     for (const datagram of player.sent.splice(0)) {
       log.push(datagram);
-      if (datagram.length >= 24) for (const s of segments(datagram)) if (s.cmd === 81) timeOf.set(s.sn, s.ts);
+      if (datagram.length >= 24) for (const s of segmentsOf(datagram)) if (s.cmd === 81) timeOf.set(s.sn, s.ts);
     }
   };
   const until = (time: number): void => {
