@@ -10,7 +10,7 @@ import { watchAbort } from '../core/abort-watch.ts';
 import { localAddressOf, type SocketAddress } from '../core/address.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { isSignalAborted } from '../core/component.ts';
-import { timeoutAfter } from '../core/delay.ts';
+import { deadlineAfter } from '../core/delay.ts';
 import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import {
@@ -168,9 +168,9 @@ export abstract class StreamClient<Extra = unknown, Message = Sendable>
     if (drainTimeoutMs > 0 && !isAborted && connection.isConnected)
       connection.drain(drainTimeoutMs, this[$host]!.active === connection);
     else cut();
-    const giveUp = timeoutAfter(drainTimeoutMs + HOOK_GRACE_MS, () => connection.abandonHooks());
+    const cancel = deadlineAfter(drainTimeoutMs + HOOK_GRACE_MS, () => connection.abandonHooks());
     await stopped;
-    clearTimeout(giveUp);
+    cancel();
     watch.end();
   }
 

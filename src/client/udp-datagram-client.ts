@@ -2,7 +2,7 @@ import { watchAbort } from '../core/abort-watch.ts';
 import type { SocketAddress } from '../core/address.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { isSignalAborted } from '../core/component.ts';
-import { timeoutAfter } from '../core/delay.ts';
+import { deadlineAfter } from '../core/delay.ts';
 import { shown } from '../core/describe.ts';
 import { ServiceState, SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno, errnoOf } from '../core/errno.ts';
@@ -320,12 +320,12 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
       if (drainTimeoutMs > 0 && !isAborted) connection.drain(drainTimeoutMs);
       else cut();
       // An async onConnect that never answers.
-      const giveUp = timeoutAfter(drainTimeoutMs + HOOK_GRACE_MS, () => {
+      const cancel = deadlineAfter(drainTimeoutMs + HOOK_GRACE_MS, () => {
         cut();
         connection.abandonHooks();
       });
       await stopped;
-      clearTimeout(giveUp);
+      cancel();
       watch.end();
     }
     await stopped;

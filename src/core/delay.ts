@@ -5,3 +5,26 @@ export const MAX_DELAY_MS = 0x7fffffff;
 export function timeoutAfter(delayMs: number, callback: () => void): NodeJS.Timeout | undefined {
   return delayMs > MAX_DELAY_MS ? undefined : setTimeout(callback, delayMs);
 }
+
+/** Turns of the event loop behind a deadline: one in which is read what waits in the system, the others for what ends by that to close. */
+const LAST_TURNS = 4;
+
+/**
+ * As `timeoutAfter`, for a deadline that gives others up. It may be found late, because this process was busy; what they had said in
+ * time waits in the system then, and is read before `callback` is called.
+ * @returns A function that cancels the call, at any time.
+ */
+export function deadlineAfter(delayMs: number, callback: () => void): () => void {
+  let isCancelled = false;
+  let turnsLeft = LAST_TURNS;
+  const late = (): void => {
+    if (isCancelled) return;
+    if (turnsLeft-- > 0) setImmediate(late);
+    else callback();
+  };
+  const timer = timeoutAfter(delayMs, late);
+  return () => {
+    isCancelled = true;
+    clearTimeout(timer);
+  };
+}

@@ -1,6 +1,6 @@
 import { watchAbort } from './abort-watch.ts';
 import { type Component, isSignalAborted } from './component.ts';
-import { timeoutAfter } from './delay.ts';
+import { deadlineAfter } from './delay.ts';
 import { ServiceState, SocketErrorCode } from './enums.ts';
 import { Errno } from './errno.ts';
 import { internalError, SocketError } from './errors.ts';
@@ -85,33 +85,21 @@ export function stopOnAbort(component: Component, signal: AbortSignal | undefine
 /** Milliseconds beyond its time after which a stop gives up opening hooks that do not answer. */
 export const HOOK_GRACE_MS = 50;
 
-/** Turns of the event loop that a stop waits behind its time: one to read, the others for what ends by that to close. */
-const LAST_TURNS = 4;
-
 /** How a stop waits until a component has no connections any more. */
 export class EmptyWait {
   #done: (() => void) | null = null;
 
-  /**
-   * Resolves when `emptied` is called, or before that when `signal` is aborted or `timeoutMs` have passed. When those are over while
-   * this process was busy, connections get what their own deadlines get then: the bytes that wait in the system are read first.
-   */
-  wait(signal?: AbortSignal, timeoutMs?: number): Promise<void> {
+  /** Resolves when `emptied` is called, or before that when `signal` is aborted or `timeoutMs` have passed. */
+  wait(signal?: AbortSignal, timeoutMs = Number.POSITIVE_INFINITY): Promise<void> {
     if (this.#done !== null) throw internalError('two stops wait for the same connections');
     return new Promise((resolve) => {
       const done = (): void => {
-        if (this.#done !== done) return;
         this.#done = null;
-        clearTimeout(timer);
+        cancel();
         watch.end();
         resolve();
       };
-      let turnsLeft = LAST_TURNS;
-      const late = (): void => {
-        if (turnsLeft-- > 0) setImmediate(late);
-        else done();
-      };
-      const timer = timeoutMs === undefined ? undefined : timeoutAfter(timeoutMs, late);
+      const cancel = deadlineAfter(timeoutMs, done);
       this.#done = done;
       const watch = watchAbort(signal, done);
     });

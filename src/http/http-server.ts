@@ -2,6 +2,7 @@ import type { StreamConnection } from '../connection/stream-connection.ts';
 import { watchAbort } from '../core/abort-watch.ts';
 import { addMethods } from '../core/add-methods.ts';
 import { checkListener } from '../core/check-listener.ts';
+import { deadlineAfter } from '../core/delay.ts';
 import { describe } from '../core/describe.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
@@ -334,11 +335,15 @@ export class HttpServer<Extra = unknown> extends StreamServer<Extra> {
     const stopped = super.stop(options);
     if (drainTimeoutMs <= 0) return stopped;
     const isOver = timeoutOf(drainTimeoutMs, signal);
-    const report = await stopped;
-    // The last answers may have left more of it.
-    while (this.#work.size > 0 && !isOver.signal.aborted) await Promise.race([Promise.all(this.#work), isOver.promise]);
-    isOver.clear();
-    return report;
+    try {
+      const report = await stopped;
+      // The last answers may have left more of it.
+      while (this.#work.size > 0 && !isOver.signal.aborted)
+        await Promise.race([Promise.all(this.#work), isOver.promise]);
+      return report;
+    } finally {
+      isOver.clear();
+    }
   }
 
   /** @internal */
@@ -362,14 +367,14 @@ function timeoutOf(
 ): { promise: Promise<void>; signal: AbortSignal; clear(): void } {
   const controller = new AbortController();
   const abort = (): void => controller.abort();
-  const timer = setTimeout(abort, ms);
+  const cancel = deadlineAfter(ms, abort);
   const watch = watchAbort(signal, abort);
   const promise = new Promise<void>((resolve) => controller.signal.addEventListener('abort', () => resolve()));
   return {
     promise,
     signal: controller.signal,
     clear() {
-      clearTimeout(timer);
+      cancel();
       watch.end();
     },
   };

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { HttpAgent } from '../../src/http.ts';
 import {
   PortForwarder,
   TcpAgent,
@@ -9,7 +10,7 @@ import {
   UdpClient,
   UdpServer,
 } from '../../src/index.ts';
-import { connectBare, deferred, listenBare } from '../tcp/support.ts';
+import { connectBare, deferred, listenBare, readBytes } from '../tcp/support.ts';
 import { eventually, handshake, RawPeer } from '../udp/tools.ts';
 import { beBusyFor, host, turns } from './support.ts';
 
@@ -179,5 +180,18 @@ describe('a draining stop whose time runs out while this process is busy', () =>
     await beBusyFor(400, () => far.end());
     expect(await stopped).toMatchObject({ connections: 1, drained: 1, forced: 0 });
     peer.destroy();
+  });
+
+  test('HttpAgent: an answer that had come is the answer of its request', async () => {
+    await using target = await listenBare();
+    const agent = new HttpAgent({});
+    await agent.start();
+    const answer = agent.request(`http://${host}:${target.port}/`);
+    const far = await target.accepted();
+    await readBytes(far, 1);
+    const stopped = agent.stop({ drainTimeoutMs: 50 });
+    await beBusyFor(400, () => far.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'));
+    expect(String((await answer).body)).toBe('ok');
+    await stopped;
   });
 });

@@ -325,6 +325,30 @@ describe('a fetch handler', () => {
     expect(log).toEqual(['work', 'stopped']);
   });
 
+  it('has its work awaited however long it may take, if the stop says so', async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', note);
+    const log: string[] = [];
+    const { url, server } = await open((_request, info) => {
+      info.waitUntil(new Promise((resolve) => setTimeout(resolve, 50)).then(() => void log.push('work')));
+      return new Response('x');
+    });
+    await (await fetch(url, { headers: { connection: 'close' } })).text();
+    await server.stop({ drainTimeoutMs: Number.POSITIVE_INFINITY });
+    log.push('stopped');
+    process.off('warning', note);
+    expect([log, warnings]).toEqual([['work', 'stopped'], []]);
+  });
+
+  it('a draining stop that is refused leaves no timer behind', async () => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const server = new HttpServer({ fetch: () => new Response('x') });
+    const before = timers();
+    await expect(server.stop({ drainTimeoutMs: 20_000 })).rejects.toMatchObject({ code: 'HP_ILLEGAL_STATE' });
+    expect(timers()).toBe(before);
+  });
+
   it('is checked with its options', async () => {
     expect(() => new HttpServer({ fetch: 1 as never })).not.toThrow();
     await expect(new HttpServer({ fetch: 1 as never }).start('127.0.0.1', 0)).rejects.toThrow(TypeError);

@@ -1,6 +1,6 @@
 import { watchAbort } from '../../core/abort-watch.ts';
 import { Component, isSignalAborted, isThenable } from '../../core/component.ts';
-import { timeoutAfter } from '../../core/delay.ts';
+import { deadlineAfter, timeoutAfter } from '../../core/delay.ts';
 import { describe } from '../../core/describe.ts';
 import { ServiceState, SocketErrorCode } from '../../core/enums.ts';
 import { Errno } from '../../core/errno.ts';
@@ -511,11 +511,11 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
     return new Promise((resolve) => {
       const done = (): void => {
         this.#onProgress = null;
-        clearTimeout(timer);
+        cancel();
         watch.end();
         resolve();
       };
-      const timer = timeoutAfter(maxWaitMs, done);
+      const cancel = deadlineAfter(maxWaitMs, done);
       const watch = watchAbort(signal, done);
       this.#onProgress = () => {
         if (isDone()) done();

@@ -1,7 +1,7 @@
 import type { StreamConnection } from '../../connection/stream-connection.ts';
 import { watchAbort } from '../../core/abort-watch.ts';
 import type { Component } from '../../core/component.ts';
-import { timeoutAfter } from '../../core/delay.ts';
+import { deadlineAfter } from '../../core/delay.ts';
 import { Errno } from '../../core/errno.ts';
 import type { PendingRequest } from '../pending-request.ts';
 import { type RequestTarget, targetOf } from '../request-target.ts';
@@ -180,10 +180,10 @@ export class HttpPool implements OriginHost {
       over = resolve;
     });
     this.#awaitingIdle.push(over);
-    const timer = timeoutAfter(timeoutMs, over);
+    const cancel = deadlineAfter(timeoutMs, over);
     const watch = watchAbort(signal, over);
     await done;
-    clearTimeout(timer);
+    cancel();
     watch.end();
   }
 
