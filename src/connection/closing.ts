@@ -69,7 +69,7 @@ export async function closeAll<C extends ClosingConnection>(
   return report;
 }
 
-/** @param isCutOff Whether the time to drain was over, so that it has not seen the end of its peer. */
+/** @param isCutOff Whether the connection was still there when the time to drain was over: then it has not drained. */
 function countEnd(report: StopReport, connection: ClosingConnection, isCutOff: boolean): void {
   const { droppedBytes, errorCode, error } = connection.closeReason;
   report.connections++;

@@ -6,12 +6,12 @@ export function timeoutAfter(delayMs: number, callback: () => void): NodeJS.Time
   return delayMs > MAX_DELAY_MS ? undefined : setTimeout(callback, delayMs);
 }
 
-/** Turns of the event loop behind a deadline: one in which is read what waits in the system, the others for what ends by that to close. */
+/** Turns of the event loop that follow a deadline: one to read what waits in the system, the others to close what ends by that. */
 const LAST_TURNS = 4;
 
 /**
- * As `timeoutAfter`, for a deadline that gives others up. It may be found late, because this process was busy; what they had said in
- * time waits in the system then, and is read before `callback` is called.
+ * As `timeoutAfter`, for a deadline at which something is given up, such as a peer or a request. A busy process may notice it late.
+ * Bytes that had come in time wait in the system then; they are read before `callback` is called.
  * @returns A function that cancels the call, at any time.
  */
 export function deadlineAfter(delayMs: number, callback: () => void): () => void {

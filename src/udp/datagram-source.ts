@@ -41,7 +41,7 @@ export function directSource(address: string, port: number): DatagramSource {
   return new DatagramSource(address, port, normalizeAddress(address), port, address, null);
 }
 
-/** The peer of a connected socket: where its datagrams go is nothing to be said with each. */
+/** The peer of a connected socket, which needs no address with each datagram. */
 export function connectedSource(address: string, port: number): DatagramSource {
   return new DatagramSource('', port, normalizeAddress(address), port, '', null);
 }

@@ -42,8 +42,8 @@ export class ArqMoves {
   }
 
   /**
-   * A datagram came. False if it is about no move. One that says that a connection goes on at its source leaves nothing behind, and
-   * no answer is longer than what came, until an answer to a challenge shows that it is true.
+   * A datagram came. Returns false if it is none about a move. A claim that a connection goes on at `source` changes nothing, and no
+   * answer is longer than what came, until the client has answered a challenge from there.
    */
   came(run: UdpHost, source: DatagramSource, datagram: Buffer, now: number): boolean {
     if (!isMigration(datagram)) return false;
