@@ -1,4 +1,4 @@
-import type { SendPolicy } from '../core/enums.ts';
+import { SendPolicy } from '../core/enums.ts';
 import { $createProtocol, $security, $settings, $wheel } from '../core/internals.ts';
 import type { AnyHooks } from '../core/listener.ts';
 import { type ComponentStats, type LimitCounters, newLimitCounters } from '../core/stats.ts';
@@ -48,6 +48,9 @@ export interface StreamSettings {
   readonly receiveRatePolicy: 'pause' | 'close';
 }
 
+/** Queued bytes of one turn beyond which they are handed over at once: what one read can bring. */
+const GATHER_LIMIT_BYTES = 256 * 1024;
+
 /**
  * What all stream connections of one running component share: its listener, settings, memory, counters, and the end of
  * the turn of the event loop. Made anew by each start.
@@ -65,6 +68,10 @@ export class ConnectionHost {
   readonly isFast: boolean;
   /** Writes past Node's streams; null where that is not possible or not wanted. */
   readonly directWriter: DirectWriter | null;
+  /** Queued bytes of a connection that are handed over at once; fewer wait for the end of the read, or the turn. */
+  readonly gatherLimitBytes: number;
+  /** Pending bytes of a connection from which on an append has to look at that limit, and at the high-water mark. */
+  readonly muchBytes: number;
   readonly reportsSends: boolean;
   /** Whether reads note their time. */
   readonly marksReceives: boolean;
@@ -93,6 +100,8 @@ export class ConnectionHost {
     );
     const lowWaterMarkBytes = Math.min(settings.lowWaterMarkBytes, highWaterMarkBytes);
     this.settings = { ...settings, highWaterMarkBytes, lowWaterMarkBytes };
+    this.gatherLimitBytes = settings.sendPolicy === SendPolicy.Direct ? 0 : GATHER_LIMIT_BYTES;
+    this.muchBytes = Math.min(this.gatherLimitBytes, highWaterMarkBytes + 1);
     this.wheel = owner[$wheel];
     this.security = owner[$security];
     this.marksReceives = settings.markSilence || settings.idleTimeoutMs > 0;

@@ -8,6 +8,7 @@ import { WheelNode } from '../core/timer-wheel.ts';
 import { loan } from '../memory/loan.ts';
 import { type ReadWindow, WINDOW_ENTER_BYTES, WINDOW_LEAVE_BYTES } from '../memory/read-memory.ts';
 import { AtEnd, Lifetime, type Port, type Protocol } from '../protocol/protocol.ts';
+import type { Consumer } from './consumer.ts';
 import type { Link, ReceivingSide } from './link.ts';
 import { ReceiveRates } from './receive-rates.ts';
 import { ConnectionState } from './state.ts';
@@ -164,11 +165,7 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
     host.bytesIn += bytes.length;
     this.bytesIn += bytes.length;
     if (host.marksReceives) this.lastReceiveAt = host.wheel.now();
-    if (this.#rates !== null) {
-      const now = host.wheel.clock.now();
-      this.keepToRates(this.#rates, this.#rates.bytesCame(bytes.length, now), now);
-      if (connection.state >= ConnectionState.Closing) return;
-    }
+    if (this.#rates !== null && !this.keepsToByteRate(this.#rates, bytes.length)) return;
     const outer = host.active;
     host.active = connection;
     this.#facts |= IS_DELIVERING;
@@ -240,15 +237,26 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
   }
 
   count(): boolean {
-    const connection = this.#connection;
-    if (this.#rates !== null) {
-      const now = connection.host.wheel.clock.now();
-      this.keepToRates(this.#rates, this.#rates.messageCame(now), now);
-      if (connection.state >= ConnectionState.Closing) return false;
-    }
+    if (this.#rates !== null && !this.keepsToMessageRate(this.#rates)) return false;
     this.messagesIn++;
-    connection.host.messagesIn++;
+    this.#connection.host.messagesIn++;
     return true;
+  }
+
+  /** Charges bytes. Returns whether the connection goes on. */
+  private keepsToByteRate(rates: ReceiveRates, bytes: number): boolean {
+    const connection = this.#connection;
+    const now = connection.host.wheel.clock.now();
+    this.keepToRates(rates, rates.bytesCame(bytes, now), now);
+    return connection.state < ConnectionState.Closing;
+  }
+
+  /** Charges a message. Returns whether the connection goes on. */
+  private keepsToMessageRate(rates: ReceiveRates): boolean {
+    const connection = this.#connection;
+    const now = connection.host.wheel.clock.now();
+    this.keepToRates(rates, rates.messageCame(now), now);
+    return connection.state < ConnectionState.Closing;
   }
 
   get hasConsumer(): boolean {
@@ -260,23 +268,27 @@ export class ConnectionReceiver extends WheelNode implements Port, ReceivingSide
   }
 
   deliver(data: unknown): boolean {
-    if (!this.count()) return false;
+    if (this.#rates !== null && !this.keepsToMessageRate(this.#rates)) return false;
     const connection = this.#connection;
     const { host } = connection;
-    if (connection.consumer !== null) {
-      loan.keep(); // a stream or an iterator hands it on later
-      if (!connection.consumer.deliver(data)) this.pauses |= PAUSED_BY_CONSUMER;
-    } else {
-      let result: unknown;
-      try {
-        result = host.listener.onReceive?.(host.owner, connection.id, data);
-      } catch (thrown) {
-        connection.hookFailed('onReceive', thrown, SocketOperation.Receive);
-        return false;
-      }
-      if (mustSettle(result)) settleHook(result, this.receiveOutcome());
+    this.messagesIn++;
+    host.messagesIn++;
+    if (connection.consumer !== null) return this.deliverTo(connection.consumer, data);
+    let result: unknown;
+    try {
+      result = host.listener.onReceive?.(host.owner, connection.id, data);
+    } catch (thrown) {
+      connection.hookFailed('onReceive', thrown, SocketOperation.Receive);
+      return false;
     }
-    return this.pauses === 0 && this.isOpen;
+    if (result !== undefined && mustSettle(result)) settleHook(result, this.receiveOutcome());
+    return this.mayDeliver;
+  }
+
+  private deliverTo(consumer: Consumer, data: unknown): boolean {
+    loan.keep(); // a stream or an iterator hands it on later
+    if (!consumer.deliver(data)) this.pauses |= PAUSED_BY_CONSUMER;
+    return this.mayDeliver;
   }
 
   /** What follows from `onReceive`; the same for all its calls, and made when one of them asks for it. */

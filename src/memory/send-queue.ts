@@ -82,18 +82,18 @@ export class SendQueue {
   append(data: Uint8Array, start: number, end: number): void {
     const length = end - start;
     if (length <= COPY_LIMIT_BYTES) {
-      const slab = this.#reserve(length);
+      const slab = this.reserve(length);
       copyBytes(data, start, end, slab.bytes, slab.end - length);
     } else {
       loan.taken(data, this);
-      this.#push({ bytes: data, start, end, slab: null });
+      this.push({ bytes: data, start, end, slab: null });
       this.#queuedBytes += length;
     }
   }
 
   /** Appends the little-endian word `value`: the header of a package. */
   appendUInt32LE(value: number): void {
-    const slab = this.#reserve(WORD_BYTES);
+    const slab = this.reserve(WORD_BYTES);
     writeWord(slab.bytes, slab.end - WORD_BYTES, value);
   }
 
@@ -105,7 +105,7 @@ export class SendQueue {
       this.append(body, 0, length);
       return;
     }
-    const slab = this.#reserve(WORD_BYTES + length);
+    const slab = this.reserve(WORD_BYTES + length);
     const at = slab.end - length;
     writeWord(slab.bytes, at - WORD_BYTES, header);
     copyBytes(body, 0, length, slab.bytes, at);
@@ -116,17 +116,12 @@ export class SendQueue {
    * before anything else is sent. For protocols that build small messages in place.
    */
   reserve(length: number): SendSlab {
-    return this.#reserve(length);
-  }
-
-  /** Room for `length` bytes at the end of the queue, in front of `slab.end`. */
-  #reserve(length: number): SendSlab {
     const slab = this.#pool.current(length);
     const last = this.#segments.length > 0 ? this.#segments[this.#segments.length - 1]! : undefined;
     if (last !== undefined && last.slab === slab && last.end === slab.end) {
       last.end += length;
     } else {
-      this.#push({ bytes: slab.bytes, start: slab.end, end: slab.end + length, slab });
+      this.push({ bytes: slab.bytes, start: slab.end, end: slab.end + length, slab });
       slab.users++;
     }
     slab.end += length;
@@ -134,7 +129,7 @@ export class SendQueue {
     return slab;
   }
 
-  #push(segment: Segment): void {
+  private push(segment: Segment): void {
     if (this.#segments.length === 0) this.#segments = [segment];
     else this.#segments.push(segment);
   }
@@ -142,17 +137,17 @@ export class SendQueue {
   /** Hands what is queued to the system, unless a write is under way. Returns the writer's answer, 0 if there was nothing. */
   flush(): number {
     while (this.#segments.length > 0 && this.#inFlight === null && this.#writer.isBusy !== true) {
-      const chunks = this.#take();
+      const chunks = this.take();
       this.#inFlight = chunks;
       const status = this.#writer.write(chunks);
       if (status !== 0) return status;
-      this.#complete();
+      this.complete();
     }
     return 0;
   }
 
   /** Moves up to `maxWriteBytes` from the queue to what is in flight. */
-  #take(): Uint8Array[] {
+  private take(): Uint8Array[] {
     const segments = this.#segments;
     // The usual case: what was sent in answer to one read is one run in a slab.
     if (segments.length === 1 && this.#queuedBytes <= this.maxWriteBytes) {
@@ -198,10 +193,10 @@ export class SendQueue {
   /** The write under way is done. */
   written(): void {
     if (this.#inFlight === null) throw internalError('a write completed that was not under way');
-    this.#complete();
+    this.complete();
   }
 
-  #complete(): void {
+  private complete(): void {
     this.writtenBytes += this.#inFlightBytes;
     this.#inFlightBytes = 0;
     // One by one: there may be more of them than a call takes arguments.

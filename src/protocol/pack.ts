@@ -74,7 +74,7 @@ export class PackProtocol extends ByteProtocol {
     if (this.#isBroken) return;
     let at = 0;
     if (this.#partialLength > 0) {
-      at = this.#completePartial(bytes);
+      at = this.completePartial(bytes);
       if (at < 0) return;
       if (this.#backlog !== null) {
         // The package that just became whole was the last one that the port wanted.
@@ -82,7 +82,7 @@ export class PackProtocol extends ByteProtocol {
         return;
       }
     }
-    if (at < bytes.length) this.#parse(bytes, at, lifetime);
+    if (at < bytes.length) this.parse(bytes, at, lifetime);
   }
 
   get isMidMessage(): boolean {
@@ -116,7 +116,7 @@ export class PackProtocol extends ByteProtocol {
     const backlog = this.#backlog;
     if (backlog === null) return;
     this.#backlog = null;
-    this.#parse(backlog, 0, Lifetime.Forever);
+    this.parse(backlog, 0, Lifetime.Forever);
   }
 
   takeRest(): Buffer | null {
@@ -129,15 +129,15 @@ export class PackProtocol extends ByteProtocol {
   }
 
   /** Delivers the whole packages of `bytes[at..]` and keeps what is left. */
-  #parse(bytes: Buffer, at: number, lifetime: Lifetime): void {
+  private parse(bytes: Buffer, at: number, lifetime: Lifetime): void {
     const isCopied = lifetime === Lifetime.Call;
     const own = isCopied ? this.#context.pool.copy(bytes, at, bytes.length) : bytes;
     const { buffer: memory, byteOffset, length: end } = own;
     let from = isCopied ? 0 : at;
     while (end - from >= PACK_HEADER_BYTES) {
       const header = readWord(own, from);
-      const errno = this.#check(header);
-      if (errno !== 0) return this.#violate(errno, header);
+      const errno = this.check(header);
+      if (errno !== 0) return this.violate(errno, header);
       const body = from + PACK_HEADER_BYTES;
       const length = header & MAX_PACK_SIZE;
       if (length > end - body) break;
@@ -149,10 +149,10 @@ export class PackProtocol extends ByteProtocol {
         return;
       }
     }
-    if (from < end) this.#keepPartial(own, from);
+    if (from < end) this.keepPartial(own, from);
   }
 
-  #keepPartial(bytes: Buffer, at: number): void {
+  private keepPartial(bytes: Buffer, at: number): void {
     const length = bytes.length - at;
     this.#partial = Buffer.allocUnsafe(Math.max(length, 64));
     this.#partial.set(at === 0 ? bytes : bytes.subarray(at));
@@ -163,20 +163,20 @@ export class PackProtocol extends ByteProtocol {
    * Adds to the incomplete package what `bytes` has of it. Returns the offset behind it, -1 if there was a violation. When
    * the port says stop, `#backlog` is set (to an empty buffer) as a sign.
    */
-  #completePartial(bytes: Buffer): number {
+  private completePartial(bytes: Buffer): number {
     let at = 0;
     if (this.#partialLength < PACK_HEADER_BYTES) {
-      at = this.#grow(bytes, 0, PACK_HEADER_BYTES);
+      at = this.grow(bytes, 0, PACK_HEADER_BYTES);
       if (this.#partialLength < PACK_HEADER_BYTES) return at;
       const header = readWord(this.#partial!, 0);
-      const errno = this.#check(header);
+      const errno = this.check(header);
       if (errno !== 0) {
-        this.#violate(errno, header);
+        this.violate(errno, header);
         return -1;
       }
     }
     const total = PACK_HEADER_BYTES + (readWord(this.#partial!, 0) & MAX_PACK_SIZE);
-    at = this.#grow(bytes, at, total);
+    at = this.grow(bytes, at, total);
     if (this.#partialLength < total) return at;
     const body = this.#partial!.subarray(PACK_HEADER_BYTES, total);
     this.#partial = null;
@@ -186,7 +186,7 @@ export class PackProtocol extends ByteProtocol {
   }
 
   /** Appends `bytes[at..]` to the incomplete package until that has `target` bytes. Returns the offset behind what it took. */
-  #grow(bytes: Buffer, at: number, target: number): number {
+  private grow(bytes: Buffer, at: number, target: number): number {
     const taken = Math.min(target - this.#partialLength, bytes.length - at);
     const length = this.#partialLength + taken;
     let partial = this.#partial!;
@@ -201,7 +201,7 @@ export class PackProtocol extends ByteProtocol {
   }
 
   /** 0, or the errno of what is wrong with a header, in HP-Socket's order (PK-005). */
-  #check(header: number): number {
+  private check(header: number): number {
     const flag = this.#context.packHeaderFlag;
     if (flag !== 0 && header >>> 22 !== flag) return Errno.EBADMSG;
     const length = header & MAX_PACK_SIZE;
@@ -209,7 +209,7 @@ export class PackProtocol extends ByteProtocol {
     return 0;
   }
 
-  #violate(errno: number, header: number): void {
+  private violate(errno: number, header: number): void {
     this.#isBroken = true;
     this.#partial = null;
     this.#partialLength = 0;

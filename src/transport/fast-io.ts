@@ -95,13 +95,13 @@ export class DirectWriter {
       const Request = requestConstructor();
       return Request === null
         ? writeForResult(handle, chunks, owner)
-        : this.#writeWithRequest(Request, handle, chunks, owner);
+        : this.writeWithRequest(Request, handle, chunks, owner);
     } catch {
       return writeThrew();
     }
   }
 
-  #writeWithRequest(
+  private writeWithRequest(
     Request: RequestConstructor,
     handle: StreamHandle,
     chunks: Uint8Array[],

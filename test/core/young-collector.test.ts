@@ -1,3 +1,4 @@
+import v8 from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import {
@@ -19,18 +20,35 @@ class FakeRuntime {
   costMs = 0.2;
   waitMs = 0;
   cpuTime = 0;
+  externalBytes = 0;
+  #used = 0;
+  #unused = 0;
   collect: Collect | null = () => {
     this.time += this.costMs + this.waitMs;
     this.cpuTime += this.costMs;
+    this.collectMemory();
   };
   readonly due: (() => void)[] = [];
   readonly now = (): number => this.time;
   readonly cpu = (): number => this.cpuTime;
+  readonly external = (): number => this.externalBytes;
   readonly atTurnEnd = (call: () => void): void => void this.due.push(call);
   readonly find = (): Collect | null => {
     this.found++;
     return this.collect;
   };
+
+  /** Memory that was found to be unused leaves V8's count with the next allocation. */
+  allocate(bytes: number): void {
+    this.externalBytes += bytes - this.#unused;
+    this.#unused = 0;
+    this.#used += bytes;
+  }
+
+  collectMemory(): void {
+    this.#unused += this.#used;
+    this.#used = 0;
+  }
 
   endTurn(): void {
     for (const call of this.due.splice(0)) call();
@@ -42,6 +60,7 @@ function started(): { runtime: FakeRuntime; collector: YoungCollector; receive: 
   const collector = new YoungCollector(runtime);
   collector.allow();
   const receive = (bytes: number): void => {
+    runtime.allocate(bytes);
     collector.allocated(bytes);
     runtime.endTurn();
   };
@@ -56,6 +75,7 @@ describe('collections of the young generation', () => {
     expect(runtime.found).toBe(0);
     receive(1);
     expect([runtime.found, collector.count]).toEqual([1, 0]);
+    runtime.allocate(3 * COLLECT_EVERY_BYTES - 1);
     collector.allocated(COLLECT_EVERY_BYTES - 1);
     expect(runtime.due).toEqual([]);
     collector.allocated(COLLECT_EVERY_BYTES);
@@ -95,6 +115,34 @@ describe('collections of the young generation', () => {
       receive(FIRST_COLLECTION_BYTES * 2);
       expect([collector.frees, collector.count, runtime.found]).toEqual([false, 0, 1]);
     }
+  });
+
+  test('are not asked for while V8 collects as often by itself, and are again when it no longer does', () => {
+    const { runtime, collector, receive } = started();
+    receive(FIRST_COLLECTION_BYTES);
+    receive(COLLECT_EVERY_BYTES);
+    expect(collector.count).toBe(1);
+    const receiveAndCollect = (): void => {
+      runtime.allocate(COLLECT_EVERY_BYTES - 1000);
+      collector.allocated(COLLECT_EVERY_BYTES - 1000);
+      runtime.collectMemory();
+      receive(1000);
+    };
+    for (let i = 0; i < 10; i++) receiveAndCollect();
+    expect(collector.count).toBe(1);
+    for (let i = 0; i < 10; i++) receive(COLLECT_EVERY_BYTES);
+    // What the last of V8's own freed was counted before.
+    expect(collector.count).toBe(11);
+  });
+
+  test('come however much memory the rest of the process takes', () => {
+    const { runtime, collector, receive } = started();
+    receive(FIRST_COLLECTION_BYTES);
+    for (let i = 0; i < 10; i++) {
+      runtime.externalBytes += 20 * COLLECT_EVERY_BYTES;
+      receive(COLLECT_EVERY_BYTES);
+    }
+    expect(collector.count).toBe(10);
   });
 
   test('get a sixteenth of the time when all are dear', () => {
@@ -219,6 +267,12 @@ describe('the collector of this process', () => {
     let now = 1;
     let passes = 3_600_000;
     vi.spyOn(performance, 'now').mockImplementation(() => (now += passes));
+    let external = 0;
+    const statistics = v8.getHeapStatistics();
+    vi.spyOn(v8, 'getHeapStatistics').mockImplementation(() => {
+      external += FIRST_COLLECTION_BYTES; // nothing is freed
+      return { ...statistics, external_memory: external };
+    });
     vi.spyOn(process, 'cpuUsage').mockImplementation(isTold ? wrong : usage);
     Object.defineProperty(process, 'threadCpuUsage', { value: isTold ? usage : undefined, configurable: true });
     try {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { copyBytes, SendSlab, SendSlabPool, SlabPool } from '../../src/memory/slab-pool.ts';
+import { copyBytes, SendSlab, SendSlabPool, SlabPool, SmallSlab } from '../../src/memory/slab-pool.ts';
 
 describe('slabs for received bytes', () => {
   test('copies of any pieces are right, apart from one another, and never change', () => {
@@ -66,6 +66,32 @@ describe('slabs for received bytes', () => {
     expect([pieces[0]!.buffer.byteLength, pieces[16]!.buffer === pieces[0]!.buffer]).toEqual([2048, false]);
     expect(pool.copy(source, 0, 129).buffer.byteLength).toBe(32 * 1024);
     expect([pool.slabCount, pool.largeCount]).toEqual([1, 0]);
+  });
+});
+
+describe('the slab of small pieces', () => {
+  /** Sizes of the slabs that pieces of 64 bytes come from, when one comes every so many milliseconds. */
+  function sizes(pieces: number, everyMs: number, slab: SmallSlab, clock: { time: number }): number[] {
+    const seen: number[] = [];
+    for (let i = 0; i < pieces; i++) {
+      clock.time += everyMs;
+      const { buffer } = slab.copy(Buffer.alloc(64), 0, 64);
+      if (seen.length === 0 || buffer !== slab.memory || slab.lastAt === 0) seen.push(buffer.byteLength);
+    }
+    return seen;
+  }
+
+  test('grows to 16 KiB while pieces come fast, not for a burst, and is small again when they are slower', () => {
+    const clock = { time: 1000 };
+    const slab = new SmallSlab({ now: () => clock.time });
+    expect(new Set(sizes(256, 0, slab, clock))).toEqual(new Set([2048]));
+    expect(sizes(64 + 128 + 256 + 256, 0.01, slab, clock)).toEqual([4096, 8192, 16_384, 16_384]);
+    expect(sizes(256 + 64, 0.02, slab, clock)).toEqual([16_384, 2048, 2048]);
+    // Nor do many bursts with pauses between them.
+    for (let burst = 0; burst < 20; burst++) {
+      clock.time += 1000;
+      expect(new Set(sizes(64, 0, slab, clock))).toEqual(new Set([2048]));
+    }
   });
 });
 
