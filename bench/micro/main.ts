@@ -4,7 +4,15 @@ import { parseArgs } from 'node:util';
 import { Bench } from 'tinybench';
 import type { MakeMicroTasks, MicroTask } from './task.ts';
 
-const modules = ['slab-pool', 'connection-table', 'pack-parser', 'send-queue', 'websocket', 'proxy-header'];
+const modules = [
+  'slab-pool',
+  'connection-table',
+  'pack-parser',
+  'send-queue',
+  'websocket',
+  'proxy-header',
+  'stream-path',
+];
 
 const usage = `Usage: npm run bench:micro -- [options]
 
@@ -29,7 +37,9 @@ async function main(): Promise<void> {
     const url = new URL(`./${name}.ts`, import.meta.url);
     if (!name.includes(values.only)) continue;
     const { microTasks } = (await import(url.href)) as { microTasks: MakeMicroTasks };
-    for (const task of microTasks()) await measure(task, time);
+    const tasks = await microTasks();
+    for (const task of tasks) await measure(task, time);
+    for (const task of tasks) await task.close?.();
   }
   if ('kcp'.includes(values.only)) await measureKcp(time);
 }
