@@ -1,7 +1,6 @@
 import { watchAbort } from '../../core/abort-watch.ts';
 import { Component, isSignalAborted, isThenable } from '../../core/component.ts';
 import { deadlineAfter, timeoutAfter } from '../../core/delay.ts';
-import { describe } from '../../core/describe.ts';
 import { ServiceState, SocketErrorCode } from '../../core/enums.ts';
 import { Errno } from '../../core/errno.ts';
 import type { SocketErrorName } from '../../core/error-names.ts';
@@ -20,6 +19,7 @@ import { startCancelled, stopOnAbort } from '../../core/start-stop.ts';
 import { RejectedPolicy } from '../enums.ts';
 import type { Filled } from '../options.ts';
 import { readOptions } from '../options.ts';
+import { callHere } from './call-here.ts';
 import { Crew, type CrewOwner } from './crew.ts';
 import { checkThreadPoolListener, type ThreadPoolHooks } from './listener.ts';
 import { ArgumentKind } from './messages.ts';
@@ -38,7 +38,8 @@ import {
 import { SignalTasks } from './signals.ts';
 import { SocketTask } from './socket-task.ts';
 import { emptyStats, type ThreadPoolStats } from './stats.ts';
-import { Task, type TaskFunctionRef, TaskList, TaskPlace } from './task.ts';
+import { Task, type TaskFunctionRef, TaskPlace } from './task.ts';
+import { TaskQueue } from './task-queue.ts';
 import { moduleUrl, TaskFunctions, type TaskRef } from './task-ref.ts';
 import { resolveThreadCount } from './thread-count.ts';
 
@@ -73,19 +74,15 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
   readonly #listener: ThreadPoolHooks<ThreadPool>;
   readonly #functions = new TaskFunctions();
   readonly #stats = emptyStats();
-  readonly #queue = new TaskList();
-  /** Submits that wait for room in the queue. */
-  readonly #waiting = new TaskList();
+  readonly #queue = new TaskQueue();
   /** Tasks that run on this thread. */
   readonly #here = new Set<Task>();
   readonly #signals = new SignalTasks((tasks, signal) => this.#cancel(tasks, signal));
   readonly #crewOwner: CrewOwner;
   #crew: Crew | null = null;
   #moduleUrl: string | null = null;
-  #maxQueueSize = 0;
   #rejectedPolicy: RejectedPolicy = RejectedPolicy.CallFail;
   #taskTimeoutMs = 0;
-  #maxWaitingSubmits = 0;
   #onReady: ((error: unknown) => void) | null = null;
   #onProgress: (() => void) | null = null;
   #growths: (() => void)[] = [];
@@ -123,7 +120,7 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
 
   /** Most tasks that may wait, 0 for no limit (`GetMaxQueueSize`, TP-012): what the last `start` said. */
   get maxQueueSize(): number {
-    return this.#maxQueueSize;
+    return this.#queue.maxSize;
   }
 
   /** What happens when the queue is full (`GetRejectedPolicy`, TP-013): what the last `start` said. */
@@ -133,7 +130,7 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
 
   /** Counters since the pool was created. */
   stats(): ThreadPoolStats {
-    return { ...this.#stats };
+    return { ...this.#stats, peakQueueSize: this.#queue.peakSize };
   }
 
   /**
@@ -235,7 +232,7 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
     if (!this.hasStarted) throw this[$illegalState]('stop');
     this[$transition](ServiceState.Stopping);
     this.#onReady?.(null);
-    for (let task = this.#waiting.shift(); task !== null; task = this.#waiting.shift()) {
+    for (let task = this.#queue.shiftWaiting(); task !== null; task = this.#queue.shiftWaiting()) {
       this.#end(task);
       task.reject(this.#refusal(Errno.EPERM, 'the pool was stopped while the task waited for room in the queue'));
     }
@@ -302,8 +299,8 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
     const { module, taskTimeoutMs, maxWaitingSubmits } = this[$settings] as unknown as Settings;
     this.#moduleUrl = module === null ? null : moduleUrl('module', module);
     this.#taskTimeoutMs = taskTimeoutMs;
-    this.#maxWaitingSubmits = maxWaitingSubmits;
-    this.#maxQueueSize = settings.maxQueueSize;
+    this.#queue.maxWaiting = maxWaitingSubmits;
+    this.#queue.maxSize = settings.maxQueueSize;
     this.#rejectedPolicy = settings.rejectedPolicy;
   }
 
@@ -365,12 +362,12 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
     const worker = this.#queue.size === 0 ? this.#crew!.takeIdle() : null;
     if (worker !== null) {
       if (!this.#run(worker, task)) this.#crew!.becameIdle(worker);
-    } else if (this.#hasRoom()) {
-      this.#enqueue(task);
+    } else if (this.#queue.hasRoom) {
+      this.#queue.push(task);
     } else if (this.#rejectedPolicy === RejectedPolicy.CallerRun) {
       this.#runHere(task);
-    } else if (this.#rejectedPolicy === RejectedPolicy.WaitFor && this.#waiting.size < this.#maxWaitingSubmits) {
-      this.#waitForRoom(task, maxWaitMs);
+    } else if (this.#rejectedPolicy === RejectedPolicy.WaitFor && this.#queue.mayWait) {
+      this.#queue.wait(task, maxWaitMs, () => this.#waitedTooLong(task, maxWaitMs));
     } else {
       this.#stats.rejected++;
       this.#end(task);
@@ -378,25 +375,10 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
     }
   }
 
-  #hasRoom(): boolean {
-    return this.#maxQueueSize === 0 || this.#queue.size < this.#maxQueueSize;
-  }
-
-  #enqueue(task: Task): void {
-    task.place = TaskPlace.Queued;
-    this.#queue.push(task);
-    if (this.#queue.size > this.#stats.peakQueueSize) this.#stats.peakQueueSize = this.#queue.size;
-  }
-
-  #waitForRoom(task: Task, maxWaitMs: number): void {
-    this.#waiting.push(task);
-    if (maxWaitMs <= 0) return;
-    task.timer = timeoutAfter(maxWaitMs, () => {
-      this.#waiting.remove(task);
-      this.#end(task);
-      this.#stats.rejected++;
-      task.reject(this.#refusal(Errno.ETIMEDOUT, `the queue had no room for ${maxWaitMs} ms; submit slower`));
-    });
+  #waitedTooLong(task: Task, maxWaitMs: number): void {
+    this.#end(task);
+    this.#stats.rejected++;
+    task.reject(this.#refusal(Errno.ETIMEDOUT, `the queue had no room for ${maxWaitMs} ms; submit slower`));
   }
 
   /** Gives queued tasks to idle threads, and the room that this makes to the submits that wait for it. */
@@ -407,20 +389,11 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
       if (worker === null) break;
       while (this.#queue.size > 0 && !this.#run(worker, this.#queue.shift()!));
       if (worker.task === null) crew.becameIdle(worker);
-      this.#admitWaiting();
+      this.#queue.admitWaiting();
     }
-    this.#admitWaiting();
+    this.#queue.admitWaiting();
     if (this.#queue.size === 0) crew.trim();
     this.#onProgress?.();
-  }
-
-  #admitWaiting(): void {
-    while (this.#waiting.size > 0 && this.#hasRoom()) {
-      const task = this.#waiting.shift()!;
-      clearTimeout(task.timer);
-      task.timer = undefined;
-      this.#enqueue(task);
-    }
   }
 
   /** Returns false if the task cannot be handed over, which has then been rejected. */
@@ -478,8 +451,7 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
   #cancel(tasks: ReadonlySet<Task>, signal: AbortSignal): void {
     const error = this[$aborted]('submit', signal);
     for (const task of tasks) {
-      if (task.place === TaskPlace.Queued) this.#queue.remove(task);
-      else if (task.place === TaskPlace.Waiting) this.#waiting.remove(task);
+      this.#queue.remove(task);
       this.#stats.cancelled++;
       this.#giveUp(task, error);
     }
@@ -594,15 +566,3 @@ const refusals: Readonly<Record<number, { socketError: SocketErrorCode; code: So
   [Errno.ETIMEDOUT]: { socketError: SocketErrorCode.DataProc, code: 'ETIMEDOUT' },
   [Errno.ECANCELED]: { socketError: SocketErrorCode.DataProc, code: 'HP_ABORTED' },
 };
-
-/** Calls the function of a task on this thread, with what it would have got on another. */
-async function callHere({ ref, argument, kind }: Task): Promise<unknown> {
-  const module = (await import(ref.url)) as Record<string, unknown>;
-  const found = module[ref.name] ?? (module.default as Record<string, unknown> | undefined)?.[ref.name];
-  if (typeof found !== 'function') {
-    throw new TypeError(`the module of the task exports no function ${describe(ref.name)}`);
-  }
-  if (kind !== ArgumentKind.SocketTask) return found(argument);
-  const [connId, data, wparam, lparam] = argument as [number, Uint8Array, unknown, unknown];
-  return found({ connId, data: Buffer.from(data.buffer, data.byteOffset, data.byteLength), wparam, lparam });
-}
