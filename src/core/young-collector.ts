@@ -62,9 +62,10 @@ export class YoungCollector {
   #bytes = 0;
   /** Memory outside of the heap when it was last looked at. */
   #external = 0;
-  /** Bytes that were allocated since the last collection, and those that it freed, as far as is known. */
+  /** Bytes that were allocated since the last collection that was asked for. */
   #used = 0;
-  #freed = 0;
+  /** What those before freed, and V8 still counts. */
+  #uncounted = 0;
   #isScheduled = false;
   #notBefore = 0;
   /** What the last ones took, in milliseconds. */
@@ -132,17 +133,21 @@ export class YoungCollector {
   }
 
   /**
-   * Whether V8 has collected by itself since the last look: of the `bytes` that were allocated then, much is free again. What a
-   * collection frees leaves V8's count while the next bytes are allocated.
+   * Whether V8 has collected by itself since the last look, when `bytes` were allocated: more is free than what was asked for
+   * can have freed. That leaves V8's count only while the next bytes are allocated, and now and then the ones behind those.
    */
   #isCollected(bytes: number): boolean {
     const external = this.#runtime.external();
-    const usual = this.#external + bytes - this.#freed;
-    const isCollected = external < usual - bytes / 2;
+    const freed = this.#external + bytes - external;
+    const isCollected = freed > this.#uncounted + bytes / 2;
     this.#external = external;
-    this.#freed = isCollected ? 0 : this.#used + bytes;
+    // Some of it may never be free: it is in use, or was freed by V8 before. Nor can one wrong answer bring about the next.
+    this.#uncounted = Math.min(Math.max(this.#uncounted - freed, 0), bytes);
+    this.#used = isCollected ? Math.min(this.#used + bytes, 2 * bytes) : this.#used + bytes;
+    if (isCollected) return true;
+    this.#uncounted += this.#used;
     this.#used = 0;
-    return isCollected;
+    return false;
   }
 }
 
