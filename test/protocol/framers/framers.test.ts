@@ -30,9 +30,14 @@ function make(framer: Framer<unknown, never>): { protocol: Protocol; sink: Sink 
 }
 
 /** What a framer sends for `messages`. */
-function wire(framer: Framer<unknown, never>, messages: readonly Uint8Array[], isInParts = false): Buffer {
+function wire(
+  framer: Framer<unknown, never>,
+  messages: readonly Uint8Array[],
+  isInParts = false,
+  pool = new SendSlabPool(),
+): Buffer {
   const written: Buffer[] = [];
-  const queue = new SendQueue(new SendSlabPool(), {
+  const queue = new SendQueue(pool, {
     write(chunks) {
       for (const chunk of chunks) written.push(Buffer.from(chunk));
       return 0;
@@ -324,6 +329,28 @@ describe('a length field', () => {
       }
     }
   });
+});
+
+test('what send is not given in front of a length field is zeros, and nothing of what was sent before', () => {
+  for (const [offset, width, strip] of [
+    [0, 4, 4],
+    [0, 2, 4],
+    [2, 2, 2],
+    [4, 4, 4],
+    [8, 4, 4],
+    [1, 2, 3],
+    [3, 1, 6],
+  ] as const) {
+    const framer = lengthField({ offset, width, strip });
+    const message = Buffer.alloc(16, 'm');
+    const expected = Buffer.concat([Buffer.alloc(strip), message]);
+    expected.writeUIntBE(expected.length - offset - width, offset, width);
+    for (const isInParts of [false, true]) {
+      const pool = new SendSlabPool();
+      pool.current(1).bytes.fill('secret');
+      expect(wire(framer, [message], isInParts, pool).toString('hex')).toBe(expected.toString('hex'));
+    }
+  }
 });
 
 test('marks have 1 to 1024 bytes', () => {
