@@ -68,6 +68,20 @@ describe('a proxy, taken apart', () => {
     ]);
   });
 
+  test('a port is the one that was given, however it is written', () => {
+    for (const spelt of ['80', '080', '80/', '80?', '80#', '80 ', '8\n0'])
+      expect(parseProxies('proxy', `socks5://u:p@a:${spelt}`)[0]!.port).toBe(80);
+    const ports = [
+      'socks5://[::80]',
+      'socks5://80:80@a',
+      'socks5://a:443',
+      'http://a:080',
+      'https://a:0443',
+      'http://a:443',
+    ];
+    expect(parseProxies('proxy', ports).map(({ port }) => port)).toEqual([1080, 1080, 443, 80, 443, 443]);
+  });
+
   test('TLS is spoken with https://, with socks5:// if ssl is given, and never with http://', () => {
     const ssl = { serverName: 'other.example' };
     const hops = parseProxies('proxy', [
