@@ -362,6 +362,14 @@ test('CRC-32C has the check value of its definition', () => {
   expect(crc32c(Buffer.from('123456789'))).toBe(0xe3069283);
 });
 
+test('for its own CRC-32C, the four bytes of it count as zeros, wherever they are', () => {
+  const bytes = Buffer.from('123456789');
+  for (let at = 0; at <= 5; at++) {
+    const zeroed = Buffer.from(bytes).fill(0, at, at + 4);
+    expect(crc32c(bytes, at)).toBe(crc32c(zeroed));
+  }
+});
+
 test('IPv6 addresses are written as RFC 5952 demands', () => {
   const text = (hex: string): string => ipv6Text(Buffer.from(hex, 'hex'), 0);
   expect(text('00'.repeat(16))).toBe('::');

@@ -97,6 +97,32 @@ describe('a proxy, taken apart', () => {
     expect(refusal({ url: 'https://a', ssl: 5 })).toContain('ssl of a proxy');
   });
 
+  test.each([
+    ['ca', 'caFileOrPath'],
+    ['cert', 'certFile'],
+    ['key', 'keyFile'],
+  ])('for TLS, %s is given or %s, not both, and an empty text is none', (text, file) => {
+    const given = (ssl: object): string => refusal({ url: 'https://a', ssl });
+    expect(given({ [text]: 'x', [file]: 'y' })).toBe(
+      `TypeError: ssl of a proxy: ${text} and ${file} say the same; give one of them`,
+    );
+    for (const ssl of [{ [text]: 'x' }, { [file]: 'y' }, { [text]: 'x', [file]: '' }, { [text]: '', [file]: 'y' }])
+      expect(given(ssl)).toBe('taken');
+  });
+
+  test('the lowest version of TLS is not above the highest, be they given or not', () => {
+    const given = (ssl: object): string => refusal({ url: 'https://a', ssl });
+    for (const version of ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'])
+      expect(given({ minVersion: version, maxVersion: version })).toBe('taken');
+    expect([given({ minVersion: 'TLSv1.3' }), given({ maxVersion: 'TLSv1.2' })]).toEqual(['taken', 'taken']);
+    expect(given({ maxVersion: 'TLSv1.1' })).toBe(
+      'RangeError: ssl of a proxy: minVersion TLSv1.2 is above maxVersion TLSv1.1',
+    );
+    expect(given({ minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' })).toBe(
+      'RangeError: ssl of a proxy: minVersion TLSv1.3 is above maxVersion TLSv1.2',
+    );
+  });
+
   test('a row has up to 16', () => {
     expect(parseProxies('proxy', Array(16).fill('http://a'))).toHaveLength(16);
     expect(refusal(Array(17).fill('http://a'))).toBe(
