@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { type ProxyOption, parseProxies } from '../../../src/protocol/preambles/proxy-url.ts';
+import {
+  type ProxyOption,
+  parseProxies,
+  proxyTargetName,
+  proxyTargetProblem,
+} from '../../../src/protocol/preambles/proxy-url.ts';
 
 /** What is thrown for the option, as `name: message`; `taken` if nothing is. */
 function refusal(option: unknown): string {
@@ -149,6 +154,31 @@ describe('a proxy, taken apart', () => {
     expect(refusal(option)).toBe(`TypeError: ${message}`);
   });
 
+  test.each([
+    ['nothing', 'proxy must be a URL such as socks5://user:password@host:port'],
+    ['http://', 'proxy must be a URL such as socks5://user:password@host:port'],
+    ['ftp://a', 'proxy must begin with socks5://, http:// or https://, not with "ftp:"'],
+    [' http://a', 'proxy must begin with socks5://, http:// or https://, not with ":"'],
+    ['socks5://a/b', 'proxy must be a URL of host and port, without a path'],
+    ['http://a?b', 'proxy must be a URL of host and port, without a path'],
+    ['http://a#b', 'proxy must be a URL of host and port, without a path'],
+    ['http://a%3Ab:c@d', 'the user of proxy must not contain a colon'],
+    ['http://%zz@a', 'user and password of proxy must be percent-encoded'],
+    ['http://u:%ff@a', 'user and password of proxy must be percent-encoded'],
+    [{ url: 'socks5://a', headers: { a: 'b' } }, 'headers of proxy are for http:// and https:// only'],
+    [{ url: 'http://a', pipeline: true }, 'pipeline of proxy is for socks5:// only'],
+    [{ url: 'https://a', pipeline: true }, 'pipeline of proxy is for socks5:// only'],
+  ])('%j is none that can be used', (option, message) => {
+    expect(refusal(option)).toBe(`TypeError: ${message}`);
+  });
+
+  test('a port is 1 or more; no headers, and no pipeline, are for any', () => {
+    expect(refusal('socks5://a:0')).toBe('RangeError: the port of proxy must be 1 to 65535');
+    for (const url of ['socks5://a%3Ab:c@d:1', 'http://a/', 'https://a'])
+      expect(refusal({ url, headers: {}, pipeline: false })).toBe('taken');
+    expect(parseProxies('proxy', { url: 'socks5://a', pipeline: true })[0]!.pipeline).toBe(true);
+  });
+
   test.each([[null], [5], ['a: b'], [[]], [[['a', 'b']]]])('headers of %j are none', (headers) => {
     expect(refusal({ url: 'http://a', headers })).toMatch(
       /^TypeError: headers of proxy must be an object of fields and their texts, not /,
@@ -183,5 +213,27 @@ describe('a proxy, taken apart', () => {
       );
       expect(refusal({ url: `http://${login}@a`, headers: { 'X-A': 'b' } })).toBe('taken');
     }
+  });
+});
+
+describe('the host that a proxy is asked for', () => {
+  test.each([
+    ['h.example', 'h.example'],
+    ['H_1.example', 'H_1.example'],
+    ['Bücher.example', 'xn--bcher-kva.example'],
+    ['example.みんな', 'example.xn--q9jyb4c'],
+    ['ä b', 'ä b'], // is none, and stays what it is
+  ])('%s is %s in ASCII', (host, name) => {
+    expect(proxyTargetName(host)).toBe(name);
+  });
+
+  test('is a name or an address of up to 255 bytes', () => {
+    for (const host of ['h.example', '192.0.2.1', '[2001:db8::1]', 'fe80::1%eth0', 'Bücher.example', 'x'.repeat(255)])
+      expect(proxyTargetProblem(host)).toBe(null);
+    expect(proxyTargetProblem('x'.repeat(256))).toBe('host has more than 255 bytes, which a proxy cannot be asked for');
+    for (const host of ['', 'a b', 'a\r\nHost: b', 'a/b', 'a@b', 'a\0', 'ä b'])
+      expect(proxyTargetProblem(host)).toBe(
+        `host ${JSON.stringify(host)} cannot be asked of a proxy: it is no name and no address`,
+      );
   });
 });
