@@ -61,6 +61,28 @@ describe('PackProtocol', () => {
     expect(sink.delivered).toEqual([]);
   });
 
+  test('behind a header that is wrong nothing is looked at, though it came in two reads: PK-006, PK-007', () => {
+    for (const cut of [1, 2, 3]) {
+      const { layer, sink } = make({ flag: 0x169 });
+      feedBorrowed(layer, Buffer.concat([Buffer.from('0100405b', 'hex'), conversation]), [cut]);
+      expect([sink.violation?.errno, sink.delivered, layer.bufferedBytes]).toEqual([74, [], 0]);
+    }
+  });
+
+  test('stop at a package that came in two reads leaves those behind it for later: PK-009', () => {
+    for (const cut of [1, 4, 8]) {
+      const { layer, sink } = make({ flag: 0x169 });
+      sink.stopAfter = 1;
+      feedBorrowed(layer, conversation, [cut]);
+      expect([sink.hex, layer.hasBacklog, layer.bufferedBytes]).toEqual([bodies.slice(0, 1), true, 12]);
+      sink.stopAfter = 1;
+      layer.resume();
+      expect(sink.hex).toEqual(bodies.slice(0, 2));
+      layer.resume();
+      expect([sink.hex, layer.hasBacklog, layer.bufferedBytes]).toEqual([bodies, false, 0]);
+    }
+  });
+
   test('with an own flag of 0, any flag will do: PK-004, PK-005, PK-012', () => {
     const { layer, sink } = make({ flag: 0 });
     feedBorrowed(layer, Buffer.concat([encode(1023, Buffer.from('a')), encode(5, Buffer.from('b'))]), []);
@@ -143,6 +165,7 @@ describe('PackProtocol', () => {
     sink.stopAfter = 1;
     feedBorrowed(layer, Buffer.concat([encode(0, Buffer.from('a')), encode(0, Buffer.from('b'))]), []);
     expect([layer.hasBacklog, layer.isMidMessage, layer.ended()]).toEqual([true, false, AtEnd.Drain]);
+    expect(layer.bufferedBytes).toBe(5);
   });
 
   test('what can be sent has 1 to maxPackSize bytes, and its header before it', () => {
