@@ -175,6 +175,7 @@ describe('the error of a stream socket', () => {
   test.each([
     ['an address', byAddress, 'connecting to 192.0.2.1:80 failed: '],
     ['a name', byName, 'connecting to example.com:80 failed: '],
+    ['port 0 of an address', { ...byAddress, remotePort: 0 }, 'connecting to 192.0.2.1:0 failed: '],
     ['a path', byPath, 'connecting to /run/app.sock failed: '],
   ])('that connects to %s names it', (_, peer, begin) => {
     const error = socketError(peer, SocketOperation.Connect, systemError('ECONNREFUSED', 'connect'));
