@@ -108,6 +108,7 @@ test('the error of an argument of start is its message', () => {
 test.each([
   [() => HandleResult.Error, 'HP_HOOK_REFUSED', 'answered HandleResult.Error'],
   [() => Promise.reject(new Error('mine')), 'HP_HOOK_FAILED', 'failed'],
+  [() => Promise.reject(), 'HP_HOOK_FAILED', 'failed'],
 ])('a start that its hook cancels says which hook did', async (call, code, end) => {
   const failures: unknown[] = [];
   const listener = { onHookError: (...args: unknown[]) => failures.push(args) };

@@ -75,6 +75,19 @@ test.each<[string, SocketError, unknown[]]>([
     ],
   ],
   [
+    'a hook that throws nothing, or whose promise is rejected with nothing',
+    hookError(7, 'onReceive', 'failed', undefined),
+    [
+      SocketErrorCode.DataProc,
+      'HP_HOOK_FAILED',
+      Errno.ECANCELED,
+      'onReceive',
+      7,
+      'the hook onReceive failed, so connection 7 was closed',
+      undefined,
+    ],
+  ],
+  [
     'an opening hook that does not answer',
     lateHookError(7, 'onConnect', 1500),
     [
