@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Component } from '../../src/core/component.ts';
 import { $aborted, $illegalState, $refuse, $reportHookError, $transition } from '../../src/core/internals.ts';
@@ -129,7 +130,9 @@ describe('what a start waits for', () => {
 
   test('is its outcome', async () => {
     const component = new Bare().move(Starting);
-    expect(await whileStarting(component, undefined, Promise.resolve(5))).toBe(5);
+    const { signal } = new AbortController();
+    expect(await whileStarting(component, signal, Promise.resolve(5))).toBe(5);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
     const error = new Error('mine');
     await expect(whileStarting(component, undefined, Promise.reject(error))).rejects.toBe(error);
   });
@@ -177,8 +180,12 @@ describe('waiting for the end of a component', () => {
     expect(await none).toBe(false);
     await vi.advanceTimersByTimeAsync(999);
     expect(await early).toBe(false);
-    component.move(Stopping, Stopped);
-    expect(await Promise.all(waits)).toEqual([true, true, true, true]);
+    component.move(Stopping);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await waits[1]).toBe(false);
+    component.move(Stopped);
+    waits.splice(1, 1);
+    expect(await Promise.all(waits)).toEqual([true, true, true]);
     expect(vi.getTimerCount()).toBe(0);
   });
 
@@ -278,6 +285,12 @@ describe('the failure of a hook that no onClose tells', () => {
       ['the hook onClose failed: text', kind],
       ['the hook onClose failed: no stack', kind],
     ]);
+  });
+
+  test('is not told twice where a start fails by it', async () => {
+    const component = new Bare().move(Starting);
+    const failed = await callPrepare(component, {}, 'onPrepareListen', undefined, () => Promise.reject(error));
+    expect([failed?.cause, warnings]).toEqual([error, []]);
   });
 
   test('and that of onHookError is a warning', async () => {

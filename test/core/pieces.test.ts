@@ -103,6 +103,16 @@ describe('the pieces', () => {
   });
 });
 
+test('pieces of an iterator that cannot be closed may be left early as well', async () => {
+  const next = (): Promise<IteratorResult<string>> => Promise.resolve({ done: false, value: 'a' });
+  const got: string[] = [];
+  for await (const piece of pieces<string>({ [Symbol.asyncIterator]: () => ({ next }) }).source) {
+    got.push(piece);
+    break;
+  }
+  expect(got).toEqual(['a']);
+});
+
 describe('pieces that are dropped', () => {
   test('end at once, also while one is awaited that never comes', async () => {
     for (const source of [
