@@ -439,6 +439,35 @@ describe('framers close connections', () => {
     expect(failing.violation).toEqual({ errno: 5, message: 'no' });
   });
 
+  test('for the length of the message that is too long, and not of those in front of it', () => {
+    for (const [bytes, second] of [
+      [6, () => undefined],
+      [
+        5,
+        (input: { at: number }) => {
+          input.at += 5;
+          return 'second';
+        },
+      ],
+    ] as const) {
+      const framer = framing<string>({
+        decode(input) {
+          if (input.at > 0) return second(input);
+          input.at = 2;
+          return 'first';
+        },
+        encode: () => '',
+        maxMessageBytes: 3,
+      });
+      const { protocol, sink } = make(framer);
+      protocol.receive(Buffer.alloc(8), Lifetime.Forever);
+      expect([sink.delivered, sink.violation?.message]).toEqual([
+        ['first'],
+        `the peer sent a message of ${bytes} bytes or more, allowed are 3 (maxMessageBytes)`,
+      ]);
+    }
+  });
+
   test('for what is longer than the limit, and not for what may yet be no longer', () => {
     const { protocol, sink } = make(framing({ decode: () => undefined, encode: () => '', maxMessageBytes: 3 }));
     feedBorrowed(protocol, Buffer.from('abc'), byteByByte(3));
