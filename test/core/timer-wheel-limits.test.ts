@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { TICK_MS, type TimerHost, TimerWheel, WheelTimer } from '../../src/core/timer-wheel.ts';
+import {
+  sharedTimerWheel,
+  TICK_MS,
+  type TimerHost,
+  TimerWheel,
+  WheelNode,
+  WheelTimer,
+} from '../../src/core/timer-wheel.ts';
 
 /** Time that stands still unless the test moves it, and every delay that the wheel asked to be woken after. */
 class NotedTime implements TimerHost {
@@ -191,6 +198,18 @@ describe('the system timers of a wheel', () => {
     expect([time.sets, [...time.held], holding.isArmed]).toEqual([4, [], false]);
   });
 
+  test('hold it for no deadline that does not say so', () => {
+    class Plain extends WheelNode {
+      onExpire(): void {}
+    }
+    const time = new ManyTimers();
+    const wheel = new TimerWheel(time, time);
+    for (const timer of [new Plain(), new WheelTimer(() => {})]) {
+      wheel.arm(timer, 100);
+      expect([timer.holdsProcess, time.held.size]).toEqual([false, 0]);
+    }
+  });
+
   test('need not be able to hold a process', () => {
     const { now, set, clear } = new ManyTimers();
     const wheel = new TimerWheel({ now }, { set, clear });
@@ -233,6 +252,11 @@ describe('the system timers of a wheel', () => {
       40 + 3 * turn,
     ]);
   });
+});
+
+test('a process has one wheel', () => {
+  expect(sharedTimerWheel()).toBeInstanceOf(TimerWheel);
+  expect(sharedTimerWheel()).toBe(sharedTimerWheel());
 });
 
 test('the time of a wheel is whole, and never before what it is counted from', () => {
