@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { SlabPool } from '../../src/memory/slab-pool.ts';
+import { SendQueue } from '../../src/memory/send-queue.ts';
+import { SendSlabPool, SlabPool } from '../../src/memory/slab-pool.ts';
 import { PackProtocol, packHeader } from '../../src/protocol/pack.ts';
 import { AtEnd, Lifetime } from '../../src/protocol/protocol.ts';
 import { anyLifetime, behindConnection, byteByByte, everySplit, feedBorrowed, RecordingSink } from './support.ts';
@@ -172,6 +173,22 @@ describe('PackProtocol', () => {
     const { layer } = make({ max: 100 });
     expect([0, 1, 99, 100, 101].map((length) => layer.sizeOf(length))).toEqual([-90, 5, 103, 104, -90]);
     expect(layer.explain(101)).toBe('a package of 101 bytes is not possible, allowed are 1 to 100 (maxPackSize)');
+  });
+
+  test('a package is sent behind its header, in one piece or in parts', () => {
+    const { layer } = make({ flag: 0x169 });
+    const written: Buffer[] = [];
+    const queue = new SendQueue(new SendSlabPool(), {
+      write(chunks) {
+        for (const chunk of chunks) written.push(Buffer.from(chunk));
+        return 0;
+      },
+    });
+    layer.frame(queue, Buffer.from('abcde'));
+    layer.frameParts(queue, [Buffer.from('x')], 1);
+    layer.frameParts(queue, [Buffer.alloc(1), Buffer.alloc(2)], 3);
+    queue.flush();
+    expect(Buffer.concat(written)).toEqual(conversation);
   });
 
   test('a violation says what came and what was expected', () => {
