@@ -326,7 +326,9 @@ test('connections are listed and counted by their IDs, and each has one object',
   const ids = [3, 4, 5].map((pendingBytes) => room.add({ pendingBytes }).id);
   expect([room.getAllConnectionIDs(), room.connectionCount, room.pendingBytes]).toEqual([ids, 3, 12]);
   const face = room.connection(ids[1]!)!;
-  expect([face.id, room.connection(ids[1]!), room.connection(ids[2]!) === face]).toEqual([ids[1], face, false]);
+  expect(face.id).toBe(ids[1]);
+  expect(room.connection(ids[1]!)).toBe(face);
+  expect(room.connection(ids[2]!)).not.toBe(face);
   expect([room.getConnectionStats(ids[1]!), face.stats()]).toEqual([{ bytesIn: ids[1] }, { bytesIn: ids[1] }]);
   expect([room.connection(9), room.getConnectionStats(9), room.isConnected(9)]).toEqual([null, null, false]);
   room.begin();
