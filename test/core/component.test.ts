@@ -148,6 +148,15 @@ describe('what a start waits for', () => {
     expect(await stopped).toBe(null);
   });
 
+  test('is not waited for once the start has ended', async () => {
+    for (const states of [
+      [Starting, Started],
+      [Starting, Stopping],
+      [Starting, Stopping, Stopped],
+    ])
+      expect(await whileStarting(new Bare().move(...states), undefined, pending)).toBe(null);
+  });
+
   test('was for nothing when stop() came meanwhile', () => {
     const component = new Bare();
     const error = startCancelled(component);
@@ -161,6 +170,13 @@ describe('what a start waits for', () => {
     ]);
     expect(component.lastFailure).toBe(error);
   });
+});
+
+test('a component has started from the beginning of its start to that of its stop', () => {
+  const component = new Bare();
+  const seen = [component.hasStarted];
+  for (const state of [Starting, Started, Stopping, Stopped]) seen.push(component.move(state).hasStarted);
+  expect(seen).toEqual([false, true, true, false, false]);
 });
 
 describe('waiting for the end of a component', () => {
