@@ -18,10 +18,16 @@ export function refusalError(connId: number, hook: string, hasThrown: boolean, t
   });
 }
 
+/** The code for what a hook did. What it threw does not tell: that may be undefined. */
+export function hookCode(what: string): 'HP_HOOK_FAILED' | 'HP_HOOK_REFUSED' {
+  return what === 'failed' ? 'HP_HOOK_FAILED' : 'HP_HOOK_REFUSED';
+}
+
 /** The error of a connection that a hook ended. @param what What the hook did: `failed`, ... */
 export function hookError(connId: number, hook: string, what: string, cause?: unknown): SocketError {
   return new SocketError({
     socketError: SocketErrorCode.DataProc,
+    code: hookCode(what),
     errno: Errno.ECANCELED,
     operation: hook,
     connId,

@@ -43,22 +43,19 @@ export function piecesOf<T>(what: string, from: Source<T>): Pieces<T> {
       return DONE;
     };
     const next = (): Promise<IteratorResult<T>> => reader.read() as Promise<IteratorResult<T>>;
-    return droppable(
-      () => ({ next, return: end }),
-      () => void end().catch(() => {}), // it may have failed already
-    );
+    return droppable(() => ({ next, return: end }), end);
   }
   // To destroy a request that node:http received would end its connection, on which an answer may be due.
   const isRequest = httpVersion !== undefined && typeof statusCode !== 'number';
   const letGo = typeof destroy === 'function' ? (isRequest ? undefined : destroy) : cancel;
   return droppable(
     () => (later === undefined ? asyncIterator(now!.call(from)) : later.call(from)),
-    () => void (typeof letGo === 'function' && letGo.call(from)),
+    () => typeof letGo === 'function' && letGo.call(from),
   );
 }
 
 /** Pieces of the iterator that `begin` makes; `letGo` tells the source that the rest is not wanted. */
-function droppable<T>(begin: () => AsyncIterator<T>, letGo: () => void): Pieces<T> {
+function droppable<T>(begin: () => AsyncIterator<T>, letGo: () => unknown): Pieces<T> {
   let isDropped = false;
   let begun: AsyncIterator<T> | null = null;
   // Of the piece that is awaited. `Promise.race` would leave a reaction of each piece on one promise that is pending all the while.
@@ -71,7 +68,8 @@ function droppable<T>(begin: () => AsyncIterator<T>, letGo: () => void): Pieces<
         if (isDropped) return DONE;
         return new Promise<IteratorResult<T>>((resolve, reject) => {
           wake = resolve;
-          iterator.next().then(resolve, reject);
+          // One that is made by hand may answer without a promise, which for await takes as well.
+          Promise.resolve(iterator.next()).then(resolve, reject);
         });
       },
       return: async () => (await iterator.return?.()) ?? DONE,
@@ -80,11 +78,16 @@ function droppable<T>(begin: () => AsyncIterator<T>, letGo: () => void): Pieces<
   const drop = (): void => {
     isDropped = true;
     wake(DONE);
-    letGo();
+    unheeded(letGo);
     // Is done only when the source has brought the piece that it is asked for.
-    begun?.return?.()?.catch(() => {});
+    unheeded(() => begun?.return?.());
   };
   return { source: { [Symbol.asyncIterator]: iterate }, drop };
+}
+
+/** A source that fails when it is told to give up, or has failed already: nobody wants anything of it any more. */
+function unheeded(call: () => unknown): void {
+  (async () => call())().catch(() => {});
 }
 
 function asyncIterator<T>(iterator: Iterator<T | PromiseLike<T>>): AsyncIterator<T> {

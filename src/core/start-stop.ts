@@ -1,5 +1,6 @@
 import { watchAbort } from './abort-watch.ts';
 import { type Component, isSignalAborted } from './component.ts';
+import { hookCode } from './connection-errors.ts';
 import { deadlineAfter } from './delay.ts';
 import { ServiceState, SocketErrorCode } from './enums.ts';
 import { Errno } from './errno.ts';
@@ -31,6 +32,7 @@ export function callPrepare(
   const refused = (what: string, cause?: unknown): SocketError =>
     new SocketError({
       socketError: SocketErrorCode.SocketPrepare,
+      code: hookCode(what),
       errno: Errno.ECANCELED,
       operation: 'start',
       message: `start failed because the hook ${hook} ${what}`,

@@ -9,6 +9,7 @@ import { watchAbort } from '../core/abort-watch.ts';
 import { normalizeAddress, splitHost } from '../core/address.ts';
 import type { Component } from '../core/component.ts';
 import { isSignalAborted } from '../core/component.ts';
+import { hookCode } from '../core/connection-errors.ts';
 import { describe, shown } from '../core/describe.ts';
 import { SocketErrorCode, SocketOperation } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
@@ -279,6 +280,7 @@ function prepare(component: Component, run: ConnectionHost, connection: StreamCo
   const refused = (what: string, cause?: unknown): SocketError =>
     new SocketError({
       socketError: SocketErrorCode.SocketPrepare,
+      code: hookCode(what),
       errno: Errno.ECANCELED,
       operation: 'connect',
       connId: connection.id,

@@ -3,7 +3,7 @@ import { isIP } from '../core/ip.ts';
 import { custom, type TableOf } from '../core/properties.ts';
 import type { PreambleFactory, PreamblePort } from '../protocol/preambles/preamble.ts';
 import { type ProxyHop, type ProxyOption, parseProxies } from '../protocol/preambles/proxy-url.ts';
-import { checkProxyHeader, type ProxyHeaderOptions, writeProxyHeader } from '../protocol/preambles/proxy-writer.ts';
+import { checkProxyHeader, type ProxyHeaderOptions, writeChecked } from '../protocol/preambles/proxy-writer.ts';
 import { tunnelPreambles } from '../protocol/preambles/tunnels.ts';
 import { ProxyTls } from './proxy-tls.ts';
 
@@ -83,7 +83,7 @@ function headerPreamble(options: ProxyHeaderOptions): PreambleFactory {
     begin() {
       const source = options.source ?? endOf(port.localAddress, port.localPort);
       const destination = options.destination ?? endOf(port.remoteAddress, port.remotePort);
-      port.send(writeProxyHeader({ ...options, source, destination }));
+      port.send(writeChecked({ ...options, source, destination }));
       port.done();
     },
     receive: () => 0,

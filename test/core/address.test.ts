@@ -1,6 +1,6 @@
 import { BlockList } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { limitKey, normalizeAddress, splitHost } from '../../src/core/address.ts';
+import { limitKey, localAddressOf, normalizeAddress, splitHost } from '../../src/core/address.ts';
 import { isListed, toBlockList } from '../../src/transport/address-list.ts';
 
 describe('what counts as one peer', () => {
@@ -29,6 +29,7 @@ describe('what counts as one peer', () => {
     ['::ffff:192.0.2.1', '192.0.2.1'],
     ['::ffff:1.2.3', '::ffff:1.2.3'],
     ['::ffff:c000:201', '::ffff:c000:201'],
+    ['::fffe:192.0.2.1', '::fffe:192.0.2.1'],
     ['::1', '::1'],
     ['192.0.2.1', '192.0.2.1'],
     ['', ''],
@@ -95,9 +96,18 @@ describe('address lists', () => {
   });
 });
 
+test('the own end of a socket is told while there is one', () => {
+  const own = (socket: object): unknown => localAddressOf({ destroyed: false, ...socket } as never);
+  expect(own({ localAddress: '::ffff:192.0.2.1', localPort: 5 })).toEqual({ address: '192.0.2.1', port: 5 });
+  expect(own({ localAddress: '::1' })).toEqual({ address: '::1', port: 0 });
+  expect(own({})).toBe(null);
+  expect(own({ localAddress: '::1', localPort: 5, destroyed: true })).toBe(null);
+});
+
 test('addr^name dials the address and asks for the name', () => {
   expect(splitHost('192.0.2.1^example.com')).toEqual({ dial: '192.0.2.1', name: 'example.com' });
   expect(splitHost('::1^example.com')).toEqual({ dial: '::1', name: 'example.com' });
   expect(splitHost('example.com')).toEqual({ dial: 'example.com', name: 'example.com' });
   expect(splitHost('a^b^c')).toEqual({ dial: 'a', name: 'b^c' });
+  expect(splitHost('^b')).toEqual({ dial: '', name: 'b' });
 });

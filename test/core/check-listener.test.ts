@@ -50,8 +50,21 @@ describe.each(Object.keys(components))('the listener of %s', (name) => {
     );
   });
 
+  test('cannot have an unknown hook if it is an object without a prototype either', () => {
+    expect(() => make(Object.assign(Object.create(null), { onRecieve() {} }))).toThrow('did you mean onReceive?');
+  });
+
   test('may have members of its own, hooks of other components, and hooks that are undefined', () => {
-    make({ online: 0, once() {}, onTime: true, onAccept() {}, onConnect() {}, onError() {}, onClose: undefined });
+    make({
+      online: 0,
+      once() {},
+      versionOne() {},
+      onTime: true,
+      onAccept() {},
+      onConnect() {},
+      onError() {},
+      onClose: undefined,
+    });
     make(Object.assign(Object.create(null), { onReceive() {} }));
   });
 
@@ -61,6 +74,10 @@ describe.each(Object.keys(components))('the listener of %s', (name) => {
       onRoomFull(): void {}
     }
     make(new Chat());
+    class Hall {
+      readonly onRoomFull = (): void => {};
+    }
+    make(new Hall());
     make(new (class extends TcpServerListener {})());
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ComplexSocket } from '../../src/core/complex-socket.ts';
 import type { ManagedConnection } from '../../src/core/connection.ts';
-import { $table, $wheel } from '../../src/core/internals.ts';
+import { $pendingBytesOfAll, $resetTable, $table, $wheel } from '../../src/core/internals.ts';
 import { TimerWheel } from '../../src/core/timer-wheel.ts';
 import {
   Errno,
@@ -46,10 +46,12 @@ class NotedConnection implements ManagedConnection {
     this.isPaused = isPaused;
   }
 
-  readAhead(): void {}
+  readAhead(): void {
+    this.calls.push('readAhead');
+  }
 
   stats(): never {
-    throw new Error('not asked for here');
+    return { bytesIn: this.id } as never;
   }
 }
 
@@ -66,6 +68,14 @@ class Room extends ComplexSocket<NotedConnection> {
     const connection = Object.assign(new NotedConnection(), facts);
     this[$table].insert(connection);
     return connection;
+  }
+
+  get pendingBytes(): number {
+    return this[$pendingBytesOfAll]();
+  }
+
+  begin(): void {
+    this[$resetTable]();
   }
 
   /** The last call that failed. */
@@ -286,4 +296,87 @@ test('drain takes half a minute unless it is told another time', () => {
   connection.isValid = false;
   expect(face.drain()).toBe(false);
   expect(room.failure).toEqual(unknown('disconnect', connection.id));
+});
+
+test('what is attached to a connection is found by its ID and by itself: CS-009, CS-010', () => {
+  const room = new Room({});
+  const { id } = room.add();
+  const face = room.connection(id)!;
+  expect([room.getConnectionExtra(id), face.extra]).toEqual([null, null]);
+  expect(room.setConnectionExtra(id, 'one')).toBe(true);
+  expect([room.getConnectionExtra(id), face.extra]).toEqual(['one', 'one']);
+  face.extra = 0;
+  expect([room.getConnectionExtra(id), face.extra]).toEqual([0, 0]);
+  for (const none of [null, undefined]) {
+    face.extra = 'two';
+    expect(room.setConnectionExtra(id, none)).toBe(true);
+    expect(room.getConnectionExtra(id)).toBe(null);
+    face.extra = 'two';
+    face.extra = none;
+    expect(face.extra).toBe(null);
+  }
+  expect([room.lastFailure, room.getConnectionExtra(9)]).toEqual([null, null]);
+  expect(room.setConnectionExtra(9, 'one')).toBe(false);
+  expect(room.failure).toEqual(unknown('setConnectionExtra', 9));
+});
+
+test('connections are listed and counted by their IDs, and each has one object', () => {
+  const room = new Room({});
+  expect([room.getAllConnectionIDs(), room.connectionCount, room.pendingBytes]).toEqual([[], 0, 0]);
+  const ids = [3, 4, 5].map((pendingBytes) => room.add({ pendingBytes }).id);
+  expect([room.getAllConnectionIDs(), room.connectionCount, room.pendingBytes]).toEqual([ids, 3, 12]);
+  const face = room.connection(ids[1]!)!;
+  expect(face.id).toBe(ids[1]);
+  expect(room.connection(ids[1]!)).toBe(face);
+  expect(room.connection(ids[2]!)).not.toBe(face);
+  expect([room.getConnectionStats(ids[1]!), face.stats()]).toEqual([{ bytesIn: ids[1] }, { bytesIn: ids[1] }]);
+  expect([room.connection(9), room.getConnectionStats(9), room.isConnected(9)]).toEqual([null, null, false]);
+  room.begin();
+  expect([room.getAllConnectionIDs(), room.connectionCount, room.connection(ids[1]!)]).toEqual([[], 0, null]);
+  expect(room.add().id).toBe(ids[0]);
+});
+
+describe('the signal of a connection', () => {
+  test('is one, aborted when the connection begins to close, behind what else is called then', () => {
+    const room = new Room({});
+    const connection = room.add();
+    const face = room.connection(connection.id)!;
+    const calls: string[] = [];
+    connection.onClosing = () => void calls.push(`before ${face.signal.aborted}`);
+    const { signal } = face;
+    signal.addEventListener('abort', () => calls.push('aborted'));
+    expect([face.signal === signal, signal.aborted, connection.calls]).toEqual([true, false, ['readAhead']]);
+    connection.onClosing();
+    expect([signal.aborted, calls]).toEqual([true, ['before false', 'aborted']]);
+  });
+
+  test('needs nobody else who is called, and is aborted already once the connection closes', () => {
+    const room = new Room({});
+    const connection = room.add();
+    const { signal } = room.connection(connection.id)!;
+    connection.onClosing!();
+    expect(signal.aborted).toBe(true);
+    const closed = room.add({ isValid: false });
+    expect(room.connection(closed.id)!.signal.aborted).toBe(true);
+    expect([closed.onClosing, closed.calls]).toEqual([null, []]);
+  });
+});
+
+test('an option of disconnect has one name', () => {
+  const room = new Room({});
+  const connection = room.add();
+  for (const name of ['timeout', 'drainTimeoutMs'])
+    expect(() => room.disconnect(connection.id, { [name]: 5 } as never)).toThrow(
+      `unknown option "${name}" of disconnect; it is called timeoutMs here`,
+    );
+  expect(connection.calls).toEqual([]);
+});
+
+test('a client that does not run is connected to nobody', () => {
+  for (const client of [new TcpClient({}), new SslClient({}), new UdpClient({})]) {
+    const { isConnected, isPauseReceive, pendingDataLength, connectionId, extra } = client;
+    expect([isConnected, isPauseReceive, pendingDataLength, connectionId, extra]).toEqual([false, false, 0, 0, null]);
+    (client as TcpClient).extra = undefined as never;
+    expect(client.extra).toBe(null);
+  }
 });

@@ -75,6 +75,19 @@ test.each<[string, SocketError, unknown[]]>([
     ],
   ],
   [
+    'a hook that throws nothing, or whose promise is rejected with nothing',
+    hookError(7, 'onReceive', 'failed', undefined),
+    [
+      SocketErrorCode.DataProc,
+      'HP_HOOK_FAILED',
+      Errno.ECANCELED,
+      'onReceive',
+      7,
+      'the hook onReceive failed, so connection 7 was closed',
+      undefined,
+    ],
+  ],
+  [
     'an opening hook that does not answer',
     lateHookError(7, 'onConnect', 1500),
     [
@@ -175,6 +188,7 @@ describe('the error of a stream socket', () => {
   test.each([
     ['an address', byAddress, 'connecting to 192.0.2.1:80 failed: '],
     ['a name', byName, 'connecting to example.com:80 failed: '],
+    ['port 0 of an address', { ...byAddress, remotePort: 0 }, 'connecting to 192.0.2.1:0 failed: '],
     ['a path', byPath, 'connecting to /run/app.sock failed: '],
   ])('that connects to %s names it', (_, peer, begin) => {
     const error = socketError(peer, SocketOperation.Connect, systemError('ECONNREFUSED', 'connect'));

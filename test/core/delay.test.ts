@@ -36,6 +36,10 @@ test('a deadline can be cancelled before it has passed, in the turns behind it, 
 
 test('what is longer than a timer can be never ends', () => {
   expect(timeoutAfter(MAX_DELAY_MS + 1, () => {})).toBeUndefined();
+  expect(vi.getTimerCount()).toBe(0);
+  clearTimeout(timeoutAfter(MAX_DELAY_MS, () => {})!);
+  expect(timeoutAfter(MAX_DELAY_MS, () => {})).toBeDefined();
+  vi.clearAllTimers();
   const cancel = deadlineAfter(Number.POSITIVE_INFINITY, () => expect.unreachable());
   expect(vi.getTimerCount()).toBe(0);
   cancel();

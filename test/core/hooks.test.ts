@@ -4,6 +4,7 @@ import {
   callHook,
   type HookOutcome,
   mustSettle,
+  notifyHook,
   type OpeningConnection,
   settleHook,
 } from '../../src/core/hooks.ts';
@@ -92,6 +93,22 @@ describe('what a hook returns', () => {
   });
 });
 
+test('of a hook that is only told something, nothing counts but that it failed', async () => {
+  const failures: unknown[] = [];
+  const failed = (error: unknown): void => void failures.push(error);
+  for (const result of [undefined, HandleResult.Error, Promise.resolve(HandleResult.Error), {}])
+    notifyHook(() => result, failed);
+  await settled();
+  expect(failures).toEqual([]);
+  notifyHook(() => {
+    throw thrown;
+  }, failed);
+  expect(failures).toEqual([thrown]);
+  notifyHook(rejected, failed);
+  await settled();
+  expect(failures).toEqual([thrown, thrown]);
+});
+
 describe('a hook that may refuse its connection', () => {
   /** Asks it; the connection notes what it is told. */
   function asked(call: () => unknown): { calls: unknown[]; goOn: () => void } {
@@ -140,6 +157,19 @@ describe('a hook that may refuse its connection', () => {
     goOn();
     await settled();
     expect(calls).toEqual(['limit onAccept', 'awaits', 'unlimit', 'awaited', 'next']);
+  });
+
+  test('needs no limit, nor anybody who ends a connection that was let in', async () => {
+    const calls: string[] = [];
+    const bare: OpeningConnection = {
+      awaitHook: (goOn) => goOn?.(),
+      limitHook: () => null,
+      refusedBy: () => void calls.push('refused'),
+    };
+    const next = (): void => void calls.push('next');
+    for (const call of [rejected, async () => {}]) askHook(bare, 'onAccept', call, () => calls.push('done'), next);
+    await settled();
+    expect(calls).toEqual(['next', 'next']);
   });
 
   test('ends a connection that was let in before it refused', async () => {

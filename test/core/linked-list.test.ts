@@ -38,6 +38,20 @@ describe('a linked list', () => {
     );
   });
 
+  test('is walked in its order, also while elements go', () => {
+    const list = new LinkedList<Element>();
+    const elements = [new Element(), new Element(), new Element()];
+    for (const element of elements) list.add(element);
+    expect([...list]).toEqual(elements);
+    const seen: Element[] = [];
+    for (const element of list) {
+      seen.push(element);
+      list.remove(element);
+    }
+    expect(seen.map((element) => elements.indexOf(element))).toEqual([0, 1, 2]);
+    expect([...list]).toEqual([]);
+  });
+
   test('leaves nothing in what was removed', () => {
     const list = new LinkedList<Element>();
     const elements = [new Element(), new Element(), new Element()];

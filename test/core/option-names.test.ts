@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { checkOptions, nearest, unknownName } from '../../src/core/option-names.ts';
 import {
   type Component,
   TcpAgent,
@@ -169,4 +170,55 @@ describe('options of other calls', () => {
     );
     expect([server.connectionCount, client.isConnected]).toEqual([1, true]);
   });
+});
+
+describe('the nearest of the names that there are', () => {
+  test('is one with few changes, whatever the case, or one that begins like it', () => {
+    const names = ['timeoutMs', 'host', 'maxConnectionCount'];
+    for (const [name, near] of [
+      ['timeoutms', 'timeoutMs'],
+      ['timeotMs', 'timeoutMs'],
+      ['hots', 'host'],
+      ['max', 'maxConnectionCount'],
+      ['MAX', 'maxConnectionCount'],
+      ['ma', ''],
+      ['wholly different', ''],
+      ['', ''],
+    ] as const)
+      expect([name, nearest(name, names)]).toEqual([name, near]);
+    expect(nearest('host', [])).toBe('');
+  });
+
+  test('is not looked for where a name is long', () => {
+    expect(nearest(`${'x'.repeat(63)}y`, ['x'.repeat(64)])).toBe('x'.repeat(64));
+    expect(nearest(`${'x'.repeat(64)}y`, ['x'.repeat(65)])).toBe('');
+  });
+
+  test('is named, if it is not known what else is meant', () => {
+    const foreign = { hostname: 'host', fd: 'give host and port', other: 'port' };
+    const told = (name: string): string => unknownName('start', name, ['host'], foreign).message;
+    expect(told('hostname')).toBe('unknown option "hostname" of start; it is called host here');
+    expect(told('fd')).toBe('unknown option "fd" of start; give host and port');
+    expect(told('other')).toBe('unknown option "other" of start');
+    expect(told('hosst')).toBe('unknown option "hosst" of start; did you mean host?');
+    expect(told('toString')).toBe('unknown option "toString" of start');
+  });
+});
+
+test('options are an object with names that are known and values that pass; undefined is as left out', () => {
+  const checked: unknown[][] = [];
+  const rules = { a: true, b: { check: (...args: unknown[]) => void checked.push(args) } } as const;
+  checkOptions('it', { a: 5, b: 6 }, rules);
+  checkOptions('it', { a: undefined, b: undefined }, rules);
+  expect(checked).toEqual([['b', 6]]);
+  for (const [wrong, shown] of [
+    [null, 'null'],
+    [5, '5'],
+    [[], 'an array'],
+    [undefined, 'undefined'],
+  ])
+    expect(() => checkOptions('it', wrong, rules)).toThrow(
+      new TypeError(`the options of it must be an object, not ${shown}`),
+    );
+  expect(() => checkOptions('it', { toString: 5 }, rules)).toThrow('unknown option "toString" of it');
 });

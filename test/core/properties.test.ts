@@ -43,8 +43,14 @@ describe('options of the constructor', () => {
   test('undefined leaves the default, null does not', () => {
     expect(new TcpServer({}, { noDelay: undefined } as object).noDelay).toBe(true);
     expect(() => new TcpServer({}, { noDelay: null } as object)).toThrow(TypeError);
-    expect(() => new TcpServer({}, null as never)).toThrow(TypeError);
-    expect(() => new TcpServer({}, 5 as never)).toThrow(TypeError);
+    for (const [wrong, shown] of [
+      [null, 'null'],
+      [5, '5'],
+      [[], 'an array'],
+    ])
+      expect(() => new TcpServer({}, wrong as never)).toThrow(
+        new TypeError(`the options of TcpServer must be an object, not ${shown}`),
+      );
   });
 
   test('the listener must be an object', () => {
@@ -89,6 +95,25 @@ describe('values', () => {
     const error = thrownBy(set(name, value));
     expect(error).toBeInstanceOf(kind);
     expect(error.message).toBe(sentence);
+  });
+
+  test.each([
+    ['maxConnectionCount', 1],
+    ['maxConnectionCount', 5_000_000],
+    ['keepAliveTime', 0],
+    ['keepAliveTime', 1000],
+    ['sendPolicy', 2],
+    ['pendingPolicy', 'close'],
+    ['noDelay', false],
+  ])('%s may be %s', (name, value) => {
+    const one = new TcpServer({}, { [name]: value } as object) as unknown as Record<string, unknown>;
+    expect(one[name]).toBe(value);
+  });
+
+  test('maxConnectionCount has a highest value', () => {
+    expect(() => new TcpServer({}, { maxConnectionCount: 5_000_001 })).toThrow(
+      'maxConnectionCount must be a whole number, 1 to 5000000, not 5000001',
+    );
   });
 
   test('what was refused changed nothing, also if it came as an option among others', () => {

@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { TICK_MS, type TimerHost, TimerWheel, WheelTimer } from '../../src/core/timer-wheel.ts';
+import {
+  sharedTimerWheel,
+  TICK_MS,
+  type TimerHost,
+  TimerWheel,
+  WheelNode,
+  WheelTimer,
+} from '../../src/core/timer-wheel.ts';
 
 /** Time that stands still unless the test moves it, and every delay that the wheel asked to be woken after. */
 class NotedTime implements TimerHost {
@@ -123,6 +130,142 @@ describe('a system timer that holds the process', () => {
   });
 });
 
+/** A host whose system timers, and which of them hold the process, can be looked at. */
+class ManyTimers implements TimerHost {
+  time = 0;
+  readonly pending = new Map<number, { callback: () => void; at: number }>();
+  readonly held = new Set<number>();
+  sets = 0;
+  now = (): number => this.time;
+
+  set = (callback: () => void, delayMs: number): unknown => {
+    this.pending.set(++this.sets, { callback, at: this.time + delayMs });
+    return this.sets;
+  };
+
+  clear = (handle: unknown): void => {
+    expect(this.pending.delete(handle as number)).toBe(true);
+    this.held.delete(handle as number);
+  };
+
+  hold = (handle: unknown, isHeld: boolean): void => {
+    expect(this.pending.has(handle as number)).toBe(true);
+    if (isHeld) this.held.add(handle as number);
+    else this.held.delete(handle as number);
+  };
+
+  /** The only system timer there is goes off, on time. */
+  wake(): void {
+    expect(this.pending.size).toBe(1);
+    const [[handle, { callback, at }]] = [...this.pending] as [[number, { callback: () => void; at: number }]];
+    this.pending.delete(handle);
+    this.held.delete(handle);
+    this.time = at;
+    callback();
+  }
+}
+
+describe('the system timers of a wheel', () => {
+  test('are one at a time, and none when nothing is due', () => {
+    const time = new ManyTimers();
+    const wheel = new TimerWheel(time, time);
+    const timers = [500, 100, 300].map((delay) => {
+      const timer = new WheelTimer(() => {});
+      wheel.arm(timer, delay);
+      expect(time.pending.size).toBe(1);
+      return timer;
+    });
+    expect([time.sets, time.held.size]).toEqual([2, 0]);
+    time.wake();
+    expect(time.time).toBe(100);
+    expect([time.pending.size, time.sets, wheel.size]).toEqual([1, 3, 2]);
+    for (const timer of timers) wheel.cancel(timer);
+    expect([time.pending.size, wheel.size]).toEqual([0, 0]);
+  });
+
+  test('hold the process each, as long as a deadline asks for it', () => {
+    const time = new ManyTimers();
+    const wheel = new TimerWheel(time, time);
+    const holding = new WheelTimer(() => {}, true);
+    wheel.arm(holding, 500);
+    wheel.arm(new WheelTimer(() => {}), 100);
+    expect([time.sets, [...time.held]]).toEqual([2, [2]]);
+    time.wake();
+    expect(time.time).toBe(100);
+    expect([time.sets, [...time.held]]).toEqual([3, [3]]);
+    wheel.arm(new WheelTimer(() => {}), 1000);
+    time.wake();
+    expect([time.sets, [...time.held], holding.isArmed]).toEqual([4, [], false]);
+  });
+
+  test('hold it for no deadline that does not say so', () => {
+    class Plain extends WheelNode {
+      onExpire(): void {}
+    }
+    const time = new ManyTimers();
+    const wheel = new TimerWheel(time, time);
+    for (const timer of [new Plain(), new WheelTimer(() => {})]) {
+      wheel.arm(timer, 100);
+      expect([timer.holdsProcess, time.held.size]).toEqual([false, 0]);
+    }
+  });
+
+  test('need not be able to hold a process', () => {
+    const { now, set, clear } = new ManyTimers();
+    const wheel = new TimerWheel({ now }, { set, clear });
+    const holding = new WheelTimer(() => {}, true);
+    wheel.arm(holding, 500);
+    wheel.cancel(holding);
+    expect(wheel.size).toBe(0);
+  });
+
+  test('are set once for all that is armed while others expire', () => {
+    const time = new ManyTimers();
+    const wheel = new TimerWheel(time, time);
+    const arms = new WheelTimer(() => {
+      for (const delay of [500, 300, 100]) wheel.arm(new WheelTimer(() => {}), delay);
+    });
+    wheel.arm(arms, 50);
+    time.wake();
+    expect([time.sets, time.pending.size, wheel.size]).toEqual([2, 1, 3]);
+  });
+
+  test('wake the wheel for what is armed, and for nothing that was', () => {
+    const time = new ManyTimers();
+    const wheel = new TimerWheel(time, time);
+    const expired: number[] = [];
+    const turn = 1024 * TICK_MS;
+    const delays = [50, 300, 50 + turn, 40 + 3 * turn];
+    const [, second] = delays.map((delay) => {
+      const timer = new WheelTimer(() => void expired.push(delay));
+      wheel.arm(timer, delay);
+      return timer;
+    });
+    wheel.cancel(second!);
+    let wakes = 0;
+    // What is due in a later turn is looked at in each turn before: the last one of these twice.
+    while (wheel.size > 0 && wakes++ < 100) time.wake();
+    expect([expired, wakes, time.pending.size, time.time]).toEqual([
+      [50, 50 + turn, 40 + 3 * turn],
+      5,
+      0,
+      40 + 3 * turn,
+    ]);
+  });
+});
+
+test('a process has one wheel', () => {
+  expect(sharedTimerWheel()).toBeInstanceOf(TimerWheel);
+  expect(sharedTimerWheel()).toBe(sharedTimerWheel());
+});
+
+test('the time of a wheel is whole, and never before what it is counted from', () => {
+  const time = new ManyTimers();
+  time.time = 1000.2;
+  const wheel = new TimerWheel(time, time);
+  expect([wheel.now(), wheel.since(400), wheel.since(1001)]).toEqual([1001, 600.2, 0]);
+});
+
 describe('a system timer that comes late', () => {
   /** Wakes a wheel `lateMs` after its only deadline. */
   function woken(lateMs: number, canWait = true): { expired: () => number; read: () => void; waiting: () => number } {
@@ -202,6 +345,23 @@ describe('expiries that touch the wheel', () => {
     time.time += TICK_MS;
     wheel.advance();
     expect(expired).toBe(after + 1);
+  });
+
+  test('the same where its time is that of a tick', () => {
+    const time = new NotedTime();
+    time.time = 0;
+    const wheel = new TimerWheel(time, time);
+    let expired = 0;
+    const timer: WheelTimer = new WheelTimer(() => {
+      if (++expired < 100) wheel.arm(timer, 0);
+    });
+    wheel.arm(timer, TICK_MS);
+    time.time = TICK_MS;
+    wheel.advance();
+    expect([expired, wheel.size]).toEqual([1, 1]);
+    time.time = 2 * TICK_MS;
+    wheel.advance();
+    expect(expired).toBe(2);
   });
 
   test('a negative delay is none', () => {

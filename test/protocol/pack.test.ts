@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { SlabPool } from '../../src/memory/slab-pool.ts';
+import { SendQueue } from '../../src/memory/send-queue.ts';
+import { SendSlabPool, SlabPool } from '../../src/memory/slab-pool.ts';
 import { PackProtocol, packHeader } from '../../src/protocol/pack.ts';
 import { AtEnd, Lifetime } from '../../src/protocol/protocol.ts';
 import { anyLifetime, behindConnection, byteByByte, everySplit, feedBorrowed, RecordingSink } from './support.ts';
@@ -59,6 +60,28 @@ describe('PackProtocol', () => {
     expect(sink.delivered).toEqual([]);
     layer.receive(conversation, Lifetime.Forever);
     expect(sink.delivered).toEqual([]);
+  });
+
+  test('behind a header that is wrong nothing is looked at, though it came in two reads: PK-006, PK-007', () => {
+    for (const cut of [1, 2, 3]) {
+      const { layer, sink } = make({ flag: 0x169 });
+      feedBorrowed(layer, Buffer.concat([Buffer.from('0100405b', 'hex'), conversation]), [cut]);
+      expect([sink.violation?.errno, sink.delivered, layer.bufferedBytes]).toEqual([74, [], 0]);
+    }
+  });
+
+  test('stop at a package that came in two reads leaves those behind it for later: PK-009', () => {
+    for (const cut of [1, 4, 8]) {
+      const { layer, sink } = make({ flag: 0x169 });
+      sink.stopAfter = 1;
+      feedBorrowed(layer, conversation, [cut]);
+      expect([sink.hex, layer.hasBacklog, layer.bufferedBytes]).toEqual([bodies.slice(0, 1), true, 12]);
+      sink.stopAfter = 1;
+      layer.resume();
+      expect(sink.hex).toEqual(bodies.slice(0, 2));
+      layer.resume();
+      expect([sink.hex, layer.hasBacklog, layer.bufferedBytes]).toEqual([bodies, false, 0]);
+    }
   });
 
   test('with an own flag of 0, any flag will do: PK-004, PK-005, PK-012', () => {
@@ -143,12 +166,29 @@ describe('PackProtocol', () => {
     sink.stopAfter = 1;
     feedBorrowed(layer, Buffer.concat([encode(0, Buffer.from('a')), encode(0, Buffer.from('b'))]), []);
     expect([layer.hasBacklog, layer.isMidMessage, layer.ended()]).toEqual([true, false, AtEnd.Drain]);
+    expect(layer.bufferedBytes).toBe(5);
   });
 
   test('what can be sent has 1 to maxPackSize bytes, and its header before it', () => {
     const { layer } = make({ max: 100 });
     expect([0, 1, 99, 100, 101].map((length) => layer.sizeOf(length))).toEqual([-90, 5, 103, 104, -90]);
     expect(layer.explain(101)).toBe('a package of 101 bytes is not possible, allowed are 1 to 100 (maxPackSize)');
+  });
+
+  test('a package is sent behind its header, in one piece or in parts', () => {
+    const { layer } = make({ flag: 0x169 });
+    const written: Buffer[] = [];
+    const queue = new SendQueue(new SendSlabPool(), {
+      write(chunks) {
+        for (const chunk of chunks) written.push(Buffer.from(chunk));
+        return 0;
+      },
+    });
+    layer.frame(queue, Buffer.from('abcde'));
+    layer.frameParts(queue, [Buffer.from('x')], 1);
+    layer.frameParts(queue, [Buffer.alloc(1), Buffer.alloc(2)], 3);
+    queue.flush();
+    expect(Buffer.concat(written)).toEqual(conversation);
   });
 
   test('a violation says what came and what was expected', () => {

@@ -142,6 +142,40 @@ describe('PullProtocol', () => {
     expect([layer.takeRest(), layer.chunkCount, layer.bufferedBytes]).toEqual([null, 0, 0]);
   });
 
+  test('a large read that is gone after the call is copied', () => {
+    const { layer } = make();
+    feedBorrowed(layer, Buffer.alloc(5000, 'x'), []);
+    expect(layer.fetch(5000)?.equals(Buffer.alloc(5000, 'x'))).toBe(true);
+  });
+
+  test('what lies in several reads is peeked and fetched in one piece', () => {
+    const { layer } = make();
+    const reads = ['a', 'b', 'c'].map((letter) => Buffer.alloc(5000, letter));
+    for (const read of reads) layer.receive(read, Lifetime.Forever);
+    const all = Buffer.concat(reads);
+    for (const [skipped, length] of [
+      [0, 5001],
+      [4999, 2],
+      [0, 9999],
+    ] as const) {
+      layer.fetch(skipped);
+      const expected = all.subarray(15_000 - layer.bufferedBytes).subarray(0, length);
+      expect(layer.peek(length)?.equals(expected)).toBe(true);
+    }
+    expect(layer.fetch(10_001)?.equals(all.subarray(4999))).toBe(true);
+  });
+
+  test('small reads in front of a large one, and behind it, stay apart', () => {
+    const { layer } = make();
+    // Gathered in memory of 64, 128, ... 4096 bytes, and then as many in the next as the large read has.
+    const small = Buffer.alloc(8128 + 5000, 's');
+    for (let i = 0; i < small.length; i++) layer.receive(small.subarray(i, i + 1), Lifetime.Call);
+    const large = Buffer.allocUnsafeSlow(5000).fill('l');
+    layer.receive(large, Lifetime.Forever);
+    layer.receive(Buffer.from('behind'), Lifetime.Call);
+    expect(layer.takeRest()?.equals(Buffer.concat([small, large, Buffer.from('behind')]))).toBe(true);
+  });
+
   test('hundreds of chunks are fetched in order, whole and in parts, while others come', () => {
     const { layer } = make();
     const reads = Array.from({ length: 400 }, (_, i) => Buffer.alloc(4096, i));

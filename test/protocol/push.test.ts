@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { SlabPool } from '../../src/memory/slab-pool.ts';
-import { Lifetime } from '../../src/protocol/protocol.ts';
+import { SendQueue } from '../../src/memory/send-queue.ts';
+import { SendSlabPool, SlabPool } from '../../src/memory/slab-pool.ts';
+import { AtEnd, Lifetime } from '../../src/protocol/protocol.ts';
 import { PushProtocol } from '../../src/protocol/push.ts';
 import { behindConnection, byteByByte, everySplit, feedBorrowed, RecordingSink } from './support.ts';
 
@@ -72,6 +73,24 @@ describe('a push layer', () => {
     layer.resume();
     expect(Buffer.concat(sink.delivered).equals(conversation)).toBe(true);
     expect(sink.delivered.every(({ length }) => length <= 2)).toBe(true);
+  });
+
+  test('sends bytes as they are, and has no messages, nor anything to say at the end', () => {
+    const { layer } = make();
+    expect([layer.deliversBytes, layer.hasMessages, layer.sizeOf(0), layer.sizeOf(7)]).toEqual([true, false, 0, 7]);
+    expect([layer.ended(), layer.drain()]).toEqual([AtEnd.Drain, true]);
+    expect(layer.explain(7)).toBe('a message of 7 bytes is not possible');
+    const written: string[] = [];
+    const queue = new SendQueue(new SendSlabPool(), {
+      write(chunks) {
+        for (const chunk of chunks) written.push(String(Buffer.from(chunk)));
+        return 0;
+      },
+    });
+    layer.frame(queue, Buffer.from('abc'));
+    layer.frameParts(queue, [Buffer.from('de'), Buffer.from('f')], 3);
+    queue.flush();
+    expect(written.join('')).toBe('abcdef');
   });
 
   test('what was delivered is never written again, over more than a slab', () => {

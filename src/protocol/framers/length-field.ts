@@ -154,7 +154,8 @@ class LengthFieldFramer extends Framer {
     if (total <= COPY_LIMIT_BYTES) {
       const slab = queue.reserve(total);
       const at = slab.end - total;
-      if (strip !== this.#width) for (let i = at; i < at + strip; i++) slab.bytes[i] = 0;
+      // The memory was used before. Where the field is all that is stripped, it is written over below.
+      if (strip !== this.#width || this.#offset > 0) for (let i = at; i < at + strip; i++) slab.bytes[i] = 0;
       copyBytes(bytes, 0, length, slab.bytes, at + strip);
       this.#write(slab.bytes, at + this.#offset, this.#valueOf(length));
     } else if (strip >= this.#headBytes) {

@@ -68,6 +68,7 @@ const DEFAULT_PORTS: ReadonlyMap<string, number> = new Map([
   ['http', 80],
   ['https', 443],
 ]);
+const SOCKS_SCHEME = /^socks5h?:/i;
 /** More in a row are a mistake. */
 const MAX_HOPS = 16;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -100,7 +101,7 @@ function parseUrl(what: string, { url: text, headers = {}, pipeline = false, ssl
   let url: URL;
   try {
     // Of schemes that it does not know, URL checks the host less.
-    url = new URL(String(text).replace(/^socks5h?:/i, 'http:'));
+    url = new URL(String(text).replace(SOCKS_SCHEME, 'http:'));
   } catch {
     throw new TypeError(`${what} must be a URL such as socks5://user:password@host:port`);
   }
@@ -113,9 +114,9 @@ function parseUrl(what: string, { url: text, headers = {}, pipeline = false, ssl
   if (url.hostname === '' || (url.pathname !== '' && url.pathname !== '/') || url.search !== '' || url.hash !== '')
     throw new TypeError(`${what} must be a URL of host and port, without a path`);
   const host = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname;
-  // URL leaves out port 80 of http, which may have been given for a SOCKS proxy.
-  const isEighty = url.port === '' && /:80\/?$/.test(String(text));
-  const port = url.port === '' ? (isEighty ? 80 : defaultPort) : Number(url.port);
+  // URL leaves out port 80 of http, which may have been given for a SOCKS proxy, and no port but 443 of https.
+  const shownPort = url.port || new URL(String(text).replace(SOCKS_SCHEME, 'https:')).port;
+  const port = shownPort === '' ? defaultPort : Number(shownPort);
   if (port === 0) throw new RangeError(`the port of ${what} must be 1 to 65535`);
   const user = decode(what, url.username);
   const password = decode(what, url.password);

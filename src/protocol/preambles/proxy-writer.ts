@@ -13,7 +13,10 @@ export interface ProxyHeaderOptions {
   version?: 1 | 2 | undefined;
   /** `'local'`: no client is behind this connection (v2; in v1 it is UNKNOWN). Default `'proxy'`. */
   command?: 'proxy' | 'local' | undefined;
-  /** The client; with the address '', it has none. Left out: the own end of the connection that the header is sent on. */
+  /**
+   * The client; with the address '', it has none. Left out: the own end of the connection that the header is sent on. A path and an
+   * address of that connection make no pair: the header says then that both are unknown.
+   */
   source?: SocketAddress | undefined;
   /** Where the client connected to; with the address '', that is not known. Left out: the other end of that connection. */
   destination?: SocketAddress | undefined;
@@ -43,12 +46,17 @@ const rules = {
  * socket.write(writeProxyHeader({ source: { address: '192.0.2.1', port: 56324 }, destination: { address: '198.51.100.7', port: 443 } }));
  * ```
  *
- * Addresses of two families are written as IPv6, the IPv4 one mapped. Without both addresses, and for a path and an IP address
- * together, the header says that they are unknown.
- * @throws TypeError, RangeError for what no header can say: no IP address and no path, version 1 with TLVs or Unix paths.
+ * Addresses of two families are written as IPv6, the IPv4 one mapped. Without both addresses the header says that they are unknown.
+ * @throws TypeError, RangeError for what no header can say: no IP address and no path, both together, version 1 with TLVs or Unix
+ *   paths.
  */
 export function writeProxyHeader(options: ProxyHeaderOptions): Buffer {
   checkProxyHeader('writeProxyHeader', options);
+  return writeChecked(options);
+}
+
+/** The same for options that were checked before an address of the connection joined them: a path and an IP address are unknown then. */
+export function writeChecked(options: ProxyHeaderOptions): Buffer {
   const { version = 2, command = 'proxy' } = options;
   if (version === 1) return Buffer.from(writeV1(command === 'local' ? {} : options), 'latin1');
   return writeV2(options, command === 'local');

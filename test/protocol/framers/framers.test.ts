@@ -14,7 +14,10 @@ import { anyLifetime, byteByByte, everySplit, feedBorrowed, RecordingSink } from
 class Sink extends RecordingSink {
   thrown: unknown = null;
 
-  threw(_hook: string, thrown: unknown): boolean {
+  hook = '';
+
+  threw(hook: string, thrown: unknown): boolean {
+    this.hook = hook;
     this.thrown = thrown;
     return false;
   }
@@ -30,9 +33,14 @@ function make(framer: Framer<unknown, never>): { protocol: Protocol; sink: Sink 
 }
 
 /** What a framer sends for `messages`. */
-function wire(framer: Framer<unknown, never>, messages: readonly Uint8Array[], isInParts = false): Buffer {
+function wire(
+  framer: Framer<unknown, never>,
+  messages: readonly Uint8Array[],
+  isInParts = false,
+  pool = new SendSlabPool(),
+): Buffer {
   const written: Buffer[] = [];
-  const queue = new SendQueue(new SendSlabPool(), {
+  const queue = new SendQueue(pool, {
     write(chunks) {
       for (const chunk of chunks) written.push(Buffer.from(chunk));
       return 0;
@@ -113,6 +121,7 @@ describe('framers', () => {
       expect(protocol.isMidMessage).toBe(held > 0);
       expect(protocol.ended()).toBe(held > 0 ? AtEnd.Truncated : AtEnd.Drain);
       const rest = protocol.takeRest();
+      expect(rest === null).toBe(held === 0);
       expect(rest?.toString('hex') ?? '').toBe(bytes.subarray(cut - held, cut).toString('hex'));
       expect(protocol.bufferedBytes).toBe(0);
     }
@@ -188,6 +197,32 @@ describe('framers', () => {
     );
   });
 
+  test('a read of several messages is no longer than each of them', () => {
+    const { protocol, sink } = make(lines({ maxMessageBytes: 4 }));
+    feedBorrowed(protocol, Buffer.from('aaaa\nbbbb\nccc'), []);
+    expect([sink.texts, sink.violation, protocol.bufferedBytes]).toEqual([['aaaa', 'bbbb'], null, 3]);
+  });
+
+  test('only lines lose a CR in front of their end', () => {
+    for (const [framer, stream, message] of [
+      [delimiter(';'), 'a\r;', 'a\r'],
+      [startEnd('<', '>'), '<a\r>', 'a\r'],
+      [lines(), 'a\r\n', 'a'],
+    ] as const) {
+      const { protocol, sink } = make(framer);
+      feedBorrowed(protocol, Buffer.from(stream), []);
+      expect(sink.texts).toEqual([message]);
+    }
+  });
+
+  test('lines are sent with LF, or CR LF if that is asked for', () => {
+    const message = Buffer.from('a');
+    for (const isInParts of [false, true]) {
+      expect(String(wire(lines(), [message], isInParts))).toBe('a\n');
+      expect(String(wire(lines({ crlf: true }), [message], isInParts))).toBe('a\r\n');
+    }
+  });
+
   test('lines as strings', () => {
     const { protocol, sink } = make(lines({ encoding: 'utf8' }));
     feedBorrowed(protocol, Buffer.from('grün\r\nblau\n'), [3]);
@@ -195,11 +230,106 @@ describe('framers', () => {
     expect(protocol.deliversBytes).toBe(false);
   });
 
+  test('what they deliver is bytes but for strings and what functions make of it', () => {
+    const bytes = [lengthField(), fixedSize(1), delimiter(';'), lines(), startEnd('<', '>')];
+    expect(bytes.map((framer) => make(framer).protocol.deliversBytes)).toEqual(Array(5).fill(true));
+    const others = [lines({ encoding: 'utf8' }), lines({ encoding: 'latin1' }), numbers];
+    expect(others.map((framer) => make(framer as Framer<unknown, never>).protocol.deliversBytes)).toEqual(
+      Array(3).fill(false),
+    );
+    const { protocol, sink } = make(lines({ encoding: 'latin1' }));
+    feedBorrowed(protocol, Buffer.from('gr\xfcn\n', 'latin1'), []);
+    expect([sink.delivered, protocol.hasMessages]).toEqual([['gr\xfcn'], true]);
+  });
+
   test('objects of a decoder, and what its encoder takes: ADP-003, ADP-005', () => {
     const { protocol, sink } = make(numbers);
     feedBorrowed(protocol, Buffer.from('000100020003', 'hex'), [1, 3]);
     expect(sink.delivered).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
     expect(protocol.encode?.({ n: 258 })).toEqual(Buffer.of(1, 2));
+  });
+});
+
+describe('the protocol of a framing', () => {
+  test('told to stop keeps what is behind, if anything is, and resumes that alone', () => {
+    const { protocol, sink } = make(lines());
+    sink.stopAfter = 1;
+    protocol.receive(Buffer.from('a\nbc\nd'), Lifetime.Forever);
+    expect([sink.texts, protocol.hasBacklog, protocol.bufferedBytes]).toEqual([['a'], true, 4]);
+    sink.stopAfter = 1;
+    protocol.resume();
+    expect([sink.texts, protocol.hasBacklog, protocol.bufferedBytes]).toEqual([['a', 'bc'], true, 1]);
+    protocol.resume();
+    expect([protocol.hasBacklog, protocol.bufferedBytes, protocol.isMidMessage]).toEqual([false, 1, true]);
+    sink.stopAfter = 1;
+    protocol.receive(Buffer.from('e\n'), Lifetime.Forever);
+    expect([sink.texts, protocol.hasBacklog, protocol.bufferedBytes]).toEqual([['a', 'bc', 'de'], false, 0]);
+    protocol.resume();
+    expect(sink.texts).toHaveLength(3);
+  });
+
+  test('hands on reads that are its own, or lent, without a copy; of a lent one it copies what waits', () => {
+    for (const lifetime of [Lifetime.Forever, Lifetime.Loan]) {
+      const { protocol, sink } = make(lines());
+      const read = Buffer.from('a\nb\n');
+      sink.stopAfter = 1;
+      protocol.receive(read, lifetime);
+      protocol.resume();
+      const isOfRead = sink.delivered.map(
+        ({ buffer, byteOffset }, i) => buffer === read.buffer && byteOffset === read.byteOffset + 2 * i,
+      );
+      expect(isOfRead).toEqual([true, lifetime === Lifetime.Forever]);
+    }
+    // What is no bytes may be kept, and views of the read with it.
+    const whole = framing({
+      decode(input) {
+        const { at } = input;
+        input.at = input.bytes.length;
+        return { view: input.view(at, input.bytes.length) };
+      },
+      encode: () => '',
+    });
+    const { protocol, sink } = make(whole);
+    feedBorrowed(protocol, Buffer.from('kept'), []);
+    const lent = Buffer.from('lent');
+    protocol.receive(lent, Lifetime.Loan);
+    lent.fill(0xee);
+    expect(sink.delivered.map((each) => String((each as unknown as { view: Buffer }).view))).toEqual(['kept', 'lent']);
+  });
+
+  test('asks a decoder only for bytes that are there, and not again before it can have what it needs', () => {
+    const asked: number[] = [];
+    const framer = framing({
+      decode(input) {
+        asked.push(input.available);
+        input.needs = 4;
+        if (input.available < 4) return undefined;
+        input.at += 4;
+        return 'four';
+      },
+      encode: () => '',
+    });
+    const { protocol, sink } = make(framer);
+    feedBorrowed(protocol, Buffer.from('abcdefgh'), []);
+    expect(asked).toEqual([8, 4]);
+    feedBorrowed(protocol, Buffer.from('abcdef'), byteByByte(6));
+    expect(asked).toEqual([8, 4, 1, 4, 1]);
+    expect(sink.delivered).toEqual(['four', 'four', 'four']);
+  });
+
+  test('sends by its framing, and has nothing to say at the end', () => {
+    const { protocol } = make(fixedSize(3));
+    expect([protocol.sizeOf(3), protocol.sizeOf(4), protocol.drain()]).toEqual([3, -Errno.EMSGSIZE, true]);
+    expect(protocol.explain(4)).toBe('a message of 4 bytes is not possible, each has 3');
+    for (const isInParts of [false, true])
+      expect(String(wire(protocol as never, [Buffer.from('abc'), Buffer.from('def')], isInParts))).toBe('abcdef');
+  });
+
+  test('of functions sends what was encoded as it is, up to maxMessageBytes', () => {
+    const framer = framing({ decode: () => undefined, encode: () => '', maxMessageBytes: 3 });
+    expect([framer.sizeOf(3), framer.sizeOf(4)]).toEqual([3, -Errno.EMSGSIZE]);
+    for (const isInParts of [false, true])
+      expect(String(wire(framer, [Buffer.from('abc'), Buffer.from('d')], isInParts))).toBe('abcd');
   });
 });
 
@@ -229,6 +359,7 @@ describe('framers close connections', () => {
   test('what is as long as the limit passes, at every split', () => {
     const cases: [Framer, string][] = [
       [lengthField({ maxMessageBytes: 3 }), '00000003616161'],
+      [lengthField({ width: 1, strip: 3, maxMessageBytes: 3 }), '05eeee616161'],
       [lines({ maxMessageBytes: 3 }), '6161610d0a'],
       [delimiter('--', { maxMessageBytes: 3 }), '6161612d2d'],
       [startEnd('<<', '>>', { maxMessageBytes: 3 }), '3c3c6161613e3e'],
@@ -265,6 +396,104 @@ describe('framers close connections', () => {
     const failing = make(framing({ decode: (input) => input.fail('no'), encode }));
     failing.protocol.receive(Buffer.from('x'), Lifetime.Forever);
     expect(failing.sink.violation).toEqual({ errno: Errno.EBADMSG, message: 'no' });
+  });
+
+  test('for a decoder that goes beyond what there is, takes too much, or fails and returns a message', () => {
+    const encode = (): string => '';
+    const decoding = (decode: Parameters<typeof framing>[0]['decode'], length: number) => {
+      const made = make(framing({ decode, encode, maxMessageBytes: 3 }));
+      made.protocol.receive(Buffer.alloc(length, 'x'), Lifetime.Forever);
+      expect([made.sink.delivered, made.protocol.bufferedBytes]).toEqual([[], 0]);
+      made.protocol.receive(Buffer.alloc(length, 'x'), Lifetime.Forever); // nothing more is looked at
+      return made.sink;
+    };
+    let calls = 0;
+    const beyond = decoding((input) => {
+      calls++;
+      input.at += 3;
+      return 'message';
+    }, 2);
+    expect([beyond.hook, beyond.thrown, calls]).toEqual([
+      'framing.decode',
+      new RangeError('decode returned a message and did not set input.at behind it'),
+      1,
+    ]);
+    const tooLong = (bytes: number): object => ({
+      errno: Errno.EMSGSIZE,
+      message: `the peer sent a message of ${bytes} bytes or more, allowed are 3 (maxMessageBytes)`,
+    });
+    const greedy = decoding((input) => {
+      input.at += 4;
+      return 'message';
+    }, 5);
+    expect(greedy.violation).toEqual(tooLong(4));
+    const needing = decoding((input) => void (input.needs = 100), 2);
+    expect(needing.violation).toEqual(tooLong(100));
+    const waiting = decoding((input) => void (input.needs = 1), 5);
+    expect(waiting.violation).toEqual(tooLong(5));
+    const failing = decoding((input) => {
+      input.fail('no', 5);
+      input.at++;
+      return 'message';
+    }, 2);
+    expect(failing.violation).toEqual({ errno: 5, message: 'no' });
+  });
+
+  test('for the length of the message that is too long, and not of those in front of it', () => {
+    for (const [bytes, second] of [
+      [6, () => undefined],
+      [
+        5,
+        (input: { at: number }) => {
+          input.at += 5;
+          return 'second';
+        },
+      ],
+    ] as const) {
+      const framer = framing<string>({
+        decode(input) {
+          if (input.at > 0) return second(input);
+          input.at = 2;
+          return 'first';
+        },
+        encode: () => '',
+        maxMessageBytes: 3,
+      });
+      const { protocol, sink } = make(framer);
+      protocol.receive(Buffer.alloc(8), Lifetime.Forever);
+      expect([sink.delivered, sink.violation?.message]).toEqual([
+        ['first'],
+        `the peer sent a message of ${bytes} bytes or more, allowed are 3 (maxMessageBytes)`,
+      ]);
+    }
+  });
+
+  test('for what is longer than the limit, and not for what may yet be no longer', () => {
+    const { protocol, sink } = make(framing({ decode: () => undefined, encode: () => '', maxMessageBytes: 3 }));
+    feedBorrowed(protocol, Buffer.from('abc'), byteByByte(3));
+    expect([sink.violation, protocol.bufferedBytes]).toEqual([null, 3]);
+    protocol.receive(Buffer.from('d'), Lifetime.Forever);
+    expect(sink.violation?.errno).toBe(Errno.EMSGSIZE);
+  });
+
+  test('with a sentence that says what was wrong', () => {
+    const said = (framer: Framer, hex: string): string | undefined => {
+      const { protocol, sink } = make(framer);
+      protocol.receive(Buffer.from(hex, 'hex'), Lifetime.Forever);
+      return sink.violation?.message;
+    };
+    const less = (value: number): string =>
+      `the length field of a message says ${value}, which is less than its header has`;
+    expect(said(lengthField({ strip: 0, adjustment: -4 }), '00000003')).toBe(less(3));
+    expect(said(lengthField({ width: 1, strip: 3 }), '01aa')).toBe(less(1));
+    expect(said(startEnd('<', '>'), '3c3e61')).toBe(
+      'the peer sent a message that does not begin with the mark of its start',
+    );
+    const tooLong = (bytes: number): string =>
+      `the peer sent a message of ${bytes} bytes or more, allowed are 3 (maxMessageBytes)`;
+    expect(said(lines({ maxMessageBytes: 3 }), '610a6161616161')).toBe(tooLong(5));
+    expect(said(startEnd('<', '>', { maxMessageBytes: 3 }), '3c613e3c61616161613e')).toBe(tooLong(5));
+    expect(said(startEnd('<', '>', { maxMessageBytes: 3 }), '3c613e3c6161616161')).toBe(tooLong(5));
   });
 
   test('nothing is allocated for a length that was only announced', () => {
@@ -326,13 +555,76 @@ describe('a length field', () => {
   });
 });
 
+test('what send is not given in front of a length field is zeros, and nothing of what was sent before', () => {
+  for (const [offset, width, strip] of [
+    [0, 4, 4],
+    [0, 2, 4],
+    [2, 2, 2],
+    [4, 4, 4],
+    [8, 4, 4],
+    [1, 2, 3],
+    [3, 1, 6],
+  ] as const) {
+    const framer = lengthField({ offset, width, strip });
+    const message = Buffer.alloc(16, 'm');
+    const expected = Buffer.concat([Buffer.alloc(strip), message]);
+    expected.writeUIntBE(expected.length - offset - width, offset, width);
+    for (const isInParts of [false, true]) {
+      const pool = new SendSlabPool();
+      pool.current(1).bytes.fill('secret');
+      expect(wire(framer, [message], isInParts, pool).toString('hex')).toBe(expected.toString('hex'));
+    }
+  }
+});
+
+test('a length field may say more than 32 bits', () => {
+  for (const width of [5, 6, 7, 8]) {
+    const value = width === 5 ? 0x12_3456_7890 : 0x1234_5678_9abc;
+    const big = Buffer.alloc(width);
+    const bytes = Math.min(width, 6);
+    big.writeUIntBE(value, width - bytes, bytes);
+    for (const endianness of ['big', 'little'] as const) {
+      const written: Buffer[] = [];
+      const queue = new SendQueue(new SendSlabPool(), {
+        write(chunks) {
+          for (const chunk of chunks) written.push(Buffer.from(chunk));
+          return 0;
+        },
+      });
+      lengthField({ width, endianness }).frameParts(queue, [], value);
+      queue.flush();
+      expect(Buffer.concat(written)).toEqual(endianness === 'big' ? big : Buffer.from(big).reverse());
+    }
+  }
+});
+
+test('a large message that has its header in it gets its length there', () => {
+  const message = Buffer.alloc(100_000, 'x');
+  const expected = Buffer.from(message);
+  expected.writeUInt32BE(99_996 - 2, 2);
+  for (const isInParts of [false, true])
+    expect(wire(lengthField({ offset: 2, strip: 0 }), [message], isInParts).equals(expected)).toBe(true);
+  expect(message.every((byte) => byte === 0x78)).toBe(true);
+});
+
 test('marks have 1 to 1024 bytes', () => {
   const longest = 'x'.repeat(1024);
   const { protocol, sink } = make(delimiter(longest));
   protocol.receive(Buffer.from(`a${longest}`), Lifetime.Forever);
   expect(sink.texts).toEqual(['a']);
   expect(() => delimiter(`${longest}x`)).toThrow(/must have 1 to 1024 bytes, not 1025/);
-  expect(() => startEnd('', '>')).toThrow(/must have 1 to 1024 bytes, not 0/);
+  expect(() => startEnd('', '>')).toThrow('start must have 1 to 1024 bytes, not 0');
+  expect(() => startEnd('<', '')).toThrow('end must have 1 to 1024 bytes, not 0');
+});
+
+test('marks may be bytes, which are copied', () => {
+  const mark = new Uint8Array([0xff, 0]);
+  const { protocol, sink } = make(delimiter(mark));
+  mark.fill(0);
+  protocol.receive(Buffer.from('61ff00', 'hex'), Lifetime.Forever);
+  expect(sink.texts).toEqual(['a']);
+  for (const wrong of [7, null, undefined, ['a']])
+    expect(() => delimiter(wrong as never)).toThrow(/^mark must be a string or bytes, not /);
 });
 
 test('an option of framing that there is not is refused by its name', () => {
@@ -353,11 +645,46 @@ test('options that make no sense are refused: EBUG-017', () => {
   expect(() => framing({ decode: () => 1 } as never)).toThrow(TypeError);
 });
 
+test('the refusal of an option names it, and says what it may be', () => {
+  expect(() => lengthField({ offset: 1025 })).toThrow('offset must be a whole number, 0 to 1024, not 1025');
+  expect(() => lengthField({ width: 0 })).toThrow('width must be a whole number, 1 to 8, not 0');
+  expect(() => lengthField({ adjustment: -4097 })).toThrow(
+    'adjustment must be a whole number, -4096 to 4096, not -4097',
+  );
+  expect(() => lengthField({ strip: 4097 })).toThrow('strip must be a whole number, 0 to 4096, not 4097');
+  expect(() => lengthField({ offset: 1, strip: 2 })).toThrow(
+    'strip must leave the field whole: up to 1, or 5 and more, not 2',
+  );
+  expect(() => lengthField({ width: '4' as never })).toThrow(new TypeError('width must be a number, not "4"'));
+  expect(() => fixedSize(1.5)).toThrow('the size of fixedSize must be a whole number, 1 to 1073741824, not 1.5');
+  expect(() => lines({ maxMessageBytes: 0 })).toThrow(
+    'maxMessageBytes must be a whole number, 1 to 281474976710656, not 0',
+  );
+  expect(() => framing({ decode: 5, encode: () => '' } as never)).toThrow(
+    'decode of framing must be a function, not 5',
+  );
+  expect(() => lengthField({ x: 1 } as never)).toThrow('unknown option "x" of lengthField');
+  expect(() => delimiter(';', { x: 1 } as never)).toThrow('unknown option "x" of delimiter');
+  expect(() => lines({ x: 1 } as never)).toThrow('unknown option "x" of lines');
+  expect(() => startEnd('<', '>', { x: 1 } as never)).toThrow('unknown option "x" of startEnd');
+});
+
 test('messages that cannot be framed are refused', () => {
   expect(fixedSize(3).sizeOf(2)).toBe(-Errno.EMSGSIZE);
   expect(lengthField({ width: 1 }).sizeOf(255)).toBe(256);
   expect(lengthField({ width: 1 }).sizeOf(256)).toBe(-Errno.EMSGSIZE);
   expect(lengthField({ strip: 0 }).sizeOf(3)).toBe(-Errno.EMSGSIZE);
+  expect(lines({ maxMessageBytes: 3 }).sizeOf(3)).toBe(4);
   expect(lines({ maxMessageBytes: 3 }).sizeOf(4)).toBe(-Errno.EMSGSIZE);
+  const limited = lengthField({ maxMessageBytes: 3 });
+  expect([limited.sizeOf(3), limited.sizeOf(4)]).toEqual([7, -Errno.EMSGSIZE]);
+  expect(limited.explain(4)).toContain('allowed are up to 3 (maxMessageBytes)');
+  // Less than the header has, or than the field can say.
+  const whole = lengthField({ strip: 0, adjustment: -4 });
+  expect([whole.sizeOf(3), whole.sizeOf(4)]).toEqual([-Errno.EMSGSIZE, 4]);
+  const adjusted = lengthField({ adjustment: 10 });
+  expect([adjusted.sizeOf(9), adjusted.sizeOf(10)]).toEqual([-Errno.EMSGSIZE, 14]);
+  expect(adjusted.explain(9)).toBe('a message of 9 bytes is not possible: its length field of 4 bytes cannot say -1');
+  expect(lengthField({ maxMessageBytes: 9, adjustment: 10 }).explain(9)).toContain('cannot say -1');
   expect(lines({ maxMessageBytes: 3 }).explain(4)).toContain('maxMessageBytes');
 });

@@ -5,6 +5,7 @@ import type { Preamble, PreamblePort } from '../../../src/protocol/preambles/pre
 /** A conversation on a port that writes down what is called; `settle` waits until its function has gone as far as it can. */
 function begun(talk: (peer: Conversation) => void | Promise<void>): {
   preamble: Preamble;
+  port: PreamblePort;
   calls: unknown[][];
   settle(): Promise<void>;
 } {
@@ -14,7 +15,11 @@ function begun(talk: (peer: Conversation) => void | Promise<void>): {
     (...values: unknown[]): void =>
       void calls.push([name, ...values]);
   const port = {
-    id: 1,
+    id: 7,
+    localAddress: '192.0.2.1',
+    localPort: 1,
+    remoteAddress: '198.51.100.7',
+    remotePort: 2,
     extra: null,
     send: note('send'),
     done: note('done'),
@@ -25,7 +30,12 @@ function begun(talk: (peer: Conversation) => void | Promise<void>): {
   const preamble = conversation(talk)(port as unknown as PreamblePort);
   expect([preamble.isBusy, preamble.maxBytes]).toEqual([true, 16_384]);
   preamble.begin!();
-  return { preamble, calls, settle: () => new Promise((resolve) => setImmediate(resolve)) };
+  return {
+    preamble,
+    port: port as unknown as PreamblePort,
+    calls,
+    settle: () => new Promise((resolve) => setImmediate(resolve)),
+  };
 }
 
 describe('a conversation', () => {
@@ -54,6 +64,68 @@ describe('a conversation', () => {
     await settle();
     expect(got).toEqual(['abc', 'de-f--', 'a\rb', 'c']);
     expect(calls).toEqual([['again'], ['again'], ['again'], ['again'], ['done']]);
+  });
+
+  test('knows the ends of its connection, and its extra is that of the connection', async () => {
+    const seen: unknown[] = [];
+    const { port, settle } = begun((peer) => {
+      const { id, localAddress, localPort, remoteAddress, remotePort } = peer;
+      seen.push(id, localAddress, localPort, remoteAddress, remotePort);
+      peer.extra = 'mine';
+      seen.push(peer.extra);
+    });
+    await settle();
+    expect(seen).toEqual([7, '192.0.2.1', 1, '198.51.100.7', 2, 'mine']);
+    expect(port.extra).toBe('mine');
+  });
+
+  test('takes a read that is there to the byte, and a mark that is nothing else', async () => {
+    const got: unknown[] = [];
+    const { preamble, settle } = begun(async (peer) => {
+      got.push(String(await peer.read(3)));
+      got.push(String(await peer.readUntil('--')));
+      got.push(String(await peer.readUntil(Buffer.from('.'))));
+    });
+    expect(preamble.receive(Buffer.from('abc'))).toBe(3);
+    await settle();
+    expect(preamble.receive(Buffer.from('a-b'))).toBe(0); // no mark
+    expect(preamble.receive(Buffer.from('--'))).toBe(2);
+    await settle();
+    expect(preamble.receive(Buffer.from('.'))).toBe(1);
+    await settle();
+    expect(got).toEqual(['abc', '--', '.']);
+  });
+
+  test('asks for 1 to 1,048,576 bytes, for one read at a time, and for a mark that has bytes', async () => {
+    const thrown = (act: () => unknown): string => {
+      try {
+        act();
+        return 'taken';
+      } catch (error) {
+        return `${(error as Error).name}: ${(error as Error).message}`;
+      }
+    };
+    const whole = (name: string, value: number): string =>
+      `RangeError: ${name} must be a whole number, 1 to 1048576, not ${value}`;
+    const told: string[] = [];
+    begun((peer) => {
+      for (const length of [0, 1.5, 1_048_577, '3'] as number[]) told.push(thrown(() => peer.read(length)));
+      for (const maxBytes of [0, 1_048_577]) told.push(thrown(() => peer.readUntil('x', maxBytes)));
+      told.push(thrown(() => peer.readUntil('')));
+      for (const length of [1_048_576, 1]) told.push(thrown(() => peer.read(length)));
+    });
+    expect(told).toEqual([
+      whole('length', 0),
+      whole('length', 1.5),
+      whole('length', 1_048_577),
+      'TypeError: length must be a number, not "3"',
+      whole('maxBytes', 0),
+      whole('maxBytes', 1_048_577),
+      'RangeError: mark must have 1 byte at least',
+      'taken',
+      'Error: one read at a time: await the one before',
+    ]);
+    expect(thrown(() => conversation(5 as never))).toBe('TypeError: conversation needs a function, not 5');
   });
 
   test('fail ends it there, with its errno, and is no exception', async () => {
@@ -89,6 +161,7 @@ describe('a conversation', () => {
       await peer.read(1).catch((error: Error) => errors.push(error.message));
     });
     preamble.closed!();
+    preamble.closed!(); // with no read that waits
     const later = seen!.read(1);
     expect(preamble.isBusy).toBe(true); // no read was begun
     await expect(later).rejects.toThrow('the connection was closed, or the preamble is over');

@@ -52,6 +52,49 @@ describe('CONNECT', () => {
     expect(calls).toEqual([[`the proxy did not connect to h.example:443: ${text}`, errno]]);
   });
 
+  test('what a refusal says is told in ASCII, and in a line of no more than 80 characters', () => {
+    const { preamble, calls } = connect('http://proxy');
+    preamble.receive(Buffer.from(`HTTP/1.1 500 \x07\xe4 ${'x'.repeat(100)}\r\n\r\n`, 'latin1'));
+    expect(calls).toEqual([[`the proxy did not connect to h.example:443: 500 ?? ${'x'.repeat(70)}...`, 111]]);
+  });
+
+  test.each(['\x05', 'HTTP/2', 'http/1.1 200 OK', 'XTTP', 'TP/1.'])('%j is no HTTP, which is told at once', (text) => {
+    const { preamble, calls } = connect('http://proxy');
+    expect(preamble.receive(Buffer.from(text, 'latin1'))).toBe(0);
+    expect(calls).toEqual([['the proxy is no HTTP proxy', 71]]);
+  });
+
+  test.each(['HTTP/1.2 200 OK', 'HTTP/1.1  200 OK', 'HTTP/1.1 200OK', 'HTTP/1.1 020 OK', 'HTTP/1.1 2000', 'HTTP/1.1'])(
+    'the status line %j is broken, which is told when the head is whole',
+    (line) => {
+      const { preamble, calls } = connect('http://proxy');
+      expect(preamble.receive(Buffer.from(`${line}\r\n`))).toBe(0);
+      expect(calls).toEqual([]);
+      expect(preamble.receive(Buffer.from(`${line}\r\n\r\n`))).toBe(0);
+      expect(calls).toEqual([['the proxy answered CONNECT with a broken status line', 71]]);
+    },
+  );
+
+  test('101 is no interim answer', () => {
+    const { preamble, calls } = connect('http://proxy');
+    expect(preamble.receive(Buffer.from('HTTP/1.1 101 Switching\r\n\r\n'))).toBe(0);
+    expect(calls).toEqual([['the proxy answered CONNECT with 101, which nobody asked for', 71]]);
+  });
+
+  test.each([
+    'HTTP/1.1 200 OK\r\nA: b\r\n\r\n',
+    'HTTP/1.0 200\n\n',
+    'HTTP/1.1 200 OK\nA: b\n\r\n',
+    'HTTP/1.1 200 OK\r\nx\n\rA: b\r\n\n',
+  ])('the head %j is waited for to its empty line, and no byte behind that is taken', (head) => {
+    const { preamble, calls } = connect('http://proxy');
+    for (let length = 0; length < head.length; length++)
+      expect(preamble.receive(Buffer.from(head.slice(0, length)))).toBe(0);
+    expect(calls).toEqual([]);
+    expect(preamble.receive(Buffer.from(`${head}\r\n\r\nbehind`))).toBe(head.length);
+    expect(calls).toEqual([['done']]);
+  });
+
   test('an answer of 200 to 299 is the tunnel, an interim one is passed over', () => {
     for (const status of [200, 299]) {
       const { preamble, calls } = connect('http://proxy');

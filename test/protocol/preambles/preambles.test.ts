@@ -470,6 +470,11 @@ describe('the option proxyHeader', () => {
     ['TLVs', { tlvs: [{ type: 5, value: 'id-1' }], crc32c: true }, { tlvs: [{ type: 5 }, { type: 3 }] }],
     ['a client', { source: { address: '2001:db8::9', port: 9 } }, { source: { address: '2001:db8::9', port: 9 } }],
     ['local', { command: 'local' }, { command: 'local', source: null }],
+    [
+      'a client with a path, which has nothing to do with the address that is connected to',
+      { source: { address: '/run/client.sock', port: 0 }, tlvs: [{ type: 5, value: 'id-1' }] },
+      { command: 'proxy', family: 'unspec', source: null, destination: null, tlvs: [{ type: 5 }] },
+    ],
   ])('%s', async (_what, proxyHeader, expected) => {
     const { server, port, headers } = await collecting();
     await using agent = new TcpAgent({}, { proxyHeader: 1 });

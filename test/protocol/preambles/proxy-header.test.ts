@@ -84,6 +84,28 @@ describe('PROXY version 1', () => {
     expect(read(text)).toMatchObject({ start: ProxyStart.Broken, header: null, problem: /./ });
   });
 
+  test('what is wrong is named', () => {
+    const problem = (text: string): string => read(text).problem;
+    expect(problem(`PROXY UNKNOWN ${'x'.repeat(93)}`)).toBe('version 1 has no line end within 107 bytes');
+    expect(problem('PROXY UNKNOWN\n')).toBe('version 1 does not end with CR LF');
+    expect(problem('PROXY UNKNOWN x\n')).toBe('version 1 does not end with CR LF');
+    const form = 'version 1 is not "PROXY TCP4|TCP6 source destination port port" or "PROXY UNKNOWN"';
+    expect([problem('PROXY TCP5 1.2.3.4 5.6.7.8 1 2\r\n'), problem('PROXY TCP4 1.2.3.4\r\n')]).toEqual([form, form]);
+    const none = 'version 1 has an address or a port that is none';
+    for (const end of ['::1 5.6.7.8 1 2', '1.2.3.4 ::1 1 2', '1.2.3.4 5.6.7.8 x 2', '1.2.3.4 5.6.7.8 1 x'])
+      expect(problem(`PROXY TCP4 ${end}\r\n`)).toBe(none);
+  });
+
+  test('its family is that of its line', () => {
+    const facts = (text: string): unknown[] => {
+      const { version, command, family, transport } = whole(text);
+      return [version, command, family, transport];
+    };
+    expect(facts('PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n')).toEqual([1, 'proxy', 'ipv4', 'stream']);
+    expect(facts('PROXY TCP6 ::1 ::2 1 2\r\n')).toEqual([1, 'proxy', 'ipv6', 'stream']);
+    expect(facts('PROXY UNKNOWN ::1\r\n')).toEqual([1, 'proxy', 'unspec', 'unspec']);
+  });
+
   test.each(['GET / HTTP/1.1\r\n', 'PROXX TCP4', 'PROXY\t', '\r\n\r\n\0\r\nQUITS', '\x16\x03\x01', 'P '])(
     '%j is no header',
     (text) => {
@@ -164,6 +186,38 @@ describe('PROXY version 2', () => {
     expect(problem('2f')).toContain('command 15 does not exist');
     expect(problem('21410000')).toContain('address family 4 with transport 1 does not exist');
     expect(problem('21130000')).toContain('address family 1 with transport 3 does not exist');
+    const ofBlock = (block: string): string => read(v2('21', '11', block)).problem;
+    expect(ofBlock(ipv4Block.slice(0, -2))).toBe('11 bytes are too few for its addresses');
+    expect(ofBlock(`${ipv4Block} 04 0003 0000`)).toBe('a TLV is cut short');
+    expect(ofBlock(`${ipv4Block} 03 0003 000000`)).toBe('its CRC-32C has not 4 bytes');
+    expect(ofBlock(`${ipv4Block} 03 0004 00000000`)).toBe('its CRC-32C is wrong');
+  });
+
+  test('a local one tells nothing, whatever is in it', () => {
+    for (const bytes of [v2('20', '00', ''), v2('20', '11', `${ipv4Block} 04 0000`), v2('20', 'ff', '01')]) {
+      const { command, family, transport, source, destination, tlvs } = whole(bytes);
+      expect([command, family, transport, source, destination, tlvs]).toEqual([
+        'local',
+        'unspec',
+        'unspec',
+        null,
+        null,
+        [],
+      ]);
+    }
+  });
+
+  test('one reader reads one after another, and keeps nothing of what came before', () => {
+    const reader = new ProxyReader(65_551);
+    const found = (bytes: Buffer): unknown[] => {
+      const start = reader.read(bytes);
+      return [start, reader.header?.family, reader.length, reader.problem];
+    };
+    expect(found(v2('21', '11', ipv4Block))).toEqual([ProxyStart.Whole, 'ipv4', 28, '']);
+    expect(found(Buffer.from('GET'))).toEqual([ProxyStart.None, undefined, 0, '']);
+    expect(found(v2('31', '11', ''))).toEqual([ProxyStart.Broken, undefined, 0, 'its version is 3, and not 2']);
+    expect(found(Buffer.from('PROXY UNKNOWN\r\n'))).toEqual([ProxyStart.Whole, 'unspec', 15, '']);
+    expect(found(Buffer.alloc(0))).toEqual([ProxyStart.Part, undefined, 0, '']);
   });
 
   test('a header may have just as many bytes as are allowed', () => {
@@ -223,6 +277,35 @@ describe('PROXY version 2', () => {
       cipher: 'AB',
       signatureAlgorithm: null,
       keyAlgorithm: null,
+    });
+  });
+
+  test('what no TLV tells is null', () => {
+    const { alpn, authority, ssl, tlvs } = whole(v2('21', '11', ipv4Block));
+    expect([alpn, authority, ssl, tlvs]).toEqual([null, null, null, []]);
+  });
+
+  test('the TLS of the client is what its flags and the result of the check say', () => {
+    const ssl = (value: string): ProxyHeader['ssl'] =>
+      whole(v2('21', '11', `${ipv4Block} 20 00${(value.length / 2).toString(16).padStart(2, '0')} ${value}`)).ssl;
+    for (let flags = 0; flags < 8; flags++) {
+      for (const result of [0, 1]) {
+        expect(ssl(`0${flags}0000000${result}`)).toMatchObject({
+          isTls: (flags & 1) === 1,
+          hasCertificate: (flags & 2) === 2,
+          hasSessionCertificate: (flags & 4) === 4,
+          isVerified: flags > 1 && result === 0,
+        });
+      }
+    }
+    expect(ssl('00000000')).toBe(null); // cut short
+    const broken = { version: null, commonName: null, cipher: null, signatureAlgorithm: null, keyAlgorithm: null };
+    expect(ssl('0100000000210003')).toMatchObject({ isTls: true, ...broken });
+    expect(ssl('010000000024000161250001622200016324000164')).toMatchObject({
+      signatureAlgorithm: 'a',
+      keyAlgorithm: 'b',
+      commonName: 'c',
+      version: null,
     });
   });
 
@@ -336,12 +419,63 @@ describe('writeProxyHeader', () => {
     expect(written('1:2:3:4:5:6:7::')).toBe('00010002000300040005000600070000');
   });
 
+  test('local tells no addresses, though there are some', () => {
+    const ends = { source: { address: '192.0.2.1', port: 1 }, destination: { address: '192.0.2.2', port: 2 } };
+    expect(writeProxyHeader({ version: 1, command: 'local', ...ends }).toString()).toBe('PROXY UNKNOWN\r\n');
+    expect(writeProxyHeader({ command: 'local', ...ends })).toEqual(v2('20', '00', ''));
+    expect(writeProxyHeader({ command: 'proxy', transport: 'stream', ...ends })).toEqual(writeProxyHeader(ends));
+  });
+
+  test('version 1 may have no TLVs, but a list of none', () => {
+    expect(writeProxyHeader({ version: 1, tlvs: [] }).toString()).toBe('PROXY UNKNOWN\r\n');
+  });
+
+  test('an address has no zone in a header', () => {
+    const zoned = { source: { address: 'fe80::1%eth0', port: 1 }, destination: { address: 'fe80::2%1', port: 2 } };
+    const plain = { source: { address: 'fe80::1', port: 1 }, destination: { address: 'fe80::2', port: 2 } };
+    expect(writeProxyHeader({ version: 1, ...zoned }).toString()).toBe('PROXY TCP6 fe80::1 fe80::2 1 2\r\n');
+    expect(writeProxyHeader(zoned)).toEqual(writeProxyHeader(plain));
+  });
+
+  test('a path has up to 108 bytes', () => {
+    const path = `/${'ä'.repeat(53)}x`;
+    const destination = { address: '/b', port: 0 };
+    expect(whole(writeProxyHeader({ source: { address: path, port: 0 }, destination })).source!.address).toBe(path);
+    expect(() => writeProxyHeader({ source: { address: `${path}x`, port: 0 }, destination })).toThrow(
+      'source of writeProxyHeader is a path of over 108 bytes',
+    );
+  });
+
+  test('a TLV of more than 255 bytes has a length of two', () => {
+    const { tlvs } = whole(
+      writeProxyHeader({
+        tlvs: [
+          { type: 255, value: 'x'.repeat(300) },
+          { type: 0, value: 'y' },
+        ],
+      }),
+    );
+    expect(tlvs.map(({ type, value }) => [type, value.length])).toEqual([
+      [255, 300],
+      [0, 1],
+    ]);
+  });
+
   test.each([
     [{ version: 3 }, /version of writeProxyHeader must be 1 or 2/],
     [{ command: 'LOCAL' }, /must be proxy or local/],
     [{ source: { address: 'example.org', port: 1 } }, /source of writeProxyHeader must be an IP address or a path/],
     [{ source: { address: '1.2.3.4', port: 65_536 } }, /the port of source must be a whole number/],
     [{ destination: '1.2.3.4' }, /destination of writeProxyHeader must be an address and a port/],
+    [{ source: null }, /^source of writeProxyHeader must be an address and a port, not null$/],
+    [{ source: { address: 5, port: 1 } }, /^source of writeProxyHeader must be an address and a port, not an object$/],
+    [{ source: { address: '1.2.3.4', port: -1 } }, /^the port of source must be a whole number, 0 to 65535, not -1$/],
+    [{ destination: { address: '::1', port: 1.5 } }, /^the port of destination must be a whole number/],
+    [{ transport: 'tcp' }, /^transport of writeProxyHeader must be stream or datagram, not "tcp"$/],
+    [{ crc32c: 1 }, /^crc32c of writeProxyHeader must be true or false, not 1$/],
+    [{ tlvs: {} }, /^tlvs of writeProxyHeader must be an array, not an object$/],
+    [{ tlvs: [null] }, /^type of a TLV must be a whole number, 0 to 255, not undefined$/],
+    [{ tlvs: [{ type: -1, value: '' }] }, /^type of a TLV/],
     [{ version: 1, tlvs: [{ type: 1, value: '' }] }, /version 1 has no tlvs/],
     [{ tlvs: [{ type: 256, value: '' }] }, /type of a TLV/],
     [{ tlvs: [{ type: 1, value: 5 }] }, /value of TLV 1/],
@@ -362,6 +496,14 @@ test('CRC-32C has the check value of its definition', () => {
   expect(crc32c(Buffer.from('123456789'))).toBe(0xe3069283);
 });
 
+test('for its own CRC-32C, the four bytes of it count as zeros, wherever they are', () => {
+  const bytes = Buffer.from('123456789');
+  for (let at = 0; at <= 5; at++) {
+    const zeroed = Buffer.from(bytes).fill(0, at, at + 4);
+    expect(crc32c(bytes, at)).toBe(crc32c(zeroed));
+  }
+});
+
 test('IPv6 addresses are written as RFC 5952 demands', () => {
   const text = (hex: string): string => ipv6Text(Buffer.from(hex, 'hex'), 0);
   expect(text('00'.repeat(16))).toBe('::');
@@ -370,6 +512,13 @@ test('IPv6 addresses are written as RFC 5952 demands', () => {
   expect(text('20010000000000010000000000000001')).toBe('2001:0:0:1::1');
   expect(text('20010db8000000000001000000000001')).toBe('2001:db8::1:0:0:1');
   expect(text(`fe80${'00'.repeat(14)}`)).toBe('fe80::');
+  // Mapped IPv4 addresses, and what only looks like one.
+  expect(text(`${'00'.repeat(10)}ffffc0000201`)).toBe('192.0.2.1');
+  expect(text(`${'00'.repeat(10)}ffff00000000`)).toBe('0.0.0.0');
+  expect(text(`${'00'.repeat(10)}fffec0000201`)).toBe('::fffe:c000:201');
+  expect(text(`${'00'.repeat(6)}00010002ffff00030004`)).toBe('::1:2:ffff:3:4');
+  expect(text('00010002000300040005ffff00060007')).toBe('1:2:3:4:5:ffff:6:7');
+  expect(text(`0001${'00'.repeat(10)}00010002`)).toBe('1::1:2');
 });
 
 /** Whether two texts are the same address. */

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { type ProxyOption, parseProxies } from '../../../src/protocol/preambles/proxy-url.ts';
+import {
+  type ProxyOption,
+  parseProxies,
+  proxyTargetName,
+  proxyTargetProblem,
+} from '../../../src/protocol/preambles/proxy-url.ts';
 
 /** What is thrown for the option, as `name: message`; `taken` if nothing is. */
 function refusal(option: unknown): string {
@@ -68,6 +73,20 @@ describe('a proxy, taken apart', () => {
     ]);
   });
 
+  test('a port is the one that was given, however it is written', () => {
+    for (const spelt of ['80', '080', '80/', '80?', '80#', '80 ', '8\n0'])
+      expect(parseProxies('proxy', `socks5://u:p@a:${spelt}`)[0]!.port).toBe(80);
+    const ports = [
+      'socks5://[::80]',
+      'socks5://80:80@a',
+      'socks5://a:443',
+      'http://a:080',
+      'https://a:0443',
+      'http://a:443',
+    ];
+    expect(parseProxies('proxy', ports).map(({ port }) => port)).toEqual([1080, 1080, 443, 80, 443, 443]);
+  });
+
   test('TLS is spoken with https://, with socks5:// if ssl is given, and never with http://', () => {
     const ssl = { serverName: 'other.example' };
     const hops = parseProxies('proxy', [
@@ -81,6 +100,32 @@ describe('a proxy, taken apart', () => {
       /^TypeError: ssl of proxy is for https:\/\/ and socks5:\/\/ only/,
     );
     expect(refusal({ url: 'https://a', ssl: 5 })).toContain('ssl of a proxy');
+  });
+
+  test.each([
+    ['ca', 'caFileOrPath'],
+    ['cert', 'certFile'],
+    ['key', 'keyFile'],
+  ])('for TLS, %s is given or %s, not both, and an empty text is none', (text, file) => {
+    const given = (ssl: object): string => refusal({ url: 'https://a', ssl });
+    expect(given({ [text]: 'x', [file]: 'y' })).toBe(
+      `TypeError: ssl of a proxy: ${text} and ${file} say the same; give one of them`,
+    );
+    for (const ssl of [{ [text]: 'x' }, { [file]: 'y' }, { [text]: 'x', [file]: '' }, { [text]: '', [file]: 'y' }])
+      expect(given(ssl)).toBe('taken');
+  });
+
+  test('the lowest version of TLS is not above the highest, be they given or not', () => {
+    const given = (ssl: object): string => refusal({ url: 'https://a', ssl });
+    for (const version of ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'])
+      expect(given({ minVersion: version, maxVersion: version })).toBe('taken');
+    expect([given({ minVersion: 'TLSv1.3' }), given({ maxVersion: 'TLSv1.2' })]).toEqual(['taken', 'taken']);
+    expect(given({ maxVersion: 'TLSv1.1' })).toBe(
+      'RangeError: ssl of a proxy: minVersion TLSv1.2 is above maxVersion TLSv1.1',
+    );
+    expect(given({ minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' })).toBe(
+      'RangeError: ssl of a proxy: minVersion TLSv1.3 is above maxVersion TLSv1.2',
+    );
   });
 
   test('a row has up to 16', () => {
@@ -107,6 +152,31 @@ describe('a proxy, taken apart', () => {
     [{ url: 5 }, 'url of proxy must be a URL such as socks5://user:password@host:port, not 5'],
   ])('%j is none', (option, message) => {
     expect(refusal(option)).toBe(`TypeError: ${message}`);
+  });
+
+  test.each([
+    ['nothing', 'proxy must be a URL such as socks5://user:password@host:port'],
+    ['http://', 'proxy must be a URL such as socks5://user:password@host:port'],
+    ['ftp://a', 'proxy must begin with socks5://, http:// or https://, not with "ftp:"'],
+    [' http://a', 'proxy must begin with socks5://, http:// or https://, not with ":"'],
+    ['socks5://a/b', 'proxy must be a URL of host and port, without a path'],
+    ['http://a?b', 'proxy must be a URL of host and port, without a path'],
+    ['http://a#b', 'proxy must be a URL of host and port, without a path'],
+    ['http://a%3Ab:c@d', 'the user of proxy must not contain a colon'],
+    ['http://%zz@a', 'user and password of proxy must be percent-encoded'],
+    ['http://u:%ff@a', 'user and password of proxy must be percent-encoded'],
+    [{ url: 'socks5://a', headers: { a: 'b' } }, 'headers of proxy are for http:// and https:// only'],
+    [{ url: 'http://a', pipeline: true }, 'pipeline of proxy is for socks5:// only'],
+    [{ url: 'https://a', pipeline: true }, 'pipeline of proxy is for socks5:// only'],
+  ])('%j is none that can be used', (option, message) => {
+    expect(refusal(option)).toBe(`TypeError: ${message}`);
+  });
+
+  test('a port is 1 or more; no headers, and no pipeline, are for any', () => {
+    expect(refusal('socks5://a:0')).toBe('RangeError: the port of proxy must be 1 to 65535');
+    for (const url of ['socks5://a%3Ab:c@d:1', 'http://a/', 'https://a'])
+      expect(refusal({ url, headers: {}, pipeline: false })).toBe('taken');
+    expect(parseProxies('proxy', { url: 'socks5://a', pipeline: true })[0]!.pipeline).toBe(true);
   });
 
   test.each([[null], [5], ['a: b'], [[]], [[['a', 'b']]]])('headers of %j are none', (headers) => {
@@ -143,5 +213,27 @@ describe('a proxy, taken apart', () => {
       );
       expect(refusal({ url: `http://${login}@a`, headers: { 'X-A': 'b' } })).toBe('taken');
     }
+  });
+});
+
+describe('the host that a proxy is asked for', () => {
+  test.each([
+    ['h.example', 'h.example'],
+    ['H_1.example', 'H_1.example'],
+    ['Bücher.example', 'xn--bcher-kva.example'],
+    ['example.みんな', 'example.xn--q9jyb4c'],
+    ['ä b', 'ä b'], // is none, and stays what it is
+  ])('%s is %s in ASCII', (host, name) => {
+    expect(proxyTargetName(host)).toBe(name);
+  });
+
+  test('is a name or an address of up to 255 bytes', () => {
+    for (const host of ['h.example', '192.0.2.1', '[2001:db8::1]', 'fe80::1%eth0', 'Bücher.example', 'x'.repeat(255)])
+      expect(proxyTargetProblem(host)).toBe(null);
+    expect(proxyTargetProblem('x'.repeat(256))).toBe('host has more than 255 bytes, which a proxy cannot be asked for');
+    for (const host of ['', 'a b', 'a\r\nHost: b', 'a/b', 'a@b', 'a\0', 'ä b'])
+      expect(proxyTargetProblem(host)).toBe(
+        `host ${JSON.stringify(host)} cannot be asked of a proxy: it is no name and no address`,
+      );
   });
 });
