@@ -68,6 +68,52 @@ export function endingSuite(family: Family): void {
       expect(closes).toEqual([[SocketOperation.Close, 0]]);
     });
 
+    test('is not taken for idle while the promise of onEnd is pending', async () => {
+      const asked = deferred<ConnId>();
+      const answered = deferred();
+      await using server = family.server(
+        {
+          onEnd(_server, connId) {
+            asked.resolve(connId);
+            return answered.promise;
+          },
+        },
+        { idleTimeoutMs: 50 },
+      );
+      const { port } = await server.start(host, 0);
+      await using client = family.client({});
+      await client.start(host, port);
+      const answer = ask(client.createStream(), [Buffer.from('question')]);
+      const connId = await asked.promise;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      expect(server.isConnected(connId)).toBe(true);
+      expect(server.send(connId, 'answer')).toBe(true);
+      answered.resolve();
+      expect(await answer).toBe('answer');
+    });
+
+    test('is waited for by a draining stop while the promise of onEnd is pending', async () => {
+      const asked = deferred<ConnId>();
+      const answered = deferred();
+      await using server = family.server({
+        onEnd(_server, connId) {
+          asked.resolve(connId);
+          return answered.promise;
+        },
+      });
+      const { port } = await server.start(host, 0);
+      await using client = family.client({});
+      await client.start(host, port);
+      const answer = ask(client.createStream(), [Buffer.from('question')]);
+      const connId = await asked.promise;
+      const stopped = server.stop({ drainTimeoutMs: 20_000 });
+      for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+      expect(server.send(connId, 'answer')).toBe(true);
+      answered.resolve();
+      expect(await answer).toBe('answer');
+      expect(await stopped).toMatchObject({ forced: 0 });
+    });
+
     test('stays connected after HandleResult.Ignore, until it is disconnected', async () => {
       const asked = deferred<ConnId>();
       let ends = 0;

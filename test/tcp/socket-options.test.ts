@@ -46,22 +46,22 @@ describe('sockets of every role', () => {
   });
 
   test.each([
-    ['by default', {}, 60_000],
-    ['after keepAliveTime', { keepAliveTime: 5000 }, 5000],
+    ['by default', {}, [60_000, 20_000, 5]],
+    ['after keepAliveTime, every keepAliveInterval', { keepAliveTime: 5000, keepAliveInterval: 7000 }, [5000, 7000, 5]],
     ['not with keepAliveTime 0', { keepAliveTime: 0 }, null],
     ['not with keepAliveInterval 0', { keepAliveInterval: 0 }, null],
   ])(
     'ask whether the peer is still there %s: TCP-S-008 TCP-S-010 TCP-A-004 TCP-A-006 TCP-C-004 TCP-C-006',
-    async (_when, options, delayMs) => {
+    async (_when, options, settings) => {
       const setKeepAlive = vi.spyOn(net.Socket.prototype, 'setKeepAlive');
       const seen: unknown[][] = [];
       await connectAll(options, (name) => {
-        for (const [isOn, initialDelay] of setKeepAlive.mock.calls.splice(0)) {
-          if (isOn === true) seen.push([name, initialDelay]);
+        for (const [isOn, ...settings] of setKeepAlive.mock.calls.splice(0) as unknown[][]) {
+          if (isOn === true) seen.push([name, ...settings]);
         }
       });
       expect(seen).toEqual(
-        delayMs === null ? [] : ['TcpServer', 'TcpAgent', 'TcpClient'].map((name) => [name, delayMs]),
+        settings === null ? [] : ['TcpServer', 'TcpAgent', 'TcpClient'].map((name) => [name, ...settings]),
       );
     },
   );
@@ -82,6 +82,7 @@ describe('a TcpServer listens', () => {
   test('with socketListenQueue as its backlog: TCP-S-006', async () => {
     expect(await askedFor({}, {})).toMatchObject({ backlog: 4096 });
     expect(await askedFor({ socketListenQueue: 7 }, {})).toMatchObject({ backlog: 7 });
+    expect(await askedFor({ socketListenQueue: 7 }, { backlog: 9 })).toMatchObject({ backlog: 9 });
   });
 
   test('exclusively or not, as start was asked', async () => {

@@ -1,7 +1,7 @@
 import { createSocket, Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { CastMode, ReuseAddressPolicy, UdpCast, UdpClient, UdpNode, UdpServer } from '../../src/index.ts';
+import { CastMode, ReuseAddressPolicy, UdpArqServer, UdpCast, UdpClient, UdpNode, UdpServer } from '../../src/index.ts';
 import { freeUdpPort } from '../compliance/ports.ts';
 import { RawPeer, Recorder } from './tools.ts';
 
@@ -54,6 +54,23 @@ describe('buffers of the system: recvBufferBytes, sendBufferBytes', () => {
     const { socketBuffers } = node.stats();
     expect([socketBuffers.receive, socketBuffers.send]).toEqual(await givenFor(receive, send));
   });
+});
+
+test.each([
+  ['UdpServer', () => new UdpServer({})],
+  ['UdpArqServer', () => new UdpArqServer({})],
+])('%s keeps its port to this process unless exclusive is false', async (_name, make) => {
+  const bind = vi.spyOn(Socket.prototype, 'bind');
+  const seen: unknown[] = [];
+  for (const options of [{}, { exclusive: true }, { exclusive: false }]) {
+    await using server = make();
+    bind.mockClear();
+    const { port } = await server.start({ host, port: 0, ...options });
+    const calls = bind.mock.calls as unknown as [{ address: string; exclusive: boolean }][];
+    seen.push(...calls.map(([asked]) => asked.exclusive));
+    expect(port).toBeGreaterThan(0);
+  }
+  expect(seen).toEqual([true, true, false]);
 });
 
 describe('a port that is used already', () => {
