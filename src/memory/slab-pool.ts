@@ -71,7 +71,7 @@ export class SmallSlab extends Slab {
   #renewedAt = 0;
   #fastInRow = 0;
 
-  constructor(clock: Clock = systemClock) {
+  constructor(clock: Clock) {
     // Not told of: the objects that come with small pieces fill the young generation soon enough.
     super(SMALL_SLAB_BYTES, NO_WATCH);
     this.#clock = clock;
@@ -117,11 +117,12 @@ export class SlabPool {
    *   listener that keeps one piece keeps its whole slab, so slabs are no larger than it takes: 16 to 256 KiB cost the same for
    *   echoes of 64 B, 1 KiB and 4 KiB.
    * @param watch Told of what is allocated, but for small slabs.
+   * @param clock Tells how fast small slabs are filled.
    */
-  constructor(slabBytes = 32 * 1024, watch = NO_WATCH) {
+  constructor(slabBytes = 32 * 1024, watch = NO_WATCH, clock = systemClock) {
     this.slabBytes = slabBytes;
     this.#watch = watch;
-    this.small = new SmallSlab();
+    this.small = new SmallSlab(clock);
     this.#middle = new Slab(slabBytes, watch);
     this.#large = new Slab(LARGE_SLAB_BYTES, watch);
     this.#middle.renew();

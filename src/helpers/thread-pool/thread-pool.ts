@@ -1,10 +1,11 @@
 import { watchAbort } from '../../core/abort-watch.ts';
-import { Component, isSignalAborted, isThenable } from '../../core/component.ts';
+import { Component, isSignalAborted } from '../../core/component.ts';
 import { deadlineAfter, timeoutAfter } from '../../core/delay.ts';
 import { ServiceState, SocketErrorCode } from '../../core/enums.ts';
 import { Errno } from '../../core/errno.ts';
 import type { SocketErrorName } from '../../core/error-names.ts';
 import { SocketError } from '../../core/errors.ts';
+import { notifyHook } from '../../core/hooks.ts';
 import {
   $aborted,
   $failed,
@@ -544,15 +545,12 @@ export class ThreadPool<Tasks = AnyTasks> extends Component {
 
   #callHook(hook: Exclude<keyof ThreadPoolHooks, 'onHookError'>, ...args: unknown[]): void {
     const listener = this.#listener as Record<string, ((...all: unknown[]) => unknown) | undefined>;
-    if (listener[hook] === undefined) return;
-    try {
-      const result = listener[hook](this, ...args);
-      if (isThenable(result)) {
-        result.then(undefined, (error: unknown) => this[$reportHookError](this.#listener, hook, error, 0, false));
-      }
-    } catch (error) {
-      this[$reportHookError](this.#listener, hook, error, 0, false);
-    }
+    const call = listener[hook];
+    if (call === undefined) return;
+    notifyHook(
+      () => call.call(listener, this, ...args),
+      (thrown) => this[$reportHookError](this.#listener, hook, thrown, 0, false),
+    );
   }
 }
 
