@@ -12,6 +12,7 @@ export type {
   SslServerContexts,
 } from './ssl/options.ts';
 export type { SslComplexProperties, SslProperties, SslServerProperties } from './ssl/properties.ts';
+export { SecureConnection, SecurePullConnection } from './ssl/secure-connection.ts';
 export {
   SslAgent,
   type SslAgentOptions,

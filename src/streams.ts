@@ -26,6 +26,7 @@ export * from './shared.ts';
 export type { ConnectOptions } from './stream/connecting.ts';
 export type { PackProperties } from './stream/pack-model.ts';
 export type { ProxyHeaderOption, ProxyProperties, ProxyTarget } from './stream/proxying.ts';
+export { PullConnection } from './stream/pull-connection.ts';
 export type { PullProperties } from './stream/pull-model.ts';
 export type { FramingOption, FramingProperties } from './stream/push-model.ts';
 export type { StreamProperties } from './stream/stream-properties.ts';

@@ -4,6 +4,7 @@ export type { FrameHooks, WSMessageState } from './websocket/frame-protocol.ts';
 export type { HeaderList } from './websocket/handshake.ts';
 export { WebSocketMessageStream } from './websocket/message-stream.ts';
 export { CloseCode, Opcode } from './websocket/opcode.ts';
+export { SecureWebSocketConnection } from './websocket/secure-websocket-connection.ts';
 export type { SendStreamOptions } from './websocket/send-stream.ts';
 export { LocalTopicBus, type TopicBus, type TopicBusMember, type TopicMessage } from './websocket/topic-bus.ts';
 export type { SlowSubscriberPolicy, TopicStats } from './websocket/topics.ts';

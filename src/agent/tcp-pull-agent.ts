@@ -1,7 +1,9 @@
+import type { StreamConnection } from '../connection/stream-connection.ts';
 import { addMethods } from '../core/add-methods.ts';
-import { $pullReader } from '../core/internals.ts';
-import type { AgentHooks, ListenerOf } from '../core/listener.ts';
+import { $makeFace, $pullReader } from '../core/internals.ts';
+import type { AgentHooks, ConnId, ListenerOf } from '../core/listener.ts';
 import { defineProperties, type OptionsOf } from '../core/properties.ts';
+import { PullConnection } from '../stream/pull-connection.ts';
 import { ComplexPullMethods } from '../stream/pull-methods.ts';
 import { type PullProperties, PullReader, pullModel, pullProperties } from '../stream/pull-model.ts';
 import { StreamAgent } from './stream-agent.ts';
@@ -21,8 +23,16 @@ export class TcpPullAgent<Extra = unknown> extends StreamAgent<Extra> {
 
   /** @internal */
   protected readonly [$pullReader] = new PullReader();
+
+  /** @internal */
+  protected override [$makeFace](connection: StreamConnection): PullConnection<Extra> {
+    return new PullConnection(this, connection);
+  }
 }
 
-export interface TcpPullAgent<Extra = unknown> extends PullProperties, ComplexPullMethods {}
+export interface TcpPullAgent<Extra = unknown> extends PullProperties, ComplexPullMethods {
+  /** One connection, with `fetch` and `peek`; null for an unknown ID. Inside `onClose` it is still there. */
+  connection(connId: ConnId): PullConnection<Extra> | null;
+}
 defineProperties(TcpPullAgent.prototype, pullProperties);
 addMethods([TcpPullAgent], ComplexPullMethods);

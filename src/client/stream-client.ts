@@ -24,6 +24,7 @@ import {
   $isStopped,
   $link,
   $listener,
+  $makeFace,
   $nextConnectionId,
   $refuse,
   $released,
@@ -36,7 +37,7 @@ import { checkOptions, foreignAddresses, type OptionRule } from '../core/option-
 import { defineProperties, flag, integer, type TableOf } from '../core/properties.ts';
 import { SingleSocket } from '../core/single-socket.ts';
 import { HOOK_GRACE_MS } from '../core/start-stop.ts';
-import type { ComponentStats } from '../core/stats.ts';
+import type { ComponentStats, ConnectionStats } from '../core/stats.ts';
 import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
 import type { Sendable } from '../memory/sendable.ts';
 import type { Port, Protocol } from '../protocol/protocol.ts';
@@ -229,8 +230,13 @@ export abstract class StreamClient<Extra = unknown, Message = Sendable>
   get connection(): TcpConnection<Extra, Message> | null {
     const { [$link]: link } = this;
     if (link === null) return null;
-    if (this.#face?.id !== link.id) this.#face = new TcpConnection<Extra, Message>(this, link);
+    if (this.#face?.id !== link.id) this.#face = this[$makeFace](link);
     return this.#face!;
+  }
+
+  /** @internal */
+  protected [$makeFace](connection: StreamConnection): TcpConnection<Extra, Message> {
+    return new TcpConnection(this, connection);
   }
 
   /** Stops or goes on receiving (`PauseReceive`, CLI-005); false (EPERM) when not connected. */
@@ -274,6 +280,11 @@ export abstract class StreamClient<Extra = unknown, Message = Sendable>
   stats(): ComponentStats {
     const host = this[$host] ?? new ConnectionHost(this, this[$listener]);
     return host.stats(this[$link] === null ? 0 : 1, this.pendingDataLength);
+  }
+
+  /** Snapshot of the connection, null while there is none. */
+  getConnectionStats(): ConnectionStats | null {
+    return this[$link]?.stats() ?? null;
   }
 
   /** The connection, for adapters. @internal */

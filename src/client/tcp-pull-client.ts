@@ -1,7 +1,9 @@
+import type { StreamConnection } from '../connection/stream-connection.ts';
 import type { FetchResult } from '../core/enums.ts';
-import { $link } from '../core/internals.ts';
+import { $link, $makeFace, $pullReader } from '../core/internals.ts';
 import type { ClientHooks, ListenerOf } from '../core/listener.ts';
 import { defineProperties, type OptionsOf } from '../core/properties.ts';
+import { PullConnection } from '../stream/pull-connection.ts';
 import { type PullProperties, PullReader, pullModel, pullProperties } from '../stream/pull-model.ts';
 import { StreamClient } from './stream-client.ts';
 import type { TcpClientOptions } from './tcp-client.ts';
@@ -21,7 +23,13 @@ export class TcpPullClient<Extra = unknown> extends StreamClient<Extra> {
     super(listener, options, pullModel);
   }
 
-  readonly #reader = new PullReader();
+  /** @internal */
+  protected readonly [$pullReader] = new PullReader();
+
+  /** @internal */
+  protected override [$makeFace](connection: StreamConnection): PullConnection<Extra> {
+    return new PullConnection(this, connection);
+  }
 
   /**
    * Takes `length` bytes, all or nothing (`Fetch`, PULL-C-001). They are the caller's own.
@@ -29,19 +37,22 @@ export class TcpPullClient<Extra = unknown> extends StreamClient<Extra> {
    * @throws RangeError if `length` is no whole number above 0.
    */
   fetch(length: number): Buffer | null {
-    return this.#reader.read(this[$link]?.protocol, length, false);
+    return this[$pullReader].read(this[$link]?.protocol, length, false);
   }
 
   /** As `fetch`, and leaves the bytes where they are: what is returned is a copy (`Peek`, PULL-C-002). */
   peek(length: number): Buffer | null {
-    return this.#reader.read(this[$link]?.protocol, length, true);
+    return this[$pullReader].read(this[$link]?.protocol, length, true);
   }
 
   /** HP-Socket's number of how the last `fetch` or `peek` ended (`EnFetchResult`). */
   get lastFetchResult(): FetchResult {
-    return this.#reader.lastResult;
+    return this[$pullReader].lastResult;
   }
 }
 
-export interface TcpPullClient<Extra = unknown> extends PullProperties {}
+export interface TcpPullClient<Extra = unknown> extends PullProperties {
+  /** The connection, with `fetch` and `peek`; null while there is none. Inside `onClose` it is still there. */
+  get connection(): PullConnection<Extra> | null;
+}
 defineProperties(TcpPullClient.prototype, pullProperties);

@@ -8,6 +8,7 @@ import {
   $failed,
   $link,
   $makeConnection,
+  $makeFace,
   $prepareRun,
   $rebindSocket,
   $sendLimit,
@@ -22,6 +23,7 @@ import { WheelTimer } from '../core/timer-wheel.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import type { DatagramPort } from '../udp/datagram-protocol.ts';
 import type { DatagramSource } from '../udp/datagram-source.ts';
+import { UdpArqConnection } from '../udp/udp-arq-connection.ts';
 import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../udp/udp-arq-properties.ts';
 import { type ArqConnection, ArqProtocol } from '../udp/udp-arq-protocol.ts';
 import { UdpConnection } from '../udp/udp-connection.ts';
@@ -46,7 +48,10 @@ const rebindRules = { localAddress: true, localPort: true } satisfies Record<key
 /** Pause between two attempts to get a socket again, milliseconds. */
 const RECOVER_MS = 250;
 
-export interface UdpArqClient<Extra = unknown> extends ArqProperties, DetectProperties {}
+export interface UdpArqClient<Extra = unknown> extends ArqProperties, DetectProperties {
+  /** The connection, with the sends that ARQ has; null while there is none. Inside `onClose` it is still there. */
+  get connection(): UdpArqConnection<Extra> | null;
+}
 
 /**
  * A reliable UDP client (HP-Socket's `UdpArqClient`, byte for byte): messages arrive whole, once, and in order, over KCP.
@@ -147,7 +152,12 @@ export class UdpArqClient<Extra = unknown> extends DatagramClient<ArqConnection,
   }
 
   /** @internal */
-  protected override [$sendLimit](): number {
+  protected override [$makeFace](connection: ArqConnection): UdpArqConnection<Extra> {
+    return new UdpArqConnection(this, connection, true);
+  }
+
+  /** @internal */
+  override [$sendLimit](): number {
     return this.maxMessageSize;
   }
 

@@ -23,6 +23,7 @@ import {
   $link,
   $listener,
   $makeConnection,
+  $makeFace,
   $nextConnectionId,
   $prepareRun,
   $rebindSocket,
@@ -48,7 +49,7 @@ import type { UdpConnection } from '../udp/udp-connection.ts';
 import { UdpHost, type UdpOwner } from '../udp/udp-host.ts';
 import type { UdpLifecycle } from '../udp/udp-lifecycle.ts';
 import { type UdpSocketProperties, udpSocketProperties } from '../udp/udp-properties.ts';
-import { joinParts } from '../udp/udp-send.ts';
+import { sendPacketsOn } from '../udp/udp-send.ts';
 import { bindError, socketOptions } from '../udp/udp-start.ts';
 import type { UdpConnectionStats, UdpStats } from '../udp/udp-stats.ts';
 import { checkTarget, resolveTarget, type UdpClientStartOptions, udpClientStartRules } from './udp-target.ts';
@@ -335,8 +336,13 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
   get connection(): DatagramConnection<Extra> | null {
     const { [$link]: link } = this;
     if (link === null) return null;
-    if (this.#face?.id !== link.id) this.#face = new DatagramConnection<Extra>(this, link, true);
+    if (this.#face?.id !== link.id) this.#face = this[$makeFace](link);
     return this.#face!;
+  }
+
+  /** @internal */
+  protected [$makeFace](connection: C): DatagramConnection<Extra> {
+    return new DatagramConnection(this, connection, true);
   }
 
   /** @internal */
@@ -379,13 +385,11 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
   /** Sends several pieces as one datagram or message (`SendPackets`, CLI-004). */
   sendPackets(packets: readonly Sendable[]): boolean {
     const connection = this[$connected]('sendPackets');
-    if (connection === null) return false;
-    const bytes = joinParts(this, packets, this[$sendLimit](), connection.id);
-    return bytes !== null && connection.send('sendPackets', bytes);
+    return connection !== null && sendPacketsOn(this, connection, packets);
   }
 
   /** Largest datagram or message. @internal */
-  protected [$sendLimit](): number {
+  [$sendLimit](): number {
     return this.maxDatagramSize;
   }
 

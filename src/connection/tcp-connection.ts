@@ -1,5 +1,6 @@
 import type { Component } from '../core/component.ts';
 import { Connection } from '../core/connection.ts';
+import { $component, $isGone, $link } from '../core/internals.ts';
 import type { Sendable } from '../memory/sendable.ts';
 import type { ProxyHeader } from '../protocol/preambles/proxy-header.ts';
 import { MessageQueue, type MessagesOptions } from './message-queue.ts';
@@ -9,24 +10,26 @@ import type { StreamConnection } from './stream-connection.ts';
 
 /** One TCP or TLS connection: what there is for every connection, and sends, streams and iterators. */
 export class TcpConnection<Extra = unknown, Message = Sendable> extends Connection<Extra> {
-  readonly #component: Component;
-  readonly #connection: StreamConnection;
+  /** @internal */
+  protected readonly [$component]: Component;
+  /** @internal */
+  protected readonly [$link]: StreamConnection;
 
   /** @internal */
   constructor(component: Component, connection: StreamConnection) {
     super(component, connection);
-    this.#component = component;
-    this.#connection = connection;
+    this[$component] = component;
+    this[$link] = connection;
   }
 
   /** The proxies that the connection goes through, nearest first, as URLs without user and password; empty on servers (PXY-002). */
   get proxies(): readonly string[] {
-    return this.#connection.proxies;
+    return this[$link].proxies;
   }
 
   /** The PROXY header that the connection came with; null if with none, and without `proxyProtocol`. Also inside `onClose`. */
   get proxyHeader(): ProxyHeader | null {
-    return this.#connection.proxyHeader;
+    return this[$link].proxyHeader;
   }
 
   /**
@@ -38,12 +41,12 @@ export class TcpConnection<Extra = unknown, Message = Sendable> extends Connecti
    * @throws TypeError, RangeError for arguments that make no sense.
    */
   send(data: Message, offset = 0, length?: number): boolean {
-    return sendOn(this.#component, this.#connection, bytesOf(this.#connection, data, offset, length));
+    return sendOn(this[$component], this[$link], bytesOf(this[$link], data, offset, length));
   }
 
   /** Queues several pieces in a row as one message (`SendPackets`, CS-003). Results as `send`; EINVAL for an empty list. */
   sendPackets(packets: readonly Message[]): boolean {
-    return sendPacketsOn(this.#component, this.#connection, packets);
+    return sendPacketsOn(this[$component], this[$link], packets);
   }
 
   /**
@@ -52,7 +55,7 @@ export class TcpConnection<Extra = unknown, Message = Sendable> extends Connecti
    * @throws TypeError for arguments that make no sense.
    */
   async sendSmallFile(fileName: string | URL, head?: Sendable, tail?: Sendable): Promise<boolean> {
-    const parts = await readSmallFile(this.#component, this.id, fileName, head, tail);
+    const parts = await readSmallFile(this[$component], this.id, fileName, head, tail);
     return parts !== null && this.sendPackets(parts as Message[]);
   }
 
@@ -62,7 +65,7 @@ export class TcpConnection<Extra = unknown, Message = Sendable> extends Connecti
    * @throws SocketError (IllegalState): closed, or the connection has a stream or an iterator already.
    */
   createStream(options?: ConnectionStreamOptions): ConnectionStream {
-    return new ConnectionStream(this.#component, this.#connection, (bytes) => this.send(bytes as Message), options);
+    return new ConnectionStream(this[$component], this[$link], (bytes) => this.send(bytes as Message), options);
   }
 
   /**
@@ -71,9 +74,9 @@ export class TcpConnection<Extra = unknown, Message = Sendable> extends Connecti
    * @throws SocketError (IllegalState): closed, or the connection has a stream.
    */
   messages(options: MessagesOptions = {}): AsyncIterableIterator<Buffer> {
-    const connection = this.#connection;
+    const connection = this[$link];
     if (!(connection.consumer instanceof MessageQueue)) {
-      attachConsumer(this.#component, connection, new MessageQueue(connection, options));
+      attachConsumer(this[$component], connection, new MessageQueue(connection, options));
     }
     return (connection.consumer as MessageQueue)[Symbol.asyncIterator]();
   }
@@ -84,8 +87,8 @@ export class TcpConnection<Extra = unknown, Message = Sendable> extends Connecti
    * @returns false (EBADSLT) if it is closed already.
    */
   reset(): boolean {
-    const connection = this.#connection;
-    if (!connection.isValid) return this.disconnect(); // says so
+    const connection = this[$link];
+    if (!connection.isValid) return this[$isGone]('reset');
     connection.reset();
     return true;
   }
@@ -96,6 +99,6 @@ export class TcpConnection<Extra = unknown, Message = Sendable> extends Connecti
    * @returns Releases the hold; calling that again does nothing.
    */
   hold(): () => void {
-    return this.#connection.hold();
+    return this[$link].hold();
   }
 }

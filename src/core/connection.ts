@@ -3,7 +3,7 @@ import type { Component } from './component.ts';
 import { SocketErrorCode } from './enums.ts';
 import { Errno } from './errno.ts';
 import { $inspect, type Inspect, inspected } from './inspect.ts';
-import { $refuse, $settings, $wheel } from './internals.ts';
+import { $isGone, $refuse, $settings, $wheel } from './internals.ts';
 import type { ConnId } from './listener.ts';
 import { checkOptions, type OptionRule } from './option-names.ts';
 import { duration, flag } from './properties.ts';
@@ -173,7 +173,7 @@ export class Connection<Extra = unknown> {
 
   #pause(isPaused: boolean): boolean {
     const connection = this.#connection;
-    if (!connection.isValid) return this.#isGone('pauseReceive');
+    if (!connection.isValid) return this[$isGone]('pauseReceive');
     if (!connection.isConnected) {
       return this.#component[$refuse](
         'pauseReceive',
@@ -197,7 +197,7 @@ export class Connection<Extra = unknown> {
       checkOptions('disconnect', options, disconnectRules, { drainTimeoutMs: 'timeoutMs', timeout: 'timeoutMs' });
     }
     const connection = this.#connection;
-    if (!connection.isValid) return this.#isGone('disconnect');
+    if (!connection.isValid) return this[$isGone]('disconnect');
     if (typeof options === 'object' && options.drain === true) connection.drain(options.timeoutMs ?? DRAIN_MS);
     else connection.disconnect();
     return true;
@@ -208,7 +208,8 @@ export class Connection<Extra = unknown> {
     return this.disconnect({ drain: true, timeoutMs });
   }
 
-  #isGone(operation: string): false {
+  /** @internal */
+  protected [$isGone](operation: string): false {
     return this.#component[$refuse](
       operation,
       SocketErrorCode.IllegalState,

@@ -1,9 +1,13 @@
 import { securityMaker } from '../connection/security.ts';
+import type { StreamConnection } from '../connection/stream-connection.ts';
+import { $makeFace } from '../core/internals.ts';
+import type { ConnId } from '../core/listener.ts';
 import type { OptionsOf } from '../core/properties.ts';
 import type { SSLContextOptions, SSLMemoryContextOptions, SslServerContexts } from '../ssl/options.ts';
 import { type SslServerProperties, sslServerProperties } from '../ssl/properties.ts';
 import { addMembers, SecureServerMethods } from '../ssl/secure-methods.ts';
 import { httpServerTls } from '../ssl/security.ts';
+import { SecureWebSocketConnection } from '../websocket/secure-websocket-connection.ts';
 import { HttpServer, type HttpServerHooks, type HttpServerOptions } from './http-server.ts';
 import { plainHttpAnswerOf } from './plain-http.ts';
 
@@ -36,9 +40,17 @@ export class HttpsServer<Extra = unknown> extends HttpServer<Extra> {
   setupSSLContext(options: SSLContextOptions | SSLMemoryContextOptions = {}): boolean {
     return SecureServerMethods.prototype.setupSSLContext.call(this, withAlpn(options) as SSLContextOptions);
   }
+
+  /** @internal */
+  override [$makeFace](connection: StreamConnection): SecureWebSocketConnection<Extra> {
+    return new SecureWebSocketConnection(this, connection, true);
+  }
 }
 
-export interface HttpsServer<Extra = unknown> extends SecureServerMethods, SslServerProperties {}
+export interface HttpsServer<Extra = unknown> extends SecureServerMethods, SslServerProperties {
+  /** One connection, with its TLS; null for an unknown ID. Inside `onClose` it is still there. */
+  connection(connId: ConnId): SecureWebSocketConnection<Extra> | null;
+}
 addMembers([HttpsServer], SecureServerMethods, sslServerProperties);
 
 /** Contexts, the first of which offers `http/1.1` unless it offers something else. The others follow it. */

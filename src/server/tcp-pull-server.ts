@@ -1,7 +1,9 @@
+import type { StreamConnection } from '../connection/stream-connection.ts';
 import { addMethods } from '../core/add-methods.ts';
-import { $pullReader } from '../core/internals.ts';
-import type { ListenerOf, ServerHooks } from '../core/listener.ts';
+import { $makeFace, $pullReader } from '../core/internals.ts';
+import type { ConnId, ListenerOf, ServerHooks } from '../core/listener.ts';
 import { defineProperties, type OptionsOf } from '../core/properties.ts';
+import { PullConnection } from '../stream/pull-connection.ts';
 import { ComplexPullMethods } from '../stream/pull-methods.ts';
 import { type PullProperties, PullReader, pullModel, pullProperties } from '../stream/pull-model.ts';
 import { StreamServer } from './stream-server.ts';
@@ -24,8 +26,16 @@ export class TcpPullServer<Extra = unknown> extends StreamServer<Extra> {
 
   /** @internal */
   protected readonly [$pullReader] = new PullReader();
+
+  /** @internal */
+  protected override [$makeFace](connection: StreamConnection): PullConnection<Extra> {
+    return new PullConnection(this, connection);
+  }
 }
 
-export interface TcpPullServer<Extra = unknown> extends PullProperties, ComplexPullMethods {}
+export interface TcpPullServer<Extra = unknown> extends PullProperties, ComplexPullMethods {
+  /** One connection, with `fetch` and `peek`; null for an unknown ID. Inside `onClose` it is still there. */
+  connection(connId: ConnId): PullConnection<Extra> | null;
+}
 defineProperties(TcpPullServer.prototype, pullProperties);
 addMethods([TcpPullServer], ComplexPullMethods);

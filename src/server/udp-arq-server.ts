@@ -22,6 +22,7 @@ import {
   $admit,
   $failed,
   $host,
+  $makeFace,
   $move,
   $peers,
   $prepareRun,
@@ -43,6 +44,7 @@ import type { StopOptions } from '../core/stop-options.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import type { DatagramSource } from '../udp/datagram-source.ts';
 import type { UdpProxyProperties } from '../udp/proxied-datagrams.ts';
+import { UdpArqConnection } from '../udp/udp-arq-connection.ts';
 import { FEC_REFUSED, foreignConversation } from '../udp/udp-arq-errors.ts';
 import { ArqMoves } from '../udp/udp-arq-moves.ts';
 import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../udp/udp-arq-properties.ts';
@@ -69,7 +71,10 @@ export type UdpArqServerOptions = OptionsOf<
   ComplexSocketProperties & UdpServerProperties & UdpProxyProperties & ArqProperties & ArqServerProperties
 >;
 
-export interface UdpArqServer<Extra = unknown> extends ArqProperties, ArqServerProperties {}
+export interface UdpArqServer<Extra = unknown> extends ArqProperties, ArqServerProperties {
+  /** One connection, with the sends that ARQ has; null for an unknown ID. Inside `onClose` it is still there. */
+  connection(connId: ConnId): UdpArqConnection<Extra> | null;
+}
 
 /** First command of KCP; the four follow each other (KC-002). */
 const FIRST_COMMAND = 81;
@@ -116,7 +121,12 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
   }
 
   /** @internal */
-  protected override [$sendLimit](): number {
+  protected override [$makeFace](connection: ArqConnection): UdpArqConnection<Extra> {
+    return new UdpArqConnection(this, connection, false);
+  }
+
+  /** @internal */
+  override [$sendLimit](): number {
     return this.maxMessageSize;
   }
 

@@ -53,7 +53,7 @@ import { UdpHost, type UdpOwner } from '../udp/udp-host.ts';
 import type { UdpLifecycle } from '../udp/udp-lifecycle.ts';
 import { UdpPeers } from '../udp/udp-peers.ts';
 import { type UdpServerProperties, udpServerProperties } from '../udp/udp-properties.ts';
-import { joinParts } from '../udp/udp-send.ts';
+import { sendPacketsOn } from '../udp/udp-send.ts';
 import { bindError, ownFamily, socketOptions } from '../udp/udp-start.ts';
 import type { UdpConnectionStats, UdpStats } from '../udp/udp-stats.ts';
 
@@ -314,12 +314,11 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   sendPackets(connId: ConnId, packets: readonly Sendable[]): boolean {
     const connection = this[$table].get(connId);
     if (connection === undefined) return this[$unknownId]('sendPackets', connId);
-    const bytes = joinParts(this, packets, this[$sendLimit](), connId);
-    return bytes !== null && connection.send('sendPackets', bytes);
+    return sendPacketsOn(this, connection, packets);
   }
 
   /** Largest datagram or message. @internal */
-  protected [$sendLimit](): number {
+  [$sendLimit](): number {
     return this.maxDatagramSize;
   }
 

@@ -2,7 +2,9 @@ import { TcpAgent, type TcpAgentOptions } from '../agent/tcp-agent.ts';
 import { TcpPackAgent } from '../agent/tcp-pack-agent.ts';
 import { TcpPullAgent } from '../agent/tcp-pull-agent.ts';
 import { securityMaker } from '../connection/security.ts';
-import type { AgentHooks, ListenerOf } from '../core/listener.ts';
+import type { StreamConnection } from '../connection/stream-connection.ts';
+import { $makeFace } from '../core/internals.ts';
+import type { AgentHooks, ConnId, ListenerOf } from '../core/listener.ts';
 import type { OptionsOf } from '../core/properties.ts';
 import type { Sendable } from '../memory/sendable.ts';
 import type { PackProperties } from '../stream/pack-model.ts';
@@ -10,6 +12,7 @@ import type { PullProperties } from '../stream/pull-model.ts';
 import type { FramingOption } from '../stream/push-model.ts';
 import type { SslClientContext } from './options.ts';
 import { type SslComplexProperties, sslComplexProperties } from './properties.ts';
+import { SecureConnection, SecurePullConnection } from './secure-connection.ts';
 import { addMembers, SecureComplexMethods } from './secure-methods.ts';
 import { clientTls } from './security.ts';
 
@@ -44,6 +47,11 @@ export class SslAgent<Extra = unknown, Data = Buffer, Message = Sendable> extend
   ) {
     super(listener as AgentHooks<TcpAgent<Extra, Data, Message>, Data>, options);
   }
+
+  /** @internal */
+  protected override [$makeFace](connection: StreamConnection): SecureConnection<Extra, Message> {
+    return new SecureConnection(this, connection);
+  }
 }
 
 /** A TLS agent that holds received bytes until they are fetched (HP-Socket's `SSLPullAgent`): `TcpPullAgent` over TLS. */
@@ -53,6 +61,11 @@ export class SslPullAgent<Extra = unknown> extends TcpPullAgent<Extra> {
 
   constructor(listener: AgentHooks<SslPullAgent<Extra>, number> & ListenerOf<'pull'>, options?: SslPullAgentOptions) {
     super(listener as AgentHooks<TcpPullAgent<Extra>, number>, options);
+  }
+
+  /** @internal */
+  protected override [$makeFace](connection: StreamConnection): SecurePullConnection<Extra> {
+    return new SecurePullConnection(this, connection);
   }
 }
 
@@ -64,11 +77,25 @@ export class SslPackAgent<Extra = unknown> extends TcpPackAgent<Extra> {
   constructor(listener: AgentHooks<SslPackAgent<Extra>, Buffer> & ListenerOf<'pack'>, options?: SslPackAgentOptions) {
     super(listener as AgentHooks<TcpPackAgent<Extra>, Buffer>, options);
   }
+
+  /** @internal */
+  protected override [$makeFace](connection: StreamConnection): SecureConnection<Extra> {
+    return new SecureConnection(this, connection);
+  }
 }
 
 export interface SslAgent<Extra = unknown, Data = Buffer, Message = Sendable>
   extends SecureComplexMethods,
-    SslComplexProperties {}
-export interface SslPullAgent<Extra = unknown> extends SecureComplexMethods, SslComplexProperties {}
-export interface SslPackAgent<Extra = unknown> extends SecureComplexMethods, SslComplexProperties {}
+    SslComplexProperties {
+  /** One connection, with its TLS; null for an unknown ID. Inside `onClose` it is still there. */
+  connection(connId: ConnId): SecureConnection<Extra, Message> | null;
+}
+export interface SslPullAgent<Extra = unknown> extends SecureComplexMethods, SslComplexProperties {
+  /** One connection, with its TLS; null for an unknown ID. Inside `onClose` it is still there. */
+  connection(connId: ConnId): SecurePullConnection<Extra> | null;
+}
+export interface SslPackAgent<Extra = unknown> extends SecureComplexMethods, SslComplexProperties {
+  /** One connection, with its TLS; null for an unknown ID. Inside `onClose` it is still there. */
+  connection(connId: ConnId): SecureConnection<Extra> | null;
+}
 addMembers([SslAgent, SslPullAgent, SslPackAgent], SecureComplexMethods, sslComplexProperties);

@@ -2,6 +2,8 @@ import { TcpClient, type TcpClientOptions } from '../client/tcp-client.ts';
 import { TcpPackClient } from '../client/tcp-pack-client.ts';
 import { TcpPullClient } from '../client/tcp-pull-client.ts';
 import { securityMaker } from '../connection/security.ts';
+import type { StreamConnection } from '../connection/stream-connection.ts';
+import { $makeFace } from '../core/internals.ts';
 import type { ClientHooks, ListenerOf } from '../core/listener.ts';
 import type { OptionsOf } from '../core/properties.ts';
 import type { Sendable } from '../memory/sendable.ts';
@@ -10,6 +12,7 @@ import type { PullProperties } from '../stream/pull-model.ts';
 import type { FramingOption } from '../stream/push-model.ts';
 import type { SslClientContext } from './options.ts';
 import { type SslProperties, sslProperties } from './properties.ts';
+import { SecureConnection, SecurePullConnection } from './secure-connection.ts';
 import { addMembers, SecureSingleMethods } from './secure-methods.ts';
 import { clientTls } from './security.ts';
 
@@ -43,6 +46,11 @@ export class SslClient<Extra = unknown, Data = Buffer, Message = Sendable> exten
   ) {
     super(listener as ClientHooks<TcpClient<Extra, Data, Message>, Data>, options);
   }
+
+  /** @internal */
+  protected override [$makeFace](connection: StreamConnection): SecureConnection<Extra, Message> {
+    return new SecureConnection(this, connection);
+  }
 }
 
 /** A TLS client that holds received bytes until they are fetched (HP-Socket's `SSLPullClient`): `TcpPullClient` over TLS. */
@@ -55,6 +63,11 @@ export class SslPullClient<Extra = unknown> extends TcpPullClient<Extra> {
     options?: SslPullClientOptions,
   ) {
     super(listener as ClientHooks<TcpPullClient<Extra>, number>, options);
+  }
+
+  /** @internal */
+  protected override [$makeFace](connection: StreamConnection): SecurePullConnection<Extra> {
+    return new SecurePullConnection(this, connection);
   }
 }
 
@@ -69,11 +82,25 @@ export class SslPackClient<Extra = unknown> extends TcpPackClient<Extra> {
   ) {
     super(listener as ClientHooks<TcpPackClient<Extra>, Buffer>, options);
   }
+
+  /** @internal */
+  protected override [$makeFace](connection: StreamConnection): SecureConnection<Extra> {
+    return new SecureConnection(this, connection);
+  }
 }
 
 export interface SslClient<Extra = unknown, Data = Buffer, Message = Sendable>
   extends SecureSingleMethods,
-    SslProperties {}
-export interface SslPullClient<Extra = unknown> extends SecureSingleMethods, SslProperties {}
-export interface SslPackClient<Extra = unknown> extends SecureSingleMethods, SslProperties {}
+    SslProperties {
+  /** The connection, with its TLS; null while there is none. Inside `onClose` it is still there. */
+  get connection(): SecureConnection<Extra, Message> | null;
+}
+export interface SslPullClient<Extra = unknown> extends SecureSingleMethods, SslProperties {
+  /** The connection, with its TLS; null while there is none. Inside `onClose` it is still there. */
+  get connection(): SecurePullConnection<Extra> | null;
+}
+export interface SslPackClient<Extra = unknown> extends SecureSingleMethods, SslProperties {
+  /** The connection, with its TLS; null while there is none. Inside `onClose` it is still there. */
+  get connection(): SecureConnection<Extra> | null;
+}
 addMembers([SslClient, SslPullClient, SslPackClient], SecureSingleMethods, sslProperties);

@@ -1,5 +1,7 @@
 import { securityMaker } from '../connection/security.ts';
-import type { ListenerOf, ServerHooks } from '../core/listener.ts';
+import type { StreamConnection } from '../connection/stream-connection.ts';
+import { $makeFace } from '../core/internals.ts';
+import type { ConnId, ListenerOf, ServerHooks } from '../core/listener.ts';
 import type { OptionsOf } from '../core/properties.ts';
 import type { Sendable } from '../memory/sendable.ts';
 import { TcpPackServer } from '../server/tcp-pack-server.ts';
@@ -10,6 +12,7 @@ import type { PullProperties } from '../stream/pull-model.ts';
 import type { FramingOption } from '../stream/push-model.ts';
 import type { SslServerContexts } from './options.ts';
 import { type SslServerProperties, sslServerProperties } from './properties.ts';
+import { SecureConnection, SecurePullConnection } from './secure-connection.ts';
 import { addMembers, SecureServerMethods } from './secure-methods.ts';
 import { serverTls } from './security.ts';
 
@@ -42,6 +45,11 @@ export class SslServer<Extra = unknown, Data = Buffer, Message = Sendable> exten
   ) {
     super(listener as ServerHooks<TcpServer<Extra, Data, Message>, Data>, options);
   }
+
+  /** @internal */
+  protected override [$makeFace](connection: StreamConnection): SecureConnection<Extra, Message> {
+    return new SecureConnection(this, connection);
+  }
 }
 
 /** A TLS server that holds received bytes until they are fetched (HP-Socket's `SSLPullServer`): `TcpPullServer` over TLS. */
@@ -54,6 +62,11 @@ export class SslPullServer<Extra = unknown> extends TcpPullServer<Extra> {
     options?: SslPullServerOptions,
   ) {
     super(listener as ServerHooks<TcpPullServer<Extra>, number>, options);
+  }
+
+  /** @internal */
+  protected override [$makeFace](connection: StreamConnection): SecurePullConnection<Extra> {
+    return new SecurePullConnection(this, connection);
   }
 }
 
@@ -68,11 +81,25 @@ export class SslPackServer<Extra = unknown> extends TcpPackServer<Extra> {
   ) {
     super(listener as ServerHooks<TcpPackServer<Extra>, Buffer>, options);
   }
+
+  /** @internal */
+  protected override [$makeFace](connection: StreamConnection): SecureConnection<Extra> {
+    return new SecureConnection(this, connection);
+  }
 }
 
 export interface SslServer<Extra = unknown, Data = Buffer, Message = Sendable>
   extends SecureServerMethods,
-    SslServerProperties {}
-export interface SslPullServer<Extra = unknown> extends SecureServerMethods, SslServerProperties {}
-export interface SslPackServer<Extra = unknown> extends SecureServerMethods, SslServerProperties {}
+    SslServerProperties {
+  /** One connection, with its TLS; null for an unknown ID. Inside `onClose` it is still there. */
+  connection(connId: ConnId): SecureConnection<Extra, Message> | null;
+}
+export interface SslPullServer<Extra = unknown> extends SecureServerMethods, SslServerProperties {
+  /** One connection, with its TLS; null for an unknown ID. Inside `onClose` it is still there. */
+  connection(connId: ConnId): SecurePullConnection<Extra> | null;
+}
+export interface SslPackServer<Extra = unknown> extends SecureServerMethods, SslServerProperties {
+  /** One connection, with its TLS; null for an unknown ID. Inside `onClose` it is still there. */
+  connection(connId: ConnId): SecureConnection<Extra> | null;
+}
 addMembers([SslServer, SslPullServer, SslPackServer], SecureServerMethods, sslServerProperties);

@@ -6,17 +6,19 @@ import { $refuse } from '../core/internals.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import type { ProxyHeader } from '../protocol/preambles/proxy-header.ts';
 import type { UdpConnection } from './udp-connection.ts';
+import { type DatagramSender, sendPacketsOn } from './udp-send.ts';
+import type { UdpConnectionStats } from './udp-stats.ts';
 
 /** One peer of a UDP or ARQ component: what there is for every connection, and sends. */
 export class DatagramConnection<Extra = unknown> extends Connection<Extra> {
-  readonly #component: Component;
+  readonly #component: DatagramSender;
   readonly #connection: UdpConnection;
   readonly #canPause: boolean;
 
   /** @internal */
   constructor(component: Component, connection: UdpConnection, canPause: boolean) {
     super(component, connection);
-    this.#component = component;
+    this.#component = component as DatagramSender;
     this.#canPause = canPause;
     this.#connection = connection;
   }
@@ -48,5 +50,18 @@ export class DatagramConnection<Extra = unknown> extends Connection<Extra> {
    */
   send(data: Sendable, offset = 0, length?: number): boolean {
     return this.#connection.send('send', toBytes(data, offset, length));
+  }
+
+  /**
+   * Sends several pieces as one datagram, over ARQ as one message (`SendPackets`, CS-003, CLI-004). Results as `send`; EINVAL
+   * for an empty list, EMSGSIZE if they are too large together.
+   */
+  sendPackets(packets: readonly Sendable[]): boolean {
+    return sendPacketsOn(this.#component, this.#connection, packets);
+  }
+
+  /** Snapshot of the connection's counters; over ARQ with those of KCP. */
+  override stats(): UdpConnectionStats {
+    return this.#connection.stats();
   }
 }

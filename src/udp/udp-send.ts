@@ -2,8 +2,24 @@ import type { Component } from '../core/component.ts';
 import { describe } from '../core/describe.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
-import { $refuse } from '../core/internals.ts';
+import { $refuse, $sendLimit } from '../core/internals.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
+import type { UdpConnection } from './udp-connection.ts';
+
+/** A component of datagrams or ARQ messages, as `sendPacketsOn` sees it. */
+export interface DatagramSender extends Component {
+  [$sendLimit](): number;
+}
+
+/** `sendPackets` on a connection. */
+export function sendPacketsOn(
+  component: DatagramSender,
+  connection: UdpConnection,
+  packets: readonly Sendable[],
+): boolean {
+  const bytes = joinParts(component, packets, component[$sendLimit](), connection.id);
+  return bytes !== null && connection.send('sendPackets', bytes);
+}
 
 /**
  * The parts of `sendPackets` as one datagram or message; null after noting why not: EINVAL for no parts, EMSGSIZE if they

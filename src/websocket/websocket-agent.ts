@@ -18,6 +18,7 @@ import type { ProxyHeaderOption } from '../stream/proxying.ts';
 import type { StreamProperties } from '../stream/stream-properties.ts';
 import { targetOf } from './client-handshake.ts';
 import { ClientRun, PendingOpen } from './client-run.ts';
+import { SecureWebSocketConnection } from './secure-websocket-connection.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
 import type { AnyWebSocketHooks, WebSocketAgentHooks } from './websocket-listener.ts';
 import { addWebSocketMembers, WebSocketMethods } from './websocket-methods.ts';
@@ -170,7 +171,15 @@ export class SslWebSocketAgent<Extra = unknown> extends WebSocketAgent<Extra> {
   constructor(listener: WebSocketAgentHooks<SslWebSocketAgent<Extra>>, options?: SslWebSocketAgentOptions) {
     super(listener as WebSocketAgentHooks<WebSocketAgent<Extra>>, options);
   }
+
+  /** @internal */
+  override [$makeFace](connection: StreamConnection): SecureWebSocketConnection<Extra> {
+    return new SecureWebSocketConnection(this, connection);
+  }
 }
 
-export interface SslWebSocketAgent<Extra = unknown> extends SecureComplexMethods, SslComplexProperties {}
+export interface SslWebSocketAgent<Extra = unknown> extends SecureComplexMethods, SslComplexProperties {
+  /** One connection, with its TLS; null for an unknown ID. Inside `onClose` it is still there. */
+  connection(connId: ConnId): SecureWebSocketConnection<Extra> | null;
+}
 addMembers([SslWebSocketAgent], SecureComplexMethods, sslComplexProperties);

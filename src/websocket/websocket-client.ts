@@ -1,11 +1,12 @@
 import { StreamClient, type StreamClientProperties } from '../client/stream-client.ts';
 import { securityMaker } from '../connection/security.ts';
+import type { StreamConnection } from '../connection/stream-connection.ts';
 import { watchAbort } from '../core/abort-watch.ts';
 import { isSignalAborted } from '../core/component.ts';
 import { timeoutAfter } from '../core/delay.ts';
 import { SocketError } from '../core/errors.ts';
 import { callHook } from '../core/hooks.ts';
-import { $connectionOf, $listener, $reportHookError, $takePending } from '../core/internals.ts';
+import { $connectionOf, $listener, $makeFace, $reportHookError, $takePending } from '../core/internals.ts';
 import { checkOptions, type OptionRule } from '../core/option-names.ts';
 import { defineProperties, integer } from '../core/properties.ts';
 import type { SingleSocketProperties } from '../core/single-socket.ts';
@@ -22,6 +23,7 @@ import { targetOf } from './client-handshake.ts';
 import { ClientRun, PendingOpen } from './client-run.ts';
 import type { HeaderList } from './handshake.ts';
 import { CloseCode, Opcode } from './opcode.ts';
+import { SecureWebSocketConnection } from './secure-websocket-connection.ts';
 import { type SendStreamOptions, sendStreamOn } from './send-stream.ts';
 import { openedOn, openRules, pendingOpen, type WebSocketOpenOptions } from './websocket-agent.ts';
 import { doOn, sendMessageOn, sendMessagePartsOn } from './websocket-calls.ts';
@@ -118,7 +120,6 @@ const clientModel = withHooks(
  */
 export class WebSocketClient<Extra = unknown> extends StreamClient<Extra> {
   #pending: PendingOpen | null = null;
-  #face: WebSocketConnection<Extra> | null = null;
   /** The WebSocket that is to be kept open; null if there is none. */
   #kept: KeptOpen | null = null;
 
@@ -254,10 +255,12 @@ export class WebSocketClient<Extra = unknown> extends StreamClient<Extra> {
 
   /** The WebSocket, with all that can be done with it; null while there is none. */
   override get connection(): WebSocketConnection<Extra> | null {
-    const connection = this[$connectionOf]();
-    if (connection === undefined) return null;
-    if (this.#face?.id !== connection.id) this.#face = new WebSocketConnection<Extra>(this, connection);
-    return this.#face;
+    return super.connection as WebSocketConnection<Extra> | null;
+  }
+
+  /** @internal */
+  override [$makeFace](connection: StreamConnection): WebSocketConnection<Extra> {
+    return new WebSocketConnection<Extra>(this, connection);
   }
 
   /** Queues a text message; bytes have to be UTF-8. */
@@ -343,7 +346,15 @@ export class SslWebSocketClient<Extra = unknown> extends WebSocketClient<Extra> 
   constructor(listener: WebSocketClientHooks<SslWebSocketClient<Extra>>, options?: SslWebSocketClientOptions) {
     super(listener as WebSocketClientHooks<WebSocketClient<Extra>>, options);
   }
+
+  /** @internal */
+  override [$makeFace](connection: StreamConnection): SecureWebSocketConnection<Extra> {
+    return new SecureWebSocketConnection(this, connection);
+  }
 }
 
-export interface SslWebSocketClient<Extra = unknown> extends SecureSingleMethods, SslProperties {}
+export interface SslWebSocketClient<Extra = unknown> extends SecureSingleMethods, SslProperties {
+  /** The connection, with its TLS; null while there is none. Inside `onClose` it is still there. */
+  get connection(): SecureWebSocketConnection<Extra> | null;
+}
 addMembers([SslWebSocketClient], SecureSingleMethods, sslProperties);

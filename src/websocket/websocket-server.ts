@@ -19,6 +19,7 @@ import { type SslServerProperties, sslServerProperties } from '../ssl/properties
 import { addMembers, SecureServerMethods } from '../ssl/secure-methods.ts';
 import { httpServerTls } from '../ssl/security.ts';
 import type { StreamProperties } from '../stream/stream-properties.ts';
+import { SecureWebSocketConnection } from './secure-websocket-connection.ts';
 import { ServedWebSockets, type ServingSettings } from './serving.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
 import { HubMethods, hubsOf } from './websocket-hub.ts';
@@ -159,7 +160,15 @@ export class SslWebSocketServer<Extra = unknown> extends WebSocketServer<Extra> 
   constructor(listener: WebSocketServerHooks<SslWebSocketServer<Extra>>, options?: SslWebSocketServerOptions) {
     super(listener as WebSocketServerHooks<WebSocketServer<Extra>>, options);
   }
+
+  /** @internal */
+  override [$makeFace](connection: StreamConnection): SecureWebSocketConnection<Extra> {
+    return new SecureWebSocketConnection(this, connection);
+  }
 }
 
-export interface SslWebSocketServer<Extra = unknown> extends SecureServerMethods, SslServerProperties {}
+export interface SslWebSocketServer<Extra = unknown> extends SecureServerMethods, SslServerProperties {
+  /** One connection, with its TLS; null for an unknown ID. Inside `onClose` it is still there. */
+  connection(connId: ConnId): SecureWebSocketConnection<Extra> | null;
+}
 addMembers([SslWebSocketServer], SecureServerMethods, sslServerProperties);

@@ -3,8 +3,10 @@
 import {
   type AgentHooks,
   type CloseInfo,
+  type ConnectionStats,
   type ConnectOptions,
   type ConnId,
+  type DatagramConnection,
   framing,
   HandleResult,
   type HookResult,
@@ -12,19 +14,33 @@ import {
   lengthField,
   lines,
   type PackProperties,
+  type PullConnection,
   type PullProperties,
+  type SecureConnection,
+  type SecurePullConnection,
   SocketError,
   type SocketErrorCode,
   type SocketErrorName,
   type SocketOperation,
+  type SSLInfo,
+  type SslAgent,
+  type SslClient,
+  type SslPackAgent,
+  type SslPackClient,
+  type SslPackServer,
+  type SslPullAgent,
+  type SslPullClient,
+  type SslPullServer,
   SslServer,
   SslServerListener,
   type StreamProperties,
   TcpAgent,
   TcpClient,
+  type TcpConnection,
   TcpPackServer,
   TcpPackServerListener,
   type TcpPackServerOptions,
+  type TcpPullAgent,
   TcpPullClient,
   TcpPullServer,
   TcpPullServerListener,
@@ -32,15 +48,28 @@ import {
   TcpServer,
   TcpServerListener,
   type TcpServerOptions,
+  type UdpArqClient,
+  type UdpArqConnection,
+  type UdpArqServer,
   UdpArqServerListener,
+  type UdpClient,
+  type UdpConnectionStats,
   UdpNode,
   UdpServer,
   UdpServerListener,
 } from 'hp-socket';
 import * as arq from 'hp-socket/arq';
+import type { HttpsAgent, HttpsClient, HttpsServer } from 'hp-socket/http';
 import type * as ssl from 'hp-socket/ssl';
 import * as tcp from 'hp-socket/tcp';
 import type * as udp from 'hp-socket/udp';
+import type {
+  SecureWebSocketConnection,
+  SslWebSocketClient,
+  SslWebSocketServer,
+  WebSocketConnection,
+  WebSocketServer,
+} from 'hp-socket/websocket';
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function is<_Fact extends true>(): void {}
@@ -221,6 +250,56 @@ is<Equal<ReturnType<typeof server.isPauseReceive>, boolean | null>>();
 is<Equal<ReturnType<typeof server.getConnectPeriod>, number | null>>();
 is<Equal<ReturnType<typeof server.getPendingDataLength>, number | null>>();
 is<Equal<typeof server.lastFailure, SocketError | null>>();
+
+// ---- connections as objects ----------------------------------------------------------------------------------------
+
+type FaceOf<C extends { connection(connId: ConnId): unknown }> = ReturnType<C['connection']>;
+interface User {
+  name: string;
+}
+is<Equal<FaceOf<TcpServer<User>>, TcpConnection<User> | null>>();
+is<Equal<FaceOf<TcpServer<User, string, number>>, TcpConnection<User, number> | null>>();
+is<Equal<FaceOf<TcpPullServer<User>>, PullConnection<User> | null>>();
+is<Equal<FaceOf<TcpPullAgent<User>>, PullConnection<User> | null>>();
+is<Equal<TcpPullClient<User>['connection'], PullConnection<User> | null>>();
+is<Equal<FaceOf<SslServer<User, string, number>>, SecureConnection<User, number> | null>>();
+is<Equal<FaceOf<SslPackServer<User>>, SecureConnection<User> | null>>();
+is<Equal<FaceOf<SslPullServer<User>>, SecurePullConnection<User> | null>>();
+is<Equal<FaceOf<SslAgent<User, string, number>>, SecureConnection<User, number> | null>>();
+is<Equal<FaceOf<SslPackAgent<User>>, SecureConnection<User> | null>>();
+is<Equal<FaceOf<SslPullAgent<User>>, SecurePullConnection<User> | null>>();
+is<Equal<SslClient<User, string, number>['connection'], SecureConnection<User, number> | null>>();
+is<Equal<SslPackClient<User>['connection'], SecureConnection<User> | null>>();
+is<Equal<SslPullClient<User>['connection'], SecurePullConnection<User> | null>>();
+is<Equal<FaceOf<UdpServer<User>>, DatagramConnection<User> | null>>();
+is<Equal<UdpClient<User>['connection'], DatagramConnection<User> | null>>();
+is<Equal<FaceOf<UdpArqServer<User>>, UdpArqConnection<User> | null>>();
+is<Equal<UdpArqClient<User>['connection'], UdpArqConnection<User> | null>>();
+is<Equal<FaceOf<HttpsServer<User>>, SecureWebSocketConnection<User> | null>>();
+is<Equal<FaceOf<HttpsAgent<User>>, SecureConnection<User> | null>>();
+is<Equal<HttpsClient<User>['connection'], SecureConnection<User> | null>>();
+is<Equal<FaceOf<WebSocketServer<User>>, WebSocketConnection<User> | null>>();
+is<Equal<FaceOf<SslWebSocketServer<User>>, SecureWebSocketConnection<User> | null>>();
+is<Equal<SslWebSocketClient<User>['connection'], SecureWebSocketConnection<User> | null>>();
+
+is<Equal<ReturnType<SecureConnection['getSSLInfo']>, SSLInfo | null>>();
+is<Equal<SecurePullConnection['isSecure'], boolean>>();
+is<Equal<ReturnType<SecurePullConnection['fetch']>, Buffer | null>>();
+is<Equal<SecureConnection extends TcpConnection ? true : false, true>>();
+is<Equal<SecurePullConnection extends PullConnection ? true : false, true>>();
+is<Equal<UdpArqConnection extends DatagramConnection ? true : false, true>>();
+// Nothing that is of other components only.
+type Tls = 'isSecure' | 'getSSLInfo' | 'getSSLSessionInfo' | 'startSSLHandShake';
+is<Equal<Extract<keyof TcpConnection | keyof PullConnection | keyof DatagramConnection, Tls>, never>>();
+is<Equal<Extract<keyof TcpConnection | keyof SecureConnection, 'fetch' | 'peek'>, never>>();
+is<Equal<Extract<keyof DatagramConnection, 'sendWithin' | 'sendUnreliable'>, never>>();
+
+is<Equal<ReturnType<TcpConnection['stats']>, ConnectionStats>>();
+is<Equal<ReturnType<DatagramConnection['stats']>, UdpConnectionStats>>();
+void new UdpServer({}).connection(1)?.stats().kcp?.expiredMessages;
+void new SslServer({}).connection(1)?.getSSLInfo()?.protocol;
+is<Equal<ReturnType<TcpClient['getConnectionStats']>, ConnectionStats | null>>();
+is<Equal<ReturnType<UdpClient['getConnectionStats']>, UdpConnectionStats | null>>();
 
 // ---- subpaths have the same classes ----------------------------------------------------------------------------------
 
