@@ -72,7 +72,7 @@ const agentConnectRules = { ...connectRules, extra: true } satisfies Record<
 
 /** Properties of every stream agent beside those of all stream components. */
 export interface StreamAgentProperties extends ProxyProperties {
-  /** Milliseconds to connect, proxies and `preamble` included (TCP-A-010); a time-out is ETIMEDOUT. Default 10,000. */
+  /** Milliseconds to connect, 1 or more, proxies and `preamble` included (TCP-A-010); a time-out is ETIMEDOUT. Default 10,000. */
   syncConnectTimeout: number;
 }
 

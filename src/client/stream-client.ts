@@ -61,7 +61,7 @@ const startRules = {
 
 /** Properties of every stream client beside those of all stream components. */
 export interface StreamClientProperties extends ProxyProperties {
-  /** Milliseconds to connect, proxies and `preamble` included (TCP-C-010); a time-out is ETIMEDOUT. Default 10,000. */
+  /** Milliseconds to connect, 1 or more, proxies and `preamble` included (TCP-C-010); a time-out is ETIMEDOUT. Default 10,000. */
   syncConnectTimeout: number;
 }
 

@@ -39,7 +39,7 @@ export interface UdpNodeStartOptions extends JoinOptions {
   castMode?: CastMode | undefined;
   /** Group, or address for broadcasts (255.255.255.255 if left out). */
   castAddress?: string | undefined;
-  /** No IPv4 on `::`. */
+  /** No IPv4 on `::`. Default false. */
   ipv6Only?: boolean | undefined;
   /** Aborting cancels the start, or stops the node. */
   signal?: AbortSignal | undefined;
