@@ -42,8 +42,8 @@ export interface AgentStartOptions {
   /** Own IP address that connections are made from, unless `connect` names another. */
   localAddress?: string | undefined;
   /**
-   * HP-Socket's asynchronous mode: `connect` resolves as soon as connecting is under way, and a failure is told by
-   * `onClose`. Default false: `connect` resolves when the connection is open and rejects when it fails.
+   * HP-Socket's asynchronous mode: `connect` resolves as soon as connecting is under way, and `onClose` gets
+   * a failure. Default false: `connect` resolves when the connection is open and rejects when it fails.
    */
   asyncConnect?: boolean | undefined;
   /** Aborting stops the agent. */

@@ -48,7 +48,7 @@ import { type StreamProperties, streamProperties } from '../stream/stream-proper
 /** Where and how a stream client connects. */
 export interface ClientStartOptions extends ConnectOptions {
   /**
-   * HP-Socket's asynchronous mode: `start` resolves as soon as connecting is under way, and a failure is told by `onClose`.
+   * HP-Socket's asynchronous mode: `start` resolves as soon as connecting is under way, and `onClose` gets a failure.
    * Default false: `start` resolves when the connection is open and rejects when it fails.
    */
   asyncConnect?: boolean | undefined;

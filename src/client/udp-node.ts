@@ -227,7 +227,7 @@ export class UdpNode<Extra = unknown> extends Component {
   /**
    * Sends one datagram, 0 to `maxDatagramSize` bytes, which are copied (`Send`, NODE-003). A host name is resolved at each
    * call; prefer addresses.
-   * @returns true when it is on its way: whether the system took it is told by `onSend` or `onError`. False with
+   * @returns true when it is on its way: `onSend` is called when the system took it, `onError` when it did not. False with
    *   `lastError`: EPERM (not started), EINVAL (size, port), EAFNOSUPPORT (IPv6 from an IPv4 node or the like), ENOBUFS.
    */
   send(remoteAddress: string, port: number, data: Sendable, offset = 0, length?: number): boolean {

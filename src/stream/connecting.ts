@@ -135,8 +135,8 @@ export function socketFor(target: ConnectOptions, connection: StreamConnection, 
 /**
  * Connects: `onPrepareConnect`, then the socket, then the opening hooks. Used by agents and clients alike.
  *
- * @param isAsync Resolve as soon as connecting is under way (HP-Socket's asynchronous mode): from then on, failure is told
- *   by `onClose`. Otherwise resolve when the connection is open, reject when it fails, with no `onClose` (ORD-016 to ORD-021).
+ * @param isAsync Resolve as soon as connecting is under way (HP-Socket's asynchronous mode): from then on, `onClose`
+ *   gets a failure. Otherwise resolve when the connection is open, reject when it fails, with no `onClose` (ORD-016 to ORD-021).
  * @param connected Called when the socket is connected, before `onConnect`.
  */
 export async function connect(

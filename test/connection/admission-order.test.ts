@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Admission } from '../../src/connection/admission.ts';
 
-test('who is over the limit of its address uses up nothing of the rate that is for all', () => {
+test('a connection over the limit of its address uses up nothing of the rate that is for all', () => {
   const counters = { connections: 0, perAddress: 0, acceptRate: 0, blockedAddresses: 0 };
   const settings = {
     maxConnectionCount: 100,
