@@ -33,7 +33,7 @@ import { NodeRun } from './udp-node-run.ts';
 export interface UdpNodeStartOptions extends JoinOptions {
   /** Own IP address; all if left out. In the cast modes it only chooses the interface (CA-011). */
   host?: string | undefined;
-  /** Own port, which is also the port of casts; 0, the default, lets the system choose. */
+  /** Own port, 1 to 65535, which is also the port of casts; 0, the default, lets the system choose. */
   port?: number | undefined;
   /** Default `CastMode.Unicast`. */
   castMode?: CastMode | undefined;

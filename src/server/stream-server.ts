@@ -58,7 +58,7 @@ export interface ServerStartOptions {
    * 3). It is the server's from then on. Not on Windows.
    */
   fd?: number | undefined;
-  /** Connections that may wait to be accepted. Default: property `socketListenQueue`. */
+  /** Connections that may wait to be accepted, 1 or more. Default: property `socketListenQueue`. */
   backlog?: number | undefined;
   /** No IPv4 on `::`. Default false. */
   ipv6Only?: boolean | undefined;

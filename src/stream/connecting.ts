@@ -42,7 +42,7 @@ export interface ConnectOptions extends ProxyTarget {
   socket?: Duplex | undefined;
   /** Own IP address to connect from. */
   localAddress?: string | undefined;
-  /** Own port to connect from; 0, the default, lets the system choose. */
+  /** Own port to connect from, 1 to 65535; 0, the default, lets the system choose. */
   localPort?: number | undefined;
   /** Over TLS: name for SNI and for the check of the certificate, instead of `host`, and of the context's. */
   serverName?: string | undefined;

@@ -15,7 +15,7 @@ test('a connection over the limit of its address uses up nothing of the rate tha
   expect(key).not.toBeNull();
   for (let i = 0; i < 1000; i++) expect(admission.admit('192.0.2.1', 1)).toBeNull();
   expect(counters).toEqual({ connections: 0, perAddress: 1000, acceptRate: 0, blockedAddresses: 0 });
-  // Four more may come in this second; whom the rate refuses holds no place.
+  // Four more may come in this second; a connection that the rate refuses holds no place.
   const others = Array.from({ length: 10 }, (_, i) => admission.admit(`198.51.100.${i}`, 1 + i));
   expect(others.filter((one) => one !== null)).toHaveLength(4);
   expect(counters).toMatchObject({ perAddress: 1000, acceptRate: 6 });

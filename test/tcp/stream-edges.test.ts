@@ -26,7 +26,7 @@ async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Writes until the peer, who does not read, holds up a write. */
+/** Writes until the peer, which does not read, holds up a write. */
 async function fill(stream: ConnectionStream, written: () => void = () => {}): Promise<void> {
   while (stream.writableLength === 0) {
     while (stream.writableLength === 0) stream.write(Buffer.alloc(1_000_000), written);

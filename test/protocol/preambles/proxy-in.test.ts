@@ -37,7 +37,7 @@ function pack(text: string): Buffer {
   return Buffer.concat([head, Buffer.from(text)]);
 }
 
-/** A server that answers with what it got and from whom. */
+/** A server that answers with what it got and the address of the client. */
 function echo(seen: string[] = [], options: object = { proxyProtocol }) {
   return new TcpServer(
     {
