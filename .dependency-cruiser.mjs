@@ -1,4 +1,4 @@
-// What may import what, types included: arrows point down only. CONTRIBUTING.md has the same table in words.
+// What may import what, types included. CONTRIBUTING.md has the same table in words.
 // `npm run check:imports` runs it.
 
 /** Rooms, and the rooms that each may import beside itself. */
@@ -17,7 +17,8 @@ const roles = ['server', 'agent', 'client'];
 const belowRoles = Object.keys(rooms).filter((room) => room !== 'helpers');
 for (const role of roles) rooms[role] = belowRoles;
 rooms.ssl = [...belowRoles, ...roles];
-// One storey: HttpServer has the frame hooks, and WebSocket components begin with HTTP. Their files make no circles.
+// These two import each other: HTTP components have hooks for WebSocket frames, and every WebSocket begins as an HTTP request.
+// Their files make no circles.
 rooms.http = [...belowRoles, ...roles, 'ssl', 'websocket'];
 rooms.websocket = [...belowRoles, ...roles, 'ssl', 'http'];
 rooms.forward = [...belowRoles, ...roles, 'ssl'];

@@ -1,11 +1,12 @@
 /**
  * Every export of the package, and every member of it that users see, has a comment. Reads the built `.d.ts` files, from which
- * what is internal is gone.
+ * what is internal is gone. And the comment of each option tells its default and its bounds (option-comments.mjs).
  */
 import { readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
+import { checkOptionComments } from './option-comments.mjs';
 
 const dist = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist');
 const entries = readdirSync(dist)
@@ -54,4 +55,9 @@ for (const entry of entries) {
 }
 for (const problem of problems) process.stderr.write(`${problem} has no comment\n`);
 process.stdout.write(`${entries.length} entries, ${problems.size} exports or members without a comment\n`);
-if (problems.size > 0) process.exitCode = 1;
+const options = checkOptionComments(join(dist, '..'));
+for (const problem of options.problems.sort()) process.stderr.write(`${problem}\n`);
+process.stdout.write(
+  `${options.count} options, ${options.problems.length} defaults, bounds or units missing in comments\n`,
+);
+if (problems.size + options.problems.length > 0) process.exitCode = 1;

@@ -42,8 +42,8 @@ export interface AgentStartOptions {
   /** Own IP address that connections are made from, unless `connect` names another. */
   localAddress?: string | undefined;
   /**
-   * HP-Socket's asynchronous mode: `connect` resolves as soon as connecting is under way, and a failure is told by
-   * `onClose`. Default false: `connect` resolves when the connection is open and rejects when it fails.
+   * HP-Socket's asynchronous mode: `connect` resolves as soon as connecting is under way, and `onClose` gets
+   * a failure. Default false: `connect` resolves when the connection is open and rejects when it fails.
    */
   asyncConnect?: boolean | undefined;
   /** Aborting stops the agent. */
@@ -72,7 +72,7 @@ const agentConnectRules = { ...connectRules, extra: true } satisfies Record<
 
 /** Properties of every stream agent beside those of all stream components. */
 export interface StreamAgentProperties extends ProxyProperties {
-  /** Milliseconds to connect, proxies and `preamble` included (TCP-A-010); a time-out is ETIMEDOUT. Default 10,000. */
+  /** Milliseconds to connect, 1 or more, proxies and `preamble` included (TCP-A-010); a time-out is ETIMEDOUT. Default 10,000. */
   syncConnectTimeout: number;
 }
 

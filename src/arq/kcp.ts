@@ -99,7 +99,7 @@ export interface KcpHost {
 
 /**
  * KCP (KC-001..029): reliable, ordered messages over datagrams; the algorithm is ikcp 1.7's, the wire HP-Socket's or stock
- * KCP's. Pure: it is told the time and never asks for it.
+ * KCP's. Pure: calls give it the time, it never asks for it.
  *
  * Times are milliseconds of any one clock, also fractional or beyond 2^32: the low 32 bits go on the wire. A clock that jumps
  * forward resends what is in flight once; one that jumps back takes all deadlines with it.

@@ -49,7 +49,7 @@ import { type StreamProperties, streamProperties } from '../stream/stream-proper
 /** Where and how a stream client connects. */
 export interface ClientStartOptions extends ConnectOptions {
   /**
-   * HP-Socket's asynchronous mode: `start` resolves as soon as connecting is under way, and a failure is told by `onClose`.
+   * HP-Socket's asynchronous mode: `start` resolves as soon as connecting is under way, and `onClose` gets a failure.
    * Default false: `start` resolves when the connection is open and rejects when it fails.
    */
   asyncConnect?: boolean | undefined;
@@ -62,7 +62,7 @@ const startRules = {
 
 /** Properties of every stream client beside those of all stream components. */
 export interface StreamClientProperties extends ProxyProperties {
-  /** Milliseconds to connect, proxies and `preamble` included (TCP-C-010); a time-out is ETIMEDOUT. Default 10,000. */
+  /** Milliseconds to connect, 1 or more, proxies and `preamble` included (TCP-C-010); a time-out is ETIMEDOUT. Default 10,000. */
   syncConnectTimeout: number;
 }
 

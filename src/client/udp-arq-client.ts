@@ -39,7 +39,7 @@ export type UdpArqClientOptions = OptionsOf<SingleSocketProperties & UdpClientPr
 export interface RebindOptions {
   /** Own IP address; the system's choice if left out. */
   localAddress?: string | undefined;
-  /** Own port; 0, the default, lets the system choose. */
+  /** Own port, 1 to 65535; 0, the default, lets the system choose. */
   localPort?: number | undefined;
 }
 

@@ -90,8 +90,8 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
    * packet of the server is needed for that on plain UDP. The client goes back to Stopped by itself when the connection
    * ends, and can be started again then.
    * @throws SocketError: IllegalState, InvalidParam, SocketCreate (host name, address families), SocketBind,
-   *   SocketPrepare, ConnectServer. No `onClose` follows a rejection, unless `onConnect` had let the connection in: an ARQ
-   *   handshake that fails is told by both.
+   *   SocketPrepare, ConnectServer. No `onClose` follows a rejection, unless `onConnect` had let the connection in: both
+   *   get the error of an ARQ handshake that fails.
    */
   start(host: string, port: number, options?: Omit<UdpClientStartOptions, 'host' | 'port'>): Promise<void>;
   start(options: UdpClientStartOptions): Promise<void>;

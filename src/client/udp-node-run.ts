@@ -31,7 +31,7 @@ export interface NodeBinding {
   isShared: boolean;
 }
 
-/** One run of a `UdpNode`: its socket, the datagrams that come and go, and what the hooks are told of them. */
+/** One run of a `UdpNode`: its socket, the datagrams that come and go, and the hooks that are called for them. */
 export class NodeRun<N extends Component & UdpSocketProperties & { reuseAddressPolicy: ReuseAddressPolicy }>
   implements UdpSocketEvents<Outgoing>
 {

@@ -33,13 +33,13 @@ import { NodeRun } from './udp-node-run.ts';
 export interface UdpNodeStartOptions extends JoinOptions {
   /** Own IP address; all if left out. In the cast modes it only chooses the interface (CA-011). */
   host?: string | undefined;
-  /** Own port, which is also the port of casts; 0, the default, lets the system choose. */
+  /** Own port, 1 to 65535, which is also the port of casts; 0, the default, lets the system choose. */
   port?: number | undefined;
   /** Default `CastMode.Unicast`. */
   castMode?: CastMode | undefined;
   /** Group, or address for broadcasts (255.255.255.255 if left out). */
   castAddress?: string | undefined;
-  /** No IPv4 on `::`. */
+  /** No IPv4 on `::`. Default false. */
   ipv6Only?: boolean | undefined;
   /** Aborting cancels the start, or stops the node. */
   signal?: AbortSignal | undefined;
@@ -227,7 +227,7 @@ export class UdpNode<Extra = unknown> extends Component {
   /**
    * Sends one datagram, 0 to `maxDatagramSize` bytes, which are copied (`Send`, NODE-003). A host name is resolved at each
    * call; prefer addresses.
-   * @returns true when it is on its way: whether the system took it is told by `onSend` or `onError`. False with
+   * @returns true when it is on its way: `onSend` is called when the system took it, `onError` when it did not. False with
    *   `lastError`: EPERM (not started), EINVAL (size, port), EAFNOSUPPORT (IPv6 from an IPv4 node or the like), ENOBUFS.
    */
   send(remoteAddress: string, port: number, data: Sendable, offset = 0, length?: number): boolean {

@@ -18,10 +18,10 @@ export interface UdpClientStartOptions {
   port?: number | undefined;
   /** Own IP address to send from. */
   localAddress?: string | undefined;
-  /** Own port to send from; 0, the default, lets the system choose. */
+  /** Own port to send from, 1 to 65535; 0, the default, lets the system choose. */
   localPort?: number | undefined;
   /**
-   * HP-Socket's asynchronous mode: `start` resolves after `onPrepareConnect`, and a failure is told by `onClose`. Default
+   * HP-Socket's asynchronous mode: `start` resolves after `onPrepareConnect`, and `onClose` gets a failure. Default
    * false: `start` resolves when data can be sent (over ARQ after its handshake), and rejects otherwise.
    */
   asyncConnect?: boolean | undefined;

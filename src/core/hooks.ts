@@ -155,7 +155,7 @@ class OpeningHook implements HookOutcome {
 /**
  * Calls a hook that may cancel a start or a connect.
  * @param refused Makes the error of it; `what` ends its sentence.
- * @param isTold Whether the caller is told of a failure by that error.
+ * @param isTold Whether the caller gets a failure as that error.
  * @returns The error, or null.
  */
 export function prepareByHook(

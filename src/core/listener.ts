@@ -27,8 +27,8 @@ export interface ListenerOf<Model extends 'push' | 'pull' | 'pack'> {
 /** Hooks that every listener may have. */
 export interface CommonHooks<S> {
   /**
-   * A hook threw or rejected. Connections are told by `onClose` too; errors of `onClose`, `onSend` and `onShutdown` only
-   * here. Without this hook they become a process warning.
+   * A hook threw or rejected. If it was a hook of a connection, `onClose` gets the error too; errors of `onClose`, `onSend` and
+   * `onShutdown` come only here. Without this hook they become a process warning.
    */
   onHookError?(sender: S, hook: string, error: unknown, connId: ConnId): void;
 }
@@ -60,7 +60,7 @@ export interface ConnectionHooks<S, Data> extends CommonHooks<S> {
   onSendDrained?(sender: S, connId: ConnId, pendingBytes: number): HookResult;
   /**
    * The connection ended: exactly once for each that was let in (EV-S-07). `errorCode` is 0 for a graceful end, else a
-   * Linux errno, or `SocketErrorCode.DataProc` when a hook failed; `info` has the reason in a sentence, and who ended it.
+   * Linux errno, or `SocketErrorCode.DataProc` when a hook failed; `info` has the reason in a sentence, and which side ended it.
    */
   onClose?(sender: S, connId: ConnId, operation: SocketOperation, errorCode: number, info: CloseInfo): HookResult;
 }

@@ -8,7 +8,7 @@ export interface Pieces<T> {
   /** The pieces, as `for await` gets them. */
   readonly source: AsyncIterable<T>;
   /**
-   * The rest is not wanted: the pieces end, also while one is awaited that may never come, and the source is told to give up what it
+   * The rest is not wanted: the pieces end, also while one is awaited that may never come, and the source is asked to give up what it
    * holds, such as an open file.
    */
   drop(): void;

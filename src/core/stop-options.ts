@@ -6,8 +6,8 @@ import { duration } from './properties.ts';
 export interface StopOptions extends AbortOptions {
   /**
    * Let connections end in peace: no more are accepted, what is queued is sent, each peer gets a FIN and so many
-   * milliseconds to answer it; over ARQ, until it has acknowledged everything. The rest is cut off. Without it, or with 0, all
-   * are cut off at once, as HP-Socket does. What a peer sent to a connection that `pauseReceive` holds is waited for as well:
+   * milliseconds to answer it; over ARQ, until it has acknowledged everything. The rest is cut off. With 0, the default, all
+   * are cut off at once, as HP-Socket does; `Infinity` for no limit. What a peer sent to a connection that `pauseReceive` holds is waited for as well:
    * resume it, or it is lost when the time is up.
    */
   drainTimeoutMs?: number | undefined;

@@ -178,7 +178,7 @@ export class TimerWheel {
     this.#wakeTick = Number.POSITIVE_INFINITY;
     this.#running = true;
     const target = Math.floor(this.clock.now() / TICK_MS);
-    // After a long sleep one turn visits every slot, which is enough: due timers are told by their tick.
+    // After a long sleep one turn visits every slot, which is enough: the tick of a timer says whether it is due.
     let tick = Math.max(this.#current + 1, target - SLOTS + 1);
     try {
       for (; tick <= target; tick++) {

@@ -15,7 +15,7 @@ export interface PortForwarderProperties {
    * the default: the hook `onTarget` says it for each.
    */
   target: ForwardTarget | readonly ForwardTarget[] | null;
-  /** Milliseconds for each attempt to connect to a target (FWD-001, `ConnectionTimeout`). Default 10,000. */
+  /** Milliseconds for each attempt to connect to a target, 1 or more (FWD-001, `ConnectionTimeout`). Default 10,000. */
   connectTimeoutMs: number;
   /** Milliseconds that `onTarget` may take to answer; 0 for no limit. Default 10,000. */
   targetTimeoutMs: number;

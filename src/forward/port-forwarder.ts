@@ -378,7 +378,7 @@ export class PortForwarder<Extra = unknown> extends Component {
       },
       onClose: (_agent, connId, operation, errorCode, info) => {
         const pair = pairOf(connId);
-        // An attempt that failed before its connection was the pair's is told by `connect`.
+        // An attempt that failed before its connection was the pair's rejects `connect`.
         if (pair.agent?.id !== connId) return;
         this.#gone(pair, pair.far, errorCode, info);
         return user.onAgentClose?.(this, pair, operation, errorCode, info);
@@ -441,7 +441,7 @@ export class PortForwarder<Extra = unknown> extends Component {
     from.connection?.resume();
   }
 
-  /** One end will send no more. The other is told, and this one stays open for what still comes from there. */
+  /** One end will send no more. The other is shut down for sending, and this one stays open for what still comes from there. */
   #ended(pair: Pair<Extra>, end: PairEnd): Promise<void> | undefined {
     end.hasEnded = true;
     const other = pair.other(end);

@@ -105,7 +105,7 @@ export abstract class AnsweringProtocol extends HttpProtocol implements AnswerOu
     }
   }
 
-  /** The peer gets a moment to read the answer, and is told by a FIN that nothing follows. */
+  /** The peer gets a FIN, as nothing follows, and a moment to read the answer. */
   #endRefused(): void {
     this.deadlines.set(Stage.Linger, LINGER_MS);
     this.end();

@@ -210,7 +210,7 @@ export abstract class BodyReader extends HeadReader {
       this.phase = Phase.Upgrade;
       return true;
     }
-    // Before it is told: an answer that is made at once finds the message complete.
+    // Before the consumer is called: an answer that is made at once finds the message complete.
     this.phase = this.messageDone(head) ? Phase.Idle : Phase.Over;
     consumer?.complete(this.trailers);
     return this.port.mayDeliver || this.stopHere();

@@ -15,7 +15,7 @@ const DISCARD_BYTES = 64 * 1024;
 
 /** How the answer to a URL is looked for, and what is made of it. */
 export interface FollowOptions {
-  /** Most redirects that are followed. Default 0: they are answers like others (SYN-015). */
+  /** Most redirects that are followed, 0 to 100. Default 0: they are answers like others (SYN-015). */
   maxRedirects?: number | undefined;
   /** Whether gzip, deflate and br are asked for, and decoded. Default true for `openUrl`, false for the `request` of agents. */
   decompress?: boolean | undefined;

@@ -68,7 +68,7 @@ export interface HttpServerHooks<S> extends ServerHooks<S, Buffer>, HttpHooks<S>
   fetch?: FetchHandler;
 }
 
-/** What is told of an answer of a hook that must be an `HttpServerProtocol`. */
+/** The protocol of a connection, if it is HTTP; undefined if not. */
 function serverProtocolOf(component: object, connId: ConnId): HttpServerProtocol | undefined {
   const protocol = protocolOf(component, connId);
   return protocol instanceof HttpServerProtocol ? protocol : undefined;

@@ -38,7 +38,7 @@ export interface HttpSyncProperties {
   connectTimeout: number;
   /** Milliseconds for a request and its answer; 0 for no limit (HTTP-SY-005). Default 10,000. */
   requestTimeout: number;
-  /** Longest body after decoding, 1 or more. Default 16 MiB. */
+  /** Bytes of the longest body after decoding, 1 or more. Default 16 MiB. */
   maxDecodedBytes: number;
 }
 

@@ -15,8 +15,8 @@ import { plainHttpAnswerOf } from './plain-http.ts';
 export type HttpsServerOptions = HttpServerOptions & OptionsOf<SslServerProperties> & SslServerContexts;
 
 /**
- * An HTTPS server (HP-Socket's `HttpsServer`): `HttpServer` over TLS. A client that speaks HTTP in clear text is told so, in clear
- * text, with 400, unless the rule `answersErrors` is off.
+ * An HTTPS server (HP-Socket's `HttpsServer`): `HttpServer` over TLS. A client that speaks HTTP in clear text gets 400, in clear
+ * text, unless the rule `answersErrors` is off.
  *
  * ```ts
  * const server = new HttpsServer({ onRequest: (_server, _connId, request) => request.respond('Hello') }, {

@@ -22,7 +22,7 @@ import { type BodySource, HttpResponseBody } from './response-body.ts';
 
 const emptyBody = Buffer.alloc(0);
 
-/** What a request is told to do when it is over, or may be sent again. */
+/** What is called when a request is over, or may be sent again. */
 export interface RequestOwner {
   /**
    * Nothing more comes of it.

@@ -23,7 +23,7 @@ export interface HttpRequestOptions {
   signal?: AbortSignal | undefined;
   /** Milliseconds for all of it, waiting for its turn included; 0, the default, for no limit. Then ETIMEDOUT. */
   timeoutMs?: number | undefined;
-  /** Told of each interim answer (1xx). */
+  /** Called for each interim answer (1xx). */
   onInterim?: ((statusCode: number, headers: [string, string][]) => void) | undefined;
   /**
    * Whether the body waits for the server's `100 Continue` (RFC 9110 10.1.1): true for up to a second, or so many milliseconds; then

@@ -270,7 +270,7 @@ export class HttpRequest implements AsyncIterable<Buffer> {
     }
   }
 
-  /** The body is wanted: a client that waits for that is told (RFC 9110 10.1.1). */
+  /** The body is wanted: a client that waits for that gets 100 Continue (RFC 9110 10.1.1). */
   #wantBody(): void {
     if (!this.#owesContinue) return;
     this.#owesContinue = false;

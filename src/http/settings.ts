@@ -8,17 +8,17 @@ export interface HttpLimits {
   readonly minBodyBytesPerSecond: number;
   /** Milliseconds for the answer to a complete request to begin; then 503. Default 300,000. */
   readonly responseTimeoutMs: number;
-  /** Longest head, start line included, 128 or more. Default 65,536. */
+  /** Bytes of the longest head, start line included, 128 or more. Default 65,536. */
   readonly maxHeadBytes: number;
-  /** Longest request target, 1 or more. Default 16,384. */
+  /** Bytes of the longest request target, 1 or more. Default 16,384. */
   readonly maxTargetBytes: number;
   /** Most fields of a head, and of trailers, 1 or more. Default 256. */
   readonly maxHeaderCount: number;
-  /** Longest trailers of a message. Default 8,192. */
+  /** Bytes of the longest trailers of a message. Default 8,192. */
   readonly maxTrailerBytes: number;
   /** Most bytes of chunk extensions in one message. Default 4,096. */
   readonly maxChunkExtensionBytes: number;
-  /** Longest body that is collected for `onRequest` and the like. Default 1 MiB. */
+  /** Bytes of the longest body that is collected for `onRequest` and the like. Default 1 MiB. */
   readonly maxBodyBytes: number;
   /**
    * Most bytes of bodies that a server holds at once, over all its connections: of requests that arrive and of those that are not

@@ -15,7 +15,7 @@ const LARGE_PIECE_BYTES = 32 * 1024;
 const LARGE_SLAB_BYTES = 128 * 1024;
 const EMPTY = Buffer.alloc(0);
 
-/** What is told of memory that a pool allocates. */
+/** Gets called for memory that a pool allocates. */
 export interface AllocationWatch {
   /** Whether memory that is not needed any more is soon free again, so that large slabs pay. */
   readonly frees: boolean;

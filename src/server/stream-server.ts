@@ -58,11 +58,11 @@ export interface ServerStartOptions {
    * 3). It is the server's from then on. Not on Windows.
    */
   fd?: number | undefined;
-  /** Connections that may wait to be accepted. Default: property `socketListenQueue`. */
+  /** Connections that may wait to be accepted, 1 or more. Default: property `socketListenQueue`. */
   backlog?: number | undefined;
-  /** No IPv4 on `::`. */
+  /** No IPv4 on `::`. Default false. */
   ipv6Only?: boolean | undefined;
-  /** In cluster workers: do not share the listening socket. */
+  /** In cluster workers: do not share the listening socket. Default false: workers share it. */
   exclusive?: boolean | undefined;
   /** Aborting cancels the start, or stops the started server. */
   signal?: AbortSignal | undefined;
@@ -87,15 +87,15 @@ export interface StreamServerProperties {
    * @deprecated Does nothing on Node.
    */
   acceptSocketCount: number;
-  /** Connections that may wait to be accepted (TCP-S-006). Default 4096; the system may lower it. */
+  /** Connections that may wait to be accepted, 1 or more (TCP-S-006). Default 4096; the system may lower it. */
   socketListenQueue: number;
   /** Most connections of one peer: an IPv4 address or an IPv6 /64 network. 0 for no limit, the default. */
   maxConnectionsPerAddress: number;
   /** Most connections accepted per second on average; more are closed at once. 0 for no limit, the default. */
   acceptsPerSecond: number;
-  /** Only peers listed here are let in; null for all. Checked before anything is allocated for a connection. */
+  /** Only peers listed here are let in; null, the default, for all. Checked before anything is allocated for a connection. */
   allowList: AddressList | null;
-  /** Peers listed here are turned away; null for none. */
+  /** Peers listed here are turned away; null, the default, for none. */
   blockList: AddressList | null;
   /**
    * Whose PROXY headers (version 1 and 2) are believed; null, the default, if connections have none. With it, each connection of

@@ -63,7 +63,7 @@ export interface UdpServerStartOptions {
   host?: string | undefined;
   /** 0 to 65535; 0, the default, lets the system choose: the result tells. */
   port?: number | undefined;
-  /** No IPv4 on `::`. */
+  /** No IPv4 on `::`. Default false. */
   ipv6Only?: boolean | undefined;
   /** In cluster workers: do not share the socket. Default true: workers that share one take each other's datagrams. */
   exclusive?: boolean | undefined;

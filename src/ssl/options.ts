@@ -7,7 +7,7 @@ export type SNICallback = (serverName: string) => number | Promise<number>;
 
 /** How files of a context are watched. */
 export interface SSLWatchOptions {
-  /** Milliseconds between looks at the files. Default 1000. */
+  /** Milliseconds between looks at the files, 1 or more. Default 1000. */
   intervalMs?: number | undefined;
   /** Called after each change: undefined when the context was replaced, else why the old one stays. */
   onReload?: ((error: SocketError | undefined) => void | Promise<void>) | undefined;
@@ -18,7 +18,10 @@ export interface SSLWatchOptions {
  * clients and the other way round, and, in a server's further contexts, those that its first one has for all names.
  */
 export interface SSLCommonOptions {
-  /** HP-Socket's verify mode; numbers may be combined. The clear names below go before it. */
+  /**
+   * HP-Socket's verify mode, 0 to 7; numbers may be combined. The clear names below go before it. Default: `None` on servers, in a further
+   * context what the first one has; `Peer` on agents and clients.
+   */
   verifyMode?: SSLVerifyMode | number | undefined;
   /** Servers: ask clients for a certificate; one that is sent must verify against the CA. Default false. */
   requestClientCertificate?: boolean | undefined;

@@ -43,7 +43,7 @@ export interface ConnectOptions extends ProxyTarget {
   socket?: Duplex | undefined;
   /** Own IP address to connect from. */
   localAddress?: string | undefined;
-  /** Own port to connect from; 0, the default, lets the system choose. */
+  /** Own port to connect from, 1 to 65535; 0, the default, lets the system choose. */
   localPort?: number | undefined;
   /** Over TLS: name for SNI and for the check of the certificate, instead of `host`, and of the context's. */
   serverName?: string | undefined;
@@ -136,8 +136,8 @@ export function socketFor(target: ConnectOptions, connection: StreamConnection, 
 /**
  * Connects: `onPrepareConnect`, then the socket, then the opening hooks. Used by agents and clients alike.
  *
- * @param isAsync Resolve as soon as connecting is under way (HP-Socket's asynchronous mode): from then on, failure is told
- *   by `onClose`. Otherwise resolve when the connection is open, reject when it fails, with no `onClose` (ORD-016 to ORD-021).
+ * @param isAsync Resolve as soon as connecting is under way (HP-Socket's asynchronous mode): from then on, `onClose`
+ *   gets a failure. Otherwise resolve when the connection is open, reject when it fails, with no `onClose` (ORD-016 to ORD-021).
  * @param connected Called when the socket is connected, before `onConnect`.
  */
 export async function connect(

@@ -35,9 +35,9 @@ export const proxyProperties = {
 
 /** What a connection may say of it for itself. */
 export interface ProxyTarget {
-  /** Proxies of this connection, instead of the component's; null for none. */
+  /** Proxies of this connection, null for none. Default: the component's. */
   proxy?: ProxyOption | undefined;
-  /** PROXY header of this connection, instead of the component's; null for none. */
+  /** PROXY header of this connection, null for none. Default: the component's. */
   proxyHeader?: ProxyHeaderOption | undefined;
 }
 

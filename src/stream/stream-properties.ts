@@ -12,7 +12,8 @@ export interface StreamProperties {
   /** Milliseconds of silence before the system probes the peer; 0 for never, else 1000 or more (TCP-S-008). Default 60,000. */
   keepAliveTime: number;
   /**
-   * Milliseconds between probes, of which 5 may stay unanswered; 0 switches keep-alive off (TCP-S-010). Default 20,000. Before
+   * Milliseconds between probes, of which 5 may stay unanswered; 0 switches keep-alive off, else 1000 or more
+   * (TCP-S-010). Default 20,000. Before
    * Node 24.21 and 26.10 only 0 counts: there it is 1 second, 10 times.
    */
   keepAliveInterval: number;
@@ -27,13 +28,16 @@ export interface StreamProperties {
    * more. Default false: received bytes are the listener's for ever.
    */
   reuseReceiveMemory: boolean;
-  /** Pending bytes of a connection above which `onSendBlocked` tells, once per crossing. Default 1 MiB; never above `maxPendingBytes`. */
+  /**
+   * Pending bytes of a connection above which `onSendBlocked` is called, once per crossing: 1 or more, never above `maxPendingBytes`.
+   * Default 1 MiB.
+   */
   highWaterMarkBytes: number;
-  /** Pending bytes at which `onSendDrained` tells that sending may go on. Default 512 KiB; never above the high-water mark. */
+  /** Pending bytes at which `onSendDrained` is called, as sending may go on: 0 or more, never above the high-water mark. Default 512 KiB. */
   lowWaterMarkBytes: number;
   /** Most pending bytes of a connection; 0 for no limit. Default 128 MiB. */
   maxPendingBytes: number;
-  /** What a send that exceeds `maxPendingBytes` does: `'refuse'` returns false, `'close'` also closes the connection (ENOBUFS). */
+  /** What a send that exceeds `maxPendingBytes` does: `'refuse'`, the default, returns false, `'close'` also closes the connection (ENOBUFS). */
   pendingPolicy: 'refuse' | 'close';
   /**
    * Close a connection (ETIMEDOUT) that received nothing for so many milliseconds; 0 for never, the default. Time in which
@@ -50,7 +54,7 @@ export interface StreamProperties {
   connectionTimeoutMs: number;
   /**
    * After the peer's FIN, or the end of a connection's stream: milliseconds in which something must be sent or received, or
-   * the connection is closed. Default 30,000.
+   * the connection is closed. 1 or more: 0 throws. Default 30,000.
    */
   closeTimeoutMs: number;
   /**

@@ -152,7 +152,7 @@ export function asyncIdOf(request: WriteRequest): number {
   return (request as unknown as { getAsyncId(): number }).getAsyncId();
 }
 
-/** libuv's number of EPIPE on this platform: what a refused write over TLS is told as, whose own number is lost. */
+/** libuv's number of EPIPE on this platform: the error of a refused write over TLS, whose own number is lost. */
 export function brokenPipe(): number {
   for (const [errno, [name]] of getSystemErrorMap()) if (name === 'EPIPE') return errno;
   return -32;

@@ -61,7 +61,7 @@ export interface DatagramPort extends UdpLink {
 
   // ---- ending ----------------------------------------------------------------------------------------------------
 
-  /** The peer broke a rule: the connection ends, and the peer is told (UD-013). */
+  /** The peer broke a rule: the connection ends, and the peer gets a close notify (UD-013). */
   violated(errno: number, message: string): void;
   /** Closes the connection at the end of this turn, with a close notify. */
   disconnect(): void;
@@ -80,7 +80,7 @@ export interface DatagramProtocol {
   /** Bytes of them. */
   readonly bufferedBytes: number;
 
-  /** The first hook let the connection in: `done` is told when data flow, or why they will not. */
+  /** The first hook let the connection in: `done` is called when data flow, or with the reason why they will not. */
   opened(done: OpeningDone): void;
   /** A datagram with data, not longer than `maxDatagramSize`. Its bytes are the protocol's. */
   receive(bytes: Buffer, now: number): void;

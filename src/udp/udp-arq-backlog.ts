@@ -3,7 +3,7 @@ import { SocketOperation } from '../core/enums.ts';
 import { notifyHook } from '../core/hooks.ts';
 import type { DatagramPort } from './datagram-protocol.ts';
 
-/** What the listener is owed. */
+/** Which hook is to be called next. */
 const BacklogNews = Object.freeze({ None: 0, Blocked: 1, Drained: 2 } as const);
 type BacklogNews = (typeof BacklogNews)[keyof typeof BacklogNews];
 
@@ -37,7 +37,7 @@ export class ArqBacklog {
     return true;
   }
 
-  /** Tells the listener what it is owed. */
+  /** Calls the hooks that are to be called now. */
   tell(port: DatagramPort, session: ArqSession): void {
     const { listener, owner } = port.host;
     while (port.isOpen) {
@@ -52,7 +52,7 @@ export class ArqBacklog {
     }
   }
 
-  /** What to tell the listener now; to be asked until there is nothing. */
+  /** Which hook is to be called now; to be asked until there is none. */
   #next(waitingCount: number): BacklogNews {
     if (!this.#isBlocked) return BacklogNews.None;
     if (!this.#isTold) {

@@ -22,21 +22,21 @@ export interface ArqProperties {
   resendByAcks: number;
   /** After a fast resend, count only acknowledgements of segments sent later. Default false, HP-Socket's way. */
   conserveResend: boolean;
-  /** Segments in flight, at most (ARQ-S-009). Default 128. */
+  /** Segments in flight, at most: 1 to 262,144 (ARQ-S-009). Default 128. */
   sendWndSize: number;
-  /** Segments that may wait to be delivered; below 128 counts as 128 (ARQ-S-011). Default 512. */
+  /** Segments that may wait to be delivered: 1 to 262,144; below 128 counts as 128 (ARQ-S-011). Default 512. */
   recvWndSize: number;
-  /** Smallest retransmission time-out, milliseconds (ARQ-S-013). Default 30. */
+  /** Smallest retransmission time-out, milliseconds: 1 to 60,000 (ARQ-S-013). Default 30. */
   minRto: number;
   /** Transmissions of a segment to which fast resend applies; 0 for all (ARQ-S-015). Default 5. */
   fastLimit: number;
-  /** Bytes of a KCP datagram with its 24-byte header: 72 to `maxDatagramSize`; 0 for that (ARQ-S-017). Default 0. */
+  /** Bytes of a KCP datagram with its 24-byte header: 72 to `maxDatagramSize`, at most 65,507; 0 for that (ARQ-S-017). Default 0. */
   maxTransUnit: number;
   /** Bytes of the largest message, sent or received: 1 to 127 * (MTU - 24) - 1 (ARQ-S-019). Default 4096. */
   maxMessageSize: number;
-  /** Milliseconds for the ARQ handshake, more than 2 * minRto (ARQ-S-021). Default 5000. */
+  /** Milliseconds for the ARQ handshake, 1 or more, and more than 2 * minRto (ARQ-S-021). Default 5000. */
   handshakeTimeoutMs: number;
-  /** Segments of a connection that may wait in all before `send` refuses (ENOBUFS). Default 32,768. */
+  /** Segments of a connection that may wait in all, 1 or more, before `send` refuses (ENOBUFS). Default 32,768. */
   maxWaitingSendCount: number;
   /** Offer the peer `sendUnreliable`; it works if both ends do. Default false: no bit differs from HP-Socket's. */
   unreliable: boolean;

@@ -47,7 +47,7 @@ export interface ArqStart {
 }
 
 /**
- * The messages of an ARQ session. The session is told the time when `nextDueMs` says so, by one timer; a session with
+ * The messages of an ARQ session. One timer calls the session with the time when `nextDueMs` says so; a session with
  * nothing in flight has none. What a turn of the event loop brings is answered at its end, so that acknowledgements and
  * messages share datagrams.
  */
@@ -203,7 +203,7 @@ export class ArqProtocol implements DatagramProtocol, ArqSessionHost {
     this.#session?.pause();
   }
 
-  /** Delivers the messages that waited in the receive window; the peer is told that there is room again. */
+  /** Delivers the messages that waited in the receive window; the peer gets a segment that says there is room again. */
   resume(): void {
     const port = this.#port;
     if (this.#session === null) return;

@@ -258,7 +258,7 @@ export class UdpConnection<P extends DatagramProtocol = DatagramProtocol>
     return this.protocol.send(operation, bytes);
   }
 
-  /** A datagram left; `onSend` is told at the end of this turn. */
+  /** A datagram left; `onSend` is called at the end of this turn. */
   report(bytes: Buffer): void {
     this.#reports ??= [];
     this.#reports.push(bytes);
@@ -291,7 +291,7 @@ export class UdpConnection<P extends DatagramProtocol = DatagramProtocol>
 
   // ---- ending ----------------------------------------------------------------------------------------------------
 
-  /** After the peer's goodbye, that nobody listens there any more is no news: what it sent before is still delivered. */
+  /** After the peer's goodbye an error of the system changes nothing: what the peer sent before is still delivered. */
   systemFailed(errno: number, operation: SocketOperation, cause: Error | undefined): void {
     if (this.#endsAfterBacklog) return;
     const giveUp = (): void => this.closeBySystem(errno, operation, cause);

@@ -51,7 +51,7 @@ export abstract class UdpLifecycle extends Lifecycle<UdpHost> {
 
   // ---- ending ----------------------------------------------------------------------------------------------------
 
-  /** The peer broke a rule: the connection ends, and it is told (UD-013). */
+  /** The peer broke a rule: the connection ends, and the peer gets a close notify (UD-013). */
   violated(errno: number, message: string): void {
     const error = new SocketError({
       socketError: SocketErrorCode.DataProc,
@@ -89,9 +89,9 @@ export abstract class UdpLifecycle extends Lifecycle<UdpHost> {
     this.host.schedule(this);
   }
 
-  /** Whether there is a peer to be told of the end. */
+  /** Whether there is a peer that gets a close notify. */
   protected abstract readonly hasPeer: boolean;
-  /** The connection is closing, before the peer is told. */
+  /** The connection is closing, before the peer gets its close notify. */
   protected abstract closed(): void;
 
   /** End of a turn in which something was left to do. `onClose` comes then, so that no call fires it from inside itself. */

@@ -34,7 +34,7 @@ export interface UdpConnectionHooks<S> extends CommonHooks<S> {
   /**
    * The connection ended: exactly once for each that was let in (EV-S-07, EV-C-07). `errorCode` is 0 for a graceful end
    * or a heartbeat time-out, else a Linux errno, or `SocketErrorCode.DataProc` when a hook failed; `info` has the reason in
-   * a sentence, and who ended it.
+   * a sentence, and which side ended it.
    */
   onClose?(sender: S, connId: ConnId, operation: SocketOperation, errorCode: number, info: CloseInfo): HookResult;
 }

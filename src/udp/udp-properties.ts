@@ -5,19 +5,19 @@ import { checkAddressList } from '../transport/address-list.ts';
 /** Properties of every UDP component. Each is also an option of the constructor. */
 export interface UdpSocketProperties {
   /**
-   * Most bytes of a datagram, for sending and receiving (UDP-S-001, UDP-C-001, CAST-001, NODE-018). Default 1432; in a
+   * Most bytes of a datagram, 1 to 65,536, for sending and receiving (UDP-S-001, UDP-C-001, CAST-001, NODE-018). Default 1432; in a
    * local network up to 1472 pass unfragmented, across the Internet 548 always do.
    */
   maxDatagramSize: number;
   /** Use the undocumented fast path where this Node has it. Default true; environment HP_SOCKET_FAST_PATH=off overrides. */
   fastPath: boolean;
-  /** Bytes of the system's receive buffer, in which a burst waits; 0 for the system's default. Default 4 MiB. */
+  /** Bytes of the system's receive buffer, in which a burst waits: 65,536 to 2^30-1, or 0 for the system's default. Default 4 MiB. */
   recvBufferBytes: number;
-  /** Bytes of the system's send buffer; 0 for the system's default. Default 4 MiB. */
+  /** Bytes of the system's send buffer: 65,536 to 2^30-1, or 0 for the system's default. Default 4 MiB. */
   sendBufferBytes: number;
-  /** Bytes that may wait for the system to take them; beyond, datagrams are dropped and counted. Default 16 MiB. */
+  /** Bytes that may wait for the system to take them, 65,536 or more; beyond, datagrams are dropped and counted. Default 16 MiB. */
   maxSendQueueBytes: number;
-  /** Datagrams of one peer that may wait while a promise of a hook is pending or receiving is paused. Default 1024. */
+  /** Datagrams of one peer that may wait while a promise of a hook is pending or receiving is paused; 0 or more. Default 1024. */
   maxQueuedDatagrams: number;
   /**
    * Milliseconds that an opening hook may take to answer (`onAccept`, `onConnect`, `onHandShake`), or the connection is closed
@@ -48,9 +48,9 @@ export interface UdpServerProperties extends UdpSocketProperties, DetectProperti
   maxConnectionsPerAddress: number;
   /** Most new connections per second on average; datagrams of more are ignored. 0 for no limit, the default. */
   acceptsPerSecond: number;
-  /** Only peers listed here are let in; null for all. */
+  /** Only peers listed here are let in; null, the default, for all. */
   allowList: AddressList | null;
-  /** Peers listed here are ignored; null for none. */
+  /** Peers listed here are ignored; null, the default, for none. */
   blockList: AddressList | null;
 }
 

@@ -36,7 +36,7 @@ export class PendingOpen {
   }
 }
 
-/** A handshake whose caller is told how it went. */
+/** A handshake that settles a promise of its caller. */
 class PendingHandshake extends ClientHandshake {
   readonly pending: PendingOpen;
   #failure: () => SocketError;

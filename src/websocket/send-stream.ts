@@ -19,7 +19,7 @@ export interface SendStreamOptions {
   /** Whether it is binary. Default true; with false it is text, and bytes have to be UTF-8. */
   isBinary?: boolean | undefined;
   /**
-   * Whether it is compressed, where permessage-deflate was agreed on. Left out, it is if its first piece has at least
+   * Whether it is compressed, where permessage-deflate was agreed on. Default: if its first piece has at least
    * `compressionThresholdBytes`: each fragment takes some 6 bytes more, which little ones do not save.
    */
   isCompressed?: boolean | undefined;

@@ -26,7 +26,7 @@ export type ServingSettings = WebSocketProperties & WebSocketServerProperties & 
 /** What `ServedWebSockets` is made of. */
 export interface ServingInit {
   readonly component: WebSocketComponent;
-  /** The component's own listener, which is told of hooks that failed. */
+  /** The component's own listener: its `onHookError` is called for hooks that failed. */
   readonly listener: object;
   /** Hooks about WebSockets whose path no hub serves. */
   readonly hooks: AnyWebSocketHooks;
@@ -36,7 +36,7 @@ export interface ServingInit {
   readonly asksFetch: boolean;
 }
 
-/** The WebSockets of one run of a server: the requests that become one, and the hooks that are told of them. */
+/** The WebSockets of one run of a server: the requests that become one, and the hooks that are called for them. */
 export class ServedWebSockets {
   readonly upgrade: ServerUpgrade;
   readonly #run: WebSocketRun;

@@ -40,15 +40,15 @@ export interface WebSocketOpenOptions {
   socket?: Duplex | undefined;
   /** Own IP address to connect from. */
   localAddress?: string | undefined;
-  /** Own port to connect from; 0, the default, lets the system choose. */
+  /** Own port to connect from, 1 to 65535; 0, the default, lets the system choose. */
   localPort?: number | undefined;
   /** Over TLS: name for SNI and for the check of the certificate, instead of the URL's host. */
   serverName?: string | undefined;
   /** Aborting cancels opening, or closes the connection. */
   signal?: AbortSignal | undefined;
-  /** Proxies of this connection, instead of the component's; null for none. */
+  /** Proxies of this connection; null for none. Default: the component's. */
   proxy?: ProxyOption | undefined;
-  /** PROXY header of this connection, instead of the component's; null for none. */
+  /** PROXY header of this connection; null for none. Default: the component's. */
   proxyHeader?: ProxyHeaderOption | undefined;
 }
 

@@ -39,7 +39,7 @@ export interface ReconnectOptions {
   minDelayMs?: number | undefined;
   /** Longest delay in milliseconds. Default 30,000. */
   maxDelayMs?: number | undefined;
-  /** Attempts in a row until the client gives up. Default Infinity. */
+  /** Attempts in a row until the client gives up, 1 or more. Default Infinity. */
   maxAttempts?: number | undefined;
 }
 

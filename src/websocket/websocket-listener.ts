@@ -110,7 +110,7 @@ export interface WebSocketAgentHooks<S> extends Omit<AgentHooks<S, Buffer>, 'onR
 export interface WebSocketClientHooks<S> extends Omit<ClientHooks<S, Buffer>, 'onReceive'>, WebSocketHooksOf<S> {
   /**
    * The client is about to connect again (`reconnect`), for the `attempt`-th time since it was open: may change where to, and with
-   * what. Error gives up; one that throws fails the attempt, and `onHookError` is told.
+   * what. Error gives up; one that throws fails the attempt, and `onHookError` is called.
    */
   onReconnect?(sender: S, attempt: number, target: { url: string; headers: HeaderList }): HookResult;
 }

@@ -13,23 +13,23 @@ const MAX_MS = 0x7fffffff;
 
 /** Properties of every WebSocket component. */
 export interface WebSocketProperties {
-  /** Largest message that is taken, in bytes, once inflated too; a larger one fails the connection with 1009. Default 16 MiB. */
+  /** Largest message that is taken, in bytes, 1 or more, once inflated too; a larger one fails the connection with 1009. Default 16 MiB. */
   maxMessageBytes: number;
-  /** Most fragments of a message; more fail the connection with 1008. Default 16,384. */
+  /** Most fragments of a message, 1 or more; beyond, the connection fails with 1008. Default 16,384. */
   maxFragments: number;
   /** With the hook `onMessageStream`: messages of more bytes, 125 at least, are handed on as they arrive. Default 65,536. */
   streamMessageBytes: number;
-  /** Largest message that is handed on so, in bytes, once inflated; a larger one fails the connection with 1009. Default 1 GiB. */
+  /** Largest message that is handed on so, in bytes, 1 or more, once inflated; a larger one fails the connection with 1009. Default 1 GiB. */
   maxStreamedMessageBytes: number;
   /** Whether text is delivered as a string instead of a `Buffer` of valid UTF-8. Default false. */
   textAsString: boolean;
   /** Milliseconds of silence after which a ping is sent; 0 for never. Default 30,000. */
   pingIntervalMs: number;
-  /** Milliseconds that a peer has for a sign of life after a ping; then its connection is closed (ETIMEDOUT). Default 10,000. */
+  /** Milliseconds, 1 or more, that a peer has for a sign of life after a ping; then its connection is closed (ETIMEDOUT). Default 10,000. */
   pongTimeoutMs: number;
-  /** Milliseconds that the closing handshake may take. Default 5,000. */
+  /** Milliseconds that the closing handshake may take, 1 or more: 0 throws. Default 5,000. */
   closeTimeoutMs: number;
-  /** Milliseconds that the opening handshake may take. Default 10,000. */
+  /** Milliseconds that the opening handshake may take, 1 or more: 0 throws. Default 10,000. */
   handshakeTimeoutMs: number;
   /** Whether permessage-deflate is offered, or accepted (RFC 7692). Default false: it costs memory and time. */
   compression: boolean;
@@ -58,7 +58,7 @@ export interface WebSocketProperties {
    * it were the default. Default 65,536.
    */
   compressionThreadBytes: number;
-  /** How many messages are compressed or inflated on threads at once; the pool has 4 unless UV_THREADPOOL_SIZE says otherwise. Default 4. */
+  /** How many messages are compressed or inflated on threads at once, 1 or more; the pool has 4 unless UV_THREADPOOL_SIZE says otherwise. Default 4. */
   compressionThreads: number;
 }
 
@@ -89,9 +89,9 @@ export const webSocketProperties = {
 export interface TopicProperties {
   /** What becomes of a subscriber that does not read fast enough: `'drop'`, the default, `'close'` or `'block'`. */
   slowSubscriberPolicy: SlowSubscriberPolicy;
-  /** A subscriber with more bytes pending is slow. Default 1 MiB. */
+  /** A subscriber with more bytes pending is slow; 1 or more. Default 1 MiB. */
   maxSubscriberPendingBytes: number;
-  /** Most topics of one connection. Default 128. */
+  /** Most topics of one connection, 1 or more. Default 128. */
   maxTopicsPerConnection: number;
   /** Shares topics with other components; null, the default, for topics of this component alone. */
   topicBus: TopicBus | null;

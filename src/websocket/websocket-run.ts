@@ -52,7 +52,7 @@ export class WebSocketRun {
   readonly #maxSubscriberPendingBytes: number;
   readonly #streamBytes: number;
 
-  /** @param listener The component's own, which is told of hooks that failed. */
+  /** @param listener The component's own: its `onHookError` is called for hooks that failed. */
   constructor(
     component: WebSocketComponent,
     listener: object,
@@ -92,7 +92,7 @@ export class WebSocketRun {
   }
 
   /**
-   * What the WebSockets share that the same hooks are told of.
+   * What the WebSockets share for which the same hooks are called.
    * @param members Keeps account of those that are open.
    */
   contextFor(listener: AnyWebSocketHooks, members: Members | null = null): WebSocketContext {

@@ -6,7 +6,7 @@ import { ack, parse, push, segment, session, sns, take } from './kcp-bytes.ts';
 const open: KcpOptions = { turnoffCongestCtrl: true };
 const tell = (una: number, wnd = 512): Buffer => segment({ cmd: 84, una, wnd });
 
-describe('the time that is told', () => {
+describe('the time that calls carry', () => {
   test('KC-005: with a call that carries it, and else the last one', () => {
     const { kcp, out } = session(open, 1, 1000);
     const stamp = (): number | undefined => take(out).flatMap(parse).at(-1)?.ts;
@@ -205,7 +205,7 @@ describe('deadlines', () => {
     return kcp.stats().expiredMessages;
   }
 
-  test('count from the time that is told with the message', () => {
+  test('count from the time that comes with the message', () => {
     expect([expired(50, 1049), expired(50, 1050)]).toEqual([0, 1]);
     expect([expired(0, 1000), expired(-5, 1000)]).toEqual([1, 1]);
   });
@@ -238,7 +238,7 @@ describe('marks', () => {
     ]);
   });
 
-  test('one that comes is told with its data, none is not, and nobody has to listen', () => {
+  test('one that comes is passed on with its data, none is not, and a listener is not needed', () => {
     const marks: unknown[] = [];
     const host: KcpHost = {
       output() {},

@@ -72,7 +72,7 @@ describe('messages of one datagram', () => {
     expect(end.said).toEqual(['82 82']);
   });
 
-  test('a host that closes in onMessage is told of no fault behind it, and nothing is sent', () => {
+  test('for a host that closes in onMessage no fault behind it is reported, and nothing is sent', () => {
     const datagram = Buffer.concat([push(0, 'ok'), push(1, 'x', 1), push(2, 'y', 1)]);
     const open = new End();
     expect(open.session.input(datagram, 1)).toBe(Errno.EBADMSG);

@@ -40,7 +40,7 @@ export function agentSuite(family: Family): void {
       ]);
     });
 
-    test('a refused connect rejects with no onClose, and asynchronously is told by onClose: AGT-002, ORD-019, ORD-020, CLS-014, CLS-015, NOC-005, ACC-001', async () => {
+    test('a refused connect rejects with no onClose; asynchronously onClose gets the error: AGT-002, ORD-019, ORD-020, CLS-014, CLS-015, NOC-005, ACC-001', async () => {
       const port = await refusingPort();
       const closes: unknown[][] = [];
       const agent = family.agent({

@@ -65,7 +65,7 @@ export function clientSuite(family: Family): void {
       expect(closes).toHaveLength(3);
     });
 
-    test('refused: start rejects with no onClose; asynchronously it is told by onClose: CLI-001, ORD-019, ORD-020, NOC-005, ST-005, CLS-014', async () => {
+    test('refused: start rejects with no onClose; asynchronously onClose gets the error: CLI-001, ORD-019, ORD-020, NOC-005, ST-005, CLS-014', async () => {
       const port = await refusingPort();
       const closes: unknown[][] = [];
       const client = family.client({ onClose: (c, _id, op, code) => void closes.push([c.state, op, code]) });

@@ -66,7 +66,7 @@ export function datagramClientSuite(family: DatagramFamily): void {
       ]);
     });
 
-    test('nobody listens there: ECONNREFUSED is told by onClose, and by an ARQ start: CLS-021', async () => {
+    test('nobody listens there: onClose gets ECONNREFUSED, and an ARQ start rejects with it: CLS-021', async () => {
       const port = await freeUdpPort();
       const closes: unknown[][] = [];
       const client = family.client({
@@ -229,7 +229,7 @@ export function datagramClientSuite(family: DatagramFamily): void {
       expect(client.state).toBe(ServiceState.Stopped);
     });
 
-    test('onReceive Error closes with ECANCELED, and the server is told: CLS-006, EV-C-04', async () => {
+    test('onReceive Error closes with ECANCELED, and the server gets a close notify: CLS-006, EV-C-04', async () => {
       const closed = deferred<unknown[]>();
       const serverClosed = deferred<unknown[]>();
       await using server = family.server({

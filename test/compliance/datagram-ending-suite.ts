@@ -206,7 +206,7 @@ export function datagramEndingSuite(family: DatagramFamily): void {
       expect(closes).toEqual([graceful]);
     });
 
-    test('lets nobody new in', async () => {
+    test('lets no new connection in', async () => {
       const goOn = deferred();
       const accepted: ConnId[] = [];
       const server = family.server({

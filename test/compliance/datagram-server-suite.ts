@@ -48,7 +48,7 @@ export function datagramServerSuite(family: DatagramFamily): void {
       expect(server.state).toBe(ServiceState.Stopped);
     });
 
-    test('onAccept Error drops the peer without onClose, and tells it: ORD-030, NOC-001', async () => {
+    test('onAccept Error drops the peer without onClose, and sends it a close notify: ORD-030, NOC-001', async () => {
       const journal = new Journal();
       await using server = family.server({
         onAccept: () => HandleResult.Error,
@@ -134,7 +134,7 @@ export function datagramServerSuite(family: DatagramFamily): void {
       await client.wait();
     });
 
-    test('disconnect ends one connection, and its peer is told: CS-005, CLS-013, EXO-001', async () => {
+    test('disconnect ends one connection, and its peer gets a close notify: CS-005, CLS-013, EXO-001', async () => {
       const closes: number[][] = [];
       await using server = family.server({ onClose: (_s, id, op, code) => void closes.push([id, op, code]) });
       const { port } = await server.start(host, 0);
@@ -317,7 +317,7 @@ export function datagramServerSuite(family: DatagramFamily): void {
       await client.wait();
     });
 
-    test('maxConnectionCount: who is too many is told by a close notify, and no hook comes: CS-031, ORD-030', async () => {
+    test('maxConnectionCount: one peer too many gets a close notify, and no hook is called: CS-031, ORD-030', async () => {
       let accepts = 0;
       await using server = family.server({ onAccept: () => void accepts++ }, { maxConnectionCount: 1 });
       const { port } = await server.start(host, 0);
@@ -353,7 +353,7 @@ export function datagramServerSuite(family: DatagramFamily): void {
       }
     });
 
-    test('onReceive Error closes with ECANCELED, and the peer is told: CLS-006, EV-S-04', async () => {
+    test('onReceive Error closes with ECANCELED, and the peer gets a close notify: CLS-006, EV-S-04', async () => {
       const closed = deferred<unknown[]>();
       await using server = family.server({
         onReceive: () => HandleResult.Error,

@@ -263,7 +263,7 @@ export function endingSuite(family: Family): void {
       },
     );
 
-    test('is not told by onEnd when we ended first, or a stream reads', async () => {
+    test('does not call onEnd when we ended first, or a stream reads', async () => {
       const told: string[] = [];
       const hooks: AnyServerHooks = {
         onEnd: () => void told.push('onEnd'),

@@ -44,7 +44,7 @@ describe('an end was the doing', () => {
     },
   );
 
-  test('of this side: a deadline of its own; of the system: one that the system tells', () => {
+  test('of this side: a deadline of its own; of the system: one that the system reports', () => {
     expect(ended('ETIMEDOUT')).toBe('local');
     for (const code of ['ETIMEDOUT', 'EHOSTUNREACH', 'ENETDOWN'] as const)
       expect(ended(code, new Error('of the system'))).toBe('system');

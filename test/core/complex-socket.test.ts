@@ -156,7 +156,7 @@ describe.each([
   });
 });
 
-test('silence is told of nobody while it is not marked: CS-007, CS-017', () => {
+test('no connection has a silence while it is not marked: CS-007, CS-017', () => {
   const room = new Room({ markSilence: false });
   const { id } = room.add();
   expect(room.disconnectSilenceConnections(0)).toBe(false);
@@ -177,7 +177,7 @@ test('periods are whole milliseconds since then: CS-016, CS-017', () => {
   expect([room.getConnectPeriod(id), room.getSilencePeriod(id)]).toEqual([0, 0]);
 });
 
-test('facts of a connection are told by its ID and by itself: CS-018, CS-019, CS-022, CS-023, CS-024', () => {
+test('facts of a connection can be read by its ID and from itself: CS-018, CS-019, CS-022, CS-023, CS-024', () => {
   const room = new Room({});
   const { id } = room.add({ pendingBytes: 12, isPaused: true, remoteHost: 'example.com' });
   const remote = { address: '192.0.2.1', port: 80 };
@@ -230,7 +230,7 @@ test.each([
   expect(room.failure).toEqual(unknown(method, id));
 });
 
-test('the address of the peer is still told while the connection closes: CS-019', () => {
+test('the address of the peer can still be read while the connection closes: CS-019', () => {
   const room = new Room({});
   const { id } = room.add({ isValid: false });
   expect(room.getRemoteAddress(id)).toEqual({ address: '192.0.2.1', port: 80 });

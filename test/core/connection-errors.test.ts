@@ -206,7 +206,7 @@ describe('the error of a stream socket', () => {
     expect([error.socketError, error.operation]).toEqual([SocketErrorCode.Network, 'read']);
   });
 
-  test('failed in the call that the system tells, or as a socket if it tells none', () => {
+  test('failed in the call that the system names, or as a socket if it names none', () => {
     const operation = (cause: Error): string => socketError(byAddress, SocketOperation.Close, cause).operation;
     expect(operation(systemError('EPIPE', 'write'))).toBe('write');
     expect(operation(systemError('EPIPE'))).toBe('socket');

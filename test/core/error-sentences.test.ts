@@ -12,7 +12,7 @@ describe('a second copy of this package in one process', () => {
   });
   afterAll(() => void vi.resetModules());
 
-  test('is another copy, and each tells the errors of both', () => {
+  test('is another copy, and each recognises the errors of both', () => {
     expect(other.SocketError).not.toBe(SocketError);
     const init = { socketError: SocketErrorCode.Network, operation: 'read', message: 'm' };
     const mine = new SocketError(init);

@@ -66,7 +66,7 @@ describe('what a hook returns', () => {
     expect(calls).toEqual([['waits'], last]);
   });
 
-  test('is awaited also where nobody asks to be told of that', async () => {
+  test('is awaited also without the callback that says so', async () => {
     const { outcome, calls } = noted();
     const { answered, refused, failed } = outcome;
     settleHook(Promise.resolve(7), { answered, refused, failed });

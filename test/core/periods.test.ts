@@ -122,7 +122,7 @@ describe.each([
     await end();
   });
 
-  test('CS-007: disconnectSilenceConnections takes who was silent so long, not who is old', async () => {
+  test('CS-007: disconnectSilenceConnections takes connections that were silent so long, not old ones', async () => {
     const { time, component, speak, end } = await make();
     time.pass(1000);
     await speak();
@@ -147,7 +147,7 @@ describe.each([
     await end();
   });
 
-  test('CS-006: disconnectLongConnections takes who is old, whether it spoke or not', async () => {
+  test('CS-006: disconnectLongConnections takes old connections, whether they spoke or not', async () => {
     const { time, component, speak, end } = await make();
     time.pass(1000);
     await speak();

@@ -18,7 +18,7 @@ describe('a rate limit', () => {
     expect(bucket.tryTake(10, 1e9)).toBe(true);
   });
 
-  test('debt is told in milliseconds, and paid after them', () => {
+  test('debt is given in milliseconds, and paid after them', () => {
     const bucket = new TokenBucket(1000, 0);
     expect(bucket.take(1000, 0)).toBe(0);
     expect(bucket.take(500, 0)).toBe(500);
@@ -55,7 +55,7 @@ describe('a rate limit', () => {
     );
   });
 
-  test('who waits as long as told, each time, gets exactly the rate', () => {
+  test('waiting as long as it says, each time, gives exactly the rate', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 10_000 }),

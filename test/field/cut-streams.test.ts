@@ -161,7 +161,7 @@ describe('a package that the FIN of the peer cut off', () => {
     await server.stop();
   });
 
-  test('is told as a truncation by a client', async () => {
+  test('is a truncation in onClose of a client', async () => {
     await using server = await listenBare();
     const { onClose, told } = closeOf();
     const client = new TcpPackClient({ onClose });

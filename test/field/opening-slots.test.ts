@@ -15,7 +15,7 @@ const struck = (component: { stats(): { limits: object } }): unknown =>
   (component.stats().limits as Record<string, unknown>).opening;
 
 describe('openingTimeoutMs frees the slot of a connection whose hook never answers', () => {
-  test('onAccept of a TcpServer: the peer is told by the end of the connection', async () => {
+  test('onAccept of a TcpServer: the connection ends for the peer', async () => {
     let closes = 0;
     const server = new TcpServer({ onAccept: never, onClose: () => void closes++ }, options);
     const { port } = await server.start(host, 0);

@@ -280,7 +280,7 @@ describe('half-closed', () => {
   });
 });
 
-describe('who looks at the bytes', () => {
+describe('a hook that reads the bytes', () => {
   test('gets them after they have been forwarded, and keeps them [FWD-002 FWD-006]', async () => {
     const seen: { from: string; data: Buffer; sent: number }[] = [];
     await using line = await openLine(

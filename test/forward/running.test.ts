@@ -196,7 +196,7 @@ describe('stop', () => {
     expect(line.forwarder.state).toBe(ServiceState.Stopped);
   });
 
-  test('that drains counts who is reset, and breaks off whoever is left', async () => {
+  test('that drains counts the clients that are reset, and breaks off those that are left', async () => {
     await using far = await listenFar();
     await using running = await startForwarder('tcp', 'tcp', { target: far.target });
     const clients = [await running.connect(), await running.connect()];

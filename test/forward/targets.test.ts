@@ -38,7 +38,7 @@ function askedLater(): { answer: (target: ForwardTarget) => void; onTarget: () =
 }
 
 describe('a target', () => {
-  test('that refuses the connection: the client is reset, and why is told [FWD-004 FWD-007]', async () => {
+  test('that refuses the connection: the client is reset, and the hook gets the reason [FWD-004 FWD-007]', async () => {
     const failures: [ForwardTarget, SocketError][] = [];
     const closes: (SocketError | null)[] = [];
     const port = await deadPort();

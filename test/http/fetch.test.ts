@@ -208,7 +208,7 @@ describe('a fetch handler', () => {
     expect((await reader.read()).done).toBe(true);
   });
 
-  it('is told when its client goes, and so is the source of its answer', async () => {
+  it('is aborted when its client goes, and so is the source of its answer', async () => {
     let aborted = (): void => {};
     const isAborted = new Promise<void>((resolve) => {
       aborted = resolve;

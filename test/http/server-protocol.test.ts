@@ -389,7 +389,7 @@ describe('deadlines', () => {
 describe('upgrades of a server', () => {
   const upgrade = 'GET / HTTP/1.1\r\nHost: h\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\r\n';
 
-  it('are told, and what is behind the head goes to onReceive (ORD-040, UPG-001, UPG-003, UPG-007, STB-003)', () => {
+  it('call onUpgrade, and what is behind the head goes to onReceive (ORD-040, UPG-001, UPG-003, UPG-007, STB-003)', () => {
     const listener = recordingHooks();
     const { port, protocol } = serverPort({
       listener: {

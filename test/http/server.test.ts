@@ -222,7 +222,7 @@ describe('an HTTP server by hooks', () => {
     expect(await server.stop({ drainTimeoutMs: 5_000 })).toMatchObject({ forced: 0 });
   });
 
-  it('tells a refusal by onParseError and onClose, and answers it (CLS-010)', async () => {
+  it('calls onParseError and onClose for a refusal, and answers it (CLS-010)', async () => {
     const log: unknown[] = [];
     const closed = new Promise<void>((resolve) => {
       void start({
@@ -253,7 +253,7 @@ describe('an HTTP server by hooks', () => {
     expect(received).toMatch(/^HTTP\/1\.1 101 [\s\S]*\r\n\r\nping$/);
   });
 
-  it('speaks HTTP when it is told to (HTTP-M-001, HTTP-M-021, HTTP-M-022, HT-003, HT-012, STB-003)', async () => {
+  it('speaks HTTP from startHttp on (HTTP-M-001, HTTP-M-021, HTTP-M-022, HT-003, HT-012, STB-003)', async () => {
     const { port, server } = await start(
       {
         onReceive(self, id, data) {
@@ -408,7 +408,7 @@ describe('whole requests', () => {
     expect(server.httpStats().bodyTooLarge).toBe(2);
   });
 
-  it('are told to go on when their body is wanted, and only then', async () => {
+  it('get 100 Continue when their body is wanted, and only then', async () => {
     const post = 'POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n';
     const collected = await start(answering('ok'));
     expect(await talk(collected.port, post, /Continue\r\n\r\n/)).toBe('HTTP/1.1 100 Continue\r\n\r\n');
@@ -737,7 +737,7 @@ describe('files', () => {
     expect(reports[0]).toEqual({ status: 200, bytes: content.length });
   });
 
-  it('that are not there are told by lastError (HT-007)', async () => {
+  it('that are not there set lastError (HT-007)', async () => {
     const results: unknown[] = [];
     const { url, server } = await start({
       async onMessageComplete(self, id) {

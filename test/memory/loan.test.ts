@@ -106,7 +106,7 @@ describe('a loan of received bytes', () => {
     expect(lent.end()).toBe(true);
   });
 
-  test('is told by a send queue of bytes that it keeps by reference, not of those that it copies', () => {
+  test('is marked by a send queue for bytes that it keeps by reference, not for those that it copies', () => {
     const large = Buffer.alloc(10_000);
     const queue = new SendQueue(new SendSlabPool(), { write: () => 1 });
     loan.begin(large.buffer, null);

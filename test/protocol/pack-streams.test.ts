@@ -87,13 +87,13 @@ describe('a wrong header behind a good package', () => {
     },
   );
 
-  test('the sentence tells both flags, and what to set', () => {
+  test('the sentence names both flags, and what to set', () => {
     const { layer, sink } = make({ packHeaderFlag: 3 });
     layer.receive(header(4, 1), Lifetime.Call);
     expect(sink.violation?.message).toMatch(/flag 4, expected 3; set the same packHeaderFlag/);
   });
 
-  test('behind a pause it is told after resuming', () => {
+  test('behind a pause the error comes after resuming', () => {
     const { layer, sink } = make({ maxPackSize: 10 });
     sink.stopAfter = 1;
     layer.receive(Buffer.concat([pack('one'), header(0, 11)]), Lifetime.Call);

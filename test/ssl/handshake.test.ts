@@ -320,7 +320,7 @@ describe('many at once', () => {
     await server.stop();
   });
 
-  test('clients that fall silent behind their ClientHello lose their places to those who wait', async () => {
+  test('clients that fall silent behind their ClientHello lose their places to those that wait', async () => {
     await serve({}, { maxHandshakes: 3 });
     const hello = await clientHello();
     const mute = await Promise.all(Array.from({ length: 3 }, () => connectBare(port)));

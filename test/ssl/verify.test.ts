@@ -233,7 +233,7 @@ describe('refusals in words', () => {
     expect(messages[2]).toMatch(/application protocol/);
   });
 
-  test('what the peer of a refusal is told: its alert, whatever this OpenSSL calls it', async () => {
+  test('what the peer gets when it is refused: an alert, whatever this OpenSSL calls it', async () => {
     await using server = new SslServer({});
     server.setupSSLContextByMemory({});
     const { port } = await server.start(host, 0);

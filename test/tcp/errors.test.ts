@@ -103,7 +103,7 @@ describe('a server that cannot start', () => {
     await expectRestart(server, journal);
   });
 
-  test('SRV-001 ORD-009: a directory that does not exist is told for the path of a Unix domain socket', async () => {
+  test('SRV-001 ORD-009: for a Unix domain socket in a directory that does not exist, the error says so', async () => {
     const journal = new Journal();
     await using server = new TcpServer(journal.record({}));
     const path = join(tmpdir(), 'hp-socket-no-such-directory', 'server.sock');

@@ -291,7 +291,7 @@ describe.each(['server', 'client'] as const)('a peer of the %s', (role) => {
     expect([EPIPE, ECONNRESET]).toContain(errorCode);
   });
 
-  test('CLS-004 EXO-001 NODEEV-002: what the system reports about a read is told by onClose, after the socket closed', async () => {
+  test('CLS-004 EXO-001 NODEEV-002: onClose gets what the system reports about a read, after the socket closed', async () => {
     const sockets: net.Socket[] = [];
     const journal = new Journal();
     const hooks = journal.record({

@@ -269,7 +269,7 @@ describe('asynchronous connect', () => {
     expect(journal.names()).toEqual(['onPrepareConnect', 'resolved', 'onConnect', 'onHandShake', 'onClose']);
   });
 
-  test('ORD-020 ACC-001: a failure is told by onClose alone', async () => {
+  test('ORD-020 ACC-001: only onClose is called for a failure', async () => {
     const bare = await listenBare();
     await bare[Symbol.asyncDispose]();
     const journal = new Journal();
@@ -415,7 +415,7 @@ describe('stop', () => {
     await agent.stop();
   });
 
-  test('drainTimeoutMs: the report tells who was drained, cut off, and lost', async () => {
+  test('drainTimeoutMs: the report counts the connections that were drained, cut off and lost', async () => {
     const payload = Buffer.alloc(16 * 1024 * 1024, 1);
     const journal = new Journal();
     const server = new TcpServer(

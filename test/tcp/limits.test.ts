@@ -21,7 +21,7 @@ const ENOBUFS = 105;
 const hasSecondLoopback = process.platform !== 'darwin';
 
 describe('deadlines', () => {
-  test('idleTimeoutMs closes who sends nothing, and nobody else', async () => {
+  test('idleTimeoutMs closes a connection that sends nothing, and no other', async () => {
     const journal = new Journal();
     await using server = new TcpServer(journal.record({}), { idleTimeoutMs: 500 });
     const { port } = await server.start('127.0.0.1', 0);
@@ -173,7 +173,7 @@ describe('deadlines', () => {
     await client.wait();
   });
 
-  test('connectionTimeoutMs closes also who is busy', async () => {
+  test('connectionTimeoutMs closes busy connections too', async () => {
     const journal = new Journal();
     await using server = new TcpServer(journal.record({}), { connectionTimeoutMs: 150 });
     const { port } = await server.start('127.0.0.1', 0);
@@ -187,7 +187,7 @@ describe('deadlines', () => {
     peer.destroy();
   });
 
-  test('CLS-001: closeTimeoutMs ends who half-closed and does not take its answer', async () => {
+  test('CLS-001: closeTimeoutMs ends a connection whose peer half-closed and does not take its answer', async () => {
     const journal = new Journal();
     await using server = new TcpServer(
       journal.record({
@@ -206,7 +206,7 @@ describe('deadlines', () => {
   });
 });
 
-describe('who comes in', () => {
+describe('limits on new connections', () => {
   test('ORD-010 NOC-006 OPT-008: maxConnectionCount closes the rest without a hook, until there is room again', async () => {
     const journal = new Journal();
     await using server = new TcpServer(journal.record({}), { maxConnectionCount: 2 });
@@ -251,7 +251,7 @@ describe('who comes in', () => {
     await journal.reach('onClose', 4);
   });
 
-  test('maxConnectionsPerAddress forgets whom a hook refused', async () => {
+  test('maxConnectionsPerAddress does not count connections that a hook refused', async () => {
     let isRefusing = true;
     const journal = new Journal();
     await using server = new TcpServer(
@@ -621,7 +621,7 @@ describe('peers that read slowly', () => {
     peer.destroy();
   });
 
-  test('a crossing that is over by the end of the turn is told both ways, so that who saw it does not wait for ever', async () => {
+  test('a crossing that is over by the end of the turn calls both hooks, so that a sender that saw it does not wait for ever', async () => {
     const journal = new Journal();
     await using server = new TcpServer(journal.record({}), { highWaterMarkBytes: 50_000, lowWaterMarkBytes: 10_000 });
     const { port } = await server.start('127.0.0.1', 0);

@@ -101,7 +101,7 @@ describe('createStream', () => {
   });
 });
 
-test('a stream that nobody listens to makes no uncaught exception of a reset, and tells it to who comes later', async () => {
+test('a stream without listeners makes no uncaught exception of a reset, and gives the error to later listeners', async () => {
   const closes: number[] = [];
   let stream!: ConnectionStream;
   await using server = new TcpServer({

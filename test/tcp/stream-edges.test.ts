@@ -26,7 +26,7 @@ async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Writes until the peer, who does not read, holds up a write. */
+/** Writes until the peer, which does not read, holds up a write. */
 async function fill(stream: ConnectionStream, written: () => void = () => {}): Promise<void> {
   while (stream.writableLength === 0) {
     while (stream.writableLength === 0) stream.write(Buffer.alloc(1_000_000), written);
@@ -129,7 +129,7 @@ describe('writing to a stream', () => {
     await end();
   });
 
-  test('one that fails because the connection closes is told when the connection is gone', async () => {
+  test('one that fails because the connection closes gets its error when the connection is gone', async () => {
     const { server, stream, peer, closed, end } = await serve();
     peer.pause();
     const counts: number[] = [];
@@ -148,7 +148,7 @@ describe('writing to a stream', () => {
 });
 
 describe('the end of a stream', () => {
-  test('comes with the FIN of the peer also if nobody reads, so that the connection closes', async () => {
+  test('comes with the FIN of the peer also if the stream is not read, so that the connection closes', async () => {
     const { stream, peer, closed, end } = await serve();
     stream.write('hello');
     expect(String(await readBytes(peer, 5))).toBe('hello');

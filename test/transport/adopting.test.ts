@@ -121,7 +121,7 @@ describe('server.adopt', () => {
     client.destroy();
   });
 
-  test('a peer that has ended meanwhile is told so: what it sent, then its end', async () => {
+  test('a peer that has ended meanwhile: what it sent is received, then its end', async () => {
     const received: string[] = [];
     const closed = deferred();
     await using server = new TcpServer({
@@ -268,7 +268,7 @@ describe('server.adopt', () => {
     expect(await once(child, 'exit')).toEqual([0, null]);
   }, 60_000);
 
-  test('limits and hooks are asked as ever, and who is not let in is closed', async () => {
+  test('limits and hooks apply as ever, and a connection that is not let in is closed', async () => {
     await using server = new TcpServer(
       { onAccept: (self) => (self.connectionCount === 2 ? HandleResult.Error : HandleResult.Ok) },
       { maxConnectionCount: 2 },

@@ -65,7 +65,7 @@ describe('start({ fd })', () => {
   });
 });
 
-test('two servers with AddrAndPort share a port where Node can do that, else the second is told EADDRINUSE', async () => {
+test('two servers with AddrAndPort share a port where Node can do that, else the second fails with EADDRINUSE', async () => {
   const options = { reuseAddressPolicy: ReuseAddressPolicy.AddrAndPort };
   await using first = new TcpServer({}, options);
   const { port } = await first.start(host, 0);

@@ -91,7 +91,7 @@ describe.each([
 ] as const)('an ARQ server behind a proxy, with %s', (_what, options) => {
   const peers = 'checkConv' in options ? { checkConv: true } : {};
 
-  test('is told the client in front of every datagram, and answers the proxy', async () => {
+  test('gets the address of the client in front of every datagram, and answers the proxy', async () => {
     const { server, seen, port } = await open(options);
     const one = await behind(port, header(1), peers);
     const two = await behind(port, header(2), peers);
@@ -248,7 +248,7 @@ test('a cookie proves one client behind one port of a proxy, and no other', asyn
   expect(seen[0]).toBe('accept 1 192.0.2.1:1001');
 });
 
-test('long addresses are told apart to their end: by cookies, too', async () => {
+test('long addresses are compared to their end: by cookies, too', async () => {
   const { server, seen, port } = await open();
   const { send, got } = await bare(port);
   const path = `/tmp/${'x'.repeat(90)}`;

@@ -565,7 +565,7 @@ test('sendUnreliable works between two of ours, and is refused otherwise', async
   await end();
 });
 
-test('whom maxWaitingSendCount refuses is told by onSendBlocked, and by onSendDrained when there is room, once each', async () => {
+test('when maxWaitingSendCount refuses a message, onSendBlocked is called, and onSendDrained when there is room, once each', async () => {
   const recorder = new Recorder({}, ['onSend']);
   const { port, end } = await begin(recorder);
   const sent: number[] = [];

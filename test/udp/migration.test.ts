@@ -175,7 +175,7 @@ describe('a NAT that forgets', () => {
     }
   }, 60_000);
 
-  test('a server that was restarted knows nothing of it: the client is told after handshakeTimeoutMs', async () => {
+  test('a server that was restarted knows nothing of it: the client closes after handshakeTimeoutMs', async () => {
     await using line = await open();
     await transfer(line, 1, () => {});
     const { port } = line.server.getListenAddress()!;
@@ -216,7 +216,7 @@ describe('a NAT that forgets', () => {
     await other.stop();
   }, 60_000);
 
-  test('who had the address before has it no more', async () => {
+  test('the connection that had the address before is closed', async () => {
     await using line = await open();
     await transfer(line, 1, () => {});
     const { port } = line.server.getListenAddress()!;
@@ -234,7 +234,7 @@ describe('a NAT that forgets', () => {
   }, 60_000);
 });
 
-describe('who is not the client', () => {
+describe('a peer that is not the client', () => {
   test('cannot claim its session: no answer, nothing moves', async () => {
     await using line = await open();
     await transfer(line, 1, () => {});
@@ -341,7 +341,7 @@ describe('client.rebind', () => {
     expect(line.events.filter((event) => event.includes('close'))).toEqual([]);
   }, 60_000);
 
-  test('without a NAT the server sees it: another address, told by onAddressChange', async () => {
+  test('without a NAT the server sees it: another address, and onAddressChange is called with it', async () => {
     const moves: unknown[] = [];
     const server = new UdpArqServer(
       {

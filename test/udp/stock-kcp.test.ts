@@ -59,7 +59,7 @@ test('strangers without the beginning of a conversation get no connection, and F
   await peer.close();
 });
 
-test('a conv that does not match is told at either end', async () => {
+test('a conv that does not match is reported at either end', async () => {
   const server = new UdpArqServer(echo as never, { preset: 'stockKcp', conv: 7 });
   const { port } = await server.start('127.0.0.1', 0);
   const client = new UdpArqClient({}, { preset: 'stockKcp', conv: 8, flushInterval: 10 });

@@ -193,7 +193,7 @@ test('crossed handshakes of a client make one connection, over which messages fl
   await server.close();
 });
 
-test('AQ-016 UD-016: what is meant for the one who had the port before does not end a new client', async () => {
+test('AQ-016 UD-016: datagrams for the client that had the port before do not end a new client', async () => {
   const stranger = await RawPeer.open(0);
   const server = await RawPeer.open(0);
   const recorder = new Recorder({

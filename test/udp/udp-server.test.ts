@@ -146,7 +146,7 @@ test('EXO-005 EXO-001: after onClose the same address is a new connection with a
   expect(recorder.of('onClose').length).toBe(2);
 });
 
-test('EXO-005: who comes after a goodbye is a new connection, though the old one still delivers what waited', async () => {
+test('EXO-005: a peer that comes back after its goodbye is a new connection, though the old one still delivers what waited', async () => {
   const answers: Array<() => void> = [];
   const recorder = new Recorder({ onReceive: () => new Promise<void>((resolve) => answers.push(resolve)) }, [
     'onSend',

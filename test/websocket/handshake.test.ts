@@ -97,7 +97,7 @@ describe('the opening handshake, server', () => {
     expect(statusOf(ask({}, { majorVersion: 2, minorVersion: 0 }))).toBe(400);
   });
 
-  it('lets pages of allowed origins connect, and who is no browser', () => {
+  it('lets pages of allowed origins connect, and programs that are no browser', () => {
     const origins = ['https://example.com'];
     expect(statusOf(ask({ origin: 'https://example.com' }, { origins }))).toBe(101);
     expect(statusOf(ask({}, { origins }))).toBe(101);

@@ -110,7 +110,7 @@ it('takes what for await takes: promises among the pieces, and refuses what is n
   expect(server.isConnected(connId)).toBe(true);
 });
 
-it('a source that fails, or brings what cannot be sent, is told, and ended as for await ends it', async () => {
+it('a source that fails, or brings what cannot be sent, rejects the promise, and is ended as for await ends it', async () => {
   let returned = 0;
   const sourceOf = (value: unknown): AsyncIterable<never> => ({
     [Symbol.asyncIterator]: () => ({

@@ -108,7 +108,7 @@ describe('a WebSocketServer', () => {
     expect((await once(client, 'close'))[0]).toBe(1000);
   });
 
-  it('tells of each WebSocket that it opened and how it ended, then of its connection (WSS-005, WSS-011, WSS-012, EBUG-007)', async () => {
+  it('calls hooks for the opening and the end of each WebSocket, then for its connection (WSS-005, WSS-011, WSS-012, EBUG-007)', async () => {
     const log: string[] = [];
     const over = deferred<void>();
     const { port, server } = await serve({
@@ -323,7 +323,7 @@ describe('a WebSocketServer', () => {
     }
   });
 
-  it('fails a peer that breaks the rules with the code of what it did, and tells why by onClose', async () => {
+  it('fails a peer that breaks the rules with the code of what it did, and gives the reason to onClose', async () => {
     const errors: string[] = [];
     const codes: number[] = [];
     const { port } = await serve(
@@ -376,7 +376,7 @@ describe('a WebSocketServer', () => {
     plain.terminate();
   });
 
-  it('publishes to topics once for all, and forgets who is gone', async () => {
+  it('publishes to topics once for all, and forgets connections that are gone', async () => {
     const { port, server } = await serve({
       onOpen: (sender, connId) => void sender.subscribe(connId, sender.getRequest(connId)!.path),
       onMessage: (sender, connId, data) => void sender.publish('/a', data.toString(), { except: connId }),

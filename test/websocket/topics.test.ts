@@ -43,7 +43,7 @@ function make(policy: SlowSubscriberPolicy = 'drop', bus = new LocalTopicBus()) 
 const data = (text: string): Buffer => Buffer.from(text);
 
 describe('topics', () => {
-  it('carry a message to each subscriber once, framed once for all, except to whose it is', () => {
+  it('carry a message to each subscriber once, framed once for all, except to the publisher', () => {
     const { topics, subscribe } = make();
     const [a, b, c] = [1, 2, 3].map((id) => subscribe(id, 'news'));
     subscribe(1, 'news');
@@ -64,7 +64,7 @@ describe('topics', () => {
     expect(topics.stats).toMatchObject({ delivered: 1, dropped: 0 });
   });
 
-  it('forget who leaves, and topics that nobody is left of', () => {
+  it('forget subscribers that leave, and topics that have none left', () => {
     const { topics, subscribe, bus } = make();
     const one = subscribe(1, 'a');
     subscribe(1, 'b');

@@ -70,7 +70,7 @@ describe.each([
     expect([event.code, event.wasClean]).toEqual([3000, true]);
   });
 
-  it('tells that it could not be opened by error, then close with 1006', async () => {
+  it('fires error, then close with 1006, when it could not be opened', async () => {
     const socket = new Socket('ws://127.0.0.1:1/');
     const log: string[] = [];
     socket.addEventListener('error', () => log.push('error'));

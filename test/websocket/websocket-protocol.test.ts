@@ -154,7 +154,7 @@ describe.each(roles)('a WebSocket of the %s', (role) => {
       expect(peer.log).toEqual(['closed 1006 not clean']);
     });
 
-    it('tells a lost connection as 1006', () => {
+    it('closes with 1006 when the connection is lost', () => {
       const peer = makePeer(role);
       expect(peer.protocol.ended()).toBe(AtEnd.Drain);
       expect(peer.protocol.drain()).toBe(true);
@@ -200,7 +200,7 @@ describe.each(roles)('a WebSocket of the %s', (role) => {
       expect(counters.violations).toBe(1);
     });
 
-    it('does not wait long for a peer that goes on, and is told though nothing else could be sent', () => {
+    it('does not wait long for a peer that goes on, and ends though nothing else could be sent', () => {
       const peer = makePeer(role);
       come(peer, { opcode: 3 });
       expect(peer.port.deadlineMs).toBe(2000);
@@ -237,7 +237,7 @@ describe.each(roles)('a WebSocket of the %s', (role) => {
   });
 
   describe('pings', () => {
-    it('are answered with their payload, and told to the hook', () => {
+    it('are answered with their payload, and the hook gets it', () => {
       const peer = makePeer(role);
       come(peer, { opcode: 9, payload: 'are you there' }, { opcode: 10, payload: 'x' });
       expect(sentBy(peer, role)).toEqual([`pong:${Buffer.from('are you there').toString('hex')}`]);

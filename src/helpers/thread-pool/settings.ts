@@ -11,7 +11,7 @@ export interface ThreadPoolProperties {
   /** The module whose exported functions `submit` runs by name: a URL or an absolute path. Default null: each task says. */
   module: string | URL | null;
   /**
-   * Longest run of a task in milliseconds. One that takes longer is rejected with ETIMEDOUT, and its thread replaced, as
+   * Longest run of a task in milliseconds, 1 or more. One that takes longer is rejected with ETIMEDOUT, and its thread replaced, as
    * nothing else ends it. Default 0: no limit, as in HP-Socket.
    */
   taskTimeoutMs: number;
@@ -24,7 +24,7 @@ export interface ThreadPoolProperties {
    * busy threads as processors, 5 to 10 keeps the event loop quick. Linux only: elsewhere it does nothing.
    */
   niceness: number;
-  /** Cloned into `workerData.data` of each thread. */
+  /** Cloned into `workerData.data` of each thread. Default null. */
   workerData: unknown;
   /** Node's command line options for the threads; default null: those of this process. */
   execArgv: readonly string[] | null;
@@ -32,7 +32,7 @@ export interface ThreadPoolProperties {
 
 /** Options of `start`. */
 export interface ThreadPoolStartOptions {
-  /** Most tasks that wait for a thread; 0, the default, for no limit. Running ones do not count. */
+  /** Most tasks that wait for a thread, 1 or more; 0, the default, for no limit. Running ones do not count. */
   maxQueueSize?: number | undefined;
   /** What happens to a task when the queue is full; default `CallFail`. */
   rejectedPolicy?: RejectedPolicy | undefined;
@@ -65,7 +65,7 @@ export interface ThreadPoolStopReport {
 export interface SubmitOptions {
   /** With `RejectedPolicy.WaitFor`: longest wait for room in milliseconds; 0 and -1, the default, for ever (TPF-006). */
   maxWaitMs?: number | undefined;
-  /** Longest run in milliseconds, 0 for no limit; default: the pool's `taskTimeoutMs`. */
+  /** Longest run in milliseconds, 1 or more, 0 for no limit; default: the pool's `taskTimeoutMs`. */
   timeoutMs?: number | undefined;
   /** Aborting it rejects the task with ECANCELED. If it runs, its thread is ended and replaced. */
   signal?: AbortSignal | undefined;

@@ -1,6 +1,6 @@
 import type { ArgumentKind } from './messages.ts';
 
-/** A function of a module, as the pool knows it: its workers are told the location once, and call it by number. */
+/** A function of a module, as the pool knows it: its workers get the location once, and then the number alone. */
 export interface TaskFunctionRef {
   readonly id: number;
   readonly url: string;

@@ -26,9 +26,9 @@ import { MAX_AGE_SECONDS, parseSetCookie } from './set-cookie.ts';
 
 /** Options of a `CookieManager`. */
 export interface CookieManagerOptions {
-  /** Most cookies in all; the one that was used longest ago makes room. Default 3000. */
+  /** Most cookies in all, 1 or more; the one that was used longest ago makes room. Default 3000. */
   maxCookies?: number | undefined;
-  /** Most cookies of one domain. Default 180. */
+  /** Most cookies of one domain, 1 or more. Default 180. */
   maxCookiesPerDomain?: number | undefined;
   /** Instead of the public suffix list in the package `tough-cookie`, which is needed without it. */
   registrableDomain?: RegistrableDomain | undefined;

@@ -76,7 +76,7 @@ export function answerByFetch(host: FetchHost, handler: FetchHandler, request: H
   const light = new LightRequest(request, host.isSecure) as unknown as Request;
   const named = request.header('host');
   if (named === undefined || !isHostOfUrl(named) || !request.url.startsWith('/')) {
-    // A client that asks for no URL is told so: it is no failure of the handler.
+    // A client that asks for no URL gets 400: it is no failure of the handler.
     try {
       void light.url;
     } catch {

@@ -53,7 +53,7 @@ const realNames = [
 ] as const;
 
 /**
- * The `Request` that a fetch handler gets: an instance of the global class to everybody who asks. A handler that reads method
+ * The `Request` that a fetch handler gets: it passes `instanceof Request`. A handler that reads method
  * and URL pays for nothing else; anything unusual makes the real one.
  */
 export class LightRequest {

@@ -15,8 +15,8 @@ const realNames = ['body', 'bodyUsed', 'type', 'url', 'redirected', 'statusText'
 const realMethods = ['text', 'json', 'arrayBuffer', 'blob', 'bytes', 'formData', 'clone'] as const;
 
 /**
- * A `Response` for handlers that make one for each request: an instance of the global class to everybody who asks, and ten
- * times as cheap to make and to send. With a text or bytes it stays light; anything unusual makes the real one.
+ * A `Response` for handlers that make one for each request. It passes `instanceof Response`, and is ten times
+ * as cheap to make and to send. With a text or bytes it stays light; anything unusual makes the real one.
  */
 export class LightResponse {
   #parts: LightParts | null = null;

@@ -41,7 +41,7 @@ export interface PreamblePort {
 /** One preamble on one connection. Pure: bytes and calls in, calls of a port out; no sockets, no timers. */
 export interface Preamble {
   /** The connection is there, and the preamble before this one done. A side that speaks first does so here. */
-  begin?(): void;
+  begin?: (() => void) | undefined;
   /**
    * Takes received bytes. They are valid until it returns.
    * @param bytes All that arrived and was not taken yet.
@@ -49,18 +49,18 @@ export interface Preamble {
    */
   receive(bytes: Buffer): number;
   /** Most bytes that it leaves untaken; more end the connection (EMSGSIZE). Default 16,384. */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
   /** Whether it waits for something else than bytes. Nothing is read then until `PreamblePort.again` or `done`. */
-  readonly isBusy?: boolean;
+  readonly isBusy?: boolean | undefined;
   /** What it waits for, in the sentence of a failure: `the greeting of the server`. Default: `the peer`. */
-  readonly awaits?: string;
+  readonly awaits?: string | undefined;
   /**
    * The connection's time for preambles is over. A preamble that can do without an answer says `done` here; else the connection ends
    * (ETIMEDOUT).
    */
-  expired?(): void;
+  expired?: (() => void) | undefined;
   /** The connection has closed, or the preamble is done: gives up what it holds. */
-  closed?(): void;
+  closed?: (() => void) | undefined;
 }
 
 /** Makes the preamble of a new connection. */

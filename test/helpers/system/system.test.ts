@@ -118,7 +118,7 @@ describe('addresses of components', () => {
     await expect(client.start({ host: '127.0.0.1', port, localAddress: 'localhost' })).rejects.toThrow();
   });
 
-  test('ADR-006: of addr^name the address is dialled and the name is told', async () => {
+  test('ADR-006: of addr^name the address is dialled, and the name is returned', async () => {
     await using server = new TcpServer({ onReceive() {} });
     const { port } = await server.start('127.0.0.1', 0);
     await using client = new TcpPullClient({ onReceive() {} });

@@ -289,7 +289,7 @@ describe('an HTTP agent that asks URLs', () => {
     await expect(agent.request(url)).rejects.toMatchObject({ errnoName: 'EPERM' });
   });
 
-  it('stops at once when told so, and when a drain takes too long; and can be started again', async () => {
+  it('stops at once without a drain, and when a drain takes too long; and can be started again', async () => {
     const url = await serveRaw((socket) => void socket.resume());
     for (const options of [{}, { drainTimeoutMs: 20 }]) {
       const agent = await makeAgent({ maxConnectionsPerOrigin: 1 });

@@ -572,7 +572,7 @@ describe('a proxy that cannot be spoken TLS with', () => {
     await until(() => secured.proxy.openCount === 0);
   });
 
-  test('its refusals are told as those of any proxy', async () => {
+  test('its refusals give the errors that those of any proxy give', async () => {
     await using secured = await secureProxy({ head: 'HTTP/1.1 502 Bad Gateway\r\n\r\n' });
     const error = await refused(secured.through, secured.proxy.port);
     expect(error.message).toMatch(/proxy \(https:.*did not connect to .*: 502 Bad Gateway/);
@@ -580,7 +580,7 @@ describe('a proxy that cannot be spoken TLS with', () => {
     await until(() => secured.proxy.openCount === 0);
   });
 
-  test('what goes wrong with its TLS later is told as that, also below another TLS', async () => {
+  test('what goes wrong with its TLS later is an error of that TLS, also below another TLS', async () => {
     await using server = await echoServer();
     await using sealed = new SslServer({}, { ssl: identity });
     const { port: sealedPort } = await sealed.start(host, 0);

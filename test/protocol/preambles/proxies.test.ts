@@ -370,7 +370,7 @@ describe('a proxy that does not connect [PXY-004]', () => {
     expect(client.stats().limits.handshakeTimeouts).toBe(1);
   });
 
-  test('asynchronous agents and clients are told by onClose [PXY-017, PXY-018, PXY-020]', async () => {
+  test('for asynchronous agents and clients, onClose gets the error [PXY-017, PXY-018, PXY-020]', async () => {
     await using proxy = await FakeProxy.start({ kind: 'http', instead: { connect: 'hang' } });
     const ends: [number, number, string | null][] = [];
     const onClose = (_s: unknown, _id: number, operation: SocketOperation, errno: number, info: CloseInfo): void =>

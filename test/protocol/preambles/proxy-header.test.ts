@@ -170,7 +170,7 @@ describe('PROXY version 2', () => {
     expect(read(bytes)).toMatchObject({ start: ProxyStart.Broken, header: null });
   });
 
-  test('what is wrong in the first bytes is told before the others are there', () => {
+  test('an error in the first bytes is found before the others are there', () => {
     expect(read(Buffer.from(`${SIGNATURE}11`, 'hex')).start).toBe(ProxyStart.Broken);
     expect(read(Buffer.from(`${SIGNATURE}2141000c`, 'hex')).start).toBe(ProxyStart.Broken);
     expect(read(Buffer.from(`${SIGNATURE}2111ffff`, 'hex'), 4096)).toMatchObject({

@@ -37,7 +37,7 @@ function pack(text: string): Buffer {
   return Buffer.concat([head, Buffer.from(text)]);
 }
 
-/** A server that answers with what it got and from whom. */
+/** A server that answers with what it got and the address of the client. */
 function echo(seen: string[] = [], options: object = { proxyProtocol }) {
   return new TcpServer(
     {
@@ -220,7 +220,7 @@ describe('a PROXY header in front of', () => {
   });
 });
 
-describe('whose connection it is', () => {
+describe('the client that a header names', () => {
   test.each([
     ['v2 LOCAL', writeProxyHeader({ command: 'local' }), 'local'],
     ['v1 UNKNOWN', Buffer.from('PROXY UNKNOWN 1.2.3.4 5.6.7.8 1 2\r\n'), 'proxy'],
@@ -292,7 +292,7 @@ describe('whose connection it is', () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  test('connections that have not said who they are count against maxConnectionCount', async () => {
+  test('connections whose header is not there yet count against maxConnectionCount', async () => {
     await using server = echo([], { proxyProtocol, maxConnectionCount: 2 });
     const { port } = await server.start(host, 0);
     const silent = [await connectBare(port), await connectBare(port)];
