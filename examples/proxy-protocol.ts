@@ -7,7 +7,7 @@ const server = new TcpServer(
   {
     onReceive(sender, connId, data) {
       const { remoteAddress, proxyHeader } = sender.connection(connId)!;
-      sender.send(connId, `${data} from ${remoteAddress.address}, who asked for ${proxyHeader?.authority}`);
+      sender.send(connId, `${data} from ${remoteAddress?.address}, who asked for ${proxyHeader?.authority}`);
     },
   },
   { proxyProtocol: { trustedProxies: ['127.0.0.1'] } },

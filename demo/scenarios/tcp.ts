@@ -263,7 +263,7 @@ const behindBalancer: Scenario = {
       {
         onReceive(server, connId, packet) {
           const { remoteAddress } = server.connection(connId)!;
-          known.add(`${server.getConnectionExtra(connId)?.name} ${remoteAddress.address}`);
+          known.add(`${server.getConnectionExtra(connId)?.name} ${remoteAddress?.address}`);
           server.send(connId, packet);
         },
       },

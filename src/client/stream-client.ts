@@ -1,7 +1,7 @@
 import { ConnectionHost, type ConnectionOwner } from '../connection/host.ts';
 import type { MessagesOptions } from '../connection/message-queue.ts';
 import { makeSecurity, type SecurityMaker, type StreamSecurity, securityMaker } from '../connection/security.ts';
-import { bytesOf, sendOn, sendPacketsOn } from '../connection/send.ts';
+import { bytesOf, checkSend, checkSendPackets, checkSmallFile, sendOn, sendPacketsOn } from '../connection/send.ts';
 import { ConnectionState } from '../connection/state.ts';
 import { type ConnectionStream, type ConnectionStreamOptions, noSuchConnection } from '../connection/stream.ts';
 import { StreamConnection } from '../connection/stream-connection.ts';
@@ -192,38 +192,37 @@ export abstract class StreamClient<Extra = unknown, Message = Sendable>
 
   /** Queues bytes (`Send`, CLI-003). As `TcpServer.send`; EPERM when not connected. */
   send(data: Message, offset = 0, length?: number): boolean {
-    const connection = this.#sendable('send');
-    return connection !== null && sendOn(this, connection, bytesOf(connection, data, offset, length));
+    const { [$link]: connection } = this;
+    if (connection?.isConnected === true) return sendOn(this, connection, bytesOf(connection, data, offset, length));
+    checkSend(this, data, offset, length);
+    return this.#notConnected('send');
   }
 
   /** Queues several pieces in a row, as one package for pack clients (`SendPackets`, CLI-004). */
   sendPackets(packets: readonly Message[]): boolean {
-    const connection = this.#sendable('sendPackets');
-    return connection !== null && sendPacketsOn(this, connection, packets);
+    const { [$link]: connection } = this;
+    if (connection?.isConnected === true) return sendPacketsOn(this, connection, packets, 'sendPackets');
+    checkSendPackets(this, packets);
+    return this.#notConnected('sendPackets');
   }
 
   /** Sends a file with optional bytes before and behind it (`SendSmallFile`, TCP-C-001). As `TcpServer.sendSmallFile`. */
   async sendSmallFile(fileName: string | URL, head?: Sendable, tail?: Sendable): Promise<boolean> {
-    if (this.#sendable('sendSmallFile') === null) return false;
     const { [$link]: link } = this;
+    if (link?.isConnected !== true) {
+      checkSmallFile(fileName, head, tail);
+      return this.#notConnected('sendSmallFile');
+    }
     const isSent = await this.connection!.sendSmallFile(fileName, head, tail);
     // The file is for the connection of the call, not for a later one.
     if (isSent || this[$link] === link) return isSent;
     const message = 'the connection is closed';
-    return this[$refuse]('sendSmallFile', SocketErrorCode.IllegalState, Errno.EPERM, message, link!.id);
+    return this[$refuse]('sendSmallFile', SocketErrorCode.IllegalState, Errno.EPERM, message, link.id);
   }
 
-  #sendable(operation: string): StreamConnection | null {
-    const { [$link]: connection } = this;
-    if (connection?.isConnected === true) return connection;
-    this[$refuse](
-      operation,
-      SocketErrorCode.IllegalState,
-      Errno.EPERM,
-      'the client is not connected',
-      this.connectionId,
-    );
-    return null;
+  #notConnected(operation: string): false {
+    const message = 'the client is not connected';
+    return this[$refuse](operation, SocketErrorCode.IllegalState, Errno.EPERM, message, this.connectionId);
   }
 
   /** The connection, with all that can be done with it; null while there is none. Inside `onClose` it is still there. */
@@ -241,7 +240,7 @@ export abstract class StreamClient<Extra = unknown, Message = Sendable>
 
   /** Stops or goes on receiving (`PauseReceive`, CLI-005); false (EPERM) when not connected. */
   pauseReceive(isPaused = true): boolean {
-    if (this.#sendable('pauseReceive') === null) return false;
+    if (this[$link]?.isConnected !== true) return this.#notConnected('pauseReceive');
     return isPaused ? this.connection!.pause() : this.connection!.resume();
   }
 

@@ -25,7 +25,7 @@ import type { DatagramPort } from '../udp/datagram-protocol.ts';
 import type { DatagramSource } from '../udp/datagram-source.ts';
 import { UdpArqConnection } from '../udp/udp-arq-connection.ts';
 import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../udp/udp-arq-properties.ts';
-import { type ArqConnection, ArqProtocol } from '../udp/udp-arq-protocol.ts';
+import { type ArqConnection, ArqProtocol, checkDeadline } from '../udp/udp-arq-protocol.ts';
 import { UdpConnection } from '../udp/udp-connection.ts';
 import type { UdpHost } from '../udp/udp-host.ts';
 import type { UdpClientHooks } from '../udp/udp-listener.ts';
@@ -163,14 +163,15 @@ export class UdpArqClient<Extra = unknown> extends DatagramClient<ArqConnection,
 
   /** As the server's: drops the message if it could not begin to leave within `deadlineMs`. */
   sendWithin(data: Sendable, deadlineMs: number): boolean {
-    return (
-      this[$connected]('sendWithin')?.protocol.send('sendWithin', toBytes(data, 0, undefined), deadlineMs) ?? false
-    );
+    const bytes = toBytes(data, 0, undefined);
+    if (this[$link]?.isConnected !== true) checkDeadline(deadlineMs);
+    return this[$connected]('sendWithin')?.protocol.send('sendWithin', bytes, deadlineMs) ?? false;
   }
 
   /** As the server's: sends one message unreliably, beside the reliable stream. */
   sendUnreliable(data: Sendable): boolean {
-    return this[$connected]('sendUnreliable')?.protocol.sendUnreliable(toBytes(data, 0, undefined)) ?? false;
+    const bytes = toBytes(data, 0, undefined);
+    return this[$connected]('sendUnreliable')?.protocol.sendUnreliable(bytes) ?? false;
   }
 
   /** Segments (not messages) that wait or are unacknowledged; 0 when not connected (ARQ-C-023, AQ-043). */

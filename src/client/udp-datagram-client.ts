@@ -41,7 +41,7 @@ import { defineProperties } from '../core/properties.ts';
 import { SingleSocket } from '../core/single-socket.ts';
 import { callPrepare, HOOK_GRACE_MS, startCancelled, whileStarting } from '../core/start-stop.ts';
 import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
-import { type Sendable, toBytes } from '../memory/sendable.ts';
+import { type Sendable, toBytes, toParts } from '../memory/sendable.ts';
 import { UdpSocket } from '../transport/udp-socket.ts';
 import { DatagramConnection } from '../udp/datagram-connection.ts';
 import { connectedSource, type DatagramSource } from '../udp/datagram-source.ts';
@@ -378,12 +378,14 @@ export abstract class DatagramClient<C extends UdpConnection, Extra = unknown>
    * @returns as the server's `send`; EPERM when not connected.
    */
   send(data: Sendable, offset = 0, length?: number): boolean {
-    const connection = this[$connected]('send');
-    return connection?.send('send', toBytes(data, offset, length)) ?? false;
+    const bytes = toBytes(data, offset, length);
+    return this[$connected]('send')?.send('send', bytes) ?? false;
   }
 
   /** Sends several pieces as one datagram or message (`SendPackets`, CLI-004). */
   sendPackets(packets: readonly Sendable[]): boolean {
+    const { [$link]: link } = this;
+    if (link?.isConnected !== true) toParts(packets);
     const connection = this[$connected]('sendPackets');
     return connection !== null && sendPacketsOn(this, connection, packets);
   }

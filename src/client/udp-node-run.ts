@@ -31,6 +31,12 @@ export interface NodeBinding {
   isShared: boolean;
 }
 
+/** Throws for what can be no address and no host name. */
+export function checkRemoteAddress(remoteAddress: string): void {
+  if (typeof remoteAddress !== 'string' || remoteAddress === '')
+    throw new TypeError(`remoteAddress must be a string, not ${describe(remoteAddress)}`);
+}
+
 /** One run of a `UdpNode`: its socket, the datagrams that come and go, and the hooks that are called for them. */
 export class NodeRun<N extends Component & UdpSocketProperties & { reuseAddressPolicy: ReuseAddressPolicy }>
   implements UdpSocketEvents<Outgoing>
@@ -131,8 +137,7 @@ export class NodeRun<N extends Component & UdpSocketProperties & { reuseAddressP
     const socket = this.#socket!;
     const refuse = (code: SocketErrorCode, errno: number, message: string): false =>
       this.#node[$refuse](operation, code, errno, message);
-    if (typeof remoteAddress !== 'string' || remoteAddress === '')
-      throw new TypeError(`remoteAddress must be a string, not ${describe(remoteAddress)}`);
+    checkRemoteAddress(remoteAddress);
     if (!isPort(port) || port === 0)
       return refuse(SocketErrorCode.InvalidParam, Errno.EINVAL, `port must be 1 to 65535, not ${describe(port)}`);
     if (bytes.length > this.#maxDatagramSize) {

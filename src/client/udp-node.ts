@@ -11,7 +11,7 @@ import { checkOptions, type ForeignNames, foreignAddresses, type OptionRule } fr
 import { defineProperties, flag, integer, type OptionsOf, oneOf, type TableOf } from '../core/properties.ts';
 import { callPrepare, invalidParam, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
 import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
-import { type Sendable, toBytes } from '../memory/sendable.ts';
+import { type Sendable, toBytes, toParts } from '../memory/sendable.ts';
 import { isPort } from '../stream/stream-properties.ts';
 import type { UdpNodeHooks } from '../udp/udp-listener.ts';
 import {
@@ -27,7 +27,7 @@ import { type UdpSocketProperties, udpSocketProperties } from '../udp/udp-proper
 import { joinParts } from '../udp/udp-send.ts';
 import { ownFamily } from '../udp/udp-start.ts';
 import type { UdpStats } from '../udp/udp-stats.ts';
-import { NodeRun } from './udp-node-run.ts';
+import { checkRemoteAddress, NodeRun } from './udp-node-run.ts';
 
 /** Where a `UdpNode` is, and what it casts to. */
 export interface UdpNodeStartOptions extends JoinOptions {
@@ -248,6 +248,7 @@ export class UdpNode<Extra = unknown> extends Component {
 
   /** As `sendCast` for several pieces (`SendCastPackets`, NODE-006). */
   sendCastPackets(packets: readonly Sendable[]): boolean {
+    toParts(packets);
     if (!this.#isCasting('sendCastPackets')) return false;
     const bytes = this.#join('sendCastPackets', packets);
     return bytes !== null && this.#send('sendCastPackets', this.#castAddress, this.#ownPort(), bytes);
@@ -258,7 +259,7 @@ export class UdpNode<Extra = unknown> extends Component {
   }
 
   #join(operation: string, packets: readonly Sendable[]): Uint8Array | null {
-    const bytes = joinParts(this, packets, this.maxDatagramSize, 0);
+    const bytes = joinParts(this, packets, this.maxDatagramSize, 0, operation);
     if (bytes === null || bytes.length > 0) return bytes;
     this[$refuse](operation, SocketErrorCode.InvalidParam, Errno.EMSGSIZE, 'the packets are empty together');
     return null;
@@ -273,6 +274,8 @@ export class UdpNode<Extra = unknown> extends Component {
   #send(operation: string, remoteAddress: string, port: number, bytes: Uint8Array): boolean {
     const run = this.#run;
     if (run === null || this.state !== ServiceState.Started) {
+      // Where casts go is nobody's mistake: there is no such address after a start that failed.
+      if (remoteAddress !== this.#castAddress) checkRemoteAddress(remoteAddress);
       return this[$refuse](operation, SocketErrorCode.IllegalState, Errno.EPERM, 'the node is not started');
     }
     return run.send(operation, remoteAddress, port, bytes);

@@ -18,6 +18,8 @@ export interface CloseReason {
   readonly error: SocketError | undefined;
   /** Bytes that were queued and not sent. */
   readonly droppedBytes: number;
+  /** When it began to close. */
+  readonly closedAt: number;
 }
 
 /** The component that connections belong to, as their lives see it. */
@@ -40,7 +42,14 @@ export interface LifecycleHost {
   refused: number;
 }
 
-const gracefully: CloseReason = { operation: SocketOperation.Close, errorCode: 0, error: undefined, droppedBytes: 0 };
+/** Of a connection that lives. */
+const none: CloseReason = {
+  operation: SocketOperation.Close,
+  errorCode: 0,
+  error: undefined,
+  droppedBytes: 0,
+  closedAt: 0,
+};
 
 /**
  * What is true of a connection's life; bits of one number, since there may be a million connections and a field takes 8
@@ -65,7 +74,7 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
   remoteHost = '';
   readonly host: Host;
   readonly openedAt: number;
-  closeReason: CloseReason = gracefully;
+  closeReason: CloseReason = none;
   /** Called once when the connection is gone, whether it had been let in or not. */
   onReleased: (() => void) | null = null;
   /** Called once when the connection begins to close. */
@@ -174,6 +183,12 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
     this.#state = to;
   }
 
+  /** Whole milliseconds since `time`; those of a connection that closes do not go on. */
+  protected since(time: number): number {
+    const now = this.isValid ? this.host.wheel.clock.now() : this.closeReason.closedAt;
+    return Math.floor(Math.max(now - time, 0));
+  }
+
   // ---- opening ---------------------------------------------------------------------------------------------------
 
   /** Runs the hook that lets the connection in, then what comes next. `done` is told how it went: undefined if open, else why not. */
@@ -270,14 +285,16 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
     if (this.#state >= ConnectionState.Closing) return;
     this.move(ConnectionState.Closing);
     const droppedBytes = this.unsentBytes;
+    const closedAt = this.host.wheel.clock.now();
     const isGraceful = operation === SocketOperation.Close && errorCode === 0 && error === undefined;
     const told = isGraceful ? this.noteOfEnd : error;
     // A message that was cut short has a number of its own; an end of TLS without close_notify has HP-Socket's, 0.
     const isCutShort = isGraceful && told?.code === 'HP_MESSAGE_TRUNCATED';
     if (isCutShort) {
-      this.closeReason = { operation: SocketOperation.Receive, errorCode: told.errno, error: told, droppedBytes };
-    } else if (!isGraceful || told !== undefined || droppedBytes !== 0) {
-      this.closeReason = { operation, errorCode, error: told, droppedBytes };
+      const { errno } = told;
+      this.closeReason = { operation: SocketOperation.Receive, errorCode: errno, error: told, droppedBytes, closedAt };
+    } else {
+      this.closeReason = { operation, errorCode, error: told, droppedBytes, closedAt };
     }
     this.closeTransport(isPeerTold);
     const { onClosing } = this;

@@ -549,7 +549,6 @@ export class StreamConnection extends StreamFacts implements Link {
   }
 
   stats(): ConnectionStats {
-    const { wheel } = this.host;
     return {
       bytesIn: this.receiver.bytesIn,
       bytesOut: this.bytesOut,
@@ -557,8 +556,8 @@ export class StreamConnection extends StreamFacts implements Link {
       messagesOut: this.messagesOut,
       pendingBytes: this.pendingBytes,
       bufferedBytes: this.protocol.bufferedBytes,
-      ageMs: wheel.since(this.openedAt),
-      silenceMs: wheel.since(this.receiver.lastReceiveAt),
+      ageMs: this.since(this.openedAt),
+      silenceMs: this.since(this.receiver.lastReceiveAt),
     };
   }
 }

@@ -1,6 +1,6 @@
 import type { Component } from '../core/component.ts';
 import { Connection } from '../core/connection.ts';
-import { $component, $isGone, $link } from '../core/internals.ts';
+import { $component, $isGone, $link, $sendParts } from '../core/internals.ts';
 import type { Sendable } from '../memory/sendable.ts';
 import type { ProxyHeader } from '../protocol/preambles/proxy-header.ts';
 import { MessageQueue, type MessagesOptions } from './message-queue.ts';
@@ -46,7 +46,12 @@ export class TcpConnection<Extra = unknown, Message = Sendable> extends Connecti
 
   /** Queues several pieces in a row as one message (`SendPackets`, CS-003). Results as `send`; EINVAL for an empty list. */
   sendPackets(packets: readonly Message[]): boolean {
-    return sendPacketsOn(this[$component], this[$link], packets);
+    return this[$sendParts](packets, 'sendPackets');
+  }
+
+  /** @internal */
+  [$sendParts](parts: readonly unknown[], operation: string): boolean {
+    return sendPacketsOn(this[$component], this[$link], parts, operation);
   }
 
   /**
@@ -56,7 +61,7 @@ export class TcpConnection<Extra = unknown, Message = Sendable> extends Connecti
    */
   async sendSmallFile(fileName: string | URL, head?: Sendable, tail?: Sendable): Promise<boolean> {
     const parts = await readSmallFile(this[$component], this.id, fileName, head, tail);
-    return parts !== null && this.sendPackets(parts as Message[]);
+    return parts !== null && this[$sendParts](parts, 'sendSmallFile');
   }
 
   /**

@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os';
 import type { SocketAddress } from './address.ts';
 import { Component } from './component.ts';
-import { Connection, type DisconnectOptions, type ManagedConnection } from './connection.ts';
+import { Connection, checkDisconnectOptions, type DisconnectOptions, type ManagedConnection } from './connection.ts';
+import { ageOf, checkConnId, isGone, localAddressOf, remoteAddressOf, silenceOf } from './connection-facts.ts';
 import { ConnectionTable } from './connection-table.ts';
 import { describe } from './describe.ts';
 import { OnSendSyncPolicy, ReuseAddressPolicy, SendPolicy, SocketErrorCode } from './enums.ts';
@@ -108,11 +109,14 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
 
   /**
    * One connection, with all that can be done with it; the same object for the same connection each time. Null for an unknown
-   * ID; inside `onClose` it is still there.
+   * ID, which is no failure; inside `onClose` it is still there.
    */
   connection(connId: ConnId): Connection<Extra> | null {
     const connection = this[$table].get(connId);
-    if (connection === undefined) return null;
+    if (connection === undefined) {
+      checkConnId(connId);
+      return null;
+    }
     let face = this.#faces.get(connection);
     if (face === undefined) {
       face = this[$makeFace](connection);
@@ -136,7 +140,9 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
 
   /** Data attached to a connection, null if none or the ID is unknown (`GetConnectionExtra`, CS-010). */
   getConnectionExtra(connId: ConnId): Extra | null {
-    return (this[$table].get(connId)?.extra as Extra | null | undefined) ?? null;
+    const connection = this[$table].get(connId);
+    if (connection !== undefined) return connection.extra as Extra | null;
+    return this[$unknownId]('getConnectionExtra', connId) || null;
   }
 
   /**
@@ -146,7 +152,10 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
    * @returns false (EBADSLT) if the ID is unknown or already closed.
    */
   disconnect(connId: ConnId, options: boolean | DisconnectOptions = true): boolean {
-    return this.connection(connId)?.disconnect(options) ?? this[$unknownId]('disconnect', connId);
+    const connection = this.connection(connId);
+    if (connection !== null) return connection.disconnect(options);
+    checkDisconnectOptions(options);
+    return this[$unknownId]('disconnect', connId);
   }
 
   /** Disconnects each connection that is at least `periodMs` old (`DisconnectLongConnections`, CS-006). */
@@ -207,30 +216,33 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
     return this.#valid('isPauseReceive', connId)?.isPaused ?? null;
   }
 
-  /** True from `onAccept` / `onConnect` until the connection closes, false inside `onClose` (`IsConnected`, CS-024). */
+  /**
+   * True from `onAccept` / `onConnect` until the connection closes, false inside `onClose` (`IsConnected`, CS-024), and for an unknown
+   * ID, which is no failure.
+   */
   isConnected(connId: ConnId): boolean {
-    return this[$table].get(connId)?.isConnected ?? false;
+    const connection = this[$table].get(connId);
+    if (connection !== undefined) return connection.isConnected;
+    checkConnId(connId);
+    return false;
   }
 
   /** Milliseconds since accept or connect, null for an unknown ID (`GetConnectPeriod`, CS-016). */
   getConnectPeriod(connId: ConnId): number | null {
-    const connection = this.#valid('getConnectPeriod', connId);
-    return connection === undefined ? null : Math.floor(this[$wheel].since(connection.openedAt));
+    const connection = this.#known('getConnectPeriod', connId);
+    return connection === undefined ? null : ageOf(this, connection);
   }
 
   /** Milliseconds since bytes last arrived, null for an unknown ID or with `markSilence` off (`GetSilencePeriod`, CS-017). */
   getSilencePeriod(connId: ConnId): number | null {
-    if (!this.markSilence) {
-      this[$refuse]('getSilencePeriod', SocketErrorCode.IllegalState, Errno.EPERM, 'markSilence is off', connId);
-      return null;
-    }
-    const connection = this.#valid('getSilencePeriod', connId);
-    return connection === undefined ? null : Math.floor(this[$wheel].since(connection.lastReceiveAt));
+    const connection = this.#known('getSilencePeriod', connId);
+    return connection === undefined ? null : silenceOf(this, connection);
   }
 
   /** Local address of a connection, null for an unknown ID and inside `onClose` (`GetLocalAddress`, CS-018). */
   getLocalAddress(connId: ConnId): SocketAddress | null {
-    return this.#valid('getLocalAddress', connId)?.localAddress ?? null;
+    const connection = this.#known('getLocalAddress', connId);
+    return connection === undefined ? null : localAddressOf(this, connection);
   }
 
   /**
@@ -238,13 +250,8 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
    * before it was accepted, and over Unix domain sockets.
    */
   getRemoteAddress(connId: ConnId): SocketAddress | null {
-    const connection = this[$table].get(connId);
-    if (connection === undefined) {
-      this[$unknownId]('getRemoteAddress', connId);
-      return null;
-    }
-    const { remoteAddress: address, remotePort: port } = connection;
-    return address === '' ? null : { address, port };
+    const connection = this.#known('getRemoteAddress', connId);
+    return connection === undefined ? null : remoteAddressOf(connection);
   }
 
   /**
@@ -257,7 +264,14 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
 
   /** Snapshot of one connection, null for an unknown ID. */
   getConnectionStats(connId: ConnId): ConnectionStats | null {
-    return this[$table].get(connId)?.stats() ?? null;
+    return this.#known('getConnectionStats', connId)?.stats() ?? null;
+  }
+
+  /** The connection of an ID, also while it closes; undefined after noting that there is none. */
+  #known(operation: string, connId: ConnId): C | undefined {
+    const connection = this[$table].get(connId);
+    if (connection === undefined) this[$unknownId](operation, connId);
+    return connection;
   }
 
   #valid(operation: string, connId: ConnId): C | undefined {
@@ -269,14 +283,8 @@ export abstract class ComplexSocket<C extends ManagedConnection, Extra = unknown
 
   /** @internal */
   protected [$unknownId](operation: string, connId: ConnId): false {
-    if (typeof connId !== 'number') throw new TypeError(`connId must be a number, not ${describe(connId)}`);
-    return this[$refuse](
-      operation,
-      SocketErrorCode.IllegalState,
-      Errno.EBADSLT,
-      'there is no such connection, or it is closed',
-      connId,
-    );
+    checkConnId(connId);
+    return isGone(this, operation, connId);
   }
 
   /** Begins a run: IDs start at 1 again (CID-003). @internal */

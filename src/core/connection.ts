@@ -1,9 +1,10 @@
 import type { SocketAddress } from './address.ts';
 import type { Component } from './component.ts';
+import { ageOf, isGone, localAddressOf, remoteAddressOf, silenceOf } from './connection-facts.ts';
 import { SocketErrorCode } from './enums.ts';
 import { Errno } from './errno.ts';
 import { $inspect, type Inspect, inspected } from './inspect.ts';
-import { $isGone, $refuse, $settings, $wheel } from './internals.ts';
+import { $isGone, $refuse } from './internals.ts';
 import type { ConnId } from './listener.ts';
 import { checkOptions, type OptionRule } from './option-names.ts';
 import { duration, flag } from './properties.ts';
@@ -45,6 +46,12 @@ const disconnectRules = {
   drain: flag(false),
   timeoutMs: duration,
 } satisfies Record<keyof DisconnectOptions, OptionRule>;
+
+/** Throws for options of `disconnect` that there are not. */
+export function checkDisconnectOptions(options: boolean | DisconnectOptions): void {
+  if (typeof options === 'boolean') return;
+  checkOptions('disconnect', options, disconnectRules, { drainTimeoutMs: 'timeoutMs', timeout: 'timeoutMs' });
+}
 
 /** Milliseconds that a drain may take unless it is told. */
 const DRAIN_MS = 30_000;
@@ -104,20 +111,22 @@ export class Connection<Extra = unknown> {
     return this.#connection.pendingBytes;
   }
 
-  /** Milliseconds since accept or connect (`GetConnectPeriod`, CS-016). */
-  get ageMs(): number {
-    return Math.floor(this.#component[$wheel].since(this.#connection.openedAt));
+  /** Milliseconds since accept or connect, null once the connection closes (`GetConnectPeriod`, CS-016); `stats` tells it then too. */
+  get ageMs(): number | null {
+    return ageOf(this.#component, this.#connection);
   }
 
-  /** Milliseconds since bytes last arrived (`GetSilencePeriod`, CS-017); null with `markSilence` off. */
+  /** Milliseconds since bytes last arrived (`GetSilencePeriod`, CS-017); null with `markSilence` off, and once the connection closes. */
   get silenceMs(): number | null {
-    if (this.#component[$settings].markSilence === false) return null;
-    return Math.floor(this.#component[$wheel].since(this.#connection.lastReceiveAt));
+    return silenceOf(this.#component, this.#connection);
   }
 
-  /** Numeric address of the peer, also inside `onClose` (`GetRemoteAddress`, CS-019). */
-  get remoteAddress(): SocketAddress {
-    return { address: this.#connection.remoteAddress, port: this.#connection.remotePort };
+  /**
+   * Numeric address of the peer, also inside `onClose` (`GetRemoteAddress`, CS-019); null for a peer that was gone before it was
+   * accepted, and over Unix domain sockets.
+   */
+  get remoteAddress(): SocketAddress | null {
+    return remoteAddressOf(this.#connection);
   }
 
   /** The host given to `connect` or `start`, not resolved (`GetRemoteHost`, AGT-003); '' on servers. */
@@ -127,7 +136,7 @@ export class Connection<Extra = unknown> {
 
   /** Local address, null once the connection closes (`GetLocalAddress`, CS-018). */
   get localAddress(): SocketAddress | null {
-    return this.#connection.isValid ? this.#connection.localAddress : null;
+    return localAddressOf(this.#component, this.#connection);
   }
 
   /** Snapshot of the connection's counters. */
@@ -193,9 +202,7 @@ export class Connection<Extra = unknown> {
    * @returns false (EBADSLT) if it is closed already.
    */
   disconnect(options: boolean | DisconnectOptions = true): boolean {
-    if (typeof options !== 'boolean') {
-      checkOptions('disconnect', options, disconnectRules, { drainTimeoutMs: 'timeoutMs', timeout: 'timeoutMs' });
-    }
+    checkDisconnectOptions(options);
     const connection = this.#connection;
     if (!connection.isValid) return this[$isGone]('disconnect');
     if (typeof options === 'object' && options.drain === true) connection.drain(options.timeoutMs ?? DRAIN_MS);
@@ -210,12 +217,6 @@ export class Connection<Extra = unknown> {
 
   /** @internal */
   protected [$isGone](operation: string): false {
-    return this.#component[$refuse](
-      operation,
-      SocketErrorCode.IllegalState,
-      Errno.EBADSLT,
-      'there is no such connection, or it is closed',
-      this.#connection.id,
-    );
+    return isGone(this.#component, operation, this.#connection.id);
   }
 }

@@ -56,6 +56,7 @@ export const $resetTable: unique symbol = Symbol('resetTable');
 export const $resolveTarget: unique symbol = Symbol('resolveTarget');
 export const $security: unique symbol = Symbol('security');
 export const $sendLimit: unique symbol = Symbol('sendLimit');
+export const $sendParts: unique symbol = Symbol('sendParts');
 export const $settings: unique symbol = Symbol('settings');
 export const $shownHead: unique symbol = Symbol('shownHead');
 export const $sourceOf: unique symbol = Symbol('sourceOf');

@@ -112,9 +112,9 @@ export interface ConnectionStats {
   pendingBytes: number;
   /** Bytes received and held: incomplete packages, unfetched bytes, what waits for a paused listener. */
   bufferedBytes: number;
-  /** Milliseconds since accept or connect. */
+  /** Whole milliseconds since accept or connect, until the connection closes. */
   ageMs: number;
-  /** Milliseconds since bytes last arrived. */
+  /** Whole milliseconds since bytes last arrived, until the connection closes. */
   silenceMs: number;
 }
 

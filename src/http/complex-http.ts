@@ -1,5 +1,6 @@
 import type { StreamConnection } from '../connection/stream-connection.ts';
 import type { Component } from '../core/component.ts';
+import { checkConnId } from '../core/connection-facts.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { $connectionOf, $refuse, $unknownId } from '../core/internals.ts';
@@ -21,9 +22,10 @@ export interface ComplexHttpHost extends Component {
 
 const hostOf = (component: object): ComplexHttpHost => component as ComplexHttpHost;
 
-/** HTTP of a connection; undefined for an unknown ID, or behind an upgrade to another protocol. */
+/** HTTP of a connection; undefined for an unknown ID, or behind an upgrade to another protocol. Throws for an ID that is no number. */
 export function protocolOf(component: object, connId: ConnId): HttpProtocol | undefined {
   const protocol = hostOf(component)[$connectionOf](connId)?.protocol;
+  if (protocol === undefined) checkConnId(connId);
   return protocol instanceof HttpProtocol ? protocol : undefined;
 }
 
@@ -119,7 +121,9 @@ export abstract class ComplexHttpMethods {
 
   /** The current WebSocket frame, or the last one (`GetWSMessageState`, HTTP-M-020); null before the first. */
   getWSMessageState(connId: ConnId): WSMessageState | null {
-    return frameStateOf(hostOf(this)[$connectionOf](connId)?.protocol);
+    const protocol = hostOf(this)[$connectionOf](connId)?.protocol;
+    if (protocol === undefined) checkConnId(connId);
+    return frameStateOf(protocol);
   }
 
   /** First value of a field, whatever the case of its name; null if there is none (`GetHeader`, HTTP-M-014). */

@@ -16,6 +16,7 @@ import {
   $refuseFile,
   $reportHookError,
   $requestSettings,
+  $unknownId,
   $webSockets,
   $wheel,
 } from '../core/internals.ts';
@@ -256,12 +257,16 @@ export class HttpServer<Extra = unknown> extends StreamServer<Extra> {
   /**
    * Closes a connection `releaseDelay` later, when everything is sent; a byte that arrives before closes it at once
    * (`Release`, HTTP-RS-004, REL-001 to REL-006, WS-014).
-   * @returns false for an unknown ID, the second time, and before `startHttp`.
+   * @returns false with `lastError`: EBADSLT (unknown ID), EPERM (the second time, and before `startHttp`).
    */
   release(connId: ConnId): boolean {
     const protocol = this[$connectionOf](connId)?.protocol;
     const isReleasable = protocol instanceof HttpServerProtocol || protocol instanceof WebSocketFrameProtocol;
-    if (!isReleasable || !protocol.release()) return false;
+    if (!isReleasable || !protocol.release()) {
+      if (protocol === undefined) return this[$unknownId]('release', connId);
+      const message = 'it is released already, or does not speak HTTP';
+      return this[$refuse]('release', SocketErrorCode.IllegalState, Errno.EPERM, message, connId);
+    }
     const expire = (): void => {
       const connection = this[$connectionOf](connId);
       if (connection === undefined) return void this.#released.delete(connId);

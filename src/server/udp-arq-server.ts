@@ -48,7 +48,7 @@ import { UdpArqConnection } from '../udp/udp-arq-connection.ts';
 import { FEC_REFUSED, foreignConversation } from '../udp/udp-arq-errors.ts';
 import { ArqMoves } from '../udp/udp-arq-moves.ts';
 import { type ArqProperties, arqSettings, defineArqProperties, withPreset } from '../udp/udp-arq-properties.ts';
-import { type ArqConnection, ArqProtocol, type ArqStart } from '../udp/udp-arq-protocol.ts';
+import { type ArqConnection, ArqProtocol, type ArqStart, checkDeadline } from '../udp/udp-arq-protocol.ts';
 import { ArqStrangers } from '../udp/udp-arq-strangers.ts';
 import { UdpConnection } from '../udp/udp-connection.ts';
 import type { UdpHost } from '../udp/udp-host.ts';
@@ -324,8 +324,10 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
    */
   sendWithin(connId: ConnId, data: Sendable, deadlineMs: number): boolean {
     const connection = this[$table].get(connId);
-    if (connection === undefined) return this[$unknownId]('sendWithin', connId);
-    return connection.protocol.send('sendWithin', toBytes(data, 0, undefined), deadlineMs);
+    const bytes = toBytes(data, 0, undefined);
+    if (connection !== undefined) return connection.protocol.send('sendWithin', bytes, deadlineMs);
+    checkDeadline(deadlineMs);
+    return this[$unknownId]('sendWithin', connId);
   }
 
   /**
@@ -336,8 +338,9 @@ export class UdpArqServer<Extra = unknown> extends DatagramServer<ArqConnection,
    */
   sendUnreliable(connId: ConnId, data: Sendable): boolean {
     const connection = this[$table].get(connId);
+    const bytes = toBytes(data, 0, undefined);
     if (connection === undefined) return this[$unknownId]('sendUnreliable', connId);
-    return connection.protocol.sendUnreliable(toBytes(data, 0, undefined));
+    return connection.protocol.sendUnreliable(bytes);
   }
 
   /** Segments (not messages) that wait or are unacknowledged, null for an unknown ID (ARQ-S-023, AQ-043). */

@@ -5,8 +5,7 @@ import { checkListener } from '../core/check-listener.ts';
 import { ComplexSocket } from '../core/complex-socket.ts';
 import { isSignalAborted } from '../core/component.ts';
 import { describe } from '../core/describe.ts';
-import { ServiceState, SocketErrorCode } from '../core/enums.ts';
-import { Errno } from '../core/errno.ts';
+import { ServiceState } from '../core/enums.ts';
 import type { SocketError } from '../core/errors.ts';
 import {
   $aborted,
@@ -25,7 +24,6 @@ import {
   $prepareRun,
   $proxies,
   $receivedFrom,
-  $refuse,
   $refusePeer,
   $released,
   $resetTable,
@@ -42,10 +40,10 @@ import { defineProperties, flag } from '../core/properties.ts';
 import { callPrepare, EmptyWait, invalidParam, shutDown, startCancelled, stopOnAbort } from '../core/start-stop.ts';
 import type { StopReport } from '../core/stats.ts';
 import { checkStopOptions, type StopOptions } from '../core/stop-options.ts';
-import { type Sendable, toBytes } from '../memory/sendable.ts';
+import { type Sendable, toBytes, toParts } from '../memory/sendable.ts';
 import { isPort } from '../stream/stream-properties.ts';
 import { UdpSocket } from '../transport/udp-socket.ts';
-import { DatagramConnection } from '../udp/datagram-connection.ts';
+import { cannotPause, DatagramConnection } from '../udp/datagram-connection.ts';
 import { type DatagramSource, directSource } from '../udp/datagram-source.ts';
 import { ProxiedDatagrams, type UdpProxyProperties, udpProxyProperties } from '../udp/proxied-datagrams.ts';
 import type { UdpConnection } from '../udp/udp-connection.ts';
@@ -306,14 +304,17 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
    */
   send(connId: ConnId, data: Sendable, offset = 0, length?: number): boolean {
     const connection = this[$table].get(connId);
-    if (connection === undefined) return this[$unknownId]('send', connId);
-    return connection.send('send', toBytes(data, offset, length));
+    const bytes = toBytes(data, offset, length);
+    return connection === undefined ? this[$unknownId]('send', connId) : connection.send('send', bytes);
   }
 
   /** Sends several pieces as one datagram or message (`SendPackets`, CS-003). EMSGSIZE if they are too large together. */
   sendPackets(connId: ConnId, packets: readonly Sendable[]): boolean {
     const connection = this[$table].get(connId);
-    if (connection === undefined) return this[$unknownId]('sendPackets', connId);
+    if (connection === undefined) {
+      toParts(packets);
+      return this[$unknownId]('sendPackets', connId);
+    }
     return sendPacketsOn(this, connection, packets);
   }
 
@@ -323,14 +324,13 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
   }
 
   /** Never possible with UDP: false, EPERM (CS-004). An async `onReceive` holds its peer's datagrams back. */
-  override pauseReceive(connId: ConnId, _isPaused = true): boolean {
-    const message = 'a UDP server cannot pause one peer; return a promise from onReceive instead';
-    return this[$refuse]('pauseReceive', SocketErrorCode.IllegalState, Errno.EPERM, message, connId);
+  override pauseReceive(connId: ConnId, isPaused = true): boolean {
+    return super.pauseReceive(connId, isPaused);
   }
 
   /** Null (EPERM), as `pauseReceive` is not possible (CS-023). */
   override isPauseReceive(connId: ConnId): boolean | null {
-    this.pauseReceive(connId);
+    if (super.isPauseReceive(connId) !== null) cannotPause(this, 'isPauseReceive', connId);
     return null;
   }
 
@@ -383,7 +383,7 @@ export abstract class DatagramServer<C extends UdpConnection, Extra = unknown>
 
   /** Snapshot of one connection, null for an unknown ID. */
   override getConnectionStats(connId: ConnId): UdpConnectionStats | null {
-    return this[$table].get(connId)?.stats() ?? null;
+    return super.getConnectionStats(connId) as UdpConnectionStats | null;
   }
 }
 

@@ -129,7 +129,8 @@ export abstract class SecureServerMethods extends SecureComplexMethods {
   /**
    * Uses a context for clients that ask for a server name (`BindSSLServerName`, SSL-S-005). A name also serves the names
    * below it (`example.com` serves `a.b.example.com`); `*.example.com` serves those one level below. Exact names go first.
-   * @returns false with `lastError`: EINVAL (no such name), ENOANO (no such context).
+   * @returns false with `lastError`: ENOANO (no such context).
+   * @throws TypeError, RangeError for what can be no name, or no index.
    */
   bindSSLServerName(serverName: string, contextIndex: number): boolean {
     return tlsOf(this).bind(serverName, contextIndex);

@@ -1,7 +1,7 @@
 import { closeAll } from '../connection/closing.ts';
 import { ConnectionHost, type ConnectionOwner } from '../connection/host.ts';
 import { makeSecurity, type SecurityMaker, type StreamSecurity, securityMaker } from '../connection/security.ts';
-import { bytesOf, sendOn, sendPacketsOn } from '../connection/send.ts';
+import { bytesOf, checkSend, checkSendPackets, checkSmallFile, sendOn, sendPacketsOn } from '../connection/send.ts';
 import { type ConnectionStream, type ConnectionStreamOptions, noSuchConnection } from '../connection/stream.ts';
 import type { StreamConnection } from '../connection/stream-connection.ts';
 import { TcpConnection } from '../connection/tcp-connection.ts';
@@ -85,8 +85,9 @@ export abstract class ComplexStream<Extra = unknown, Message = Sendable>
    */
   send(connId: ConnId, data: Message, offset = 0, length?: number): boolean {
     const connection = this[$table].get(connId);
-    if (connection === undefined) return this[$unknownId]('send', connId);
-    return sendOn(this, connection, bytesOf(connection, data, offset, length));
+    if (connection !== undefined) return sendOn(this, connection, bytesOf(connection, data, offset, length));
+    checkSend(this, data, offset, length);
+    return this[$unknownId]('send', connId);
   }
 
   /**
@@ -95,8 +96,9 @@ export abstract class ComplexStream<Extra = unknown, Message = Sendable>
    */
   sendPackets(connId: ConnId, packets: readonly Message[]): boolean {
     const connection = this[$table].get(connId);
-    if (connection === undefined) return this[$unknownId]('sendPackets', connId);
-    return sendPacketsOn(this, connection, packets);
+    if (connection !== undefined) return sendPacketsOn(this, connection, packets, 'sendPackets');
+    checkSendPackets(this, packets);
+    return this[$unknownId]('sendPackets', connId);
   }
 
   /**
@@ -106,8 +108,9 @@ export abstract class ComplexStream<Extra = unknown, Message = Sendable>
    */
   async sendSmallFile(connId: ConnId, fileName: string | URL, head?: Sendable, tail?: Sendable): Promise<boolean> {
     const connection = this.connection(connId);
-    if (connection === null) return this[$unknownId]('sendSmallFile', connId);
-    return connection.sendSmallFile(fileName, head, tail);
+    if (connection !== null) return connection.sendSmallFile(fileName, head, tail);
+    checkSmallFile(fileName, head, tail);
+    return this[$unknownId]('sendSmallFile', connId);
   }
 
   override connection(connId: ConnId): TcpConnection<Extra, Message> | null {

@@ -3,11 +3,18 @@ import { Connection } from '../core/connection.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { $refuse } from '../core/internals.ts';
+import type { ConnId } from '../core/listener.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import type { ProxyHeader } from '../protocol/preambles/proxy-header.ts';
 import type { UdpConnection } from './udp-connection.ts';
 import { type DatagramSender, sendPacketsOn } from './udp-send.ts';
 import type { UdpConnectionStats } from './udp-stats.ts';
+
+/** Notes that a server cannot pause one peer. Always false. */
+export function cannotPause(component: Component, operation: string, connId: ConnId): false {
+  const message = 'a UDP server cannot pause one peer; return a promise from onReceive instead';
+  return component[$refuse](operation, SocketErrorCode.IllegalState, Errno.EPERM, message, connId);
+}
 
 /** One peer of a UDP or ARQ component: what there is for every connection, and sends. */
 export class DatagramConnection<Extra = unknown> extends Connection<Extra> {
@@ -28,18 +35,18 @@ export class DatagramConnection<Extra = unknown> extends Connection<Extra> {
     return this.#connection.source.header;
   }
 
-  /** As on streams; servers cannot stop one peer, and answer false (EPERM). */
+  /** As on streams; servers cannot pause one peer, and answer false (EPERM). */
   override pause(): boolean {
-    return this.#canPause ? super.pause() : this.#cannotPause();
+    return this.#mayPause ? super.pause() : cannotPause(this.#component, 'pauseReceive', this.id);
   }
 
   override resume(): boolean {
-    return this.#canPause ? super.resume() : this.#cannotPause();
+    return this.#mayPause ? super.resume() : cannotPause(this.#component, 'pauseReceive', this.id);
   }
 
-  #cannotPause(): false {
-    const message = 'a UDP server cannot stop receiving from one peer only';
-    return this.#component[$refuse]('pauseReceive', SocketErrorCode.IllegalState, Errno.EPERM, message, this.id);
+  /** One that is closed says that instead. */
+  get #mayPause(): boolean {
+    return this.#canPause || !this.#connection.isValid;
   }
 
   /**

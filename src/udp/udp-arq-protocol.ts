@@ -29,6 +29,12 @@ import type { UdpConnection } from './udp-connection.ts';
 import type { UdpConnectionStats } from './udp-stats.ts';
 import { OwnedTimer } from './udp-timer.ts';
 
+/** Throws for a deadline that is no number. */
+export function checkDeadline(deadlineMs: number): void {
+  if (typeof deadlineMs !== 'number' || Number.isNaN(deadlineMs))
+    throw new TypeError(`deadlineMs must be a number, not ${describe(deadlineMs)}`);
+}
+
 /** A UDP connection with an ARQ session on top. */
 export type ArqConnection = UdpConnection<ArqProtocol>;
 
@@ -275,8 +281,7 @@ export class ArqProtocol implements DatagramProtocol, ArqSessionHost {
 
   /** Queues one message (AQ-037). */
   send(operation: string, bytes: Uint8Array, deadlineMs?: number): boolean {
-    if (deadlineMs !== undefined && (typeof deadlineMs !== 'number' || Number.isNaN(deadlineMs)))
-      throw new TypeError(`deadlineMs must be a number, not ${describe(deadlineMs)}`);
+    if (deadlineMs !== undefined) checkDeadline(deadlineMs);
     const port = this.#port;
     const session = this.#session;
     if (!port.maySend) return port.cannotSend(operation);

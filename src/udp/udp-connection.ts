@@ -313,7 +313,6 @@ export class UdpConnection<P extends DatagramProtocol = DatagramProtocol>
   }
 
   stats(): UdpConnectionStats {
-    const { wheel } = this.host;
     const stats: UdpConnectionStats = {
       bytesIn: this.bytesIn,
       bytesOut: this.bytesOut,
@@ -321,8 +320,8 @@ export class UdpConnection<P extends DatagramProtocol = DatagramProtocol>
       messagesOut: this.messagesOut,
       pendingBytes: this.pendingBytes,
       bufferedBytes: this.bufferedBytes,
-      ageMs: wheel.since(this.openedAt),
-      silenceMs: wheel.since(this.lastReceiveAt),
+      ageMs: this.since(this.openedAt),
+      silenceMs: this.since(this.lastReceiveAt),
       datagramsIn: this.datagramsIn,
       datagramsOut: this.datagramsOut,
       droppedDatagrams: this.droppedDatagrams,

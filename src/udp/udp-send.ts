@@ -1,9 +1,8 @@
 import type { Component } from '../core/component.ts';
-import { describe } from '../core/describe.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { $refuse, $sendLimit } from '../core/internals.ts';
-import { type Sendable, toBytes } from '../memory/sendable.ts';
+import { type Sendable, toParts } from '../memory/sendable.ts';
 import type { UdpConnection } from './udp-connection.ts';
 
 /** A component of datagrams or ARQ messages, as `sendPacketsOn` sees it. */
@@ -30,16 +29,14 @@ export function joinParts(
   packets: readonly Sendable[],
   limit: number,
   connId: number,
+  operation = 'sendPackets',
 ): Uint8Array | null {
-  if (!Array.isArray(packets)) {
-    throw new TypeError(`packets must be an array of Buffers, Uint8Arrays or strings, not ${describe(packets)}`);
-  }
+  const parts = toParts(packets);
   const refuse = (errno: number, message: string): null => {
-    component[$refuse]('sendPackets', SocketErrorCode.InvalidParam, errno, message, connId);
+    component[$refuse](operation, SocketErrorCode.InvalidParam, errno, message, connId);
     return null;
   };
   if (packets.length === 0) return refuse(Errno.EINVAL, 'there are no packets');
-  const parts = packets.map((packet) => toBytes(packet, 0, undefined));
   let length = 0;
   for (const part of parts) length += part.length;
   if (length > limit) return refuse(Errno.EMSGSIZE, `the packets have ${length} bytes together, allowed are ${limit}`);

@@ -1,3 +1,4 @@
+import { describe } from '../core/describe.ts';
 import { CloseCode, isWireCloseCode, MAX_CONTROL_BYTES, type Violation, Violations } from './opcode.ts';
 import { isWholeUtf8 } from './utf8.ts';
 
@@ -23,6 +24,7 @@ export function closeBodyOf(code: number, reason: string): Buffer {
   if (!Number.isInteger(code) || !isWireCloseCode(code)) {
     throw new RangeError('a close code has to be 1000 to 1003, 1007 to 1014, or 3000 to 4999');
   }
+  if (typeof reason !== 'string') throw new TypeError(`a close reason must be a string, not ${describe(reason)}`);
   if (reason === '') return Buffer.from([code >> 8, code & 255]);
   const text = Buffer.from(reason);
   if (text.length > MAX_CONTROL_BYTES - 2) {

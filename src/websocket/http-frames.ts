@@ -1,4 +1,5 @@
 import type { Component } from '../core/component.ts';
+import { checkConnId } from '../core/connection-facts.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { $refuse } from '../core/internals.ts';
@@ -50,6 +51,7 @@ export function sendFrameOn(
   const refuse = (code: SocketErrorCode, errno: number, message: string): false =>
     component[$refuse]('sendWSMessage', code, errno, message, connId);
   if (!(protocol instanceof WebSocketFrameProtocol)) {
+    checkConnId(connId);
     return refuse(
       SocketErrorCode.IllegalState,
       Errno.EPERM,

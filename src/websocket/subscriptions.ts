@@ -36,6 +36,12 @@ class ConnectionSubscriber implements Subscriber {
   }
 }
 
+/** Notes that a connection has not the topic that it was to lose. Always false. */
+export function notSubscribed(component: Component, connId: ConnId): false {
+  const message = 'it is not subscribed to that topic';
+  return component[$refuse]('unsubscribe', SocketErrorCode.IllegalState, Errno.EPERM, message, connId);
+}
+
 /** Subscribes a connection to a topic. @returns false with `lastError` if it cannot be. */
 export function subscribeOn(
   component: Component,

@@ -1,11 +1,13 @@
 import { sendOn, sendPacketsOn } from '../connection/send.ts';
 import type { StreamConnection } from '../connection/stream-connection.ts';
 import type { Component } from '../core/component.ts';
+import { checkConnId } from '../core/connection-facts.ts';
 import { SocketErrorCode } from '../core/enums.ts';
 import { Errno } from '../core/errno.ts';
 import { $refuse } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
-import { type Sendable, toBytes } from '../memory/sendable.ts';
+import { type Sendable, toBytes, toParts } from '../memory/sendable.ts';
+import { checkedControl, closeBodyOf } from './control-payload.ts';
 import { Opcode } from './opcode.ts';
 import type { WebSocketProtocol } from './websocket-protocol.ts';
 import { webSocketOf } from './websocket-run.ts';
@@ -18,6 +20,7 @@ export function notOpen(
   connId: ConnId,
 ): false {
   if (connection === undefined) {
+    checkConnId(connId);
     return component[$refuse](
       operation,
       SocketErrorCode.IllegalState,
@@ -40,16 +43,50 @@ export function sendMessageOn(
   opcode: number,
 ): boolean {
   const protocol = webSocketOf(connection);
-  if (protocol === null) return notOpen(component, 'send', connection, connId);
   const bytes = toBytes(data, 0, undefined);
+  if (protocol === null) return notOpen(component, 'send', connection, connId);
   protocol.sendOpcode = opcode;
   const isQueued = sendOn(component, connection!, bytes);
   protocol.sendOpcode = Opcode.Binary;
   return isQueued;
 }
 
+/** Sends a ping. */
+export function pingOn(
+  component: Component,
+  connection: StreamConnection | undefined,
+  connId: ConnId,
+  data: Sendable,
+): boolean {
+  const bytes = checkedControl(toBytes(data, 0, undefined));
+  return doOn(component, 'ping', connection, connId, (protocol) => protocol.ping(bytes));
+}
+
+/** Sends a pong that was not asked for. */
+export function pongOn(
+  component: Component,
+  connection: StreamConnection | undefined,
+  connId: ConnId,
+  data: Sendable,
+): boolean {
+  const bytes = checkedControl(toBytes(data, 0, undefined));
+  return doOn(component, 'pong', connection, connId, (protocol) => protocol.pong(bytes));
+}
+
+/** Begins the closing handshake. */
+export function closeOn(
+  component: Component,
+  connection: StreamConnection | undefined,
+  connId: ConnId,
+  code: number,
+  reason: string,
+): boolean {
+  closeBodyOf(code, reason);
+  return doOn(component, 'close', connection, connId, (protocol) => protocol.close(code, reason));
+}
+
 /** Does something with an open WebSocket that cannot be queued if it says false. */
-export function doOn(
+function doOn(
   component: Component,
   operation: string,
   connection: StreamConnection | undefined,
@@ -83,12 +120,16 @@ export function sendMessagePartsOn(
   connection: StreamConnection | undefined,
   connId: ConnId,
   packets: readonly Sendable[],
+  operation: string,
 ): boolean {
   const protocol = webSocketOf(connection);
-  if (protocol === null) return notOpen(component, 'sendPackets', connection, connId);
+  if (protocol === null) {
+    toParts(packets);
+    return notOpen(component, operation, connection, connId);
+  }
   protocol.sendOpcode = isText(packets) ? Opcode.Text : Opcode.Binary;
   try {
-    return sendPacketsOn(component, connection!, packets);
+    return sendPacketsOn(component, connection!, packets, operation);
   } finally {
     protocol.sendOpcode = Opcode.Binary;
   }

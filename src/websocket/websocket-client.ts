@@ -26,7 +26,7 @@ import { CloseCode, Opcode } from './opcode.ts';
 import { SecureWebSocketConnection } from './secure-websocket-connection.ts';
 import { type SendStreamOptions, sendStreamOn } from './send-stream.ts';
 import { openedOn, openRules, pendingOpen, type WebSocketOpenOptions } from './websocket-agent.ts';
-import { doOn, sendMessageOn, sendMessagePartsOn } from './websocket-calls.ts';
+import { closeOn, pingOn, pongOn, sendMessageOn, sendMessagePartsOn } from './websocket-calls.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
 import type { WebSocketEnd } from './websocket-context.ts';
 import type { AnyWebSocketHooks, WebSocketClientHooks } from './websocket-listener.ts';
@@ -250,7 +250,7 @@ export class WebSocketClient<Extra = unknown> extends StreamClient<Extra> {
 
   /** Queues several pieces as one message: text if all of them are strings. */
   override sendPackets(packets: readonly Sendable[]): boolean {
-    return sendMessagePartsOn(this, this[$connectionOf](), this.connectionId, packets);
+    return sendMessagePartsOn(this, this[$connectionOf](), this.connectionId, packets, 'sendPackets');
   }
 
   /** The WebSocket, with all that can be done with it; null while there is none. */
@@ -275,20 +275,18 @@ export class WebSocketClient<Extra = unknown> extends StreamClient<Extra> {
 
   /** Sends a ping. @throws RangeError for more than 125 bytes. */
   ping(data: Sendable = ''): boolean {
-    const bytes = toBytes(data, 0, undefined);
-    return doOn(this, 'ping', this[$connectionOf](), this.connectionId, (protocol) => protocol.ping(bytes));
+    return pingOn(this, this[$connectionOf](), this.connectionId, data);
   }
 
   /** Sends a pong that was not asked for. @throws RangeError for more than 125 bytes. */
   pong(data: Sendable = ''): boolean {
-    const bytes = toBytes(data, 0, undefined);
-    return doOn(this, 'pong', this[$connectionOf](), this.connectionId, (protocol) => protocol.pong(bytes));
+    return pongOn(this, this[$connectionOf](), this.connectionId, data);
   }
 
   /** Begins the closing handshake, and ends connecting again. As `WebSocketServer.close`. */
   close(code: number = CloseCode.Normal, reason = ''): boolean {
     this.#letGo();
-    return doOn(this, 'close', this[$connectionOf](), this.connectionId, (protocol) => protocol.close(code, reason));
+    return closeOn(this, this[$connectionOf](), this.connectionId, code, reason);
   }
 
   /** Whether the handshake is done and no close frame was sent or came. */

@@ -1,11 +1,12 @@
 import type { StreamConnection } from '../connection/stream-connection.ts';
 import { TcpConnection } from '../connection/tcp-connection.ts';
 import type { Component } from '../core/component.ts';
+import { $sendParts } from '../core/internals.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { CloseCode, Opcode } from './opcode.ts';
 import { type SendStreamOptions, sendStreamOn } from './send-stream.ts';
-import { subscribeOn } from './subscriptions.ts';
-import { doOn, sendMessageOn, sendMessagePartsOn } from './websocket-calls.ts';
+import { notSubscribed, subscribeOn } from './subscriptions.ts';
+import { closeOn, pingOn, pongOn, sendMessageOn, sendMessagePartsOn } from './websocket-calls.ts';
 import type { WebSocketEnd } from './websocket-context.ts';
 import type { WebSocketRequest } from './websocket-listener.ts';
 import { requestOf, runOf, webSocketOf } from './websocket-run.ts';
@@ -41,8 +42,13 @@ export class WebSocketConnection<Extra = unknown> extends TcpConnection<Extra> {
 
   /** Queues several pieces as one message: text if all of them are strings. */
   override sendPackets(packets: readonly Sendable[]): boolean {
-    if (this.#isRaw) return super.sendPackets(packets);
-    return sendMessagePartsOn(this.#component, this.#connection, this.id, packets);
+    return this[$sendParts](packets, 'sendPackets');
+  }
+
+  /** @internal */
+  override [$sendParts](parts: readonly Sendable[], operation: string): boolean {
+    if (this.#isRaw) return super[$sendParts](parts, operation);
+    return sendMessagePartsOn(this.#component, this.#connection, this.id, parts, operation);
   }
 
   /** Queues a text message; bytes have to be UTF-8. */
@@ -57,19 +63,17 @@ export class WebSocketConnection<Extra = unknown> extends TcpConnection<Extra> {
 
   /** Sends a ping. @throws RangeError for more than 125 bytes. */
   ping(data: Sendable = ''): boolean {
-    const bytes = toBytes(data, 0, undefined);
-    return doOn(this.#component, 'ping', this.#connection, this.id, (protocol) => protocol.ping(bytes));
+    return pingOn(this.#component, this.#connection, this.id, data);
   }
 
   /** Sends a pong that was not asked for. @throws RangeError for more than 125 bytes. */
   pong(data: Sendable = ''): boolean {
-    const bytes = toBytes(data, 0, undefined);
-    return doOn(this.#component, 'pong', this.#connection, this.id, (protocol) => protocol.pong(bytes));
+    return pongOn(this.#component, this.#connection, this.id, data);
   }
 
   /** Begins the closing handshake. As `WebSocketServer.close`. */
   close(code: number = CloseCode.Normal, reason = ''): boolean {
-    return doOn(this.#component, 'close', this.#connection, this.id, (protocol) => protocol.close(code, reason));
+    return closeOn(this.#component, this.#connection, this.id, code, reason);
   }
 
   /** Whether the handshake is done and no close frame was sent or came. */
@@ -102,10 +106,10 @@ export class WebSocketConnection<Extra = unknown> extends TcpConnection<Extra> {
     return subscribeOn(this.#component, this.#connection, this.id, topic);
   }
 
-  /** @returns false if it was not subscribed. */
-  /** Gets no more messages of `topic`. @returns false if it did not get them. */
+  /** Gets no more messages of `topic`. @returns false with `lastError` (EPERM) if it did not get them. */
   unsubscribe(topic: string): boolean {
-    return runOf(this.#component)?.topics?.unsubscribe(this.id, topic) ?? false;
+    const topics = runOf(this.#component)?.topics ?? null;
+    return topics?.unsubscribe(this.id, topic) === true || notSubscribed(this.#component, this.id);
   }
 
   /** Its topics. */

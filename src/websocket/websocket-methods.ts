@@ -1,14 +1,15 @@
 import type { StreamConnection } from '../connection/stream-connection.ts';
 import type { Component } from '../core/component.ts';
-import { $connectionOf } from '../core/internals.ts';
+import { checkConnId } from '../core/connection-facts.ts';
+import { $connectionOf, $unknownId } from '../core/internals.ts';
 import type { ConnId } from '../core/listener.ts';
 import { defineProperties, type PropertyTable } from '../core/properties.ts';
 import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { CloseCode, Opcode } from './opcode.ts';
 import { type SendStreamOptions, sendStreamOn } from './send-stream.ts';
-import { subscribeOn } from './subscriptions.ts';
+import { notSubscribed, subscribeOn } from './subscriptions.ts';
 import type { Topics } from './topics.ts';
-import { doOn, sendMessageOn, sendMessagePartsOn } from './websocket-calls.ts';
+import { closeOn, pingOn, pongOn, sendMessageOn, sendMessagePartsOn } from './websocket-calls.ts';
 import type { WebSocketEnd } from './websocket-context.ts';
 import { broadcastTo } from './websocket-hub.ts';
 import type { WebSocketRequest } from './websocket-listener.ts';
@@ -24,6 +25,7 @@ export interface PublishOptions {
 interface ManyConnections extends Component {
   getAllConnectionIDs(): ConnId[];
   [$connectionOf](connId: ConnId): StreamConnection | undefined;
+  [$unknownId](operation: string, connId: ConnId): false;
 }
 
 const self = (component: object): ManyConnections => component as ManyConnections;
@@ -44,7 +46,7 @@ export abstract class WebSocketMethods {
 
   /** Queues several pieces as one message: text if all of them are strings. Results as `send`; EINVAL for an empty list. */
   sendPackets(connId: ConnId, packets: readonly Sendable[]): boolean {
-    return sendMessagePartsOn(self(this), self(this)[$connectionOf](connId), connId, packets);
+    return sendMessagePartsOn(self(this), self(this)[$connectionOf](connId), connId, packets, 'sendPackets');
   }
 
   /** Queues a text message (WSS-012); bytes have to be UTF-8. Results as `send`. */
@@ -70,14 +72,12 @@ export abstract class WebSocketMethods {
 
   /** Sends a ping (WSS-012). @throws RangeError for more than 125 bytes. */
   ping(connId: ConnId, data: Sendable = ''): boolean {
-    const bytes = toBytes(data, 0, undefined);
-    return doOn(self(this), 'ping', self(this)[$connectionOf](connId), connId, (protocol) => protocol.ping(bytes));
+    return pingOn(self(this), self(this)[$connectionOf](connId), connId, data);
   }
 
   /** Sends a pong that was not asked for (WSS-012): pings are answered by themselves. @throws RangeError for more than 125 bytes. */
   pong(connId: ConnId, data: Sendable = ''): boolean {
-    const bytes = toBytes(data, 0, undefined);
-    return doOn(self(this), 'pong', self(this)[$connectionOf](connId), connId, (protocol) => protocol.pong(bytes));
+    return pongOn(self(this), self(this)[$connectionOf](connId), connId, data);
   }
 
   /**
@@ -87,29 +87,27 @@ export abstract class WebSocketMethods {
    * @throws RangeError for other codes and longer reasons.
    */
   close(connId: ConnId, code: number = CloseCode.Normal, reason = ''): boolean {
-    return doOn(self(this), 'close', self(this)[$connectionOf](connId), connId, (protocol) =>
-      protocol.close(code, reason),
-    );
+    return closeOn(self(this), self(this)[$connectionOf](connId), connId, code, reason);
   }
 
   /** Whether the handshake of a connection is done and no close frame was sent or came. */
   isOpen(connId: ConnId): boolean {
-    return webSocketOf(self(this)[$connectionOf](connId))?.isOpen ?? false;
+    return webSocketOf(found(this, connId))?.isOpen ?? false;
   }
 
   /** The sub-protocol that was agreed on, '' for none; null if there is no WebSocket (WSS-007). */
   getSubProtocol(connId: ConnId): string | null {
-    return webSocketOf(self(this)[$connectionOf](connId))?.subProtocol ?? null;
+    return webSocketOf(known(this, 'getSubProtocol', connId))?.subProtocol ?? null;
   }
 
   /** Whether permessage-deflate was agreed on. */
   isCompressing(connId: ConnId): boolean {
-    return webSocketOf(self(this)[$connectionOf](connId))?.isCompressing ?? false;
+    return webSocketOf(found(this, connId))?.isCompressing ?? false;
   }
 
   /** How a WebSocket would end if its connection broke now; null if there is none. Also inside `onClose`. */
   getEnd(connId: ConnId): WebSocketEnd | null {
-    return webSocketOf(self(this)[$connectionOf](connId))?.end ?? null;
+    return webSocketOf(known(this, 'getEnd', connId))?.end ?? null;
   }
 
   /**
@@ -120,13 +118,15 @@ export abstract class WebSocketMethods {
     return subscribeOn(self(this), self(this)[$connectionOf](connId), connId, topic);
   }
 
-  /** @returns false if it was not subscribed. */
+  /** Gets no more messages of `topic`. @returns false with `lastError` if it did not get them: EBADSLT, EPERM. */
   unsubscribe(connId: ConnId, topic: string): boolean {
-    return topicsOf(this)?.unsubscribe(connId, topic) ?? false;
+    if (topicsOf(this)?.unsubscribe(connId, topic) === true) return true;
+    return known(this, 'unsubscribe', connId) !== undefined && notSubscribed(self(this), connId);
   }
 
   /** Topics of a connection. */
   getTopics(connId: ConnId): string[] {
+    found(this, connId);
     return topicsOf(this)?.topicsOf(connId) ?? [];
   }
 
@@ -161,13 +161,27 @@ export abstract class WebSocketMethods {
    * The request that opened a WebSocket: path, query, headers (WSS-015); null for an unknown ID, and on agents. Also inside `onWSClose`.
    */
   getRequest(connId: ConnId): WebSocketRequest | null {
-    return requestOf(self(this)[$connectionOf](connId));
+    return requestOf(known(this, 'getRequest', connId));
   }
 
   /** What its WebSockets did in this run, or the last one. */
   webSocketStats(): WebSocketStats | null {
     return runOf(this)?.stats() ?? null;
   }
+}
+
+/** The connection of an ID, for a question whether there is something. */
+function found(component: object, connId: ConnId): StreamConnection | undefined {
+  const connection = self(component)[$connectionOf](connId);
+  if (connection === undefined) checkConnId(connId);
+  return connection;
+}
+
+/** The connection of an ID; undefined after noting that there is none. */
+function known(component: object, operation: string, connId: ConnId): StreamConnection | undefined {
+  const connection = self(component)[$connectionOf](connId);
+  if (connection === undefined) self(component)[$unknownId](operation, connId);
+  return connection;
 }
 
 function topicsOf(component: object): Topics | null {

@@ -39,7 +39,7 @@ async function open(options: UdpArqServerOptions = {}) {
       onReceive(s, id, data) {
         const { proxyHeader, remoteAddress } = s.connection(id)!;
         seen.push(`${id} ${data.subarray(0, 20)}`);
-        s.send(id, `${data} of ${proxyHeader?.tlv(0xe0) ?? remoteAddress.address}`);
+        s.send(id, `${data} of ${proxyHeader?.tlv(0xe0) ?? remoteAddress!.address}`);
       },
       onAddressChange: (_s, id, to, from) =>
         void seen.push(`moved ${id} ${from.address}:${from.port} ${to.address}:${to.port}`),

@@ -43,7 +43,7 @@ async function open(options: UdpServerOptions = {}) {
       onReceive(s, id, data) {
         const { proxyHeader, remoteAddress } = s.connection(id)!;
         seen.push(`${id} ${data}`);
-        s.send(id, `${data} of ${proxyHeader?.tlv(0xe0) ?? remoteAddress.address}`);
+        s.send(id, `${data} of ${proxyHeader?.tlv(0xe0) ?? remoteAddress!.address}`);
       },
       onClose: (_s, id) => void seen.push(`close ${id}`),
     },

@@ -87,7 +87,7 @@ describe('TLS with the proxy', () => {
     await asking.start(host, server.port);
     const { proxies, remoteAddress, localAddress, remoteHost } = asking.connection!;
     expect(proxies).toEqual([`https://127.0.0.1:${secured.proxy.port}`]);
-    expect([remoteAddress.port, remoteHost, localAddress?.address]).toEqual([server.port, host, host]);
+    expect([remoteAddress!.port, remoteHost, localAddress?.address]).toEqual([server.port, host, host]);
     await asking.stop();
     expect(log.events).toEqual(['onPrepareConnect', 'onConnect', 'onHandShake', 'onClose']);
   });
@@ -381,7 +381,7 @@ describe('what is inside and behind', () => {
   test('a PROXY header and a preamble come behind the tunnel', async () => {
     const seen: string[] = [];
     await using server = new TcpServer(
-      { onAccept: (s, id) => void seen.push(s.connection(id)!.remoteAddress.address) },
+      { onAccept: (s, id) => void seen.push(s.connection(id)!.remoteAddress!.address) },
       { proxyProtocol: { trustedProxies: [host] } },
     );
     const { port } = await server.start(host, 0);

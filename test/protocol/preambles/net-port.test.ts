@@ -49,7 +49,7 @@ test.each(kinds)(
         client.send(`${i}`);
         await until(() => got === `one:${'12345'.slice(0, i)}`);
       }
-      expect(client.connection!.remoteAddress.port).toBe(server.port);
+      expect(client.connection!.remoteAddress!.port).toBe(server.port);
       await client.stop();
       expect(proxy.asked).toHaveLength(round);
     }

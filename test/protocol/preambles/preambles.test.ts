@@ -499,7 +499,7 @@ describe('the option proxyHeader', () => {
   test('a WebSocket', async () => {
     const seen: string[] = [];
     await using server = new WebSocketServer(
-      { onOpen: (s, id) => void seen.push(s.connection(id)!.remoteAddress.address) },
+      { onOpen: (s, id) => void seen.push(s.connection(id)!.remoteAddress!.address) },
       trusting,
     );
     const { port } = await server.start(host, 0);

@@ -80,7 +80,9 @@ describe.each(kinds.map((options) => [nameOf(options), options] as const))('thro
       {
         onConnect(c) {
           const { remoteAddress, remoteHost, proxies } = c.connection!;
-          seen.push(`connect ${remoteHost} ${remoteAddress.address}:${remoteAddress.port === server.port} ${proxies}`);
+          seen.push(
+            `connect ${remoteHost} ${remoteAddress!.address}:${remoteAddress!.port === server.port} ${proxies}`,
+          );
         },
         onHandShake: () => void seen.push('handshake'),
         onSend: () => void seen.push('send'),

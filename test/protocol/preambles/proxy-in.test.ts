@@ -42,14 +42,14 @@ function echo(seen: string[] = [], options: object = { proxyProtocol }) {
   return new TcpServer(
     {
       onAccept(s, id) {
-        const { address, port } = s.connection(id)!.remoteAddress;
+        const { address, port } = s.connection(id)!.remoteAddress!;
         seen.push(`accept ${address}:${port}`);
       },
       onReceive(s, id, data) {
         s.send(id, data);
       },
       onClose(s, id) {
-        seen.push(`close ${s.connection(id)!.remoteAddress.address}`);
+        seen.push(`close ${s.connection(id)!.remoteAddress!.address}`);
       },
     },
     options,
@@ -124,7 +124,7 @@ describe('a PROXY header in front of', () => {
       const seen: string[] = [];
       await using server = new SslServer(
         {
-          onAccept: (s, id) => void seen.push(s.connection(id)!.remoteAddress.address),
+          onAccept: (s, id) => void seen.push(s.connection(id)!.remoteAddress!.address),
           onHandShake: () => void seen.push('handshake'),
           onReceive: (s, id, data) => void s.send(id, data),
         },
@@ -183,7 +183,7 @@ describe('a PROXY header in front of', () => {
       {
         onRequest(s, id, request) {
           const { remoteAddress, proxyHeader } = s.connection(id)!;
-          request.respond(`${remoteAddress.address} ${proxyHeader?.authority}`);
+          request.respond(`${remoteAddress!.address} ${proxyHeader?.authority}`);
         },
       },
       { proxyProtocol },
@@ -195,7 +195,7 @@ describe('a PROXY header in front of', () => {
 
   test('a WebSocket', async () => {
     await using server = new WebSocketServer(
-      { onMessage: (s, id, data) => void s.send(id, `${s.connection(id)!.remoteAddress.address} said ${data}`) },
+      { onMessage: (s, id, data) => void s.send(id, `${s.connection(id)!.remoteAddress!.address} said ${data}`) },
       { proxyProtocol },
     );
     const { port } = await server.start(host, 0);
@@ -232,7 +232,7 @@ describe('the client that a header names', () => {
       {
         onAccept(s, id) {
           headers.push(s.connection(id)!.proxyHeader);
-          seen.push(s.connection(id)!.remoteAddress.address);
+          seen.push(s.connection(id)!.remoteAddress!.address);
         },
         onReceive: (s, id, data) => void s.send(id, data),
       },
