@@ -42,7 +42,7 @@ const rules = {
  * The bytes of a PROXY header, for a program that forwards connections: to be sent before anything else, TLS included.
  *
  * ```ts
- * agent.connect({ host: 'backend', port: 5555, proxyHeader: { source: server.connection(connId)!.remoteAddress } });
+ * agent.connect({ host: 'backend', port: 5555, proxyHeader: { source: server.connection(connId)!.remoteAddress! } });
  * socket.write(writeProxyHeader({ source: { address: '192.0.2.1', port: 56324 }, destination: { address: '198.51.100.7', port: 443 } }));
  * ```
  *
