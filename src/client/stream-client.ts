@@ -7,7 +7,7 @@ import { type ConnectionStream, type ConnectionStreamOptions, noSuchConnection }
 import { StreamConnection } from '../connection/stream-connection.ts';
 import { TcpConnection } from '../connection/tcp-connection.ts';
 import { watchAbort } from '../core/abort-watch.ts';
-import { localAddressOf, type SocketAddress } from '../core/address.ts';
+import { localAddressOfSocket, type SocketAddress } from '../core/address.ts';
 import { checkListener } from '../core/check-listener.ts';
 import { isSignalAborted } from '../core/component.ts';
 import { deadlineAfter } from '../core/delay.ts';
@@ -246,7 +246,7 @@ export abstract class StreamClient<Extra = unknown, Message = Sendable>
 
   /** Local address, null while there is no socket (`GetLocalAddress`, CLI-015). */
   getLocalAddress(): SocketAddress | null {
-    return this[$link] === null ? null : localAddressOf(this[$link].socket);
+    return this[$link] === null ? null : localAddressOfSocket(this[$link].socket);
   }
 
   /** Host and port given to `start`, null when stopped (`GetRemoteHost`, CLI-016). */

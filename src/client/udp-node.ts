@@ -248,7 +248,7 @@ export class UdpNode<Extra = unknown> extends Component {
 
   /** As `sendCast` for several pieces (`SendCastPackets`, NODE-006). */
   sendCastPackets(packets: readonly Sendable[]): boolean {
-    toParts(packets);
+    if (this.#castMode === CastMode.Unicast) toParts(packets); // a mistake throws though nothing can be sent
     if (!this.#isCasting('sendCastPackets')) return false;
     const bytes = this.#join('sendCastPackets', packets);
     return bytes !== null && this.#send('sendCastPackets', this.#castAddress, this.#ownPort(), bytes);
@@ -274,7 +274,7 @@ export class UdpNode<Extra = unknown> extends Component {
   #send(operation: string, remoteAddress: string, port: number, bytes: Uint8Array): boolean {
     const run = this.#run;
     if (run === null || this.state !== ServiceState.Started) {
-      // Where casts go is nobody's mistake: there is no such address after a start that failed.
+      // The address of casts is not the caller's, and is none after a start that failed.
       if (remoteAddress !== this.#castAddress) checkRemoteAddress(remoteAddress);
       return this[$refuse](operation, SocketErrorCode.IllegalState, Errno.EPERM, 'the node is not started');
     }

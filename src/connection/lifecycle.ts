@@ -42,7 +42,7 @@ export interface LifecycleHost {
   refused: number;
 }
 
-/** Of a connection that lives. */
+/** The reason of a connection that does not close. */
 const none: CloseReason = {
   operation: SocketOperation.Close,
   errorCode: 0,
@@ -290,12 +290,13 @@ export abstract class Lifecycle<Host extends LifecycleHost> implements OpeningCo
     const told = isGraceful ? this.noteOfEnd : error;
     // A message that was cut short has a number of its own; an end of TLS without close_notify has HP-Socket's, 0.
     const isCutShort = isGraceful && told?.code === 'HP_MESSAGE_TRUNCATED';
-    if (isCutShort) {
-      const { errno } = told;
-      this.closeReason = { operation: SocketOperation.Receive, errorCode: errno, error: told, droppedBytes, closedAt };
-    } else {
-      this.closeReason = { operation, errorCode, error: told, droppedBytes, closedAt };
-    }
+    this.closeReason = {
+      operation: isCutShort ? SocketOperation.Receive : operation,
+      errorCode: isCutShort ? told.errno : errorCode,
+      error: told,
+      droppedBytes,
+      closedAt,
+    };
     this.closeTransport(isPeerTold);
     const { onClosing } = this;
     this.onClosing = null;

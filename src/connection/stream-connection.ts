@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { localAddressOf, type SocketAddress } from '../core/address.ts';
+import { localAddressOfSocket, type SocketAddress } from '../core/address.ts';
 import { cutShortError, proxyError, socketError } from '../core/connection-errors.ts';
 import { SocketOperation } from '../core/enums.ts';
 import { errnoOf } from '../core/errno.ts';
@@ -108,7 +108,7 @@ export class StreamConnection extends StreamFacts implements Link {
 
   /** Local address, null once the socket is closed. */
   get localAddress(): SocketAddress | null {
-    return localAddressOf(this.socket);
+    return localAddressOfSocket(this.socket);
   }
 
   get deadlines(): ConnectionDeadlines {

@@ -29,7 +29,7 @@ export function limitKey(address: string): string {
 }
 
 /** Local address of a socket, null once it is closed. */
-export function localAddressOf(socket: Socket): SocketAddress | null {
+export function localAddressOfSocket(socket: Socket): SocketAddress | null {
   const { localAddress, localPort } = socket;
   return localAddress === undefined || socket.destroyed
     ? null

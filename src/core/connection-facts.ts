@@ -36,7 +36,7 @@ export function ageOf(component: Component, connection: KnownConnection): number
   return isGone(component, 'getConnectPeriod', connection.id) || null;
 }
 
-/** Milliseconds since bytes last arrived; null after noting that it is closed, or that nobody keeps the time. */
+/** Milliseconds since bytes last arrived; null after noting that it is closed, or that `markSilence` is off. */
 export function silenceOf(component: Component, connection: KnownConnection): number | null {
   const { id } = connection;
   if (!connection.isValid) return isGone(component, 'getSilencePeriod', id) || null;

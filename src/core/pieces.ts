@@ -85,7 +85,7 @@ function droppable<T>(begin: () => AsyncIterator<T>, letGo: () => unknown): Piec
   return { source: { [Symbol.asyncIterator]: iterate }, drop };
 }
 
-/** A source that fails when it is told to give up, or has failed already: nobody wants anything of it any more. */
+/** Calls, and ignores a throw or a rejection: the source is used no more, and may have failed already. */
 function unheeded(call: () => unknown): void {
   (async () => call())().catch(() => {});
 }

@@ -36,7 +36,7 @@ class ConnectionSubscriber implements Subscriber {
   }
 }
 
-/** Notes that a connection has not the topic that it was to lose. Always false. */
+/** Notes that a connection is not subscribed to the topic. Always false. */
 export function notSubscribed(component: Component, connId: ConnId): false {
   const message = 'it is not subscribed to that topic';
   return component[$refuse]('unsubscribe', SocketErrorCode.IllegalState, Errno.EPERM, message, connId);

@@ -51,26 +51,16 @@ export function sendMessageOn(
   return isQueued;
 }
 
-/** Sends a ping. */
-export function pingOn(
+/** Sends a ping, or a pong that was not asked for. */
+export function sendControlOn(
   component: Component,
+  kind: 'ping' | 'pong',
   connection: StreamConnection | undefined,
   connId: ConnId,
   data: Sendable,
 ): boolean {
   const bytes = checkedControl(toBytes(data, 0, undefined));
-  return doOn(component, 'ping', connection, connId, (protocol) => protocol.ping(bytes));
-}
-
-/** Sends a pong that was not asked for. */
-export function pongOn(
-  component: Component,
-  connection: StreamConnection | undefined,
-  connId: ConnId,
-  data: Sendable,
-): boolean {
-  const bytes = checkedControl(toBytes(data, 0, undefined));
-  return doOn(component, 'pong', connection, connId, (protocol) => protocol.pong(bytes));
+  return doOn(component, kind, connection, connId, (protocol) => protocol[kind](bytes));
 }
 
 /** Begins the closing handshake. */

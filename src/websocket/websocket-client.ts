@@ -26,7 +26,7 @@ import { CloseCode, Opcode } from './opcode.ts';
 import { SecureWebSocketConnection } from './secure-websocket-connection.ts';
 import { type SendStreamOptions, sendStreamOn } from './send-stream.ts';
 import { openedOn, openRules, pendingOpen, type WebSocketOpenOptions } from './websocket-agent.ts';
-import { closeOn, pingOn, pongOn, sendMessageOn, sendMessagePartsOn } from './websocket-calls.ts';
+import { closeOn, sendControlOn, sendMessageOn, sendMessagePartsOn } from './websocket-calls.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
 import type { WebSocketEnd } from './websocket-context.ts';
 import type { AnyWebSocketHooks, WebSocketClientHooks } from './websocket-listener.ts';
@@ -275,12 +275,12 @@ export class WebSocketClient<Extra = unknown> extends StreamClient<Extra> {
 
   /** Sends a ping. @throws RangeError for more than 125 bytes. */
   ping(data: Sendable = ''): boolean {
-    return pingOn(this, this[$connectionOf](), this.connectionId, data);
+    return sendControlOn(this, 'ping', this[$connectionOf](), this.connectionId, data);
   }
 
   /** Sends a pong that was not asked for. @throws RangeError for more than 125 bytes. */
   pong(data: Sendable = ''): boolean {
-    return pongOn(this, this[$connectionOf](), this.connectionId, data);
+    return sendControlOn(this, 'pong', this[$connectionOf](), this.connectionId, data);
   }
 
   /** Begins the closing handshake, and ends connecting again. As `WebSocketServer.close`. */

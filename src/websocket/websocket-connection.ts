@@ -6,7 +6,7 @@ import { type Sendable, toBytes } from '../memory/sendable.ts';
 import { CloseCode, Opcode } from './opcode.ts';
 import { type SendStreamOptions, sendStreamOn } from './send-stream.ts';
 import { notSubscribed, subscribeOn } from './subscriptions.ts';
-import { closeOn, pingOn, pongOn, sendMessageOn, sendMessagePartsOn } from './websocket-calls.ts';
+import { closeOn, sendControlOn, sendMessageOn, sendMessagePartsOn } from './websocket-calls.ts';
 import type { WebSocketEnd } from './websocket-context.ts';
 import type { WebSocketRequest } from './websocket-listener.ts';
 import { requestOf, runOf, webSocketOf } from './websocket-run.ts';
@@ -63,12 +63,12 @@ export class WebSocketConnection<Extra = unknown> extends TcpConnection<Extra> {
 
   /** Sends a ping. @throws RangeError for more than 125 bytes. */
   ping(data: Sendable = ''): boolean {
-    return pingOn(this.#component, this.#connection, this.id, data);
+    return sendControlOn(this.#component, 'ping', this.#connection, this.id, data);
   }
 
   /** Sends a pong that was not asked for. @throws RangeError for more than 125 bytes. */
   pong(data: Sendable = ''): boolean {
-    return pongOn(this.#component, this.#connection, this.id, data);
+    return sendControlOn(this.#component, 'pong', this.#connection, this.id, data);
   }
 
   /** Begins the closing handshake. As `WebSocketServer.close`. */

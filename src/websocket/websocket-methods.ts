@@ -9,7 +9,7 @@ import { CloseCode, Opcode } from './opcode.ts';
 import { type SendStreamOptions, sendStreamOn } from './send-stream.ts';
 import { notSubscribed, subscribeOn } from './subscriptions.ts';
 import type { Topics } from './topics.ts';
-import { closeOn, pingOn, pongOn, sendMessageOn, sendMessagePartsOn } from './websocket-calls.ts';
+import { closeOn, sendControlOn, sendMessageOn, sendMessagePartsOn } from './websocket-calls.ts';
 import type { WebSocketEnd } from './websocket-context.ts';
 import { broadcastTo } from './websocket-hub.ts';
 import type { WebSocketRequest } from './websocket-listener.ts';
@@ -72,12 +72,12 @@ export abstract class WebSocketMethods {
 
   /** Sends a ping (WSS-012). @throws RangeError for more than 125 bytes. */
   ping(connId: ConnId, data: Sendable = ''): boolean {
-    return pingOn(self(this), self(this)[$connectionOf](connId), connId, data);
+    return sendControlOn(self(this), 'ping', self(this)[$connectionOf](connId), connId, data);
   }
 
   /** Sends a pong that was not asked for (WSS-012): pings are answered by themselves. @throws RangeError for more than 125 bytes. */
   pong(connId: ConnId, data: Sendable = ''): boolean {
-    return pongOn(self(this), self(this)[$connectionOf](connId), connId, data);
+    return sendControlOn(self(this), 'pong', self(this)[$connectionOf](connId), connId, data);
   }
 
   /**

@@ -1,6 +1,6 @@
 import { BlockList } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { limitKey, localAddressOf, normalizeAddress, splitHost } from '../../src/core/address.ts';
+import { limitKey, localAddressOfSocket, normalizeAddress, splitHost } from '../../src/core/address.ts';
 import { isListed, toBlockList } from '../../src/transport/address-list.ts';
 
 describe('what counts as one peer', () => {
@@ -97,7 +97,7 @@ describe('address lists', () => {
 });
 
 test('the own end of a socket is told while there is one', () => {
-  const own = (socket: object): unknown => localAddressOf({ destroyed: false, ...socket } as never);
+  const own = (socket: object): unknown => localAddressOfSocket({ destroyed: false, ...socket } as never);
   expect(own({ localAddress: '::ffff:192.0.2.1', localPort: 5 })).toEqual({ address: '192.0.2.1', port: 5 });
   expect(own({ localAddress: '::1' })).toEqual({ address: '::1', port: 0 });
   expect(own({})).toBe(null);

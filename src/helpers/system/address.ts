@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import type { Socket } from 'node:net';
-import { localAddressOf, normalizeAddress, type SocketAddress } from '../../core/address.ts';
+import { localAddressOfSocket, normalizeAddress, type SocketAddress } from '../../core/address.ts';
 import { describe } from '../../core/describe.ts';
 import { IPAddrType, SocketErrorCode } from '../../core/enums.ts';
 import { Errno } from '../../core/errno.ts';
@@ -52,7 +52,7 @@ export async function getIPAddress(host: string): Promise<IPAddr> {
  * `getLocalAddress(connId)`.
  */
 export function getSocketLocalAddress(socket: Socket): SocketAddress | null {
-  return localAddressOf(socket);
+  return localAddressOfSocket(socket);
 }
 
 /** The address that a socket of Node is connected to (`SYS_GetSocketRemoteAddress`, SYS-015); null if it is closed. */

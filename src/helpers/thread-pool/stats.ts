@@ -20,7 +20,8 @@ export interface ThreadPoolStats {
   peakQueueSize: number;
 }
 
-export function emptyStats(): ThreadPoolStats {
+/** All counters of a pool but the one that its queue keeps. */
+export function emptyStats(): Omit<ThreadPoolStats, 'peakQueueSize'> {
   return {
     started: 0,
     completed: 0,
@@ -30,6 +31,5 @@ export function emptyStats(): ThreadPoolStats {
     rejected: 0,
     callerRuns: 0,
     threadsReplaced: 0,
-    peakQueueSize: 0,
   };
 }
